@@ -1,0 +1,45 @@
+# make help lists the targets. Each sets up .venv itself on a fresh clone.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NATIVE_SOURCES := $(wildcard csrc/*.cpp csrc/*.h csrc/cuda/*)
+DEMO := .demo
+
+.PHONY: help demo test test-slow test-gpu lint bench golden clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml setup.py constraints.txt $(NATIVE_SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## Encode the sample clip, decode it with two backends, verify, print the figures
+	@PATH=$(abspath $(BIN)):$$PATH bash samples/demo.sh $(DEMO)
+
+test: $(READY) ## Run the tests (under 10 minutes on 2 cores)
+	$(BIN)/python -m pytest
+
+test-slow: $(READY) ## Run the tests that fit for minutes
+	$(BIN)/python -m pytest -m slow
+
+test-gpu: $(READY) ## Run the tests that need a CUDA device
+	$(BIN)/python -m pytest -m gpu
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@rm -rf build/types && mkdir -p build/types && cp -r nqcodec build/types/nqcodec && cp -r formats build/types/nqcodec/formats
+	cd build/types && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) -p nqcodec
+
+bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
+	$(BIN)/nqtool bench
+
+golden: $(READY) ## Rebuild the sample bitstream after a change of format
+	$(BIN)/python samples/make_samples.py --bitstream
+
+clean: ## Remove the environment and everything built
+	rm -rf $(VENV) $(DEMO) build dist nqcodec.egg-info nqcodec/lib

@@ -1,0 +1,181 @@
+"""The integer network: a program and its integer tensors. Encoder and decoder meet in it (formats/nq.md, 6).
+
+The encoder ends by building one and writing it; a decoder reads one and runs it. Everything a backend needs beyond
+the file's own integers (accumulator biases, multipliers, shifts) is derived here, once, for all backends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from nqcodec.program import Activation, Conv, Grid, Operation, Program
+
+Int16 = npt.NDArray[np.int16]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+MANTISSAS: tuple[int, ...] = (32768, 35734, 38968, 42495, 46341, 50535, 55109, 60097)
+"""round(2^(15 + j/8)), j = 0..7: the only fractions that a rescale knows (formats/nq.md, 6.1)."""
+
+WIDTH_RANGE = (8, 14)
+FRAC_RANGE = (0, 20)
+STEP_RANGE = (-320, 320)
+WEIGHT_BITS = (2, 8)
+BIAS_BITS = (2, 16)
+LATENT_BITS = (2, 12)
+BITS_RANGE = {"weight": WEIGHT_BITS, "bias": BIAS_BITS, "latent": LATENT_BITS}
+GRID_FRACTION_BITS = 16
+HALF_TANH_FRAC = 12
+"""Fractional bits of what goes into the half_tanh table (formats/nq.md, 6.5)."""
+
+
+@dataclass
+class IntTensor:
+    """One integer tensor.
+
+    Attributes:
+        values: int32, in [-2^(bits-1), 2^(bits-1) - 1].
+        bits: alphabet's width.
+        steps: int32 step indices, one, or one a channel (weights: output channels; latents: channels);
+            value = integer * 2^(step / 8).
+    """
+
+    values: Int32
+    bits: int
+    steps: Int32
+
+    @property
+    def low(self) -> int:
+        """Smallest legal value."""
+        return -(1 << (self.bits - 1))
+
+    @property
+    def high(self) -> int:
+        """Largest legal value."""
+        return (1 << (self.bits - 1)) - 1
+
+
+@dataclass
+class Layer:
+    """What the file says of one operation: its output map's format and its tensors, by name in file order.
+
+    `width` is the signed width in bits that the map is clamped to; its value is integer * 2^-frac.
+    Both are 0 for operations that keep their input's format.
+    """
+
+    width: int = 0
+    frac: int = 0
+    tensors: dict[str, IntTensor] = field(default_factory=dict)
+
+
+@dataclass
+class IntegerNetwork:
+    """A program with a layer for each operation."""
+
+    program: Program
+    layers: list[Layer]
+
+    def map_format(self, index: int) -> tuple[int, int]:
+        """(width, frac) of operation `index`'s output, inherited where the operation has none of its own."""
+        while not self.program.operations[index].has_format:
+            index = self.program.operations[index].inputs[0]
+        return self.layers[index].width, self.layers[index].frac
+
+
+def rescale_factors(exponents: Int32 | Int64) -> tuple[Int32, Int32]:
+    """(M, S) such that rescale multiplies by 2^(exponent/8) (formats/nq.md, 6.1); raises ValueError if S leaves 1..46."""
+    e = np.asarray(exponents, dtype=np.int64)
+    multiplier = np.array(MANTISSAS, dtype=np.int32)[e & 7]
+    shift = (15 - (e >> 3)).astype(np.int32)
+    if shift.size and (int(shift.min()) < 1 or int(shift.max()) > 46):
+        raise ValueError(f"a rescale by 2^({int(e.max())}/8) .. 2^({int(e.min())}/8) needs a shift outside 1..46")
+    return multiplier, shift
+
+
+def rescale(values: npt.NDArray[np.integer], multiplier: npt.ArrayLike, shift: npt.ArrayLike) -> Int64:
+    """(value * M + 2^(S-1)) >> S with a 64-bit product and an arithmetic shift (formats/nq.md, 6.1)."""
+    m = np.asarray(multiplier, dtype=np.int64)
+    s = np.asarray(shift, dtype=np.int64)
+    return (np.asarray(values, dtype=np.int64) * m + (np.int64(1) << (s - 1))) >> s
+
+
+@dataclass(frozen=True)
+class Rescaled:
+    """Derived constants of one operation with a format: what every backend computes with.
+
+    `multiplier` and `shift` have one entry a channel; `bias` is in accumulator units (zero for grids).
+    """
+
+    multiplier: Int32
+    shift: Int32
+    bias: Int32
+
+
+def derive(network: IntegerNetwork, index: int) -> Rescaled:
+    """Rescale factors and accumulator biases of operation `index`; raises ValueError where the rules are broken."""
+    op, layer = network.program.operations[index], network.layers[index]
+    channels = network.program.shapes[index][0]
+    if isinstance(op, Grid):
+        steps = np.broadcast_to(layer.tensors["latent"].steps, (channels,))
+        multiplier, shift = rescale_factors(steps + 8 * (layer.frac - GRID_FRACTION_BITS))
+        return Rescaled(multiplier, shift, np.zeros(channels, np.int32))
+    if not isinstance(op, Conv):
+        raise ValueError(f"operation {index} ({op.name}) has no rescale")
+    width_in, frac_in = network.map_format(op.inputs[0])
+    weight, bias = layer.tensors["weight"], layer.tensors["bias"]
+    steps = np.broadcast_to(weight.steps, (channels,))
+    frac_out = HALF_TANH_FRAC if op.activation is Activation.HALF_TANH else layer.frac
+    multiplier, shift = rescale_factors(steps + 8 * (frac_out - frac_in))
+    bias_factors = rescale_factors(bias.steps - steps + 8 * frac_in)
+    acc_bias = rescale(bias.values, *bias_factors)
+    reach = np.abs(weight.values.astype(np.int64)).sum(axis=(1, 2, 3)) << (width_in - 1)
+    if int((reach + np.abs(acc_bias)).max()) >= 1 << 31:
+        raise ValueError(f"operation {index} (conv) can overflow its 32-bit accumulator")
+    return Rescaled(multiplier, shift, acc_bias.astype(np.int32))
+
+
+def validate(network: IntegerNetwork) -> list[Rescaled | None]:
+    """Check every rule of formats/nq.md 6 and return each operation's derived constants.
+
+    Raises:
+        ValueError: naming the operation and the rule.
+    """
+    derived: list[Rescaled | None] = []
+    for index, op in enumerate(network.program.operations):
+        layer = network.layers[index]
+        if not op.has_format:
+            derived.append(None)
+            continue
+        _check_ranges(index, op, layer)
+        for name, shape in network.program.tensors(index).items():
+            _check_tensor(f"operation {index} ({op.name}) {name}", layer.tensors[name], name, shape)
+        derived.append(derive(network, index))
+    return derived
+
+
+def _check_ranges(index: int, op: Operation, layer: Layer) -> None:
+    for what, value, (low, high) in (("width", layer.width, WIDTH_RANGE), ("frac", layer.frac, FRAC_RANGE)):
+        if not low <= value <= high:
+            raise ValueError(f"operation {index} ({op.name}): {what} {value} is outside {low}..{high}")
+
+
+def channel_axis(name: str) -> int:
+    """Axis of a tensor that its per-channel steps and scales follow: 0 for weights and biases, 1 for latents."""
+    return 1 if name == "latent" else 0
+
+
+def _check_tensor(where: str, tensor: IntTensor, name: str, shape: tuple[int, ...]) -> None:
+    low, high = BITS_RANGE[name]
+    if not low <= tensor.bits <= high:
+        raise ValueError(f"{where}: {tensor.bits} bits are outside {low}..{high}")
+    if tensor.values.shape != shape:
+        raise ValueError(f"{where}: shape {tensor.values.shape} instead of {shape}")
+    if tensor.steps.size not in (1, shape[channel_axis(name)]) or (name == "bias" and tensor.steps.size != 1):
+        raise ValueError(f"{where}: {tensor.steps.size} steps do not fit {shape}")
+    if int(tensor.steps.min()) < STEP_RANGE[0] or int(tensor.steps.max()) > STEP_RANGE[1]:
+        raise ValueError(f"{where}: a step index is outside {STEP_RANGE[0]}..{STEP_RANGE[1]}")
+    if int(tensor.values.min()) < tensor.low or int(tensor.values.max()) > tensor.high:
+        raise ValueError(f"{where}: a value is outside {tensor.bits} bits")
