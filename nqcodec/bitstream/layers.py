@@ -1,0 +1,165 @@
+"""Layer records: map formats, bit widths, steps and entropy models (formats/nq.md, 4), and their side lists."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from nqcodec.bitstream.reader import Reader, write_sv, write_uv
+from nqcodec.entropy.tensors import TensorModel, choose_model, code_list, decode_list, decode_values, encode_values
+from nqcodec.errors import UnsupportedError
+from nqcodec.network import BITS_RANGE, STEP_RANGE, Int32, IntTensor, Layer, channel_axis
+
+ADAPTIVE, CHANNEL_STEPS, CHANNEL_SCALES = 1, 2, 4
+KNOWN_FLAGS = ADAPTIVE | CHANNEL_STEPS | CHANNEL_SCALES
+MAX_SCALE = 63
+PIECE_SYMBOLS = 1 << 16
+"""Symbols of a piece (formats/nq.md, 3.1)."""
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """A tensor's record: what the file says of it before its coded values.
+
+    `step_scale` and `scale_scale` are the Gaussian scale indices of the side lists, -1 where a list is absent.
+    """
+
+    bits: int
+    adaptive: bool
+    step: int
+    step_scale: int
+    offset: int
+    scale: int
+    scale_scale: int
+
+
+@dataclass(frozen=True)
+class CodedTensor:
+    """A tensor ready to be written: its record and its pieces, side lists apart."""
+
+    record: bytes
+    side: bytes
+    data: bytes
+
+
+def _piece(data: bytes) -> bytes:
+    return write_uv(len(data)) + data
+
+
+def code_tensor(tensor: IntTensor, name: str, coder: str | None) -> CodedTensor:
+    """Choose the smallest model for a tensor and code it."""
+    axis = channel_axis(name)
+    model = choose_model(tensor.values, tensor.bits, axis)
+    flags = ADAPTIVE if model.adaptive else 0
+    side, step_bytes, model_bytes = b"", b"", b""
+    base_step = int(tensor.steps[0])
+    if tensor.steps.size > 1:
+        flags |= CHANNEL_STEPS
+        base_step = int(np.median(tensor.steps))
+        step_scale, coded = code_list(tensor.steps - base_step)
+        side, step_bytes = _piece(coded), bytes([step_scale])
+    if not model.adaptive:
+        model_bytes = write_sv(model.offset) + bytes([model.scale])
+        if model.scales is not None:
+            flags |= CHANNEL_SCALES
+            _, coded = code_list(model.scales - model.scale, model.scale_scale)
+            side, model_bytes = side + _piece(coded), model_bytes + bytes([model.scale_scale])
+    record = bytes([tensor.bits, flags]) + write_sv(base_step) + step_bytes + model_bytes
+    pieces = encode_values(tensor.values, tensor.bits, model, axis, coder)
+    return CodedTensor(record, side, b"".join(map(_piece, pieces)))
+
+
+def pack_layer(layer: Layer, coder: str | None) -> tuple[bytes, dict[str, CodedTensor]]:
+    """(width and frac, coded tensors by name) of one operation with a format."""
+    tensors = {name: code_tensor(tensor, name, coder) for name, tensor in layer.tensors.items()}
+    return bytes([layer.width, layer.frac]), tensors
+
+
+def parse_record(reader: Reader, name: str) -> TensorRecord:
+    """Read one tensor's record; raises FormatError or UnsupportedError."""
+    start = reader.position
+    bits, flags = reader.fixed("u8", f"{name} bits"), reader.fixed("u8", f"{name} flags")
+    low, high = BITS_RANGE[name]
+    if not low <= bits <= high:
+        raise reader.error(f"{name} of {bits} bits, outside {low}..{high}", start)
+    if flags & ~KNOWN_FLAGS:
+        raise UnsupportedError(f"{reader.path}: {name} flags {flags:#04x} are not of this format version: update nqcodec")
+    adaptive = bool(flags & ADAPTIVE)
+    if (adaptive and (bits > 8 or flags & CHANNEL_SCALES)) or (name == "bias" and flags & CHANNEL_STEPS):
+        raise reader.error(f"{name} flags {flags:#04x} contradict one another", start)
+    step = reader.sv("step")
+    step_scale = reader.fixed("u8", "step_scale") if flags & CHANNEL_STEPS else -1
+    offset = scale = 0
+    scale_scale = -1
+    if not adaptive:
+        offset, scale = reader.sv("offset"), reader.fixed("u8", "scale")
+        if not -(1 << (bits - 1)) <= offset < 1 << (bits - 1):
+            raise reader.error(f"offset {offset} is outside {bits} bits", start)
+        scale_scale = reader.fixed("u8", "scale_scale") if flags & CHANNEL_SCALES else -1
+    if max(step_scale, scale, scale_scale) > MAX_SCALE:
+        raise reader.error(f"a scale index is over {MAX_SCALE}", start)
+    return TensorRecord(bits, adaptive, step, step_scale, offset, scale, scale_scale)
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """A tensor as it lies in the payload: its record and its pieces, not yet decoded.
+
+    `offset` is the payload position of its first piece; `side_bytes` and `data_bytes` count length fields too.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    record: TensorRecord
+    step_list: bytes
+    scale_list: bytes
+    pieces: tuple[bytes, ...]
+    offset: int
+    side_bytes: int
+    data_bytes: int
+
+
+def _take_piece(reader: Reader, what: str) -> bytes:
+    return reader.take(reader.uv(f"length of {what}"), what)
+
+
+def scan_tensor(reader: Reader, index: int, name: str, shape: tuple[int, ...], record: TensorRecord) -> TensorEntry:
+    """Find a tensor's pieces without decoding them; raises FormatError if they leave the payload."""
+    start = reader.position
+    step_list = _take_piece(reader, f"{name} step list") if record.step_scale >= 0 else b""
+    scale_list = _take_piece(reader, f"{name} scale list") if record.scale_scale >= 0 else b""
+    middle = reader.position
+    count = -(-math.prod(shape) // PIECE_SYMBOLS)
+    if count > reader.left:
+        raise reader.error(f"{name} needs {count} pieces, and {reader.left} bytes are left")
+    pieces = tuple(_take_piece(reader, f"a piece of {name}") for _ in range(count))
+    sizes = middle - start, reader.position - middle
+    return TensorEntry(index, name, shape, record, step_list, scale_list, pieces, start, *sizes)
+
+
+def _decode_list(data: bytes, count: int, base: int, scale: int, bounds: tuple[int, int], what: str) -> Int32:
+    values = decode_list(data, count, scale).astype(np.int64) + base
+    if int(values.min()) < bounds[0] or int(values.max()) > bounds[1]:
+        raise ValueError(f"the {what} list leaves {bounds[0]}..{bounds[1]}")
+    return values.astype(np.int32)
+
+
+def decode_tensor(reader: Reader, entry: TensorEntry, threads: int) -> IntTensor:
+    """Decode a tensor's side lists and values; raises FormatError."""
+    record, channels = entry.record, entry.shape[channel_axis(entry.name)]
+    try:
+        steps, scales = np.array([record.step], np.int32), None
+        if record.step_scale >= 0:
+            steps = _decode_list(entry.step_list, channels, record.step, record.step_scale, STEP_RANGE, "step")
+        if record.scale_scale >= 0:
+            bounds = (0, MAX_SCALE)
+            scales = _decode_list(entry.scale_list, channels, record.scale, record.scale_scale, bounds, "scale")
+        model = TensorModel(record.adaptive, record.offset, record.scale, scales, max(record.scale_scale, 0))
+        axis = channel_axis(entry.name)
+        values = decode_values(list(entry.pieces), entry.shape, record.bits, model, axis, threads=threads)
+    except ValueError as error:
+        raise reader.error(f"operation {entry.index} {entry.name}: {error}", entry.offset) from error
+    return IntTensor(values, record.bits, steps)

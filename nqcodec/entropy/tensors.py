@@ -1,0 +1,295 @@
+"""Integer tensors to pieces and back, and the model that codes each best (formats/nq.md, 3 and 4).
+
+`axis` is the channel axis: 0 for weights and biases, 1 for latents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nqcodec.entropy import costs, models, native, torchac_coder
+from nqcodec.entropy.coder import ArithmeticEncoder
+from nqcodec.entropy.models import ADAPTIVE_MAX_BITS, MAX_SCALE, Events, Int32
+
+IntArray = npt.NDArray[np.integer]
+
+PIECE_SYMBOLS = 1 << 16
+"""Values of a piece (formats/nq.md, 3.1)."""
+
+CODERS = ("native", "python", "torchac")
+BACKENDS = ("native", "python")
+
+CHANNEL_VALUES = 8
+"""Channels of fewer values than this cannot pay for a scale of their own."""
+
+RECORD_BYTES, PIECE_BYTES = 3, 3
+"""Bits, flags and step of a record, and a piece's length field and rounding: for estimates."""
+
+
+@dataclass(frozen=True, eq=False)
+class TensorModel:
+    """How a tensor's values are coded.
+
+    Attributes:
+        adaptive: the adaptive model; the other fields then mean nothing.
+        offset: m of the Gaussian model.
+        scale: base scale index, 0..63; that of all values unless `scales` is there.
+        scales: int32 [channels], absolute scale index of each channel, or None.
+        scale_scale: Gaussian scale index of the list that transmits scales - scale.
+    """
+
+    adaptive: bool
+    offset: int = 0
+    scale: int = 0
+    scales: Int32 | None = None
+    scale_scale: int = 0
+
+
+def default_coder() -> str:
+    """The fastest coder that this installation has without asking for torchac."""
+    return "native" if native.available() else "python"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the pieces of a tensor lie and which scale each value has."""
+
+    count: int
+    scales: npt.NDArray[np.uint8]
+    inner: int
+
+    @staticmethod
+    def of(shape: tuple[int, ...], bits: int, model: TensorModel, axis: int) -> _Layout:
+        """Check the model against the tensor; raises ValueError."""
+        scales = np.array([model.scale]) if model.scales is None else np.asarray(model.scales)
+        if model.adaptive:
+            if not 2 <= bits <= ADAPTIVE_MAX_BITS:
+                raise ValueError(f"the adaptive model codes 2 to {ADAPTIVE_MAX_BITS} bits, not {bits}")
+        elif scales.size not in (1, shape[axis]):
+            raise ValueError(f"{scales.size} scales for {shape[axis]} channels")
+        elif int(scales.min()) < 0 or int(scales.max()) > MAX_SCALE:
+            raise ValueError(f"a scale index is outside 0..{MAX_SCALE}")
+        inner = math.prod(shape[axis + 1 :])
+        return _Layout(math.prod(shape), np.ascontiguousarray(scales, np.uint8), inner)
+
+    def starts(self) -> range:
+        return range(0, self.count, PIECE_SYMBOLS)
+
+    def size(self, start: int) -> int:
+        return min(PIECE_SYMBOLS, self.count - start)
+
+    def piece(self, start: int) -> native.PieceScales:
+        return native.PieceScales(self.scales, self.inner, start)
+
+    def value_scales(self, start: int) -> Int32:
+        """Scale index of each value of the piece at `start`, int32 [size]."""
+        position = np.arange(start, start + self.size(start))
+        return self.scales[position // self.inner % self.scales.size].astype(np.int32)
+
+
+def _check_bits(values: IntArray, bits: int) -> None:
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    if values.size and (int(values.min()) < low or int(values.max()) > high):
+        raise ValueError(f"a value is outside {bits} bits ({low}..{high})")
+
+
+def _encode_with_python(events: Events) -> bytes:
+    encoder = ArithmeticEncoder()
+    for low, high in zip(events[0].tolist(), events[1].tolist(), strict=True):
+        encoder.encode(low, high)
+    return encoder.finish()
+
+
+def _native_piece(values: Int32, bits: int, model: TensorModel, layout: _Layout, start: int) -> bytes:
+    if model.adaptive:
+        return native.adaptive_encode(values, bits)
+    return native.gaussian_encode(values, layout.piece(start), model.offset)
+
+
+def _piece_events(values: Int32, bits: int, model: TensorModel, layout: _Layout, start: int) -> Events:
+    if model.adaptive:
+        return models.adaptive_events(values, bits)
+    return models.gaussian_events(values, layout.value_scales(start), model.offset)
+
+
+def encode_values(values: IntArray, bits: int, model: TensorModel, axis: int, coder: str | None = None) -> list[bytes]:
+    """The tensor's pieces, 65,536 values each in array order. Every coder gives the same bytes.
+
+    Args:
+        values: integers of any shape.
+        bits: width that they fit.
+        model: from `choose_model`.
+        axis: channel axis.
+        coder: one of CODERS; None for the default.
+
+    Raises:
+        ValueError: for values outside `bits` or a model that does not fit the tensor.
+        UnsupportedError: for a coder that this installation lacks.
+    """
+    coder = coder or default_coder()
+    if coder not in CODERS:
+        raise ValueError(f"coder {coder} is none of {', '.join(CODERS)}")
+    layout = _Layout.of(values.shape, bits, model, axis)
+    _check_bits(values, bits)
+    flat = np.ascontiguousarray(values, np.int32).ravel()
+    pieces = []
+    for start in layout.starts():
+        piece = flat[start : start + PIECE_SYMBOLS]
+        if coder == "native":
+            pieces.append(_native_piece(piece, bits, model, layout, start))
+        elif coder == "python":
+            pieces.append(_encode_with_python(_piece_events(piece, bits, model, layout, start)))
+        else:
+            pieces.append(torchac_coder.encode_events(_piece_events(piece, bits, model, layout, start)))
+    return pieces
+
+
+def _piece_decoder(bits: int, model: TensorModel, layout: _Layout, backend: str) -> Callable[[bytes, int], Int32]:
+    """A function of a piece and its start that gives its values."""
+    if backend == "native":
+        if model.adaptive:
+            return lambda data, start: native.adaptive_decode(data, layout.size(start), bits)
+        return lambda data, start: native.gaussian_decode(data, layout.size(start), layout.piece(start), model.offset)
+    if model.adaptive:
+        return lambda data, start: models.adaptive_decode(data, layout.size(start), bits)
+    return lambda data, start: models.gaussian_decode(data, layout.value_scales(start), model.offset)
+
+
+def decode_values(
+    pieces: list[bytes],
+    shape: tuple[int, ...],
+    bits: int,
+    model: TensorModel,
+    axis: int,
+    backend: str | None = None,
+    threads: int = 1,
+) -> Int32:
+    """The tensor, int32 of `shape`, from its pieces; `threads` pieces are decoded at a time.
+
+    Raises:
+        ValueError: for pieces that are damaged, or a model that does not fit the tensor.
+        UnsupportedError: for the native backend without libnq.
+    """
+    backend = backend or default_coder()
+    if backend not in BACKENDS:
+        raise ValueError(f"backend {backend} is none of {', '.join(BACKENDS)}")
+    layout = _Layout.of(shape, bits, model, axis)
+    starts = layout.starts()
+    if len(pieces) != len(starts):
+        raise ValueError(f"{len(pieces)} pieces instead of {len(starts)}")
+    decode = _piece_decoder(bits, model, layout, backend)
+    flat = np.empty(layout.count, np.int32)
+
+    def take(number: int) -> None:
+        start = starts[number]
+        try:
+            flat[start : start + PIECE_SYMBOLS] = decode(pieces[number], start)
+            _check_bits(flat[start : start + PIECE_SYMBOLS], bits)
+        except ValueError as error:
+            raise ValueError(f"piece {number} of {len(pieces)}: {error}") from error
+
+    _for_each(take, len(pieces), threads)
+    return flat.reshape(shape)
+
+
+def _for_each(task: Callable[[int], None], count: int, threads: int) -> None:
+    if min(threads, count) <= 1:
+        for number in range(count):
+            task(number)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(threads, count)) as pool:
+        for _ in pool.map(task, range(count)):
+            pass
+
+
+def code_list(values: IntArray, scale: int | None = None) -> tuple[int, bytes]:
+    """A side list as one piece of the Gaussian model with offset 0.
+
+    Args:
+        values: integers [n].
+        scale: scale index; None for the one that codes the list in fewest bits.
+
+    Returns:
+        (scale index, piece).
+    """
+    if scale is None:
+        scale = costs.best_scale(costs.Histogram.of(values, None).bits_by_scale(0))[0]
+    flat = np.ascontiguousarray(values, np.int32).ravel()
+    if native.available():
+        return scale, native.gaussian_encode(flat, native.PieceScales(np.array([scale], np.uint8), 1, 0), 0)
+    return scale, _encode_with_python(models.gaussian_events(flat, np.full(flat.size, scale, np.int32), 0))
+
+
+def decode_list(data: bytes, count: int, scale: int) -> Int32:
+    """The `count` entries of a side list, int32 [count]; raises ValueError for a damaged piece."""
+    if native.available():
+        return native.gaussian_decode(data, count, native.PieceScales(np.array([scale], np.uint8), 1, 0), 0)
+    return models.gaussian_decode(data, np.full(count, scale, np.int32), 0)
+
+
+def _best_gaussian(values: IntArray, axis: int) -> tuple[TensorModel, float]:
+    """The best Gaussian model and its bits: values, scale list, and what its record has beyond an adaptive one's."""
+    channels = values.shape[axis]
+    worth = channels > 1 and values.size // channels >= CHANNEL_VALUES
+    histogram = costs.Histogram.of(values, axis if worth else None)
+    tried = [(costs.best_scale(by_scale := histogram.bits_by_scale(m)), m, by_scale) for m in histogram.offsets()]
+    (scale, bits), offset, by_scale = min(tried, key=lambda trial: trial[0][1])
+    record_bits = 8 * (2 if -64 <= offset < 64 else 3)
+    model = TensorModel(False, offset, scale)
+    if worth:
+        scales, base, list_scale, channel_bits = costs.best_channel_scales(by_scale)
+        # The list's scale index, its length field and the padding of its last byte.
+        channel_bits += 8 * 2.5
+        if channel_bits < bits:
+            model, bits = TensorModel(False, offset, base, scales, list_scale), channel_bits
+    return model, bits + record_bits
+
+
+def choose_model(values: IntArray, bits: int, axis: int) -> TensorModel:
+    """The model of fewest bits, side information included: Gaussian with one scale, one a channel, or adaptive.
+
+    Costs are exact cross-entropies under the integer tables; the coder stays within a few bits of them.
+    """
+    gaussian, gaussian_bits = _best_gaussian(values, axis)
+    if bits > ADAPTIVE_MAX_BITS:
+        return gaussian
+    adaptive = TensorModel(True)
+    return adaptive if model_bits(values, bits, adaptive, axis) < gaussian_bits else gaussian
+
+
+def model_bits(values: IntArray, bits: int, model: TensorModel, axis: int) -> float:
+    """Cross-entropy in bits of a tensor's values under a model, without side lists; exact for the integer tables.
+
+    Raises:
+        ValueError: for values outside `bits` or a model that does not fit the tensor.
+    """
+    layout = _Layout.of(values.shape, bits, model, axis)
+    _check_bits(values, bits)
+    if model.adaptive:
+        flat = np.ascontiguousarray(values, np.int32).ravel()
+        return sum(costs.adaptive_bits(flat[start : start + PIECE_SYMBOLS], bits) for start in layout.starts())
+    histogram = costs.Histogram.of(values, axis if layout.scales.size > 1 else None)
+    by_scale = histogram.bits_by_scale(model.offset)
+    return float(by_scale[np.arange(layout.scales.size), layout.scales].sum())
+
+
+def estimate_bits(values: IntArray, bits: int, axis: int) -> float:
+    """Bits that a tensor takes in a file, nearly: values, side information, record and piece lengths.
+
+    The adaptive model is not run: its cost is taken as the order-0 entropy and what each distinct value costs to
+    learn, as measured on stationary data. Tensors whose statistics drift can take less.
+    """
+    smallest = _best_gaussian(values, axis)[1]
+    pieces = -(-values.size // PIECE_SYMBOLS)
+    if bits <= ADAPTIVE_MAX_BITS:
+        length = values.size / pieces
+        learning = np.unique(values).size * pieces * (0.5 * math.log2(length + 1) + 1.6e-4 * length)
+        smallest = min(smallest, costs.empirical_bits(values) + learning)
+    return smallest + 8 * (RECORD_BYTES + PIECE_BYTES * pieces)

@@ -1,0 +1,231 @@
+"""Container and syntax: round trips of random networks, and every way in which a file can be damaged."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from random_networks import random_network
+
+from nqcodec.bitstream.chunks import SIGNATURE, pack_chunk, read_chunks
+from nqcodec.bitstream.file import NqFile, overhead_bytes, pack_file, parse_file
+from nqcodec.bitstream.header import VHDR_BYTES, pack_video, parse_video
+from nqcodec.bitstream.reader import Reader, write_sv, write_uv
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.errors import FormatError, LimitError, NqError, UnsupportedError
+from nqcodec.network import IntegerNetwork
+from nqcodec.program import Limits
+from nqcodec.video import Chroma, Colour, Video
+
+VIDEO = Video(37, 21, 3, Fraction(30000, 1001), Chroma.C420, 10, Colour(1, 13, 5, True, 2), Fraction(4, 3))
+
+
+def network(seed: int, video: Video = VIDEO) -> IntegerNetwork:
+    """A legal random network."""
+    return random_network(np.random.default_rng(seed), video)
+
+
+def packed(seed: int = 0, minor: int = 0, extra: bytes = b"") -> bytes:
+    """A file of one random segment; `extra` chunks go before NEND."""
+    data = pack_file(VIDEO, [(3, pack_segment(network(seed)))])
+    return data[:-12] + extra + data[-12:]
+
+
+def assert_same(a: IntegerNetwork, b: IntegerNetwork) -> None:
+    assert a.program == b.program
+    for left, right in zip(a.layers, b.layers, strict=True):
+        assert (left.width, left.frac, list(left.tensors)) == (right.width, right.frac, list(right.tensors))
+        for name, tensor in left.tensors.items():
+            other = right.tensors[name]
+            assert tensor.bits == other.bits
+            np.testing.assert_array_equal(tensor.values, other.values)
+            np.testing.assert_array_equal(
+                np.broadcast_to(tensor.steps, other.steps.shape if other.steps.size > 1 else tensor.steps.shape), 
+                np.broadcast_to(other.steps, tensor.steps.shape if tensor.steps.size > 1 else other.steps.shape),
+            )
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_networks_round_trip(seed: int) -> None:
+    original = network(seed)
+    segment = pack_segment(original, md5=bytes(range(16)))
+    assert sum(segment.parts.values()) == len(segment.payload)
+    file = parse_file(pack_file(VIDEO, [(3, segment)]), "x.nq")
+    assert file.video == VIDEO
+    decoded = file.segment(0)
+    assert decoded.md5 == bytes(range(16))
+    assert decoded.parts == segment.parts
+    assert_same(original, decoded.network)
+
+
+def test_coders_give_the_same_file() -> None:
+    files = {pack_segment(network(7), coder).payload for coder in ("native", "python", "torchac")}
+    assert len(files) == 1
+
+
+def test_overhead_is_counted_exactly() -> None:
+    segments = [(2, pack_segment(network(i, replace(VIDEO, frames=2)))) for i in range(3)]
+    data = pack_file(replace(VIDEO, frames=6), segments, [bytes(16)] * 6)
+    assert len(data) == overhead_bytes(3, 6) + sum(len(s.payload) for _, s in segments)
+    assert len(packed()) == overhead_bytes(1) + len(pack_segment(network(0)).payload)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_uv_round_trip_in_the_shortest_form(value: int) -> None:
+    data = write_uv(value)
+    assert Reader(data).uv("x") == value
+    assert len(data) == max(1, -(-value.bit_length() // 7))
+    with pytest.raises(FormatError):
+        Reader(data[:-1] + bytes([data[-1] | 128, 0])).uv("x")
+
+
+@given(st.integers(-(2**31), 2**31 - 1))
+def test_sv_round_trip(value: int) -> None:
+    assert Reader(write_sv(value)).sv("x") == value
+
+
+@given(
+    st.builds(
+        Video,
+        st.integers(1, 2**32 - 1),
+        st.integers(1, 2**32 - 1),
+        st.integers(1, 2**32 - 1),
+        st.builds(Fraction, st.integers(1, 2**32 - 1), st.integers(1, 2**32 - 1)),
+        st.sampled_from(Chroma),
+        st.integers(8, 12),
+        st.builds(Colour, *[st.integers(1, 255)] * 3, st.booleans(), st.integers(0, 5)),
+        st.builds(Fraction, st.integers(1, 65535), st.integers(1, 65535)),
+    )
+)
+def test_video_header_round_trip(video: Video) -> None:
+    data = pack_video(video)
+    assert len(data) == VHDR_BYTES
+    assert parse_video(Reader(data)) == ((1, 0), video)
+
+
+def whole(data: bytes) -> NqFile:
+    """Parse a file and everything in it."""
+    file = parse_file(data, "bad.nq")
+    for number in range(len(file.index)):
+        file.segment(number)
+    return file
+
+
+def test_every_single_bit_matters() -> None:
+    """A flipped bit anywhere is found: by signature, framing, CRC, or as an unknown chunk."""
+    data = packed()
+    step = max(1, len(data) // 400)
+    positions = sorted({*range(160), *range(len(data) - 40, len(data)), *range(0, len(data), step)})
+    for position in positions:
+        for bit in range(8):
+            bad = bytearray(data)
+            bad[position] ^= 1 << bit
+            with pytest.raises((FormatError, UnsupportedError)) as caught:
+                whole(bytes(bad))
+            assert str(caught.value).startswith("bad.nq")
+
+
+def test_truncation_anywhere_is_named() -> None:
+    data = packed()
+    boundaries = [0, 4, len(SIGNATURE)]
+    for chunk in read_chunks(data, ""):
+        start, end = chunk.offset, chunk.offset + 12 + len(chunk.payload)
+        boundaries += [start, start + 4, start + 8, start + 8 + len(chunk.payload) // 2, end - 4, end]
+    for length in sorted(set(boundaries) - {len(data)}):
+        with pytest.raises(FormatError, match=r"bad\.nq") as caught:
+            whole(data[:length])
+        assert "empty" in str(caught.value) or "truncated" in str(caught.value) or "no .nq" in str(caught.value)
+
+
+def test_bytes_after_the_end_are_refused() -> None:
+    with pytest.raises(FormatError, match="follow the end chunk"):
+        whole(packed() + b"\0")
+
+
+def test_unknown_ancillary_chunk_is_skipped_and_unknown_critical_chunk_refused() -> None:
+    whole(packed(extra=pack_chunk("nOTE", b"anything")))
+    with pytest.raises(UnsupportedError, match="NEWC"):
+        whole(packed(extra=pack_chunk("NEWC", b"anything")))
+
+
+def rebuilt(data: bytes, kind: str, change: object) -> bytes:
+    """The file with one chunk's payload changed and its CRC made right again."""
+    out = bytearray(SIGNATURE)
+    for chunk in read_chunks(data, ""):
+        payload = bytearray(chunk.payload)
+        if chunk.kind == kind:
+            change(payload)  # type: ignore[operator]
+        out += pack_chunk(chunk.kind, bytes(payload))
+    return bytes(out)
+
+
+def test_versions() -> None:
+    with pytest.raises(UnsupportedError, match=r"2\.0.*newer"):
+        whole(rebuilt(packed(), "VHDR", lambda p: p.__setitem__(0, 2)))
+    whole(rebuilt(packed(), "VHDR", lambda p: p.__setitem__(1, 9)))
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "error"),
+    [
+        (2, b"\xff\xff\xff\xff", LimitError),
+        (2, b"\0\0\0\0", FormatError),
+        (10, b"\xff\xff\xff\xff", (LimitError, FormatError)),
+        (18, b"\0\0\0\0", FormatError),
+        (22, b"\x09", FormatError),
+        (23, b"\x07", FormatError),
+        (23, b"\x0d", FormatError),
+    ],
+)
+def test_absurd_headers_are_refused(offset: int, value: bytes, error: type[NqError]) -> None:
+    def change(payload: bytearray) -> None:
+        payload[offset : offset + len(value)] = value
+
+    with pytest.raises(error):
+        whole(rebuilt(packed(), "VHDR", change))
+
+
+def test_limits_are_checked_before_entropy_decoding() -> None:
+    file = parse_file(packed(), "big.nq")
+    with pytest.raises(LimitError, match=r"big\.nq"):
+        file.segment(0, Limits(parameters=1))
+
+
+@pytest.mark.parametrize("order", [("SIDX", "VHDR"), ("VHDR",), ("VHDR", "VHDR", "SIDX"), ("VHDR", "SIDX", "SIDX")])
+def test_chunk_order(order: tuple[str, ...]) -> None:
+    chunks = {chunk.kind: chunk for chunk in read_chunks(packed(), "")}
+    names = [*order, "SEGM", "NEND"]
+    data = SIGNATURE + b"".join(pack_chunk(name, chunks[name].payload) for name in names)
+    with pytest.raises(FormatError):
+        whole(data)
+
+
+def test_segment_payload_spoilt_under_a_right_crc_never_crashes() -> None:
+    """What the CRC cannot see, parsing and rules must: an error of ours or a legal network, nothing else."""
+    data, rng = packed(3), np.random.default_rng(0)
+    segment = next(c for c in read_chunks(data, "") if c.kind == "SEGM")
+    outcomes = set()
+    for _ in range(300):
+        payload = bytearray(segment.payload)
+        for _ in range(int(rng.integers(1, 4))):
+            payload[int(rng.integers(17, len(payload)))] = int(rng.integers(256))
+
+        def change(p: bytearray, new: bytearray = payload) -> None:
+            p[:] = new
+
+        try:
+            whole(rebuilt(data, "SEGM", change))
+            outcomes.add("legal")
+        except NqError as error:
+            outcomes.add(type(error).__name__)
+    assert "FormatError" in outcomes
+
+
+def test_crc_is_that_of_zip() -> None:
+    chunk = pack_chunk("nOTE", b"123456789")
+    assert chunk[-4:] == zlib.crc32(b"nOTE123456789").to_bytes(4, "little")

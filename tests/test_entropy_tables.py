@@ -1,0 +1,97 @@
+"""The shipped tables: what their generator gives, what the specification says of them, and what altered ones do."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nqcodec.errors import NqError
+from nqcodec.formats import make_tables, tables
+
+SHIPPED = Path(tables.__file__).parent / "tables"
+
+
+@pytest.mark.parametrize("name", ["gaussian", "activations"])
+def test_generator_gives_the_shipped_files(tmp_path, name):
+    make_tables.write(tmp_path)
+    assert (tmp_path / f"{name}.json").read_bytes() == (SHIPPED / f"{name}.json").read_bytes()
+
+
+def test_specification_names_the_hashes_that_the_loader_checks():
+    named = set(re.findall(r"[0-9a-f]{64}", (Path(tables.__file__).parent / "nq.md").read_text()))
+    assert {tables.GAUSSIAN_SHA256, tables.ACTIVATIONS_SHA256} <= named
+
+
+@pytest.mark.parametrize("row", range(32))
+def test_gaussian_row(row):
+    sigma = 2 ** ((row - 12) / 4)
+    width = int(tables.gaussian().half_width[row])
+    assert width == min(127, max(2, math.ceil(6 * sigma - 1e-9)))
+    cumulative = tables.gaussian().cumulative[row]
+    frequencies = np.diff(cumulative[: 2 * width + 3])
+    assert cumulative[0] == 0
+    assert set(cumulative[2 * width + 2 :].tolist()) == {65536}
+    assert frequencies.min() >= 1
+    body = frequencies[:-1]
+    assert np.array_equal(body, body[::-1])
+    edges = [math.erf((h - 0.5) / sigma / math.sqrt(2)) / 2 for h in range(-width, width + 2)]
+    exact = 65536 * np.diff(edges)
+    # Beside rounding, only the floor of 1 in the tails moves mass, and in proportion.
+    assert np.all(np.abs(body - exact) <= 0.01 * exact + 10)
+    assert np.all(np.diff(body[width + 1 :]) <= 0)
+
+
+def test_activation_tables_against_floating_point():
+    x = np.arange(-2048, 2048) / 256
+    erf = np.array([math.erf(v / math.sqrt(2)) for v in x])
+    expected = {"gelu": 16384 * (1 + erf), "silu": 32768 / (1 + np.exp(-x)), "half_tanh": 16384 * np.tanh(x)}
+    for name, exact in expected.items():
+        table = getattr(tables.activations(), name)
+        assert table.shape == (4096,)
+        assert table.dtype == np.int32
+        assert np.all(np.abs(table - np.minimum(exact, 32767)) <= 0.5 + 1e-6)
+        assert np.all(np.diff(table) >= 0)
+
+
+def test_tables_cannot_be_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        tables.gaussian().cumulative[0, 0] = 1
+
+
+def test_rounding_refuses_what_it_cannot_decide():
+    half = make_tables.Decimal("7.5")
+    assert make_tables.round_exactly(half) == 8
+    with pytest.raises(ArithmeticError):
+        make_tables.round_exactly(half - make_tables.Decimal("1e-40"))
+
+
+@pytest.fixture
+def installed_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "tables").mkdir()
+    for path in SHIPPED.glob("*.json"):
+        (tmp_path / "tables" / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(tables, "__file__", str(tmp_path / "tables.py"))
+    tables.gaussian.cache_clear()
+    tables.activations.cache_clear()
+    yield tmp_path / "tables"
+    tables.gaussian.cache_clear()
+    tables.activations.cache_clear()
+
+
+def test_an_altered_table_is_refused(installed_elsewhere):
+    assert tables.gaussian().half_width[0] == 2
+    content = json.loads((installed_elsewhere / "gaussian.json").read_text())
+    content["frequencies"][7][3] += 1
+    (installed_elsewhere / "gaussian.json").write_text(json.dumps(content))
+    tables.gaussian.cache_clear()
+    with pytest.raises(NqError, match=r"gaussian\.json is not the table"):
+        tables.gaussian()
+
+
+def test_a_missing_table_is_named(installed_elsewhere):
+    (installed_elsewhere / "activations.json").unlink()
+    with pytest.raises(NqError, match=r"activations\.json: cannot be read"):
+        tables.activations()
