@@ -1,7 +1,7 @@
 """Builds the native part: csrc/*.cpp into libnq.so, csrc/cuda/*.cu into libnq_cuda.so (C ABI, loaded with ctypes).
 
-Everything else is in pyproject.toml. Without a compiler the package installs all the same and decodes with the numpy reference;
-without nvcc it installs without CUDA. Environment:
+Everything else is in pyproject.toml. Without a compiler the package installs all the same and decodes with the numpy
+reference; without nvcc it installs without CUDA. Environment:
 
     CXX                        the C++ compiler (default: c++, g++ or clang++, the first found)
     NQCODEC_REQUIRE_NATIVE=1   fail instead of going on without libnq
@@ -33,7 +33,9 @@ def notice(text: str) -> None:
 
 def find_cxx() -> str | None:
     named = os.environ.get("CXX")
-    return next((path for name in ([named] if named else ["c++", "g++", "clang++"]) if (path := shutil.which(name))), None)
+    return next(
+        (path for name in ([named] if named else ["c++", "g++", "clang++"]) if (path := shutil.which(name))), None
+    )
 
 
 def find_nvcc() -> str | None:
@@ -77,7 +79,16 @@ def build_native(target: Path) -> None:
     nvcc, kernels = find_nvcc(), sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
     if nvcc and kernels:
         archs = [flag for arch in CUDA_ARCHS for flag in ("-gencode", arch)]
-        options = ["-shared", "-O3", "-std=c++17", "-Xcompiler", "-fPIC,-fvisibility=hidden", "-cudart", "static", *archs]
+        options = [
+            "-shared",
+            "-O3",
+            "-std=c++17",
+            "-Xcompiler",
+            "-fPIC,-fvisibility=hidden",
+            "-cudart",
+            "static",
+            *archs,
+        ]
         compile_library([nvcc, *options], kernels, target / "libnq_cuda.so")
 
 

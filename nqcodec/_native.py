@@ -7,7 +7,7 @@ is built at import, and callers fall back to the reference or raise their own cl
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 ABI_VERSION = 1
@@ -16,7 +16,7 @@ ABI_VERSION = 1
 LIBRARIES = {"libnq": "nq_abi_version", "libnq_cuda": "nq_cuda_abi_version"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _load(name: str) -> tuple[ctypes.CDLL | None, str]:
     path = Path(__file__).parent / "lib" / f"{name}.so"
     if not path.exists():

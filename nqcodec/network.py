@@ -86,7 +86,11 @@ class IntegerNetwork:
 
 
 def rescale_factors(exponents: Int32 | Int64) -> tuple[Int32, Int32]:
-    """(M, S) such that rescale multiplies by 2^(exponent/8) (formats/nq.md, 6.1); raises ValueError if S leaves 1..46."""
+    """(M, S) such that rescale multiplies by 2^(exponent/8) (formats/nq.md, 6.1).
+
+    Raises:
+        ValueError: S leaves 1..46.
+    """
     e = np.asarray(exponents, dtype=np.int64)
     multiplier = np.array(MANTISSAS, dtype=np.int32)[e & 7]
     shift = (15 - (e >> 3)).astype(np.int32)

@@ -108,7 +108,8 @@ def random_values(rng: np.random.Generator, shape: tuple[int, ...], bits: int) -
         values = np.rint(rng.normal(0.0, high / 3 + 0.3, shape))
     else:
         values = rng.integers(low, high + 1, shape)
-    return np.clip(values, low, high).astype(np.int32)
+    clipped: Int32 = np.clip(values, low, high).astype(np.int32)
+    return clipped
 
 
 def _random_bits(rng: np.random.Generator, bounds: tuple[int, int]) -> int:

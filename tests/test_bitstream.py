@@ -45,7 +45,7 @@ def assert_same(a: IntegerNetwork, b: IntegerNetwork) -> None:
             assert tensor.bits == other.bits
             np.testing.assert_array_equal(tensor.values, other.values)
             np.testing.assert_array_equal(
-                np.broadcast_to(tensor.steps, other.steps.shape if other.steps.size > 1 else tensor.steps.shape), 
+                np.broadcast_to(tensor.steps, other.steps.shape if other.steps.size > 1 else tensor.steps.shape),
                 np.broadcast_to(other.steps, tensor.steps.shape if tensor.steps.size > 1 else other.steps.shape),
             )
 

@@ -68,7 +68,10 @@ def _read_chunk(data: bytes, offset: int, path: str) -> Chunk:
     if end + 4 > len(data):
         missing = end + 4 - len(data)
         raise FormatError(
-            f"the file is truncated or damaged: {missing} bytes of this chunk are missing", path=path, chunk=kind, offset=offset
+            f"the file is truncated or damaged: {missing} bytes of this chunk are missing",
+            path=path,
+            chunk=kind,
+            offset=offset,
         )
     payload = data[offset + HEAD_BYTES : end]
     if zlib.crc32(name + payload) != int.from_bytes(data[end : end + 4], "little"):

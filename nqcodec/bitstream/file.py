@@ -22,7 +22,7 @@ from nqcodec.errors import FormatError, InputError, LimitError, UnsupportedError
 from nqcodec.program import Limits
 from nqcodec.video import Video
 
-FRAME_HASHES = "fMD5"
+FRAME_HASHES = "fHSH"
 
 
 def overhead_bytes(segments: int, frames: int = 0) -> int:
@@ -32,9 +32,7 @@ def overhead_bytes(segments: int, frames: int = 0) -> int:
     return fixed + segments * (INDEX_ENTRY_BYTES + FRAMING_BYTES) + hashes
 
 
-def pack_file(
-    video: Video, segments: Sequence[tuple[int, PackedSegment]], frame_md5: Sequence[bytes] = ()
-) -> bytes:
+def pack_file(video: Video, segments: Sequence[tuple[int, PackedSegment]], frame_md5: Sequence[bytes] = ()) -> bytes:
     """The bytes of a file from (frames, segment) pairs in time order and, if given, one MD5 a frame."""
     head = SIGNATURE + pack_chunk("VHDR", pack_video(video))
     offset = len(head) + FRAMING_BYTES + 4 + INDEX_ENTRY_BYTES * len(segments)
@@ -134,7 +132,10 @@ def _check_order(chunks: tuple[Chunk, ...], path: str) -> None:
         wanted = known[position] if position < 2 else None
         if (wanted and chunk.kind != wanted) or (position > 1 and chunk.kind in known[:2]):
             raise FormatError(
-                f"misplaced chunk: a file starts with VHDR and SIDX, once each", path=path, chunk=chunk.kind, offset=chunk.offset
+                "misplaced chunk: a file starts with VHDR and SIDX, once each",
+                path=path,
+                chunk=chunk.kind,
+                offset=chunk.offset,
             )
 
 

@@ -78,7 +78,8 @@ def parse_video(reader: Reader) -> tuple[tuple[int, int], Video]:
     major, minor = reader.fixed("u8", "major"), reader.fixed("u8", "minor")
     if major > MAJOR:
         raise UnsupportedError(
-            f"{reader.path}: format version {major}.{minor} is newer than this decoder's {MAJOR}.{MINOR}: update nqcodec"
+            f"{reader.path}: format version {major}.{minor} is newer than this decoder's {MAJOR}.{MINOR}: "
+            "update nqcodec"
         )
     if major != MAJOR:
         raise reader.error(f"format version {major}.{minor} does not exist", 0)
@@ -120,7 +121,9 @@ def pack_index(entries: list[IndexEntry]) -> bytes:
     """The SIDX payload."""
     out = bytearray(write_integer("u32", len(entries)))
     for entry in entries:
-        out += write_integer("u32", entry.frames) + write_integer("u64", entry.offset) + write_integer("u32", entry.length)
+        out += (
+            write_integer("u32", entry.frames) + write_integer("u64", entry.offset) + write_integer("u32", entry.length)
+        )
     return bytes(out)
 
 

@@ -85,7 +85,9 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
     if not low <= bits <= high:
         raise reader.error(f"{name} of {bits} bits, outside {low}..{high}", start)
     if flags & ~KNOWN_FLAGS:
-        raise UnsupportedError(f"{reader.path}: {name} flags {flags:#04x} are not of this format version: update nqcodec")
+        raise UnsupportedError(
+            f"{reader.path}: {name} flags {flags:#04x} are not of this format version: update nqcodec"
+        )
     adaptive = bool(flags & ADAPTIVE)
     if (adaptive and (bits > 8 or flags & CHANNEL_SCALES)) or (name == "bias" and flags & CHANNEL_STEPS):
         raise reader.error(f"{name} flags {flags:#04x} contradict one another", start)

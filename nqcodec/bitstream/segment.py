@@ -42,7 +42,10 @@ class PackedSegment:
 
 
 def pack_segment(network: IntegerNetwork, coder: str | None = None, md5: bytes = NO_MD5) -> PackedSegment:
-    """Code a network that passes `validate`; `coder` is native, python or torchac, None the fastest present: the bytes are the same."""
+    """Code a network that passes `validate`.
+
+    `coder` is native, python or torchac, None the fastest present; all give the same bytes.
+    """
     program = pack_program(network.program)
     table, data = bytearray(), bytearray()
     parts = {"header": 1 + MD5_BYTES, "program": len(program), "steps": 0}
@@ -96,7 +99,9 @@ def scan_segment(reader: Reader, video: Video, limits: Limits) -> SegmentLayout:
     """
     flags = reader.fixed("u8", "segment flags")
     if flags:
-        raise UnsupportedError(f"{reader.path}: segment flags {flags:#04x} are not of this format version: update nqcodec")
+        raise UnsupportedError(
+            f"{reader.path}: segment flags {flags:#04x} are not of this format version: update nqcodec"
+        )
     md5 = reader.take(MD5_BYTES, "the segment's MD5")
     program = parse_program(reader, video)
     try:
@@ -118,9 +123,7 @@ def scan_segment(reader: Reader, video: Video, limits: Limits) -> SegmentLayout:
     return SegmentLayout(md5, program, formats, tensors, parts)
 
 
-def _parse_table(
-    reader: Reader, program: Program
-) -> tuple[list[tuple[int, int]], list[tuple[int, str, TensorRecord]]]:
+def _parse_table(reader: Reader, program: Program) -> tuple[list[tuple[int, int]], list[tuple[int, str, TensorRecord]]]:
     formats, records = [], []
     for index, op in enumerate(program.operations):
         formats.append((reader.fixed("u8", "width"), reader.fixed("u8", "frac")) if op.has_format else (0, 0))

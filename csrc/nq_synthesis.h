@@ -1,0 +1,70 @@
+// The flat form of an integer network that both synthesis libraries take, and their interfaces.
+// nqcodec/synthesis/descriptors.py declares the same structures; a change here is a change of kNqAbiVersion.
+#ifndef NQ_SYNTHESIS_H
+#define NQ_SYNTHESIS_H
+
+#include <cstdint>
+
+#include "nq_abi.h"
+#include "nq_math.h"
+
+enum NqStatus : int32_t {
+  kNqOk = 0,
+  kNqBadProgram = 1,   // a descriptor that breaks formats/nq.md 5 or 6, or a frame outside the segment
+  kNqNoResources = 2,  // memory or threads refused by the system
+  kNqBadLevel = 3,     // an instruction set that this CPU does not have
+  kNqDeviceError = 4,  // CUDA only; nq_cuda_error() has the text
+};
+
+// Operation codes of formats/nq.md 5.
+enum NqCode : int32_t { kNqGrid = 1, kNqConv = 2, kNqShuffle = 3, kNqPlanes = 4 };
+
+// One operation. Fields that its code has no use for are 0 (input: -1).
+struct NqOp {
+  int32_t code;
+  int32_t input;                    // index of the operation that it reads
+  int32_t channels, height, width;  // of its output map; planes: of its input map
+  int32_t map_width, frac;          // format of its output map, inherited where it has none of its own
+  int32_t ratio;                    // shuffle, planes
+  int32_t times;                    // grid
+  int32_t kernel, depthwise, activation;
+  const int16_t* values;  // grid: latent [times, C, H, W]; conv: weight [out, fan_in, k, k]
+  const int32_t* bias;    // [C], in accumulator units
+  const int32_t* multiplier;
+  const int32_t* shift;
+};
+
+struct NqPlane {
+  int32_t height, width;  // after the crop
+  int32_t sub_x, sub_y;
+};
+
+struct NqProgram {
+  const NqOp* ops;
+  int32_t op_count;
+  int32_t frames;  // T of 6.2
+  int32_t depth;   // bits a sample
+  int32_t plane_count;
+  NqPlane planes[3];
+  NqTables tables;
+};
+
+// The best instruction set of this CPU: 0 baseline, 1 AVX2, 2 AVX-512 (F, BW).
+NQ_API int32_t nq_cpu_level();
+
+// Copies everything it needs of `program`. `level` is 0..nq_cpu_level(); `threads` counts the caller.
+NQ_API int32_t nq_synth_create(const NqProgram* program, int32_t threads, int32_t level, void** handle);
+
+// Synthesizes frame t into planes of 8-bit (depth 8) or 16-bit samples; strides are in bytes. One call at a time.
+NQ_API int32_t nq_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides);
+
+NQ_API void nq_synth_destroy(void* handle);
+
+// The same on the current CUDA device, in libnq_cuda.
+NQ_API int32_t nq_cuda_device_count();
+NQ_API const char* nq_cuda_error();
+NQ_API int32_t nq_cuda_synth_create(const NqProgram* program, void** handle);
+NQ_API int32_t nq_cuda_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides);
+NQ_API void nq_cuda_synth_destroy(void* handle);
+
+#endif  // NQ_SYNTHESIS_H

@@ -1,0 +1,96 @@
+// A persistent pool that runs the items of one loop on a fixed number of threads.
+#ifndef NQ_THREAD_POOL_H
+#define NQ_THREAD_POOL_H
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace nq {
+
+class ThreadPool {
+ public:
+  using Task = std::function<void(int64_t item)>;
+
+  // `threads` counts the caller, who works too. Throws std::system_error if a thread cannot be started.
+  explicit ThreadPool(int32_t threads) {
+    try {
+      for (int32_t worker = 1; worker < threads; ++worker) threads_.emplace_back([this] { serve(); });
+    } catch (...) {
+      stop();
+      throw;
+    }
+  }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() { stop(); }
+
+  // Calls task(item) once for each item below `count` and returns when all are done. Tasks must not throw.
+  void run(int64_t count, const Task& task) {
+    if (threads_.empty() || count <= 1) {
+      for (int64_t item = 0; item < count; ++item) task(item);
+      return;
+    }
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      task_ = &task;
+      count_ = count;
+      next_.store(0, std::memory_order_relaxed);
+      busy_ = static_cast<int32_t>(threads_.size());
+      ++round_;
+    }
+    wake_.notify_all();
+    work(task, count);
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_.wait(lock, [this] { return busy_ == 0; });
+  }
+
+ private:
+  void work(const Task& task, int64_t count) {
+    for (int64_t item; (item = next_.fetch_add(1, std::memory_order_relaxed)) < count;) task(item);
+  }
+
+  void serve() {
+    uint64_t seen = 0;
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [&] { return stopping_ || round_ != seen; });
+      if (stopping_) return;
+      seen = round_;
+      const Task* task = task_;
+      const int64_t count = count_;
+      lock.unlock();
+      work(*task, count);
+      lock.lock();
+      if (--busy_ == 0) done_.notify_one();
+    }
+  }
+
+  void stop() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  std::atomic<int64_t> next_{0};
+  const Task* task_ = nullptr;
+  int64_t count_ = 0;
+  int32_t busy_ = 0;
+  uint64_t round_ = 0;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace nq
+
+#endif  // NQ_THREAD_POOL_H

@@ -1,0 +1,1 @@
+"""Integer network to frames: `reference` is the definition, `native` and `cuda` are checked against it."""

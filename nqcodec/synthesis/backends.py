@@ -1,0 +1,97 @@
+"""Which backend synthesizes: the best present, or the one that --backend or the environment names.
+
+Environment, read here and nowhere else:
+    NQCODEC_BACKEND   cuda, native or reference
+    NQCODEC_CPU       scalar, avx2 or avx512: the native backend's instruction set
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Protocol, Self
+
+from nqcodec._native import why_absent
+from nqcodec.errors import UnsupportedError
+from nqcodec.network import IntegerNetwork
+from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
+from nqcodec.synthesis.native import NativeSynthesizer
+from nqcodec.synthesis.reference import ReferenceSynthesizer
+from nqcodec.video import Frame, Video
+
+BACKENDS = ("cuda", "native", "reference")
+"""All backends, the fastest first."""
+
+
+class Synthesizer(Protocol):
+    """What makes a segment's frames, in any order; a context manager that closes itself."""
+
+    def frame(self, t: int) -> Frame:
+        """Planes of frame t of the segment; raises ValueError outside it."""
+
+    def close(self) -> None:
+        """Free what it holds; may be called again."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def _why_absent(name: str) -> str:
+    if name == "cuda":
+        return why_no_device()
+    return why_absent("libnq") if name == "native" else ""
+
+
+def available() -> dict[str, str]:
+    """Each backend with the reason why it is absent; the reason is empty where it is present."""
+    return {name: _why_absent(name) for name in BACKENDS}
+
+
+def choose(name: str | None = None) -> str:
+    """The backend to use: `name`, else NQCODEC_BACKEND, else the best present.
+
+    Raises:
+        UnsupportedError: a backend that does not exist or is absent, with the reason.
+    """
+    asked = name or os.environ.get("NQCODEC_BACKEND")
+    if not asked:
+        return next(backend for backend in BACKENDS if not _why_absent(backend))
+    if asked not in BACKENDS:
+        raise UnsupportedError(f"backend {asked!r} does not exist; there are {', '.join(BACKENDS)}")
+    reason = _why_absent(asked)
+    if reason:
+        raise UnsupportedError(f"backend {asked}: {reason}")
+    return asked
+
+
+def default_threads() -> int:
+    """CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def open_synthesizer(
+    network: IntegerNetwork, video: Video, frames: int, backend: str | None = None, threads: int | None = None
+) -> Synthesizer:
+    """A synthesizer for a segment of `frames` frames by the chosen backend.
+
+    Args:
+        network: any that `validate` accepts.
+        video: the picture's size, chroma format and depth.
+        frames: T of formats/nq.md 6.2.
+        backend: one of `BACKENDS`, or None as `choose` says.
+        threads: CPU threads; None takes all.
+
+    Raises:
+        UnsupportedError: a backend or CPU level that is not here.
+        ValueError: a network that breaks a rule of formats/nq.md 6.
+        MemoryError: memory or threads that the system refuses.
+    """
+    chosen, count = choose(backend), threads or default_threads()
+    if chosen == "cuda":
+        return CudaSynthesizer(network, video, frames, count)
+    if chosen == "native":
+        return NativeSynthesizer(network, video, frames, count, cpu=os.environ.get("NQCODEC_CPU") or None)
+    return ReferenceSynthesizer(network, video, frames, count)

@@ -1,0 +1,131 @@
+"""An integer network as the flat structures that libnq and libnq_cuda take (csrc/nq_synthesis.h)."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nqcodec.errors import NqError, UnsupportedError
+from nqcodec.formats import tables
+from nqcodec.network import IntegerNetwork, validate
+from nqcodec.program import Conv, Grid, Planes, Shuffle, operation_code
+from nqcodec.video import Frame, Video
+
+OK, BAD_PROGRAM, NO_RESOURCES, BAD_LEVEL, DEVICE_ERROR = range(5)
+"""NqStatus."""
+
+PlaneArguments: TypeAlias = "tuple[ctypes.Array[ctypes.c_void_p], ctypes.Array[ctypes.c_int64]]"
+
+
+class OpDescriptor(ctypes.Structure):
+    """NqOp."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("code", "input", "channels", "height", "width", "map_width", "frac")),
+        *((name, ctypes.c_int32) for name in ("ratio", "times", "kernel", "depthwise", "activation")),
+        *((name, ctypes.c_void_p) for name in ("values", "bias", "multiplier", "shift")),
+    )
+
+
+class PlaneDescriptor(ctypes.Structure):
+    """NqPlane."""
+
+    _fields_ = tuple((name, ctypes.c_int32) for name in ("height", "width", "sub_x", "sub_y"))
+
+
+class TableDescriptor(ctypes.Structure):
+    """NqTables."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("gelu", "silu", "half_tanh"))
+
+
+class ProgramDescriptor(ctypes.Structure):
+    """NqProgram."""
+
+    _fields_ = (
+        ("ops", ctypes.POINTER(OpDescriptor)),
+        *((name, ctypes.c_int32) for name in ("op_count", "frames", "depth", "plane_count")),
+        ("planes", PlaneDescriptor * 3),
+        ("tables", TableDescriptor),
+    )
+
+
+class FlatProgram:
+    """A `ProgramDescriptor` and the arrays that it points to; needed only until a library's create function returns.
+
+    Raises ValueError for a network that breaks a rule of formats/nq.md 6.
+    """
+
+    def __init__(self, network: IntegerNetwork, video: Video, frames: int):
+        self._arrays: list[npt.NDArray[np.generic]] = []
+        operations = network.program.operations
+        factors = validate(network)
+        ops = (OpDescriptor * len(operations))()
+        for index, op in enumerate(operations):
+            entry, layer = ops[index], network.layers[index]
+            entry.code, entry.input = operation_code(op), op.inputs[0] if op.inputs else -1
+            # Planes' own shape is the picture's; the libraries want the map that it reads.
+            source = op.inputs[0] if isinstance(op, Planes) else index
+            entry.channels, entry.height, entry.width = network.program.shapes[source]
+            entry.map_width, entry.frac = network.map_format(index)
+            if isinstance(op, Shuffle | Planes):
+                entry.ratio = op.ratio
+            if isinstance(op, Grid):
+                entry.times = op.times
+                entry.values = self._pointer(layer.tensors["latent"].values, np.int16)
+            if isinstance(op, Conv):
+                entry.kernel, entry.depthwise, entry.activation = op.kernel, int(op.depthwise), int(op.activation)
+                entry.values = self._pointer(layer.tensors["weight"].values, np.int16)
+            derived = factors[index]
+            if derived is not None:
+                entry.bias = self._pointer(derived.bias, np.int32)
+                entry.multiplier = self._pointer(derived.multiplier, np.int32)
+                entry.shift = self._pointer(derived.shift, np.int32)
+        self.descriptor = ProgramDescriptor(ops, len(operations), frames, video.depth, video.chroma.planes)
+        for index, (height, width) in enumerate(video.plane_shapes):
+            self.descriptor.planes[index] = PlaneDescriptor(height, width, *video.chroma.plane_sub(index))
+        table = tables.activations()
+        pointers = (self._pointer(values, np.int32) for values in (table.gelu, table.silu, table.half_tanh))
+        self.descriptor.tables = TableDescriptor(*pointers)
+
+    def _pointer(self, values: npt.NDArray[np.generic], dtype: npt.DTypeLike) -> int:
+        array = np.ascontiguousarray(values, dtype)
+        self._arrays.append(array)
+        return array.ctypes.data
+
+
+def plane_arguments(planes: Sequence[npt.NDArray[np.generic]], video: Video) -> PlaneArguments:
+    """(pointers, row strides in bytes) of output planes [H, W], whose rows may lie apart.
+
+    Raises:
+        ValueError: shapes or types other than the video's, or samples of a row that do not follow one another.
+    """
+    if tuple(plane.shape for plane in planes) != video.plane_shapes:
+        raise ValueError(f"planes of {[plane.shape for plane in planes]} instead of {list(video.plane_shapes)}")
+    if any(plane.dtype != video.dtype or plane.strides[1] != plane.itemsize for plane in planes):
+        raise ValueError(f"planes must be {video.dtype} with contiguous rows")
+    pointers = (ctypes.c_void_p * len(planes))(*(plane.ctypes.data for plane in planes))
+    strides = (ctypes.c_int64 * len(planes))(*(plane.strides[0] for plane in planes))
+    return pointers, strides
+
+
+def empty_frame(video: Video) -> Frame:
+    """Unfilled planes of a picture."""
+    return tuple(np.empty(shape, video.dtype) for shape in video.plane_shapes)
+
+
+def check_status(status: int, what: str, detail: str = "") -> None:
+    """Raise for a status other than OK: MemoryError, ValueError, or an `NqError` that says `what` failed and why."""
+    if status == OK:
+        return
+    if status == NO_RESOURCES:
+        raise MemoryError(f"{what}: not enough memory or threads")
+    if status == BAD_PROGRAM:
+        raise ValueError(f"{what}: the program or frame is not valid")
+    if status == BAD_LEVEL:
+        raise UnsupportedError(f"{what}: this CPU does not have the instruction set asked for")
+    raise NqError(f"{what}: {detail or 'failed'}")

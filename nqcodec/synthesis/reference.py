@@ -1,0 +1,203 @@
+"""The definition of decoding in numpy, one function an operation (formats/nq.md, 6). The other backends match it.
+
+Maps are int16 [C, H, W]. Convolutions sum in float64 matrix products, and these are exact: the accumulator bound of
+formats/nq.md 6.3 keeps every partial sum an integer below 2^31 in any order, and float64 holds integers to 2^53.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from nqcodec.formats import tables
+from nqcodec.network import (
+    GRID_FRACTION_BITS,
+    Int16,
+    Int32,
+    Int64,
+    IntegerNetwork,
+    Rescaled,
+    rescale,
+    validate,
+)
+from nqcodec.program import Activation, Conv, Grid, Planes, Shuffle
+from nqcodec.video import Frame, Video
+
+HALF_TANH_WIDTH = 16
+"""Signed bits of what goes into the half_tanh table (formats/nq.md, 6.5)."""
+
+STRIP_VALUES = 1 << 20
+"""Values of one matrix of input windows (8 MiB): a convolution works in strips of rows, so memory stays bounded."""
+
+Float64 = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.integer]
+
+
+def clamp_width(values: Int64, width: int) -> Int64:
+    """Clamp to a signed width (formats/nq.md, 6.1)."""
+    return np.clip(values, -(1 << (width - 1)), (1 << (width - 1)) - 1)
+
+
+def shift(values: Integers, n: int) -> Int64:
+    """(v + 2^(n-1)) >> n for n > 0, else v << -n (formats/nq.md, 6.5)."""
+    v = values.astype(np.int64)
+    return (v + (1 << (n - 1))) >> n if n > 0 else v << -n
+
+
+def _by_channel(factors: Int32) -> Int32:
+    return factors[:, None, None]
+
+
+def grid_position(t: int, frames: int, times: int) -> tuple[int, int, int]:
+    """(i, j, f) of formats/nq.md 6.2: the two latents that frame t lies between, and its 16-bit fraction."""
+    position = (((2 * t + 1) * times - frames) << GRID_FRACTION_BITS) // (2 * frames)
+    position = min(max(position, 0), (times - 1) << GRID_FRACTION_BITS)
+    i, f = divmod(position, 1 << GRID_FRACTION_BITS)
+    return i, min(i + 1, times - 1), f
+
+
+def run_grid(latent: Int32, factors: Rescaled, width: int, t: int, frames: int) -> Int16:
+    """Latents [times, C, H, W] at frame t of `frames`, as a map of `width` bits (formats/nq.md, 6.2)."""
+    i, j, f = grid_position(t, frames, latent.shape[0])
+    one = 1 << GRID_FRACTION_BITS
+    v = latent[i].astype(np.int64) * (one - f) + latent[j].astype(np.int64) * f
+    scaled = rescale(v, _by_channel(factors.multiplier), _by_channel(factors.shift))
+    return clamp_width(scaled, width).astype(np.int16)
+
+
+def convolve(x: Int16, weight: Int32) -> Int64:
+    """Sums of formats/nq.md 6.3 without bias: map [C, H, W] and dense weight [O, C, k, k] to [O, H, W]."""
+    _, height, width = x.shape
+    out_channels, _, kernel, _ = weight.shape
+    pad = kernel // 2
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
+    matrix = weight.reshape(out_channels, -1).astype(np.float64)  # [O, C k k]
+    rows = max(1, STRIP_VALUES // (matrix.shape[1] * width))
+    out = np.empty((out_channels, height, width), np.int64)
+    for top in range(0, height, rows):
+        count = min(rows, height - top)
+        strip = padded[:, top : top + count + kernel - 1]
+        windows = np.lib.stride_tricks.sliding_window_view(strip, (kernel, kernel), axis=(1, 2))  # [C, count, W, k, k]
+        columns: Float64 = windows.transpose(0, 3, 4, 1, 2).reshape(matrix.shape[1], count * width).astype(np.float64)
+        out[:, top : top + count] = (matrix @ columns).reshape(out_channels, count, width)
+    return out
+
+
+def convolve_depthwise(x: Int16, weight: Int32) -> Int64:
+    """Sums of formats/nq.md 6.3 without bias: map [C, H, W] and weight [C, 1, k, k] to [C, H, W]."""
+    _, height, width = x.shape
+    kernel = weight.shape[-1]
+    pad = kernel // 2
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad))).astype(np.int64)
+    out = np.zeros(x.shape, np.int64)
+    for a in range(kernel):
+        for b in range(kernel):
+            out += weight[:, :, a, b, None] * padded[:, a : a + height, b : b + width]
+    return out
+
+
+def activate(p: Int64, activation: Activation, width: int, frac: int) -> Int64:
+    """formats/nq.md 6.5 for an output map of `width` bits and `frac` fractional bits."""
+    if activation is Activation.RELU:
+        return np.maximum(p, 0)
+    table = tables.activations()
+    half = table.gelu.size // 2
+    if activation is Activation.HALF_TANH:
+        index = np.clip((p + 8) >> 4, -half, half - 1)
+        return clamp_width(shift(table.half_tanh[index + half], 15 - frac), width)
+    if activation is Activation.NONE:
+        return p
+    gate = (table.gelu if activation is Activation.GELU else table.silu).astype(np.int64)
+    index = np.clip(shift(p, frac - 8), -half, half - 1)
+    gated: Int64 = (p * gate[index + half] + (1 << 14)) >> 15
+    return gated
+
+
+def run_conv(x: Int16, op: Conv, weight: Int32, factors: Rescaled, width: int, frac: int) -> Int16:
+    """Convolution, rescale, clamp and activation (formats/nq.md, 6.3)."""
+    acc = (convolve_depthwise if op.depthwise else convolve)(x, weight) + _by_channel(factors.bias)
+    p_width = HALF_TANH_WIDTH if op.activation is Activation.HALF_TANH else width
+    p = clamp_width(rescale(acc, _by_channel(factors.multiplier), _by_channel(factors.shift)), p_width)
+    return activate(p, op.activation, width, frac).astype(np.int16)
+
+
+def run_shuffle(x: Int16, ratio: int) -> Int16:
+    """[C r r, H, W] to [C, H r, W r] (formats/nq.md, 6.4)."""
+    channels, height, width = x.shape
+    blocks = x.reshape(channels // ratio**2, ratio, ratio, height, width)
+    return blocks.transpose(0, 3, 1, 4, 2).reshape(-1, height * ratio, width * ratio)
+
+
+def run_planes(x: Int16, ratio: int, frac: int, video: Video) -> Frame:
+    """Map [C, H, W] to the cropped planes of a picture (formats/nq.md, 6.6)."""
+    depth = video.depth
+    values = np.clip(shift(x, frac - depth) + (1 << (depth - 1)), 0, (1 << depth) - 1).astype(video.dtype)
+    _, height, width = x.shape
+    planes, first = [], 0
+    for index, (rows, columns) in enumerate(video.plane_shapes):
+        sx, sy = video.chroma.plane_sub(index)
+        a, b = ratio // sy, ratio // sx
+        blocks = values[first : first + a * b].reshape(a, b, height, width)
+        plane = blocks.transpose(2, 0, 3, 1).reshape(height * a, width * b)
+        planes.append(np.ascontiguousarray(plane[:rows, :columns]))
+        first += a * b
+    return tuple(planes)
+
+
+class ReferenceSynthesizer:
+    """Synthesizes frames by the functions above, in program order.
+
+    Args:
+        network: any that `validate` accepts.
+        video: the picture's size, chroma format and depth.
+        frames: T of formats/nq.md 6.2, the frames of the segment.
+        threads: taken as the other backends take it; numpy's matrix products choose their own threads.
+
+    Raises:
+        ValueError: a network that breaks a rule of formats/nq.md 6.
+    """
+
+    def __init__(self, network: IntegerNetwork, video: Video, frames: int, threads: int = 1):
+        self._network, self._video, self._frames = network, video, frames
+        self._factors = validate(network)
+        operations = network.program.operations
+        self._last_reader = {i: index for index, op in enumerate(operations) for i in op.inputs}
+
+    def frame(self, t: int) -> Frame:
+        """Planes of frame t, 0 <= t < frames; raises ValueError outside."""
+        if not 0 <= t < self._frames:
+            raise ValueError(f"frame {t} is not within a segment of {self._frames}")
+        maps: dict[int, Int16] = {}
+        for index, op in enumerate(self._network.program.operations):
+            if isinstance(op, Planes):
+                _, frac = self._network.map_format(index)
+                return run_planes(maps[op.inputs[0]], op.ratio, frac, self._video)
+            maps[index] = self._map(index, maps, t)
+            for i in op.inputs:
+                if self._last_reader[i] == index:
+                    del maps[i]
+        raise AssertionError("a checked program ends in planes")
+
+    def _map(self, index: int, maps: dict[int, Int16], t: int) -> Int16:
+        op, layer, factors = self._network.program.operations[index], self._network.layers[index], self._factors[index]
+        if isinstance(op, Grid) and factors is not None:
+            return run_grid(layer.tensors["latent"].values, factors, layer.width, t, self._frames)
+        if isinstance(op, Conv) and factors is not None:
+            weight = layer.tensors["weight"].values
+            return run_conv(maps[op.inputs[0]], op, weight, factors, layer.width, layer.frac)
+        if isinstance(op, Shuffle):
+            return run_shuffle(maps[op.inputs[0]], op.ratio)
+        raise AssertionError(f"operation {op.name} has no definition")
+
+    def close(self) -> None:
+        """Nothing to free; here for the common interface."""
+
+    def __enter__(self) -> ReferenceSynthesizer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

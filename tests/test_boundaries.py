@@ -1,0 +1,77 @@
+"""The arrows between rooms: the decode side knows nothing of torch, and decoding works where it is not installed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"torch", "torchac", "av", "imageio", "safetensors", "tqdm"}
+DECODE_SIDE = sorted(
+    [
+        *(ROOT / "nqcodec").glob("*.py"),
+        *(path for room in ("bitstream", "entropy", "synthesis") for path in (ROOT / "nqcodec" / room).glob("*.py")),
+        *(ROOT / "formats").glob("*.py"),
+    ]
+)
+ENCODE_SIDE = {"encode.py", "segment_job.py"}
+DECODE_ROOMS = {"bitstream", "entropy", "synthesis", "formats", "program", "network", "video", "errors", "decode"}
+
+
+def imported(path: Path, top_level: bool) -> set[str]:
+    """Dotted names that a module imports, at its top level or anywhere."""
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes = tree.body if top_level else list(ast.walk(tree))
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", DECODE_SIDE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_decode_side_imports_nothing_heavy(path: Path) -> None:
+    if path.name in ENCODE_SIDE:
+        pytest.skip("encode side")
+    assert not {name.split(".")[0] for name in imported(path, top_level=True)} & HEAVY
+
+
+@pytest.mark.parametrize("path", DECODE_SIDE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_decode_side_does_not_reach_into_the_encode_side(path: Path) -> None:
+    room = path.parent.name if path.parent.name != "nqcodec" else path.stem
+    if room not in DECODE_ROOMS:
+        pytest.skip("not of the decode side")
+    forbidden = ("nqcodec.fit", "nqcodec.quantize", "nqcodec.backbones", "nqcodec.cli", "nqcodec.encode")
+    assert not [name for name in imported(path, top_level=False) if name.startswith(forbidden)]
+
+
+BLOCKER = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in {blocked!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocker())
+from nqcodec.cli.nqdec import main
+main({arguments!r})
+"""
+
+
+def run_without(blocked: set[str], arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """nqdec in a process where some packages cannot be imported."""
+    code = BLOCKER.format(blocked=blocked, arguments=arguments)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_nqdec_works_where_only_numpy_and_click_are_installed(sample: Path, sample_md5: str, tmp_path: Path) -> None:
+    output = tmp_path / "out.y4m"
+    done = run_without(HEAVY, [str(sample), "-o", str(output), "--md5", "-q"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == sample_md5
+    assert output.read_bytes().startswith(b"YUV4MPEG2")
