@@ -1,0 +1,219 @@
+"""Clips written by FFmpeg through PyAV: .mp4, .mov, .m4v, .mkv, .webm. Lossless unless a codec is asked for.
+
+Without a codec the first candidate of `_LOSSLESS` is taken that this FFmpeg has, that the container takes and that
+holds the clip exactly; 9-bit and 11-bit clips may be held at the next depth that the codec knows, which loses
+nothing. For a clip whose samples are not square, candidates that keep the aspect ratio in that container come first.
+A chosen codec gets the nearest pixel format that it takes: chroma format and depth at least the clip's if it has one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nqcodec.errors import OutputError
+from nqcodec.formats.atomic import REASONS, AtomicFile, output_error
+from nqcodec.formats.colour import as_rgb, as_yuv
+from nqcodec.formats.libav import DEPTHS, import_av, layout_of, pixel_format, plane_views, reason
+from nqcodec.video import Chroma, Frame, Video
+
+if TYPE_CHECKING:
+    import av
+
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""FFmpeg's muxer by file extension."""
+_PACKED_RGB = ("rgb24", "bgr24", "bgr0")
+"""Packed twins of 8-bit gbrp, which swscale reaches exactly."""
+_ISO = frozenset({"mp4", "mov"})
+_MATROSKA = frozenset({"matroska"})
+_X265 = {"x265-params": "lossless=1:keyint=1:log-level=none"}
+"""Every frame intra: x265 4.2 says lossless of predicted frames too, but some noisy ones come back altered."""
+_Layout = tuple[Chroma, int, bool]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A codec that can be lossless, with the options that make it so."""
+
+    codec: str
+    muxers: frozenset[str]
+    options: Mapping[str, str]
+    sar_in: frozenset[str] = _ISO
+    """Containers that keep its sample aspect ratio: PyAV cannot set Matroska's own, but a codec may carry one."""
+    smallest: int = 1
+    """Least width and height taken."""
+    odd_sizes: bool = False
+    """Whether a width or height that is no multiple of the chroma subsampling is taken."""
+    grey: bool = True
+    """Whether 4:0:0 comes back as such: FFmpeg's H.264 decoder makes 4:2:0 of it."""
+
+    def takes(self, video: Video) -> bool:
+        """Whether size and chroma format suit, whatever the depth."""
+        sub_x, sub_y = video.chroma.sub
+        even = video.width % sub_x == 0 and video.height % sub_y == 0
+        large = min(video.width, video.height) >= self.smallest
+        return large and (even or self.odd_sizes) and (self.grey or video.chroma is not Chroma.C400)
+
+
+_LOSSLESS = (
+    # FFV1 chooses its own number of slices, for threads, and finds none for some tiny pictures.
+    _Candidate("ffv1", _MATROSKA, {"level": "3"}, smallest=32, odd_sizes=True),
+    _Candidate("ffv1", _MATROSKA, {"level": "3", "slices": "1"}, odd_sizes=True),
+    _Candidate("libx264", _ISO | _MATROSKA, {"qp": "0"}, _ISO | _MATROSKA, grey=False),
+    _Candidate("libx264rgb", _ISO | _MATROSKA, {"qp": "0"}, _ISO | _MATROSKA),
+    _Candidate("libx265", _ISO | _MATROSKA, _X265, _ISO | _MATROSKA, smallest=16),
+    _Candidate("libvpx-vp9", frozenset({"mp4", "webm"}), {"lossless": "1"}, odd_sizes=True),
+)
+
+
+class LibavWriter:
+    """Writes frames through an FFmpeg encoder, one every 1/fps. `video` is the clip as written: frames given to
+    `write` are frames of it.
+
+    Raises:
+        OutputError: no codec can hold the clip, the codec refuses it or its options, or the system refuses; nothing
+            is left behind then.
+        UnsupportedError: PyAV is missing.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        video: Video,
+        codec: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """Open `path`; `codec` is an FFmpeg encoder's name and `options` its options, without which it is lossless."""
+        self._av, self._path, self._count = import_av(), os.fspath(path), 0
+        muxer = CONTAINERS[os.path.splitext(self._path)[1].lower()]
+        if codec is None:
+            self._codec, lossless, self._format = self._lossless(muxer, video)
+            options = {**lossless, **(options or {})}
+        else:
+            self._codec, self._format = codec, self._nearest(codec, video)
+        self.video = _written(video, _layout(self._format))
+        self._file = AtomicFile(path)
+        try:
+            self._container = self._av.open(os.fspath(self._file.temporary), mode="w", format=muxer)
+            self._stream = self._container.add_stream(self._codec, rate=video.fps, options=dict(options or {}))
+            self._describe()
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            raise self._error(error) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def write(self, frame: Frame) -> None:
+        """Encode the next frame."""
+        try:
+            picture = self._picture(frame)
+            for packet in self._stream.encode(picture):
+                self._container.mux(packet)
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            raise self._error(error) from error
+        self._count += 1
+
+    def close(self) -> None:
+        """Finish the stream and give the file its name."""
+        try:
+            for packet in self._stream.encode(None):
+                self._container.mux(packet)
+            self._container.close()
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            self.abort()
+            raise self._error(error) from error
+        self._file.commit()
+
+    def abort(self) -> None:
+        """Discard the file."""
+        if hasattr(self, "_container"):
+            with contextlib.suppress(self._av.FFmpegError, OSError, ValueError):
+                self._container.close()
+        self._file.abort()
+
+    def _describe(self) -> None:
+        """Tell the encoder size, pixel format, time base, colour and aspect."""
+        video, context = self.video, self._stream.codec_context
+        context.width, context.height, context.pix_fmt = video.width, video.height, self._format
+        context.time_base = 1 / video.fps
+        context.sample_aspect_ratio = video.sar
+        context.color_primaries, context.color_trc = video.colour.primaries, video.colour.transfer
+        context.colorspace, context.color_range = video.colour.matrix, 2 if video.colour.full_range else 1
+        if video.chroma is Chroma.C420:
+            # AVCHROMA_LOC_LEFT is 1 where type 0 of H.265 is.
+            context.options = {**context.options, "chroma_sample_location": str(video.colour.chroma_location + 1)}
+
+    def _picture(self, frame: Frame) -> av.VideoFrame:
+        """A frame in FFmpeg's memory, with its time stamp."""
+        video = self.video
+        picture: av.VideoFrame = self._av.VideoFrame(video.width, video.height, pixel_format(video))
+        for view, plane in zip(plane_views(picture, video), frame, strict=True):
+            view[: plane.shape[0], : plane.shape[1]] = plane
+        if self._format in _PACKED_RGB:
+            picture = picture.reformat(format=self._format)
+        picture.color_range, picture.colorspace = 2 if video.colour.full_range else 1, video.colour.matrix
+        picture.pts, picture.time_base = self._count, 1 / video.fps
+        return picture
+
+    def _lossless(self, muxer: str, video: Video) -> tuple[str, Mapping[str, str], str]:
+        """(codec, options, pixel format) of the first candidate that holds the clip exactly."""
+        suited = [candidate for candidate in _LOSSLESS if muxer in candidate.muxers and candidate.takes(video)]
+        if video.sar != 1:
+            suited.sort(key=lambda candidate: muxer not in candidate.sar_in)
+        for candidate in suited:
+            formats = self._formats(candidate.codec)
+            for depth in (depth for depth in DEPTHS if depth >= video.depth):
+                wanted = (video.chroma, depth, video.is_rgb)
+                exact = next((name for name in formats if _layout(name) == wanted), None)
+                if exact is not None:
+                    return candidate.codec, candidate.options, exact
+        raise OutputError(
+            f"{self._path}: this FFmpeg has no lossless codec for {video.width}x{video.height} {video.depth}-bit "
+            f"{'RGB' if video.is_rgb else video.chroma.label} in {muxer}; write .mkv, .y4m or .yuv, or choose a codec"
+        )
+
+    def _formats(self, codec: str) -> list[str]:
+        """Pixel formats that an encoder takes and that we can give; none where FFmpeg lacks the encoder."""
+        try:
+            formats = self._av.Codec(codec, "w").video_formats or []
+        except (self._av.FFmpegError, ValueError):
+            return []
+        return [pixels.name for pixels in formats if _layout(pixels.name) is not None]
+
+    def _nearest(self, codec: str, video: Video) -> str:
+        """The pixel format of a chosen encoder that loses least: RGB or not, chroma, depth, in this order."""
+        formats = self._formats(codec)
+        if not formats:
+            raise OutputError(f"{self._path}: this FFmpeg has no video encoder {codec}; choose another codec")
+
+        def loss(name: str) -> tuple[bool, bool, bool, int, int]:
+            chroma, depth, is_rgb = _layout(name) or (video.chroma, 0, False)
+            distance = abs(chroma - video.chroma), abs(depth - video.depth)
+            return is_rgb != video.is_rgb, chroma < video.chroma, depth < video.depth, *distance
+
+        return min(formats, key=loss)
+
+    def _error(self, error: Exception) -> OutputError:
+        number: int = getattr(error, "errno", None) or 0
+        if number in REASONS:
+            return output_error(self._path, OSError(number, os.strerror(number)))
+        return OutputError(f"{self._path}: {self._codec} cannot write this clip: {reason(error)}")
+
+
+def _layout(name: str) -> _Layout | None:
+    """`layout_of`, and the packed formats that stand for gbrp."""
+    return (Chroma.C444, 8, True) if name in _PACKED_RGB else layout_of(name)
+
+
+def _written(video: Video, layout: _Layout | None) -> Video:
+    """The clip in a pixel format's chroma, depth and colour model."""
+    assert layout is not None
+    chroma, depth, is_rgb = layout
+    if is_rgb:
+        return video if video.is_rgb and depth == video.depth else as_rgb(video, depth)
+    return replace(as_yuv(video), chroma=chroma, depth=depth)
