@@ -39,7 +39,8 @@ bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
 	$(BIN)/nqtool bench
 
 golden: $(READY) ## Rebuild the sample bitstream after a change of format
-	$(BIN)/python samples/make_samples.py --bitstream
+	$(BIN)/nqenc samples/bbb_320x180.mkv --bpp 0.15 --preset medium --seed 0 -o samples/bbb_320x180.nq
+	cd samples && $(abspath $(BIN))/nqdec bbb_320x180.nq --md5 -q > bbb_320x180.nq.md5
 
 clean: ## Remove the environment and everything built
 	rm -rf $(VENV) $(DEMO) build dist nqcodec.egg-info nqcodec/lib

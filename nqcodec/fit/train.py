@@ -148,7 +148,7 @@ def fit(
     Args:
         encoder: makes the latents from the frames while fitting; they are written into the network at the end.
         progress: called every few steps.
-        checkpoint: where to save the state, at most every `CHECKPOINT_SECONDS`, and when the fit is interrupted.
+        checkpoint: where to save the state: every `CHECKPOINT_SECONDS`, when the fit is interrupted, and at its end.
         resume: go on from `checkpoint` if that file exists.
         stop: asked every few steps; True ends the fit with `finished` False.
 
@@ -171,7 +171,8 @@ def fit(
             if progress:
                 progress(state)
             halted = halted or (stop is not None and stop())
-            if store and (halted or time.monotonic() - saved > CHECKPOINT_SECONDS):
+            finished = trainer.done >= settings.steps
+            if store and (halted or finished or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 store.save(trainer)
                 saved = time.monotonic()
         if interrupted():

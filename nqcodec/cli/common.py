@@ -1,0 +1,117 @@
+"""What the three commands share: options, error reporting, exit codes, progress. Only this package prints."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from nqcodec.errors import NqError, UsageError
+from nqcodec.version import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect it (128 + SIGINT)."""
+
+
+def say(text: str = "") -> None:
+    """A line for the user, on stderr: stdout may be the video."""
+    click.echo(text, err=True)
+
+
+def fail(error: BaseException, code: int) -> NoReturn:
+    """One clear line, then exit."""
+    say(f"error: {error}")
+    sys.exit(code)
+
+
+def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the errors of a command into one line and the documented exit code."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except NqError as error:
+            fail(error, error.exit_code)
+        except KeyboardInterrupt:
+            say("interrupted: nothing was written")
+            sys.exit(INTERRUPTED)
+        except MemoryError:
+            fail(MemoryError("out of memory: use fewer frames a segment (--segment) or a smaller frame"), 1)
+        except BrokenPipeError:
+            fail(BrokenPipeError("the program reading the output stopped"), 1)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
+                raise
+            fail(OSError(f"{error.filename or 'output'}: {error.strerror}"), 1)
+
+    return run
+
+
+def version_text() -> str:
+    """Version, format version and backends, for --version."""
+    from nqcodec.bitstream import MAJOR, MINOR
+    from nqcodec.synthesis.backends import available
+
+    backends = [name if not reason else f"{name} (absent: {reason})" for name, reason in available().items()]
+    return f"nqcodec {__version__}, format {MAJOR}.{MINOR}, backends: {', '.join(backends)}"
+
+
+def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        click.echo(version_text())
+        context.exit()
+
+
+version_option = click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Print versions and backends.",
+)
+
+
+def parse_frames(text: str | None, frames: int) -> tuple[int, int]:
+    """A half-open range A:B of frames; A or B may be left out, a single number is that frame alone."""
+    if text is None:
+        return 0, frames
+    first, colon, last = text.partition(":")
+    try:
+        start = int(first or 0)
+        stop = int(last or frames) if colon else start + 1
+    except ValueError as error:
+        raise UsageError(f"--frames {text}: write A:B, frames A to B-1, or one frame number") from error
+    if not 0 <= start < stop <= frames:
+        raise UsageError(f"--frames {text}: not within 0:{frames}")
+    return start, stop
+
+
+class NoBar:
+    """A progress bar that shows nothing."""
+
+    def __enter__(self) -> NoBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to close."""
+
+    def update(self, count: int = 1) -> None:
+        """Nothing to show."""
+
+
+def progress_bar(total: int, text: str, unit: str, quiet: bool) -> Any:
+    """A tqdm bar on stderr, only where stderr is a terminal; decoding works where tqdm is not installed."""
+    if quiet or not sys.stderr.isatty():
+        return NoBar()
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return NoBar()
+    return tqdm(total=total, desc=text, unit=unit, file=sys.stderr, leave=False)

@@ -1,0 +1,105 @@
+"""What `nqdec --info` and `nqtool info` say of a file: the header's fields, the program, where the bytes are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nqcodec.bitstream.file import NqFile
+from nqcodec.bitstream.header import VIDEO_FIELDS
+from nqcodec.bitstream.operations import FIELDS
+from nqcodec.bitstream.segment import SegmentLayout
+from nqcodec.program import Limits, Operation
+
+
+def file_info(file: NqFile, limits: Limits) -> dict[str, Any]:
+    """Everything that the file says of itself without decoding, as plain data."""
+    video = file.video
+    return {
+        "file": file.path,
+        "bytes": file.size,
+        "bpp": file.bpp,
+        "bitrate_kbps": file.size * 8 / 1000 * float(video.fps) / video.frames,
+        "format": f"{file.version[0]}.{file.version[1]}",
+        "video": {field.name: field.get(video) for field in VIDEO_FIELDS},
+        "frame_hashes": len(file.frame_md5),
+        "segments": [segment_info(file, number, limits) for number in range(len(file.index))],
+    }
+
+
+def segment_info(file: NqFile, number: int, limits: Limits) -> dict[str, Any]:
+    """One segment: frames, hash, cost, bytes by part, operations and tensors."""
+    layout = file.layout(number, limits)
+    pixels = file.video.width * file.video.height
+    return {
+        "start": file.start(number),
+        "frames": file.index[number].frames,
+        "md5": layout.md5.hex(),
+        "parameters": layout.program.parameters,
+        "kmac_per_pixel": layout.program.macs / pixels / 1000,
+        "map_bytes": layout.program.map_bytes,
+        "bytes": layout.parts,
+        "operations": [_operation_info(layout, index) for index in range(len(layout.program.operations))],
+    }
+
+
+def _operation_info(layout: SegmentLayout, index: int) -> dict[str, Any]:
+    op = layout.program.operations[index]
+    width, frac = layout.formats[index]
+    info: dict[str, Any] = {"index": index, "operation": op.name, "inputs": list(op.inputs), **_fields(op)}
+    info["shape"] = list(layout.program.shapes[index])
+    if op.has_format:
+        info |= {"width": width, "frac": frac}
+    info["tensors"] = [
+        {
+            "name": entry.name,
+            "shape": list(entry.shape),
+            "bits": entry.record.bits,
+            "model": "adaptive" if entry.record.adaptive else "gaussian",
+            "steps": "channel" if entry.record.step_scale >= 0 else "tensor",
+            "step": entry.record.step,
+            "bytes": entry.data_bytes,
+        }
+        for entry in layout.tensors
+        if entry.index == index
+    ]
+    return info
+
+
+def _fields(op: Operation) -> dict[str, Any]:
+    return {name: int(getattr(op, name)) for name, _ in FIELDS[type(op)]}
+
+
+def info_lines(info: dict[str, Any]) -> list[str]:
+    """`file_info` as text."""
+    v = info["video"]
+    lines = [
+        f"{info['file']}: .nq format {info['format']}, {info['bytes']} bytes, {info['bpp']:.5f} bpp, "
+        f"{info['bitrate_kbps']:.1f} kb/s",
+        "  " + "  ".join(f"{name} {value}" for name, value in v.items()),
+    ]
+    for number, segment in enumerate(info["segments"]):
+        lines.append(
+            f"segment {number}: frames {segment['start']}:{segment['start'] + segment['frames']}, "
+            f"{segment['parameters']} parameters, {segment['kmac_per_pixel']:.3f} kMAC/pixel, "
+            f"maps {segment['map_bytes'] / 1e6:.1f} MB, MD5 {segment['md5']}"
+        )
+        sizes = segment["bytes"]
+        lines.append(f"  header {sizes['header']} B, program {sizes['program']} B, steps {sizes['steps']} B")
+        lines += [_operation_line(op) for op in segment["operations"]]
+    return lines
+
+
+def _operation_line(op: dict[str, Any]) -> str:
+    known = ("index", "operation", "inputs", "shape", "width", "frac", "tensors")
+    fields = " ".join(f"{name}={value}" for name, value in op.items() if name not in known)
+    shape = "x".join(map(str, op["shape"]))
+    line = f"  {op['index']:>3} {op['operation']:<8} {fields:<58} -> {shape}"
+    if "width" in op:
+        line += f"  map {op['width']} bit frac {op['frac']}"
+    for tensor in op["tensors"]:
+        extent = "x".join(map(str, tensor["shape"]))
+        line += (
+            f"\n        {tensor['name']:<7} {extent:<16} {tensor['bits']:>2} bits  step {tensor['step']:>4} "
+            f"a {tensor['steps']:<7}  {tensor['model']:<8} {tensor['bytes']:>8} B"
+        )
+    return line

@@ -1,0 +1,185 @@
+"""nqdec: decode, verify, describe and time .nq files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nqcodec.bitstream.file import NqFile, read_file
+from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
+from nqcodec.decode import Decoder, plane_md5
+from nqcodec.errors import HashError, InputError, UsageError
+from nqcodec.program import Limits
+from nqcodec.video import frame_bytes
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("source", metavar="FILE.nq", required=False)
+@click.option("-i", "--input", "named_source", metavar="FILE.nq", help="The file, as an option.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="clip.yuv, clip.y4m, frames/%05d.png or a folder of PNGs, clip.mp4/.mkv (lossless unless --codec says "
+    "otherwise), or - (y4m to stdout).",
+)
+@click.option("--frames", metavar="A:B", help="Only frames A to B-1 (or one frame A). Any range decodes alone.")
+@click.option("--md5", is_flag=True, help="Print the MD5 of the decoded planes (of the raw .yuv) on stdout.")
+@click.option(
+    "--verify", metavar="MD5|FILE", help="Compare with an MD5, or with a file that holds one; exit 5 if it differs."
+)
+@click.option("--no-verify", is_flag=True, help="Do not compare with the hashes in the file.")
+@click.option("--info", is_flag=True, help="Describe the file without decoding it.")
+@click.option("--bench", is_flag=True, help="Decode to memory and print frames per second by stage.")
+@click.option("--backend", type=click.Choice(["reference", "native", "cuda"]), help="Default: the best present.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
+@click.option("--raw", is_flag=True, help="With -o -: raw planes instead of y4m.")
+@click.option("--codec", metavar="NAME", help="FFmpeg encoder for .mp4/.mkv output, e.g. libx264, ffv1.")
+@click.option(
+    "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option for --codec, repeatable."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
+@version_option
+@guarded
+def main(source: str | None, named_source: str | None, **options: Any) -> None:
+    """Decode a .nq file to video.
+
+    The output is exact: the same file gives the same samples on every machine and backend, and is checked against
+    the hash in the file. Exit codes: 0 done, 1 failed, 2 usage, 3 unsupported version or feature, 4 over a limit,
+    5 hash mismatch.
+    """
+    if (source is None) == (named_source is None):
+        raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")
+    path = source or named_source
+    assert path is not None
+    file = read_file(path)
+    if options["info"]:
+        show_info(file, options["as_json"])
+    elif options["bench"]:
+        show_bench(file, options)
+    else:
+        run(file, options)
+
+
+def show_info(file: NqFile, as_json: bool) -> None:
+    """--info."""
+    from nqcodec.cli.info import file_info, info_lines
+
+    info = file_info(file, Limits())
+    click.echo(json.dumps(info) if as_json else "\n".join(info_lines(info)))
+
+
+def show_bench(file: NqFile, options: dict[str, Any]) -> None:
+    """--bench."""
+    from nqcodec.bench import bench_decode, bench_lines
+
+    result = bench_decode(
+        file, options["backend"], options["threads"], parse_frames(options["frames"], file.video.frames)
+    )
+    click.echo(json.dumps(result) if options["as_json"] else "\n".join(bench_lines(result)))
+
+
+def run(file: NqFile, options: dict[str, Any]) -> None:
+    """Decode, write, hash and compare."""
+    start, stop = parse_frames(options["frames"], file.video.frames)
+    expected = read_expected(options["verify"])
+    if options["output"] == "-" and (options["md5"] or options["as_json"]):
+        raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
+    decoder = Decoder(file, backend=options["backend"], threads=options["threads"], verify=not options["no_verify"])
+    digest, begin = plane_md5(), time.perf_counter()
+    with progress_bar(stop - start, "decoding", "frame", options["quiet"]) as bar:
+        write_frames(decoder, start, stop, options, expected, digest, bar)
+    seconds = time.perf_counter() - begin
+    report(file, options, digest.hexdigest(), stop - start, seconds)
+
+
+def write_frames(
+    decoder: Decoder, start: int, stop: int, options: dict[str, Any], expected: str, digest: hashlib._Hash, bar: Any
+) -> None:
+    """Stream frames to the output; a mismatch anywhere leaves no output behind."""
+    sink = None
+    if options["output"]:
+        from nqcodec.formats.sink import open_sink
+
+        sink = open_sink(
+            options["output"],
+            decoder.file.video.with_frames(stop - start),
+            codec=options["codec"],
+            options=parse_codec_options(options["codec_options"]),
+            raw=options["raw"],
+        )
+    try:
+        for frame in decoder.frames(start, stop):
+            digest.update(frame_bytes(frame))
+            if sink:
+                sink.write(frame)
+            bar.update()
+        if expected and digest.hexdigest() != expected:
+            raise HashError(f"{decoder.file.path}: decodes to MD5 {digest.hexdigest()}, and --verify says {expected}")
+        if sink:
+            sink.close()
+    except BaseException:
+        if sink:
+            sink.abort()
+        raise
+
+
+def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds: float) -> None:
+    """The summary on stderr, and what was asked for on stdout."""
+    video = file.video
+    summary = {
+        "file": file.path,
+        "frames": frames,
+        "seconds": seconds,
+        "fps": frames / seconds,
+        "md5": md5,
+        "bpp": file.bpp,
+    }
+    if options["as_json"]:
+        click.echo(json.dumps(summary))
+    elif options["md5"]:
+        click.echo(f"{md5}  {file.path}")
+    if not options["quiet"]:
+        hashes = "not checked (--no-verify)" if options["no_verify"] else "match the file's"
+        if not options["no_verify"] and frames < video.frames and not file.frame_md5:
+            hashes = "checked only for whole segments"
+        say(
+            f"{file.path}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, {frames} frames "
+            f"in {seconds:.2f} s ({frames / seconds:.1f} fps, start-up included), hashes {hashes}"
+        )
+
+
+def read_expected(text: str | None) -> str:
+    """The MD5 that --verify asks for: given as it is, or as the first one found in a file."""
+    if text is None:
+        return ""
+    if re.fullmatch(r"[0-9a-fA-F]{32}", text):
+        return text.lower()
+    try:
+        content = Path(text).read_text("utf-8", "replace")
+    except OSError as error:
+        raise InputError(f"{text}: neither an MD5 nor a file that can be read: {error.strerror}") from error
+    found = re.search(r"\b[0-9a-fA-F]{32}\b", content)
+    if not found:
+        raise InputError(f"{text}: holds no MD5 (32 hexadecimal digits)")
+    return found.group().lower()
+
+
+def parse_codec_options(pairs: tuple[str, ...]) -> dict[str, str] | None:
+    """KEY=VALUE pairs as a dictionary, None if there are none."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise UsageError(f"--codec-option {pair}: write KEY=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs) or None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

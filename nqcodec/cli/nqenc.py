@@ -1,0 +1,180 @@
+"""nqenc: encode clips to .nq files at a rate asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.errors import UsageError
+
+SHARED = ("preset", "arch", "arch_preset", "segment", "jobs", "seed", "device", "threads", "resume", "hashes", "coder")
+"""Options that become `EncodeSettings` under the same name."""
+CSP = click.Choice(["i400", "i420", "i422", "i444"])
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("sources", metavar="[CLIP]...", nargs=-1)
+@click.option("-i", "--input", "named_sources", metavar="CLIP", multiple=True, help="A clip, as an option; repeatable.")
+@click.option("-o", "--output", required=True, metavar="OUT.nq", help="With several clips: a pattern with {name}.")
+@click.option("--bpp", type=float, help="Bits a luma pixel, the whole file counted; met from below within 2 %.")
+@click.option("--bitrate", type=float, metavar="KB/S", help="Kilobits (1000 bits) a second.")
+@click.option("--params", type=click.IntRange(1), help="Parameters of the network, latents included; the rate follows.")
+@click.option(
+    "--preset",
+    default="medium",
+    show_default=True,
+    type=click.Choice(["ultrafast", "fast", "medium", "slow", "placebo"]),
+)
+@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
+@click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25.")
+@click.option("--input-csp", type=CSP, help="Raw .yuv input: chroma format, default i420.")
+@click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample, default 8.")
+@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N frames.")
+@click.option("--frames", type=click.IntRange(1), metavar="N", help="Encode at most N frames.")
+@click.option(
+    "--csp",
+    type=click.Choice(["i400", "i420", "i422", "i444", "rgb"]),
+    help="Code in this format; default: the input's, RGB input as i420.",
+)
+@click.option("--depth", type=click.IntRange(8, 12), help="Code at this bit depth; default: the input's.")
+@click.option("--arch", default="hnerv", show_default=True, type=click.Choice(["hnerv"]), help="Backbone.")
+@click.option("--arch-preset", metavar="NAME", help="A published network exactly as published; needs no --params.")
+@click.option("--segment", type=click.IntRange(1), metavar="N", help="Frames a segment at most; default: one segment.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Segments fitted at the same time; default: as many as fill the cores."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=0,
+    show_default=True,
+    help="Same seed, same machine: same file.",
+)
+@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads a fit; default: cores / segments.")
+@click.option(
+    "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted encode left beside the output."
+)
+@click.option("--save-fit", metavar="FILE.safetensors", help="Keep the float network, for other rates later.")
+@click.option("--fit", "fit_file", metavar="FILE.safetensors", help="Start from a saved fit instead of fitting.")
+@click.option(
+    "--hash",
+    "hashes",
+    type=click.Choice(["segment", "frame"]),
+    default="segment",
+    show_default=True,
+    help="Hashes in the file.",
+)
+@click.option(
+    "--coder", type=click.Choice(["native", "python", "torchac"]), help="Arithmetic coder; the bytes are the same."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
+@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
+@version_option
+@guarded
+def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: Any) -> None:
+    """Encode video to .nq: fit a network to each clip, quantise it, and write one self-contained file.
+
+    CLIP is a .y4m, a raw .yuv (with --input-res), a folder or %05d pattern of PNGs, anything FFmpeg reads, or - for
+    stdin. Give exactly one of --bpp, --bitrate and --params. The last act is to decode the file written, with the real
+    decoder: every figure printed is that of the file.
+    """
+    clips = [*sources, *named_sources]
+    if not clips:
+        raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
+    from nqcodec.cli.progress import EncodeProgress
+    from nqcodec.encode import encode_clips
+    from nqcodec.work import work_path
+
+    jobs = [clip_job(clip, output_name(options["output"], clip, len(clips)), options) for clip in clips]
+    try:
+        with EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
+            reports = encode_clips(jobs, settings_of(options), progress)
+    except KeyboardInterrupt:
+        for kept in (work_path(job.output) for job in jobs):
+            if kept.exists():
+                say(f"the fit so far is kept in {kept}: give the same command with --resume to go on")
+        raise
+    if options["as_json"]:
+        data = [report.as_dict() for report in reports]
+        click.echo(json.dumps(data if len(data) > 1 else data[0]))
+    if not options["quiet"]:
+        from nqcodec.cli.report import report_lines
+
+        for report in reports:
+            say("\n".join(report_lines(report)))
+
+
+def output_name(pattern: str, clip: str, count: int) -> Path:
+    """The output of one clip; several clips need {name} in the pattern."""
+    if count > 1 and "{name}" not in pattern:
+        raise UsageError(f"-o {pattern}: with several clips write a pattern, such as -o {{name}}.nq")
+    name = "stdin" if clip == "-" else Path(clip.rstrip("/")).stem
+    return Path(pattern.replace("{name}", name))
+
+
+def clip_job(clip: str, output: Path, options: dict[str, Any]) -> Any:
+    """What to encode and where to."""
+    from nqcodec.clip import ClipInput
+    from nqcodec.encode import ClipJob
+    from nqcodec.rate import Rate
+
+    rate = None
+    if options["arch_preset"] is None or any(options[name] is not None for name in ("bpp", "bitrate", "params")):
+        rate = Rate(options["bpp"], options["bitrate"], options["params"])
+    source = ClipInput(
+        path=clip,
+        input_res=parse_size(options["input_res"]),
+        fps=parse_fps(options["fps"]),
+        csp=options["input_csp"],
+        depth=options["input_depth"],
+        start=options["seek"],
+        count=options["frames"],
+        coded_csp=options["csp"],
+        coded_depth=options["depth"],
+    )
+    return ClipJob(source, output, rate)
+
+
+def settings_of(options: dict[str, Any]) -> Any:
+    """The settings that all clips share."""
+    from nqcodec.encode import EncodeSettings
+
+    values: dict[str, Any] = {name: options[name] for name in SHARED}
+    for name in ("save_fit", "fit_file"):
+        values[name] = Path(options[name]) if options[name] else None
+    return EncodeSettings(**values)
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """WxH; raises UsageError."""
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise UsageError(f"--input-res {text}: write WIDTHxHEIGHT, such as 1920x1080")
+    return int(width), int(height)
+
+
+def parse_fps(text: str | None) -> Fraction | None:
+    """N, N/D or a decimal; raises UsageError."""
+    if text is None:
+        return None
+    try:
+        fps = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UsageError(f"--fps {text}: write a number or a fraction, such as 30000/1001") from error
+    if fps <= 0:
+        raise UsageError(f"--fps {text}: a frame rate is positive")
+    return fps
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""nqtool: what is neither encoding nor decoding: describe files, measure this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nqcodec.bitstream.file import read_file
+from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.program import Limits
+
+
+@click.group(context_settings=CONTEXT)
+@version_option
+def main() -> None:
+    """Tools around .nq files."""
+
+
+@main.command()
+@click.argument("files", metavar="FILE.nq...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
+@guarded
+def info(files: tuple[str, ...], as_json: bool) -> None:
+    """Describe files: header, segments, network, bytes by part."""
+    from nqcodec.cli.info import file_info, info_lines
+
+    for path in files:
+        data = file_info(read_file(path), Limits())
+        click.echo(json.dumps(data) if as_json else "\n".join(info_lines(data)))
+
+
+@main.command()
+@click.argument("parts", nargs=-1, type=click.Choice(["coder", "decode", "fit"]))
+@click.option("--file", "path", metavar="FILE.nq", help="Decode this file instead of built-in networks.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
+@click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+@guarded
+def bench(parts: tuple[str, ...], path: str | None, threads: int | None, save: str | None, as_json: bool) -> None:
+    """Measure this machine: the arithmetic coders, decoding, the fit. Ratios are taken within one run.
+
+    PARTS: coder, decode, fit; all three by default.
+    """
+    from nqcodec.bench import machine
+
+    chosen = parts or ("coder", "decode", "fit")
+    result: dict[str, Any] = {"machine": machine()}
+    for part in chosen:
+        say(f"measuring: {part}")
+        result[part] = RUNNERS[part](path, threads)
+        if not as_json:
+            click.echo(f"{part}\n" + "\n".join(lines(result[part], "  ")))
+    text = json.dumps(result, indent=1)
+    if save:
+        Path(save).write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(text)
+
+
+def _coder(path: str | None, threads: int | None) -> dict[str, Any]:
+    from nqcodec.entropy.bench import run
+
+    return run()
+
+
+def _decode(path: str | None, threads: int | None) -> dict[str, Any]:
+    if path is None:
+        from nqcodec.synthesis.bench import run
+
+        return run(threads=threads)
+    from nqcodec.bench import bench_decode
+
+    file = read_file(path)
+    return bench_decode(file, None, threads, (0, file.video.frames))
+
+
+def _fit(path: str | None, threads: int | None) -> dict[str, Any]:
+    from nqcodec.fit.bench import run
+
+    return run(threads=threads)
+
+
+RUNNERS = {"coder": _coder, "decode": _decode, "fit": _fit}
+
+
+def lines(data: Any, indent: str) -> list[str]:
+    """Nested figures as indented lines."""
+    if not isinstance(data, dict):
+        return [f"{indent}{data}"]
+    out = []
+    for name, value in data.items():
+        if isinstance(value, dict):
+            out += [f"{indent}{name}", *lines(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for entry in value:
+                out += [f"{indent}{name}", *lines(entry, indent + "  ")]
+        else:
+            shown = f"{value:.4g}" if isinstance(value, float) else value
+            out.append(f"{indent}{name:<28} {shown}")
+    return out
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""What nqenc shows while it works: one tqdm bar a stage on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from nqcodec.cli.common import say
+from nqcodec.encode import Event
+
+LINE_SECONDS = 20.0
+"""Between two lines where stderr is no terminal."""
+
+
+class EncodeProgress:
+    """Receives `Event`s of any number of segments and shows them."""
+
+    def __init__(self, quiet: bool, bar: bool):
+        self.quiet = quiet
+        self.bars = bar and not quiet and sys.stderr.isatty()
+        self.open_bars: dict[str, Any] = {}
+        self.last_line = time.monotonic()
+
+    def __enter__(self) -> EncodeProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for bar in self.open_bars.values():
+            bar.close()
+
+    def __call__(self, event: Event) -> None:
+        if self.quiet:
+            return
+        if not event.steps:
+            self._note(event)
+        elif self.bars:
+            self._bar(event)
+        elif time.monotonic() - self.last_line > LINE_SECONDS:
+            self.last_line = time.monotonic()
+            say(f"{event.name}: {event.stage} {event.step}/{event.steps}{_figures(event)}")
+
+    def _note(self, event: Event) -> None:
+        text = f"{event.name}: {event.text}"
+        if self.bars:
+            from tqdm import tqdm
+
+            tqdm.write(text, file=sys.stderr)
+        else:
+            say(text)
+
+    def _bar(self, event: Event) -> None:
+        from tqdm import tqdm
+
+        key = f"{event.name} {event.stage}"
+        bar = self.open_bars.get(key)
+        if bar is None:
+            bar = self.open_bars[key] = tqdm(total=event.steps, desc=key, unit="step", file=sys.stderr, leave=False)
+        bar.set_postfix_str(_figures(event).strip(), refresh=False)
+        bar.update(event.step - bar.n)
+        if event.step >= event.steps:
+            bar.close()
+            del self.open_bars[key]
+
+
+def _figures(event: Event) -> str:
+    figures = "" if event.psnr is None else f"  PSNR-YUV {event.psnr:.2f} dB"
+    if event.size is not None:
+        figures += f"  {event.size} B"
+    return figures if event.eta is None else f"{figures}  {_clock(event.eta)} left"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

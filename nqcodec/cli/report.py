@@ -1,0 +1,40 @@
+"""`EncodeReport` as a table for people."""
+
+from __future__ import annotations
+
+from nqcodec.report import EncodeReport
+
+
+def report_lines(report: EncodeReport) -> list[str]:
+    """The table that nqenc ends with."""
+    video = report.video
+    lines = [
+        "",
+        f"{report.name} -> {report.output}",
+        f"  video      {video.width}x{video.height} {'RGB' if video.is_rgb else video.chroma.label} {video.depth} bit, "
+        f"{video.frames} frames at {video.fps} fps, {report.segments} segment{'s' if report.segments > 1 else ''}",
+        "  bytes      part                        bytes   share",
+    ]
+    lines += [_part_line(name, size, report.size) for name, size in report.parts.items()]
+    lines.append(_part_line("total", report.size, report.size))
+    lines.append(f"  rate       {_rate(report)}")
+    quality = "  ".join(f"{name.upper()} {value:.2f}" for name, value in report.psnr.items())
+    lines.append(f"  PSNR       {quality} dB (mean of per-frame dB; YUV = 6:1:1), decoded from the file")
+    bits = 8 * report.size / report.parameters
+    lines.append(
+        f"  network    {report.parameters} parameters at {bits:.2f} bits, {report.macs_per_pixel / 1000:.3f} kMAC/pixel"
+    )
+    lines.append("  seconds    " + "  ".join(f"{stage} {value:.1f}" for stage, value in report.seconds.items()))
+    lines.append(f"  MD5        {report.md5} (decoded planes)")
+    return lines
+
+
+def _part_line(name: str, size: int, total: int) -> str:
+    return f"             {name:<24} {size:>8}  {100 * size / total:5.1f} %"
+
+
+def _rate(report: EncodeReport) -> str:
+    text = f"{report.bpp:.5f} bpp, {report.bitrate:.1f} kb/s"
+    if report.target is None:
+        return text
+    return f"{text}: {100 * report.size / report.target:.2f} % of the {report.target} bytes asked for"

@@ -1,0 +1,189 @@
+"""Encoding: clips -> segments -> fitted, quantised and coded networks -> .nq files, checked by the real decoder.
+
+This module reads as a table of contents; a segment's own way is in `nqcodec.segment_job`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nqcodec.bitstream.file import overhead_bytes, pack_file, parse_file, read_file
+from nqcodec.clip import ClipInput
+from nqcodec.decode import Decoder, plane_md5
+from nqcodec.errors import OutputError, UsageError
+from nqcodec.formats.atomic import AtomicFile
+from nqcodec.rate import Rate, segment_budgets, segment_lengths
+from nqcodec.report import EncodeReport
+from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
+from nqcodec.video import Video, frame_bytes
+from nqcodec.work import WorkFolder
+
+Progress = Callable[[Event], None]
+
+__all__ = ["ClipJob", "EncodeSettings", "Event", "encode", "encode_clips"]
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """One clip to encode; `rate` None means that a published network's own size decides."""
+
+    clip: ClipInput
+    output: Path
+    rate: Rate | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A clip taken apart into segments, each with its share of the bytes."""
+
+    job: ClipJob
+    video: Video
+    target: int | None
+    tasks: list[SegmentTask]
+    work: WorkFolder
+
+
+def encode(
+    clip: ClipInput,
+    output: str | Path,
+    rate: Rate | None,
+    settings: EncodeSettings | None = None,
+    progress: Progress | None = None,
+) -> EncodeReport:
+    """Encode one clip to one file; see `encode_clips`."""
+    return encode_clips([ClipJob(clip, Path(output), rate)], settings or EncodeSettings(), progress)[0]
+
+
+def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progress | None = None) -> list[EncodeReport]:
+    """Encode clips, `settings.jobs` segments at a time over all of them (None: as many as fill the cores).
+
+    Each output appears only when its file is complete and has been decoded with the real decoder. An encode that is
+    interrupted leaves its checkpoints in `<output>.work`, from which `settings.resume` goes on.
+
+    Raises:
+        InputError, OutputError, RateError, UsageError, LimitError: one clear line each.
+    """
+    from nqcodec.fit.jobs import plan as plan_jobs
+    from nqcodec.fit.jobs import run_jobs
+
+    begin = time.perf_counter()
+    tell = progress or (lambda event: None)
+    _check_outputs(jobs, settings)
+    with ExitStack() as stack:
+        plans = [plan(job, settings, stack, tell) for job in jobs]
+        share = plan_jobs(sum(len(one.tasks) for one in plans), settings.jobs, settings.threads)
+        settings = replace(settings, threads=share.threads)
+        tasks = [replace(task, settings=settings) for one in plans for task in one.tasks]
+        results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
+        reports = []
+        for one in plans:
+            mine = [next(results) for _ in one.tasks]
+            reports.append(finish(one, mine, settings, begin))
+            one.work.remove()
+    return reports
+
+
+def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> Plan:
+    """Read the clip once, share out frames and bytes."""
+    work = stack.enter_context(WorkFolder(job.output, resume=settings.resume))
+    clip = job.clip.spooled(work.path)
+    begin = time.perf_counter()
+    video = clip.describe()
+    lengths = segment_lengths(video.frames, settings.segment)
+    target = job.rate.file_bytes(video) if job.rate else None
+    hashed = video.frames if settings.hashes == "frame" else 0
+    budgets = segment_budgets(target, lengths, hashed, video) if target is not None else [None] * len(lengths)
+    tasks, first = [], 0
+    for number, (frames, budget) in enumerate(zip(lengths, budgets, strict=True)):
+        name = clip.name if len(lengths) == 1 else f"{clip.name} [{number + 1}/{len(lengths)}]"
+        part = video.with_frames(frames)
+        parameters = job.rate.parameters if job.rate else None
+        tasks.append(SegmentTask(name, clip, number, first, part, video, budget, parameters, settings, work.path))
+        first += frames
+    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, {video.frames} frames"
+    tell(Event(clip.name, "read", text=f"{size}, read in {time.perf_counter() - begin:.1f} s"))
+    work.claim({"clip": clip.name, "video": str(video), "budgets": budgets, "settings": settings.fingerprint()})
+    return Plan(job, video, target, tasks, work)
+
+
+def finish(one: Plan, results: list[SegmentResult], settings: EncodeSettings, begin: float) -> EncodeReport:
+    """Write the file, decode it from disk, and only then give it its name."""
+    hashes = [md5 for result in results for md5 in result.frame_md5] if settings.hashes == "frame" else []
+    data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes)
+    with AtomicFile(one.job.output) as file:
+        file.write(data)
+        tick = time.perf_counter()
+        md5 = check_written(file.temporary, data, one.video)
+        check = time.perf_counter() - tick
+    return _report(one, results, settings, data, md5, check, time.perf_counter() - begin)
+
+
+def check_written(path: Path, data: bytes, video: Video) -> str:
+    """Decode a file that was just written; returns the MD5 of its planes, raises HashError if a hash differs.
+
+    What went into a device or pipe cannot be read back: there the bytes in memory are decoded.
+    """
+    file = read_file(path) if path.is_file() else parse_file(data, str(path))
+    digest = plane_md5()
+    count = 0
+    for frame in Decoder(file).frames():
+        digest.update(frame_bytes(frame))
+        count += 1
+    if file.video != video or count != video.frames:
+        raise OutputError(f"{path}: the file written does not describe the clip: this is a bug in nqcodec")
+    return digest.hexdigest()
+
+
+def _report(
+    one: Plan,
+    results: list[SegmentResult],
+    settings: EncodeSettings,
+    data: bytes,
+    md5: str,
+    check: float,
+    elapsed: float,
+) -> EncodeReport:
+    hashed = one.video.frames if settings.hashes == "frame" else 0
+    parts = {"header": overhead_bytes(len(results), hashed)}
+    seconds: dict[str, float] = {}
+    for result in results:
+        for name, size in result.packed.parts.items():
+            parts[name] = parts.get(name, 0) + size
+        for stage, value in result.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + value
+    rows = [row for result in results for row in result.psnr]
+    return EncodeReport(
+        name=one.tasks[0].clip.name,
+        output=str(one.job.output),
+        video=one.video,
+        size=len(data),
+        target=one.target,
+        parts=parts,
+        psnr={name: sum(row[name] for row in rows) / len(rows) for name in rows[0]},
+        frame_psnr=rows,
+        segments=len(results),
+        parameters=sum(result.parameters for result in results),
+        macs_per_pixel=sum(r.macs * r.frames for r in results) / one.video.pixels,
+        md5=md5,
+        seconds={**seconds, "check": check, "total": elapsed},
+    )
+
+
+def _check_outputs(jobs: list[ClipJob], settings: EncodeSettings) -> None:
+    """What can be known to fail is told before anything is fitted."""
+    outputs = [job.output.resolve() for job in jobs]
+    if len(set(outputs)) < len(outputs):
+        raise UsageError("two clips would be written to the same output: use {name} in -o")
+    for job in jobs:
+        if str(job.output) == "-":
+            raise UsageError("-o -: a .nq file is checked before it is given out, so name a file")
+        if job.output.is_dir():
+            raise OutputError(f"{job.output}: is a folder; name a file")
+        if not job.output.parent.is_dir():
+            raise OutputError(f"{job.output}: the folder {job.output.parent} does not exist")
+    if (settings.save_fit or settings.fit_file) and len(jobs) > 1:
+        raise UsageError("--save-fit and --fit are for one clip")

@@ -1,0 +1,79 @@
+"""What an encode did: bytes by part, quality of the decoded file, cost, time. Filled from the file that was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from nqcodec.video import Video
+
+DEFINITIONS = {
+    "bpp": "8 * bytes of the whole file / (width * height * frames)",
+    "psnr": "mean over frames of 10 log10(peak^2 / MSE); yuv = mean of (6 Y + U + V) / 8 in dB; rgb after conversion",
+    "kmac_per_pixel": "multiply-accumulates of one frame / (width * height) / 1000",
+    "seconds": "wall clock of each stage, summed over segments (parallel segments overlap); total is elapsed",
+}
+
+
+@dataclass
+class EncodeReport:
+    """Figures of one encoded clip.
+
+    Attributes:
+        parts: bytes by part over all segments: "header" (with chunk framing, index and hashes), "program", "steps" and
+            one entry a tensor. They sum to `size`.
+        target: most bytes asked for, None where the rate was a number of parameters.
+        frame_psnr: dB by plane and frame (`nqcodec.metrics.QualityMeter.rows`).
+        seconds: by stage, and "total".
+    """
+
+    name: str
+    output: str
+    video: Video
+    size: int
+    target: int | None
+    parts: dict[str, int]
+    psnr: dict[str, float]
+    frame_psnr: list[dict[str, float]]
+    segments: int
+    parameters: int
+    macs_per_pixel: float
+    md5: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def bpp(self) -> float:
+        """Bits a luma pixel."""
+        return 8 * self.size / self.video.pixels
+
+    @property
+    def bitrate(self) -> float:
+        """kb/s."""
+        return 8 * self.size / 1000 * float(self.video.fps) / self.video.frames
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data, with the definitions of the figures."""
+        video = self.video
+        return {
+            "input": self.name,
+            "output": self.output,
+            "width": video.width,
+            "height": video.height,
+            "frames": video.frames,
+            "fps": str(video.fps),
+            "chroma": video.chroma.label,
+            "depth": video.depth,
+            "bytes": self.size,
+            "target_bytes": self.target,
+            "bpp": self.bpp,
+            "bitrate_kbps": self.bitrate,
+            "bytes_by_part": self.parts,
+            "psnr": self.psnr,
+            "frame_psnr": self.frame_psnr,
+            "segments": self.segments,
+            "parameters": self.parameters,
+            "kmac_per_pixel": self.macs_per_pixel / 1000,
+            "md5": self.md5,
+            "seconds": self.seconds,
+            "definitions": DEFINITIONS,
+        }
