@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from nqcodec.errors import OutputError, UsageError
+from nqcodec.errors import OutputError, RateError, UsageError
 from nqcodec.formats.atomic import AtomicFile
 
 CLAIM = "encode.json"
@@ -43,7 +43,8 @@ class WorkFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not any(self.path.glob("segment*")):
+        # A fit made for a rate that cannot be met is of no use to another: its size followed from the rate.
+        if isinstance(error, RateError) or not any(self.path.glob("segment*")):
             self.remove()
 
     def claim(self, what: dict[str, Any]) -> None:

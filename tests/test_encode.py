@@ -19,7 +19,7 @@ import pytest
 from nqcodec.clip import ClipInput
 from nqcodec.decode import Decoder, probe
 from nqcodec.encode import EncodeSettings, Event, encode
-from nqcodec.errors import RateError, UsageError
+from nqcodec.errors import OutputError, RateError, UsageError
 from nqcodec.formats.sink import open_sink
 from nqcodec.formats.source import open_source
 from nqcodec.metrics import QualityMeter
@@ -195,3 +195,52 @@ def test_interrupted_fit_leaves_no_output_and_resumes_to_the_same_file(real: Pat
         assert again.returncode == 0
     assert out.read_bytes() == whole.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.nq", "whole.nq"]
+
+
+@pytest.mark.parametrize("stage", ["read", "fit", "sensitivity", "finetune"])
+def test_ctrl_c_in_each_stage(
+    stage: str, real: Path, encoded: tuple[Path, EncodeReport, list[Event]], tmp_path: Path
+) -> None:
+    """Nothing half-written is left, and --resume gives the file of an undisturbed run."""
+
+    def interrupt(event: Event) -> None:
+        if event.stage == stage and (event.steps == 0 or event.step > event.steps // 2):
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out.nq"
+    with pytest.raises(KeyboardInterrupt):
+        encode(ClipInput(str(real)), out, Rate(bpp=0.6), QUICK, interrupt)
+    assert not out.exists()
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    encode(ClipInput(str(real)), out, Rate(bpp=0.6), replace(QUICK, resume=True))
+    assert out.read_bytes() == encoded[0].read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.nq"]
+
+
+def test_resume_refuses_the_work_of_another_encode(real: Path, tmp_path: Path) -> None:
+    def interrupt(event: Event) -> None:
+        if event.stage == "finetune":
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out.nq"
+    with pytest.raises(KeyboardInterrupt):
+        encode(ClipInput(str(real)), out, Rate(bpp=0.6), QUICK, interrupt)
+    with pytest.raises(UsageError, match="another clip, rate or settings"):
+        encode(ClipInput(str(real)), out, Rate(bpp=0.6), replace(QUICK, seed=5, resume=True))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_is_an_error_and_leaves_nothing(real: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.nq"
+    out.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="disk is full"):
+        encode(ClipInput(str(real)), out, Rate(bpp=0.6), QUICK)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_an_existing_output_survives_a_failed_encode(real: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.nq"
+    out.write_bytes(b"precious")
+    with pytest.raises(RateError):
+        encode(ClipInput(str(real)), out, Rate(bpp=0.01), QUICK)
+    assert out.read_bytes() == b"precious"

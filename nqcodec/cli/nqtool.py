@@ -81,7 +81,7 @@ def _decode(path: str | None, threads: int | None) -> dict[str, Any]:
 def _fit(path: str | None, threads: int | None) -> dict[str, Any]:
     from nqcodec.fit.bench import run
 
-    return run(threads=threads)
+    return run(threads=threads or 1)  # what a fit has by default
 
 
 RUNNERS = {"coder": _coder, "decode": _decode, "fit": _fit}
