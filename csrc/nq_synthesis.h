@@ -8,14 +8,6 @@
 #include "nq_abi.h"
 #include "nq_math.h"
 
-enum NqStatus : int32_t {
-  kNqOk = 0,
-  kNqBadProgram = 1,   // a descriptor that breaks formats/nq.md 5 or 6, or a frame outside the segment
-  kNqNoResources = 2,  // memory or threads refused by the system
-  kNqBadLevel = 3,     // an instruction set that this CPU does not have
-  kNqDeviceError = 4,  // CUDA only; nq_cuda_error() has the text
-};
-
 // Operation codes of formats/nq.md 5.
 enum NqCode : int32_t { kNqGrid = 1, kNqConv = 2, kNqShuffle = 3, kNqPlanes = 4 };
 

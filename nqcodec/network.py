@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from nqcodec.hadamard import definition
 from nqcodec.program import Activation, Conv, Grid, Operation, Program
 
 Int16 = npt.NDArray[np.int16]
@@ -26,10 +27,25 @@ STEP_RANGE = (-320, 320)
 WEIGHT_BITS = (2, 8)
 BIAS_BITS = (2, 16)
 LATENT_BITS = (2, 12)
+USED_WIDTH_RANGE = (8, 12)
+GAIN_RANGE = (0, 6)
 BITS_RANGE = {"weight": WEIGHT_BITS, "bias": BIAS_BITS, "latent": LATENT_BITS}
 GRID_FRACTION_BITS = 16
 HALF_TANH_FRAC = 12
 """Fractional bits of what goes into the half_tanh table (formats/nq.md, 6.5)."""
+
+
+@dataclass(frozen=True)
+class Hadamard:
+    """How a weight coded in the Hadamard domain of its input channels is used (formats/nq.md, 6.3.1).
+
+    Attributes:
+        used_width: signed width in bits that the weights as used are clamped to.
+        gain: the weights as used are in units of 2^-gain of the tensor's step.
+    """
+
+    used_width: int
+    gain: int
 
 
 @dataclass
@@ -41,11 +57,13 @@ class IntTensor:
         bits: alphabet's width.
         steps: int32 step indices, one, or one a channel (weights: output channels; latents: channels);
             value = integer * 2^(step / 8).
+        hadamard: for a weight [out, in, k, k] whose values are its orthonormal transform along `in`, else None.
     """
 
     values: Int32
     bits: int
     steps: Int32
+    hadamard: Hadamard | None = None
 
     @property
     def low(self) -> int:
@@ -110,39 +128,66 @@ def rescale(values: npt.NDArray[np.integer], multiplier: npt.ArrayLike, shift: n
 class Rescaled:
     """Derived constants of one operation with a format: what every backend computes with.
 
-    `multiplier` and `shift` have one entry a channel; `bias` is in accumulator units (zero for grids).
+    `multiplier` and `shift` have one entry a channel; `bias` is in accumulator units (zero for grids); `weight` is
+    the weight as used, [out, in, k, k] (empty for grids).
     """
 
     multiplier: Int32
     shift: Int32
     bias: Int32
+    weight: Int32
 
 
-def derive(network: IntegerNetwork, index: int) -> Rescaled:
-    """Rescale factors and accumulator biases of operation `index`; raises ValueError where the rules are broken."""
+def used_weight(weight: IntTensor, transform: definition.Transform = definition.transform) -> Int32:
+    """The weights that a convolution multiplies by, int32 [out, in, k, k] (formats/nq.md, 6.3.1).
+
+    `transform` does what `definition.transform` does.
+    """
+    if weight.hadamard is None:
+        return weight.values
+    sums = transform(np.ascontiguousarray(np.moveaxis(weight.values, 1, -1)))
+    stages = definition.block_stages(weight.values.shape[1])
+    used = rescale(sums, *rescale_factors(8 * weight.hadamard.gain - 4 * stages))
+    high = (1 << (weight.hadamard.used_width - 1)) - 1
+    return np.ascontiguousarray(np.moveaxis(np.clip(used, -high - 1, high), -1, 1).astype(np.int32))
+
+
+def used_steps(weight: IntTensor) -> Int32:
+    """Step indices of the weights as used: one, or one an output channel (formats/nq.md, 6.3.1)."""
+    return weight.steps if weight.hadamard is None else weight.steps - 8 * weight.hadamard.gain
+
+
+def derive(network: IntegerNetwork, index: int, transform: definition.Transform = definition.transform) -> Rescaled:
+    """Rescale factors, accumulator biases and weights as used of operation `index`.
+
+    Raises:
+        ValueError: a rescale or accumulator that leaves its range.
+    """
     op, layer = network.program.operations[index], network.layers[index]
     channels = network.program.shapes[index][0]
     if isinstance(op, Grid):
         steps = np.broadcast_to(layer.tensors["latent"].steps, (channels,))
         multiplier, shift = rescale_factors(steps + 8 * (layer.frac - GRID_FRACTION_BITS))
-        return Rescaled(multiplier, shift, np.zeros(channels, np.int32))
+        return Rescaled(multiplier, shift, np.zeros(channels, np.int32), np.zeros(0, np.int32))
     if not isinstance(op, Conv):
         raise ValueError(f"operation {index} ({op.name}) has no rescale")
     width_in, frac_in = network.map_format(op.inputs[0])
     weight, bias = layer.tensors["weight"], layer.tensors["bias"]
-    steps = np.broadcast_to(weight.steps, (channels,))
+    steps, used = np.broadcast_to(used_steps(weight), (channels,)), used_weight(weight, transform)
     frac_out = HALF_TANH_FRAC if op.activation is Activation.HALF_TANH else layer.frac
     multiplier, shift = rescale_factors(steps + 8 * (frac_out - frac_in))
     bias_factors = rescale_factors(bias.steps - steps + 8 * frac_in)
     acc_bias = rescale(bias.values, *bias_factors)
-    reach = np.abs(weight.values.astype(np.int64)).sum(axis=(1, 2, 3)) << (width_in - 1)
+    reach = np.abs(used.astype(np.int64)).sum(axis=(1, 2, 3)) << (width_in - 1)
     if int((reach + np.abs(acc_bias)).max()) >= 1 << 31:
         raise ValueError(f"operation {index} (conv) can overflow its 32-bit accumulator")
-    return Rescaled(multiplier, shift, acc_bias.astype(np.int32))
+    return Rescaled(multiplier, shift, acc_bias.astype(np.int32), used)
 
 
-def validate(network: IntegerNetwork) -> list[Rescaled | None]:
+def validate(network: IntegerNetwork, transform: definition.Transform = definition.transform) -> list[Rescaled | None]:
     """Check every rule of formats/nq.md 6 and return each operation's derived constants.
+
+    `transform` does what `definition.transform` does, perhaps faster.
 
     Raises:
         ValueError: naming the operation and the rule.
@@ -155,8 +200,10 @@ def validate(network: IntegerNetwork) -> list[Rescaled | None]:
             continue
         _check_ranges(index, op, layer)
         for name, shape in network.program.tensors(index).items():
-            _check_tensor(f"operation {index} ({op.name}) {name}", layer.tensors[name], name, shape)
-        derived.append(derive(network, index))
+            where = f"operation {index} ({op.name}) {name}"
+            _check_tensor(where, layer.tensors[name], name, shape)
+            _check_hadamard(where, layer.tensors[name], name, op)
+        derived.append(derive(network, index, transform))
     return derived
 
 
@@ -164,6 +211,17 @@ def _check_ranges(index: int, op: Operation, layer: Layer) -> None:
     for what, value, (low, high) in (("width", layer.width, WIDTH_RANGE), ("frac", layer.frac, FRAC_RANGE)):
         if not low <= value <= high:
             raise ValueError(f"operation {index} ({op.name}): {what} {value} is outside {low}..{high}")
+
+
+def _check_hadamard(where: str, tensor: IntTensor, name: str, op: Operation) -> None:
+    if tensor.hadamard is None:
+        return
+    if name != "weight" or (isinstance(op, Conv) and op.depthwise):
+        raise ValueError(f"{where}: only the weight of a dense convolution has a Hadamard domain")
+    claims = (("used width", tensor.hadamard.used_width, USED_WIDTH_RANGE), ("gain", tensor.hadamard.gain, GAIN_RANGE))
+    for what, value, (low, high) in claims:
+        if not low <= value <= high:
+            raise ValueError(f"{where}: {what} {value} is outside {low}..{high}")
 
 
 def channel_axis(name: str) -> int:

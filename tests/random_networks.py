@@ -9,12 +9,15 @@ import numpy as np
 from nqcodec.network import (
     BIAS_BITS,
     FRAC_RANGE,
+    GAIN_RANGE,
     GRID_FRACTION_BITS,
     HALF_TANH_FRAC,
     LATENT_BITS,
     STEP_RANGE,
+    USED_WIDTH_RANGE,
     WEIGHT_BITS,
     WIDTH_RANGE,
+    Hadamard,
     Int32,
     IntegerNetwork,
     IntTensor,
@@ -132,6 +135,16 @@ def _random_latent(rng: np.random.Generator, op: Grid, layer: Layer) -> IntTenso
     return IntTensor(random_values(rng, (op.times, op.channels, op.height, op.width), bits), bits, steps)
 
 
+def _random_hadamard(rng: np.random.Generator, op: Conv, fan_in: int, width_in: int) -> Hadamard | None:
+    """None, or a width that keeps `fan_in` products within an accumulator whatever their signs."""
+    if op.depthwise or rng.random() < 0.5:
+        return None
+    most = min(USED_WIDTH_RANGE[1], 31 - width_in - (fan_in - 1).bit_length())
+    if most < USED_WIDTH_RANGE[0]:
+        return None
+    return Hadamard(_random_bits(rng, (USED_WIDTH_RANGE[0], most)), _random_bits(rng, GAIN_RANGE))
+
+
 def _fill_conv(rng: np.random.Generator, network: IntegerNetwork, index: int, op: Conv) -> None:
     """Weights and bias for operation `index`, whose layer has its format already."""
     layer, shapes = network.layers[index], network.program.tensors(index)
@@ -139,18 +152,23 @@ def _fill_conv(rng: np.random.Generator, network: IntegerNetwork, index: int, op
     half_tanh = op.activation is Activation.HALF_TANH
     bits = _random_bits(rng, WEIGHT_BITS)
     weight = random_values(rng, shapes["weight"], bits)
+    fan_in = int(np.prod(shapes["weight"][1:]))
+    hadamard = _random_hadamard(rng, op, fan_in, width_in)
+    gain = 0 if hadamard is None else hadamard.gain
     # log2 of a typical accumulator: half of full scale on both sides, errors adding up as a square root.
-    size = log2(float(np.prod(shapes["weight"][1:]))) / 2 + bits - 2 + width_in - 2
+    used_bits = bits if hadamard is None else min(bits + gain, hadamard.used_width)
+    size = log2(fan_in) / 2 + used_bits - 2 + width_in - 2
     target = 15 if half_tanh else layer.width - 1
-    offset = 8 * ((HALF_TANH_FRAC if half_tanh else layer.frac) - frac_in)
-    # The bias needs a legal exponent too: bias_step - step + 8 frac_in is at most EXPONENTS[1].
-    low = STEP_RANGE[0] + 8 * frac_in - EXPONENTS[1] + 1
+    offset = 8 * ((HALF_TANH_FRAC if half_tanh else layer.frac) - frac_in - gain)
+    # The bias needs a legal exponent too: bias_step - step + 8 (gain + frac_in) is at most EXPONENTS[1].
+    frac_acc = gain + frac_in
+    low = STEP_RANGE[0] + 8 * frac_acc - EXPONENTS[1] + 1
     steps = _random_steps(rng, 8 * (target - size + rng.uniform(-1.5, 1.5)), offset, op.out_channels, low)
     bias_bits = _random_bits(rng, BIAS_BITS)
-    bias_step = round(8 * (size - bias_bits + rng.uniform(-2, 1))) - 8 * frac_in + int(steps.min())
-    least = max(STEP_RANGE[0], EXPONENTS[0] - 8 * frac_in + int(steps.max()))
-    most = min(STEP_RANGE[1], EXPONENTS[1] - 8 * frac_in + int(steps.min()))
+    bias_step = round(8 * (size - bias_bits + rng.uniform(-2, 1))) - 8 * frac_acc + int(steps.min())
+    least = max(STEP_RANGE[0], EXPONENTS[0] - 8 * frac_acc + int(steps.max()))
+    most = min(STEP_RANGE[1], EXPONENTS[1] - 8 * frac_acc + int(steps.min()))
     bias = IntTensor(
         random_values(rng, shapes["bias"], bias_bits), bias_bits, np.array([min(max(bias_step, least), most)], np.int32)
     )
-    layer.tensors = {"weight": IntTensor(weight, bits, steps), "bias": bias}
+    layer.tensors = {"weight": IntTensor(weight, bits, steps, hadamard), "bias": bias}

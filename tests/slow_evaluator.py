@@ -73,16 +73,36 @@ def grid(network: IntegerNetwork, index: int, t: int, frames: int) -> Map:
     return [[[value(c, y, x) for x in range(op.width)] for y in range(op.height)] for c in range(op.channels)]
 
 
+def conv_weight(tensor: IntTensor) -> list[list[list[list[int]]]]:
+    """The weights as used [out][in][k][k], each Hadamard block by its matrix of signs."""
+    coded = tensor.values.tolist()
+    if tensor.hadamard is None:
+        return list(coded)
+    kernel, used = range(len(coded[0][0])), []
+    for c in coded:
+        blocks: list[list[list[int]]] = []
+        while len(blocks) < len(c):
+            first, m = len(blocks), min(len(c) - len(blocks), 4096).bit_length() - 1
+            e = 8 * tensor.hadamard.gain - 4 * m
+            for i in range(2**m):
+                signs = [(-1) ** bin(i & j).count("1") for j in range(2**m)]
+                sums = [[sum(s * c[first + j][a][b] for j, s in enumerate(signs)) for b in kernel] for a in kernel]
+                blocks.append([[clamp_width(rescale(s, e), tensor.hadamard.used_width) for s in row] for row in sums])
+        used.append(blocks)
+    return used
+
+
 def conv(network: IntegerNetwork, index: int, source: Map) -> Map:
     op, layer = network.program.operations[index], network.layers[index]
     assert isinstance(op, Conv)
     weight, bias = layer.tensors["weight"], layer.tensors["bias"]
-    w, biases = weight.values.tolist(), bias.values.tolist()
+    w, biases = conv_weight(weight), bias.values.tolist()
+    gain = 8 * weight.hadamard.gain if weight.hadamard else 0
     _, frac_in = network.map_format(op.inputs[0])
     height, width, q = len(source[0]), len(source[0][0]), (op.kernel - 1) // 2
 
     def value(o: int, y: int, x: int) -> int:
-        step = step_of(weight, o)
+        step = step_of(weight, o) - gain
         acc = rescale(biases[o], int(bias.steps[0]) - step + 8 * frac_in)
         for n, i in enumerate([o] if op.depthwise else range(len(source))):
             for a in range(op.kernel):

@@ -42,7 +42,7 @@ def assert_same(a: IntegerNetwork, b: IntegerNetwork) -> None:
         assert (left.width, left.frac, list(left.tensors)) == (right.width, right.frac, list(right.tensors))
         for name, tensor in left.tensors.items():
             other = right.tensors[name]
-            assert tensor.bits == other.bits
+            assert (tensor.bits, tensor.hadamard) == (other.bits, other.hadamard)
             np.testing.assert_array_equal(tensor.values, other.values)
             np.testing.assert_array_equal(
                 np.broadcast_to(tensor.steps, other.steps.shape if other.steps.size > 1 else tensor.steps.shape),

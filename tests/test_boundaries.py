@@ -16,12 +16,27 @@ LIGHT = sorted(
     path
     for path in [
         *(ROOT / "nqcodec").glob("*.py"),
-        *(path for room in ("bitstream", "entropy", "synthesis") for path in (ROOT / "nqcodec" / room).glob("*.py")),
+        *(
+            path
+            for room in ("bitstream", "entropy", "hadamard", "synthesis")
+            for path in (ROOT / "nqcodec" / room).glob("*.py")
+        ),
         *(ROOT / "formats").glob("*.py"),
     ]
     if path.name not in ENCODE_SIDE
 )
-DECODE_ROOMS = {"bitstream", "entropy", "synthesis", "formats", "program", "network", "video", "errors", "decode"}
+DECODE_ROOMS = {
+    "bitstream",
+    "entropy",
+    "hadamard",
+    "synthesis",
+    "formats",
+    "program",
+    "network",
+    "video",
+    "errors",
+    "decode",
+}
 DECODE_SIDE = [path for path in LIGHT if {path.parent.name, path.stem} & DECODE_ROOMS]
 
 

@@ -4,28 +4,14 @@
 
 #include <algorithm>
 #include <memory>
-#include <new>
-#include <string>
 #include <vector>
 
 #include "../nq_synthesis.h"
 #include "../nq_synthesis_plan.h"
+#include "nq_device.h"
 
 namespace nq {
 namespace {
-
-std::string& last_error() {
-  thread_local std::string text;
-  return text;
-}
-
-struct DeviceError {
-  cudaError_t code;
-};
-
-void check(cudaError_t code) {
-  if (code != cudaSuccess) throw DeviceError{code};
-}
 
 // An array in device memory.
 template <typename T>
@@ -258,20 +244,6 @@ class Synthesizer {
   std::vector<Step> steps_;
   std::vector<DevicePointer<uint8_t>> planes_;
 };
-
-// Runs `body` and turns what it throws into a status.
-template <typename Body>
-int32_t guarded(const Body& body) {
-  try {
-    return body();
-  } catch (const DeviceError& error) {
-    last_error() = cudaGetErrorString(error.code);
-    static_cast<void>(cudaGetLastError());  // a refused launch or allocation must not fail the next call as well
-    return error.code == cudaErrorMemoryAllocation ? kNqNoResources : kNqDeviceError;
-  } catch (const std::bad_alloc&) {
-    return kNqNoResources;
-  }
-}
 
 }  // namespace
 }  // namespace nq

@@ -10,10 +10,20 @@ import numpy as np
 from nqcodec.bitstream.reader import Reader, write_sv, write_uv
 from nqcodec.entropy.tensors import TensorModel, choose_model, code_list, decode_list, decode_values, encode_values
 from nqcodec.errors import UnsupportedError
-from nqcodec.network import BITS_RANGE, STEP_RANGE, Int32, IntTensor, Layer, channel_axis
+from nqcodec.network import (
+    BITS_RANGE,
+    GAIN_RANGE,
+    STEP_RANGE,
+    USED_WIDTH_RANGE,
+    Hadamard,
+    Int32,
+    IntTensor,
+    Layer,
+    channel_axis,
+)
 
-ADAPTIVE, CHANNEL_STEPS, CHANNEL_SCALES = 1, 2, 4
-KNOWN_FLAGS = ADAPTIVE | CHANNEL_STEPS | CHANNEL_SCALES
+ADAPTIVE, CHANNEL_STEPS, CHANNEL_SCALES, HADAMARD = 1, 2, 4, 8
+KNOWN_FLAGS = ADAPTIVE | CHANNEL_STEPS | CHANNEL_SCALES | HADAMARD
 MAX_SCALE = 63
 PIECE_SYMBOLS = 1 << 16
 """Symbols of a piece (formats/nq.md, 3.1)."""
@@ -23,7 +33,8 @@ PIECE_SYMBOLS = 1 << 16
 class TensorRecord:
     """A tensor's record: what the file says of it before its coded values.
 
-    `step_scale` and `scale_scale` are the Gaussian scale indices of the side lists, -1 where a list is absent.
+    `step_scale` and `scale_scale` are the Gaussian scale indices of the side lists, -1 where a list is absent;
+    `hadamard` is None for a tensor that is used as it is coded.
     """
 
     bits: int
@@ -33,6 +44,7 @@ class TensorRecord:
     offset: int
     scale: int
     scale_scale: int
+    hadamard: Hadamard | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,9 @@ def code_tensor(tensor: IntTensor, name: str, coder: str | None) -> CodedTensor:
             flags |= CHANNEL_SCALES
             _, coded = code_list(model.scales - model.scale, model.scale_scale)
             side, model_bytes = side + _piece(coded), model_bytes + bytes([model.scale_scale])
+    if tensor.hadamard is not None:
+        flags |= HADAMARD
+        model_bytes += bytes([tensor.hadamard.used_width, tensor.hadamard.gain])
     record = bytes([tensor.bits, flags]) + write_sv(base_step) + step_bytes + model_bytes
     pieces = encode_values(tensor.values, tensor.bits, model, axis, coder)
     return CodedTensor(record, side, b"".join(map(_piece, pieces)))
@@ -89,7 +104,8 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
             f"{reader.path}: {name} flags {flags:#04x} are not of this format version: update nqcodec"
         )
     adaptive = bool(flags & ADAPTIVE)
-    if (adaptive and (bits > 8 or flags & CHANNEL_SCALES)) or (name == "bias" and flags & CHANNEL_STEPS):
+    misplaced = (name == "bias" and flags & CHANNEL_STEPS) or (name != "weight" and flags & HADAMARD)
+    if misplaced or (adaptive and (bits > 8 or flags & CHANNEL_SCALES)):
         raise reader.error(f"{name} flags {flags:#04x} contradict one another", start)
     step = reader.sv("step")
     step_scale = reader.fixed("u8", "step_scale") if flags & CHANNEL_STEPS else -1
@@ -102,7 +118,17 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
         scale_scale = reader.fixed("u8", "scale_scale") if flags & CHANNEL_SCALES else -1
     if max(step_scale, scale, scale_scale) > MAX_SCALE:
         raise reader.error(f"a scale index is over {MAX_SCALE}", start)
-    return TensorRecord(bits, adaptive, step, step_scale, offset, scale, scale_scale)
+    hadamard = _parse_hadamard(reader) if flags & HADAMARD else None
+    return TensorRecord(bits, adaptive, step, step_scale, offset, scale, scale_scale, hadamard)
+
+
+def _parse_hadamard(reader: Reader) -> Hadamard:
+    start = reader.position
+    used_width, gain = reader.fixed("u8", "used_width"), reader.fixed("u8", "gain")
+    for what, value, (low, high) in (("used_width", used_width, USED_WIDTH_RANGE), ("gain", gain, GAIN_RANGE)):
+        if not low <= value <= high:
+            raise reader.error(f"{what} {value} is outside {low}..{high}", start)
+    return Hadamard(used_width, gain)
 
 
 @dataclass(frozen=True)
@@ -164,4 +190,4 @@ def decode_tensor(reader: Reader, entry: TensorEntry, threads: int) -> IntTensor
         values = decode_values(list(entry.pieces), entry.shape, record.bits, model, axis, threads=threads)
     except ValueError as error:
         raise reader.error(f"operation {entry.index} {entry.name}: {error}", entry.offset) from error
-    return IntTensor(values, record.bits, steps)
+    return IntTensor(values, record.bits, steps, record.hadamard)

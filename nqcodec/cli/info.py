@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from nqcodec.bitstream.file import NqFile
@@ -57,6 +58,7 @@ def _operation_info(layout: SegmentLayout, index: int) -> dict[str, Any]:
             "model": "adaptive" if entry.record.adaptive else "gaussian",
             "steps": "channel" if entry.record.step_scale >= 0 else "tensor",
             "step": entry.record.step,
+            "hadamard": asdict(entry.record.hadamard) if entry.record.hadamard else None,
             "bytes": entry.data_bytes,
         }
         for entry in layout.tensors
@@ -102,4 +104,6 @@ def _operation_line(op: dict[str, Any]) -> str:
             f"\n        {tensor['name']:<7} {extent:<16} {tensor['bits']:>2} bits  step {tensor['step']:>4} "
             f"a {tensor['steps']:<7}  {tensor['model']:<8} {tensor['bytes']:>8} B"
         )
+        if tensor["hadamard"]:
+            line += f"  hadamard, used at {tensor['hadamard']['used_width']} bits, gain {tensor['hadamard']['gain']}"
     return line

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.formats import tables
+from nqcodec.hadamard import native as hadamard
 from nqcodec.network import IntegerNetwork, validate
 from nqcodec.program import Conv, Grid, Planes, Shuffle, operation_code
 from nqcodec.video import Frame, Video
@@ -63,7 +64,7 @@ class FlatProgram:
     def __init__(self, network: IntegerNetwork, video: Video, frames: int):
         self._arrays: list[npt.NDArray[np.generic]] = []
         operations = network.program.operations
-        factors = validate(network)
+        factors = validate(network, hadamard.fastest())
         ops = (OpDescriptor * len(operations))()
         for index, op in enumerate(operations):
             entry, layer = ops[index], network.layers[index]
@@ -79,9 +80,10 @@ class FlatProgram:
                 entry.values = self._pointer(layer.tensors["latent"].values, np.int16)
             if isinstance(op, Conv):
                 entry.kernel, entry.depthwise, entry.activation = op.kernel, int(op.depthwise), int(op.activation)
-                entry.values = self._pointer(layer.tensors["weight"].values, np.int16)
             derived = factors[index]
             if derived is not None:
+                if isinstance(op, Conv):
+                    entry.values = self._pointer(derived.weight, np.int16)
                 entry.bias = self._pointer(derived.bias, np.int32)
                 entry.multiplier = self._pointer(derived.multiplier, np.int32)
                 entry.shift = self._pointer(derived.shift, np.int32)

@@ -115,9 +115,9 @@ def activate(p: Int64, activation: Activation, width: int, frac: int) -> Int64:
     return gated
 
 
-def run_conv(x: Int16, op: Conv, weight: Int32, factors: Rescaled, width: int, frac: int) -> Int16:
+def run_conv(x: Int16, op: Conv, factors: Rescaled, width: int, frac: int) -> Int16:
     """Convolution, rescale, clamp and activation (formats/nq.md, 6.3)."""
-    acc = (convolve_depthwise if op.depthwise else convolve)(x, weight) + _by_channel(factors.bias)
+    acc = (convolve_depthwise if op.depthwise else convolve)(x, factors.weight) + _by_channel(factors.bias)
     p_width = HALF_TANH_WIDTH if op.activation is Activation.HALF_TANH else width
     p = clamp_width(rescale(acc, _by_channel(factors.multiplier), _by_channel(factors.shift)), p_width)
     return activate(p, op.activation, width, frac).astype(np.int16)
@@ -185,8 +185,7 @@ class ReferenceSynthesizer:
         if isinstance(op, Grid) and factors is not None:
             return run_grid(layer.tensors["latent"].values, factors, layer.width, t, self._frames)
         if isinstance(op, Conv) and factors is not None:
-            weight = layer.tensors["weight"].values
-            return run_conv(maps[op.inputs[0]], op, weight, factors, layer.width, layer.frac)
+            return run_conv(maps[op.inputs[0]], op, factors, layer.width, layer.frac)
         if isinstance(op, Shuffle):
             return run_shuffle(maps[op.inputs[0]], op.ratio)
         raise AssertionError(f"operation {op.name} has no definition")
