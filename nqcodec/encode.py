@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nqcodec.bitstream.file import overhead_bytes, pack_file, parse_file, read_file
+from nqcodec.bitstream.file import pack_file, parse_file, read_file
 from nqcodec.clip import ClipInput
 from nqcodec.decode import Decoder, plane_md5
 from nqcodec.errors import OutputError, UsageError
@@ -24,25 +24,32 @@ from nqcodec.work import WorkFolder
 
 Progress = Callable[[Event], None]
 
-__all__ = ["ClipJob", "EncodeSettings", "Event", "encode", "encode_clips"]
+__all__ = ["ClipJob", "EncodeSettings", "Event", "Output", "encode", "encode_clips"]
 
 
 @dataclass(frozen=True)
-class ClipJob:
-    """One clip to encode; `rate` None means that a published network's own size decides."""
+class Output:
+    """A file to make; `rate` None means that a published network's own size decides."""
 
-    clip: ClipInput
-    output: Path
+    path: Path
     rate: Rate | None
 
 
 @dataclass(frozen=True)
+class ClipJob:
+    """One clip to encode, to one file or to several at different rates: one fit serves them all."""
+
+    clip: ClipInput
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A clip taken apart into segments, each with its share of the bytes."""
+    """A clip taken apart into segments, each with its share of every output's bytes (`targets`)."""
 
     job: ClipJob
     video: Video
-    target: int | None
+    targets: list[int | None]
     tasks: list[SegmentTask]
     work: WorkFolder
 
@@ -55,14 +62,17 @@ def encode(
     progress: Progress | None = None,
 ) -> EncodeReport:
     """Encode one clip to one file; see `encode_clips`."""
-    return encode_clips([ClipJob(clip, Path(output), rate)], settings or EncodeSettings(), progress)[0]
+    job = ClipJob(clip, (Output(Path(output), rate),))
+    return encode_clips([job], settings or EncodeSettings(), progress)[0]
 
 
 def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progress | None = None) -> list[EncodeReport]:
     """Encode clips, `settings.jobs` segments at a time over all of them (None: as many as fill the cores).
 
+    Returns one report an output, in order.
+
     Each output appears only when its file is complete and has been decoded with the real decoder. An encode that is
-    interrupted leaves its checkpoints in `<output>.work`, from which `settings.resume` goes on.
+    interrupted leaves its checkpoints in `<first output>.work`, from which `settings.resume` goes on.
 
     Raises:
         InputError, OutputError, RateError, UsageError, LimitError: one clear line each.
@@ -81,45 +91,52 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
         results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
         reports = []
         for one in plans:
-            mine = [next(results) for _ in one.tasks]
-            reports.append(finish(one, mine, settings, begin))
+            segments = [next(results) for _ in one.tasks]
+            for number in range(len(one.job.outputs)):
+                reports.append(finish(one, number, [rates[number] for rates in segments], settings, begin))
             one.work.remove()
     return reports
 
 
 def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> Plan:
     """Read the clip once, share out frames and bytes."""
-    work = stack.enter_context(WorkFolder(job.output, resume=settings.resume))
+    work = stack.enter_context(WorkFolder(job.outputs[0].path, resume=settings.resume))
     clip = job.clip.spooled(work.path)
     begin = time.perf_counter()
     video = clip.describe()
     lengths = segment_lengths(video.frames, settings.segment)
-    target = job.rate.file_bytes(video) if job.rate else None
+    targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
     hashed = video.frames if settings.hashes == "frame" else 0
-    budgets = segment_budgets(target, lengths, hashed, video) if target is not None else [None] * len(lengths)
+    shares = [
+        [None] * len(lengths) if target is None else segment_budgets(target, lengths, hashed, video)
+        for target in targets
+    ]
+    rate = job.outputs[0].rate
+    parameters = rate.parameters if rate else None
     tasks, first = [], 0
-    for number, (frames, budget) in enumerate(zip(lengths, budgets, strict=True)):
+    for number, frames in enumerate(lengths):
         name = clip.name if len(lengths) == 1 else f"{clip.name} [{number + 1}/{len(lengths)}]"
-        part = video.with_frames(frames)
-        parameters = job.rate.parameters if job.rate else None
-        tasks.append(SegmentTask(name, clip, number, first, part, video, budget, parameters, settings, work.path))
+        part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
+        tasks.append(SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path))
         first += frames
     size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, {video.frames} frames"
     tell(Event(clip.name, "read", text=f"{size}, read in {time.perf_counter() - begin:.1f} s"))
-    work.claim({"clip": clip.name, "video": str(video), "budgets": budgets, "settings": settings.fingerprint()})
-    return Plan(job, video, target, tasks, work)
+    work.claim({"clip": clip.name, "video": str(video), "targets": targets, "settings": settings.fingerprint()})
+    return Plan(job, video, targets, tasks, work)
 
 
-def finish(one: Plan, results: list[SegmentResult], settings: EncodeSettings, begin: float) -> EncodeReport:
-    """Write the file, decode it from disk, and only then give it its name."""
+def finish(
+    one: Plan, number: int, results: list[SegmentResult], settings: EncodeSettings, begin: float
+) -> EncodeReport:
+    """Write output `number`, decode it from disk, and only then give it its name."""
     hashes = [md5 for result in results for md5 in result.frame_md5] if settings.hashes == "frame" else []
     data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes)
-    with AtomicFile(one.job.output) as file:
+    with AtomicFile(one.job.outputs[number].path) as file:
         file.write(data)
         tick = time.perf_counter()
         md5 = check_written(file.temporary, data, one.video)
         check = time.perf_counter() - tick
-    return _report(one, results, settings, data, md5, check, time.perf_counter() - begin)
+    return _report(one, number, results, data, md5, {"check": check, "total": time.perf_counter() - begin})
 
 
 def check_written(path: Path, data: bytes, video: Video) -> str:
@@ -139,16 +156,9 @@ def check_written(path: Path, data: bytes, video: Video) -> str:
 
 
 def _report(
-    one: Plan,
-    results: list[SegmentResult],
-    settings: EncodeSettings,
-    data: bytes,
-    md5: str,
-    check: float,
-    elapsed: float,
+    one: Plan, number: int, results: list[SegmentResult], data: bytes, md5: str, times: dict[str, float]
 ) -> EncodeReport:
-    hashed = one.video.frames if settings.hashes == "frame" else 0
-    parts = {"header": overhead_bytes(len(results), hashed)}
+    parts = {"header": len(data) - sum(len(result.packed.payload) for result in results)}
     seconds: dict[str, float] = {}
     for result in results:
         for name, size in result.packed.parts.items():
@@ -158,10 +168,10 @@ def _report(
     rows = [row for result in results for row in result.psnr]
     return EncodeReport(
         name=one.tasks[0].clip.name,
-        output=str(one.job.output),
+        output=str(one.job.outputs[number].path),
         video=one.video,
         size=len(data),
-        target=one.target,
+        target=one.targets[number],
         parts=parts,
         psnr={name: sum(row[name] for row in rows) / len(rows) for name in rows[0]},
         frame_psnr=rows,
@@ -169,21 +179,21 @@ def _report(
         parameters=sum(result.parameters for result in results),
         macs_per_pixel=sum(r.macs * r.frames for r in results) / one.video.pixels,
         md5=md5,
-        seconds={**seconds, "check": check, "total": elapsed},
+        seconds={**seconds, **times},
     )
 
 
 def _check_outputs(jobs: list[ClipJob], settings: EncodeSettings) -> None:
     """What can be known to fail is told before anything is fitted."""
-    outputs = [job.output.resolve() for job in jobs]
-    if len(set(outputs)) < len(outputs):
-        raise UsageError("two clips would be written to the same output: use {name} in -o")
-    for job in jobs:
-        if str(job.output) == "-":
+    paths = [output.path for job in jobs for output in job.outputs]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("two files would be written to the same output: use {name} or {bpp} in -o")
+    for path in paths:
+        if str(path) == "-":
             raise UsageError("-o -: a .nq file is checked before it is given out, so name a file")
-        if job.output.is_dir():
-            raise OutputError(f"{job.output}: is a folder; name a file")
-        if not job.output.parent.is_dir():
-            raise OutputError(f"{job.output}: the folder {job.output.parent} does not exist")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: the folder {path.parent} does not exist")
     if (settings.save_fit or settings.fit_file) and len(jobs) > 1:
         raise UsageError("--save-fit and --fit are for one clip")

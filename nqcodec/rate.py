@@ -5,6 +5,7 @@ A rate is bits a pixel, kb/s, or a number of parameters. Bytes always mean the w
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nqcodec.bitstream.file import overhead_bytes
@@ -25,8 +26,8 @@ class Rate:
         given = [value for value in (self.bpp, self.bitrate, self.parameters) if value is not None]
         if len(given) != 1:
             raise UsageError("give exactly one of --bpp, --bitrate and --params")
-        if not given[0] > 0:
-            raise UsageError(f"a rate is positive, not {given[0]}")
+        if not 0 < given[0] < math.inf:
+            raise UsageError(f"a rate is positive and finite, not {given[0]}")
 
     def file_bytes(self, video: Video) -> int | None:
         """Most bytes that the file may have; None where the rate is a number of parameters."""

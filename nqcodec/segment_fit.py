@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +26,14 @@ from nqcodec.quantize.settings import QuantProgress, QuantSettings
 from nqcodec.rate import bytes_as_rate
 from nqcodec.segment_job import Event, SegmentTask
 
-CODED_BITS = 4.5
+CODED_BITS = 4.0
 """Bits a parameter, coded, that a network is sized for: measured best at equal file bytes (BENCHMARKS.md)."""
 
 FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
 """Steps of the fine-tune with rounding in the loop, as a part of the fit's, and the fewest."""
+
+MOST_CODED_BITS = 6.5
+"""Bits a parameter that even the highest of several rates should not exceed: beyond, bits buy next to nothing."""
 
 
 def choose_program(task: SegmentTask) -> Program:
@@ -45,9 +50,18 @@ def choose_program(task: SegmentTask) -> Program:
         return chosen.build_preset(settings.arch_preset, video, video.frames)
     if task.parameters is not None:
         return chosen.build(video, video.frames, task.parameters)
-    assert task.budget is not None
-    wanted, least = int(8 * task.budget / CODED_BITS), chosen.smallest(video, video.frames)
+    wanted, least = sized_for(task.budgets), chosen.smallest(video, video.frames)
     return chosen.build(video, video.frames, max(wanted, least))
+
+
+def sized_for(budgets: Sequence[int | None]) -> int:
+    """Parameters of the one network that serves all budgets in bytes.
+
+    One rate gets `CODED_BITS`. Several get it at their geometric middle, as long as the highest can still be used.
+    """
+    sizes = [budget for budget in budgets if budget is not None]
+    middle = math.sqrt(min(sizes) * max(sizes))
+    return int(8 * max(middle / CODED_BITS, max(sizes) / MOST_CODED_BITS))
 
 
 def fit_segment(task: SegmentTask, context: JobContext) -> tuple[FloatNetwork, PackedClip]:
@@ -103,13 +117,15 @@ def fit_settings(task: SegmentTask) -> FitSettings:
     )
 
 
-def quantize_segment(task: SegmentTask, network: FloatNetwork, clip: PackedClip, context: JobContext) -> IntegerNetwork:
-    """The integer network whose payload meets the segment's budget.
+def quantize_segment(
+    task: SegmentTask, budget: int | None, network: FloatNetwork, clip: PackedClip, context: JobContext
+) -> IntegerNetwork:
+    """The integer network whose payload meets a budget in bytes; None takes `CODED_BITS` a parameter.
 
     Raises:
         RateError: the budget is out of reach; says what is possible, as bpp.
     """
-    budget = task.budget or int(network.program.parameters * CODED_BITS / 8)
+    most = budget or int(network.program.parameters * CODED_BITS / 8)
 
     def tell(p: QuantProgress) -> None:
         context.progress(Event(task.name, p.stage, p.step, p.steps, psnr=p.psnr, size=p.size, eta=p.eta))
@@ -118,14 +134,14 @@ def quantize_segment(task: SegmentTask, network: FloatNetwork, clip: PackedClip,
         integers = quantize(
             network,
             clip,
-            max_bytes=budget,
+            max_bytes=most,
             size_of=lambda network: len(pack_segment(network).payload),
             settings=quant_settings(task),
             progress=tell,
             stop=context.stop,
         )
     except SizeError as error:
-        asked, possible = (bytes_as_rate(size + overhead_bytes(1), task.video) for size in (budget, error.possible))
+        asked, possible = (bytes_as_rate(size + overhead_bytes(1), task.video) for size in (most, error.possible))
         raise RateError(f"{task.name}: {asked} cannot be met with this network; nearest: {possible}") from error
     if context.stop():
         raise NqError(f"{task.name}: stopped while quantising")

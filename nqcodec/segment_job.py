@@ -20,7 +20,9 @@ from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.video import Video, frame_bytes
 
 if TYPE_CHECKING:
+    from nqcodec.fit.clip import PackedClip
     from nqcodec.fit.jobs import JobContext
+    from nqcodec.fit.network import FloatNetwork
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class SegmentTask:
         first: its first frame in the clip.
         video: the segment's description, `frames` its own.
         whole: the clip's.
-        budget: most bytes of its payload; None where a number of parameters decides.
+        budgets: most bytes of its payload, for each output; None where a number of parameters decides.
         parameters: of the network asked for, or None.
         work: folder for its checkpoint and result.
     """
@@ -80,7 +82,7 @@ class SegmentTask:
     first: int
     video: Video
     whole: Video
-    budget: int | None
+    budgets: tuple[int | None, ...]
     parameters: int | None
     settings: EncodeSettings
     work: Path
@@ -113,29 +115,38 @@ class Clock:
         self.last = now
 
 
-def encode_segment(task: SegmentTask, context: JobContext) -> SegmentResult:
-    """Fit, quantise, code and decode one segment.
+def encode_segment(task: SegmentTask, context: JobContext) -> list[SegmentResult]:
+    """Fit one segment, and quantise, code and decode it at each of its rates; one result a rate.
 
-    A finished segment's result is kept in `task.work`, so that an interrupted encode of many segments resumes with the
-    unfinished ones.
+    Finished results are kept in `task.work`, so that an interrupted encode resumes with the unfinished ones.
     """
-    from nqcodec.segment_fit import fit_segment, quantize_segment
+    from nqcodec.segment_fit import fit_segment
 
-    done = _load(task)
-    if done is not None:
-        return done
-    clock = Clock()
-    network, clip = fit_segment(task, context)
-    clock.lap("fit")
-    integers = quantize_segment(task, network, clip, context)
+    results = {rate: done for rate in range(len(task.budgets)) if (done := _load(task, rate)) is not None}
+    if len(results) < len(task.budgets):
+        clock = Clock()
+        network, clip = fit_segment(task, context)
+        clock.lap("fit")
+        for rate in range(len(task.budgets)):
+            if rate not in results:
+                results[rate] = _encode_rate(task, rate, network, clip, context, clock)
+                _save(task, rate, results[rate])
+                clock = Clock()
+    return [results[rate] for rate in range(len(task.budgets))]
+
+
+def _encode_rate(
+    task: SegmentTask, rate: int, network: FloatNetwork, clip: PackedClip, context: JobContext, clock: Clock
+) -> SegmentResult:
+    from nqcodec.segment_fit import quantize_segment
+
+    integers = quantize_segment(task, task.budgets[rate], network, clip, context)
     clock.lap("quantise")
     packed = pack_segment(integers, task.settings.coder)
     clock.lap("code")
     result = decode_back(task, packed, integers)
     clock.lap("decode")
-    result = replace(result, seconds=clock.seconds)
-    _save(task, result)
-    return result
+    return replace(result, seconds=clock.seconds)
 
 
 def decode_back(task: SegmentTask, packed: PackedSegment, integers: IntegerNetwork) -> SegmentResult:
@@ -162,13 +173,13 @@ def decode_back(task: SegmentTask, packed: PackedSegment, integers: IntegerNetwo
     )
 
 
-def _paths(task: SegmentTask) -> tuple[Path, Path]:
-    stem = f"segment{task.number:05d}"
+def _paths(task: SegmentTask, rate: int) -> tuple[Path, Path]:
+    stem = f"segment{task.number:05d}.{rate}"
     return task.work / f"{stem}.payload", task.work / f"{stem}.json"
 
 
-def _save(task: SegmentTask, result: SegmentResult) -> None:
-    payload, figures = _paths(task)
+def _save(task: SegmentTask, rate: int, result: SegmentResult) -> None:
+    payload, figures = _paths(task, rate)
     data = asdict(result)
     data["frame_md5"] = [md5.hex() for md5 in result.frame_md5]
     del data["packed"]["payload"]
@@ -178,8 +189,8 @@ def _save(task: SegmentTask, result: SegmentResult) -> None:
         file.write(json.dumps(data).encode())
 
 
-def _load(task: SegmentTask) -> SegmentResult | None:
-    payload, figures = _paths(task)
+def _load(task: SegmentTask, rate: int) -> SegmentResult | None:
+    payload, figures = _paths(task, rate)
     if not (task.settings.resume and payload.exists() and figures.exists()):
         return None
     data = json.loads(figures.read_text("utf-8"))

@@ -4,8 +4,8 @@ set -euo pipefail
 out=${1:-.demo}
 clip=samples/bbb_320x180.mkv
 mkdir -p "$out"
-echo "== nqenc: $clip at 0.15 bpp"
-nqenc "$clip" --bpp 0.15 --preset "${PRESET:-fast}" -o "$out/demo.nq"
+echo "== nqenc: $clip at 0.1 bpp"
+nqenc "$clip" --bpp 0.1 --preset "${PRESET:-fast}" -o "$out/demo.nq"
 echo
 echo "== nqdec --info"
 nqdec "$out/demo.nq" --info

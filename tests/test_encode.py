@@ -18,7 +18,7 @@ import pytest
 
 from nqcodec.clip import ClipInput
 from nqcodec.decode import Decoder, probe
-from nqcodec.encode import EncodeSettings, Event, encode
+from nqcodec.encode import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
 from nqcodec.errors import OutputError, RateError, UsageError
 from nqcodec.formats.sink import open_sink
 from nqcodec.formats.source import open_source
@@ -99,6 +99,19 @@ def test_same_seed_same_file_and_another_seed_another(
     assert again.read_bytes() == encoded[0].read_bytes() != other.read_bytes()
 
 
+def test_one_fit_serves_several_rates(real: Path, tmp_path: Path) -> None:
+    rates = (0.35, 0.6, 1.0)
+    outputs = tuple(Output(tmp_path / f"{bpp}.nq", Rate(bpp=bpp)) for bpp in rates)
+    events: list[Event] = []
+    reports = encode_clips([ClipJob(ClipInput(str(real)), outputs)], QUICK, events.append)
+    for bpp, report in zip(rates, reports, strict=True):
+        assert 0.98 * bpp <= report.bpp <= bpp
+    quality = [report.psnr["yuv"] for report in reports]
+    assert quality == sorted(quality)
+    assert len({report.parameters for report in reports}) == 1
+    assert sum("min to fit" in event.text for event in events) == 1
+
+
 def test_no_work_folder_is_left(encoded: tuple[Path, EncodeReport, list[Event]]) -> None:
     assert [path.name for path in encoded[0].parent.iterdir()] == ["real.nq"]
 
@@ -156,7 +169,7 @@ def test_raw_input_of_every_format(csp: str, video: Video, tmp_path: Path) -> No
     decoded = list(Decoder(probe(out)).frames())
     assert [plane.shape for plane in decoded[0]] == list(video.plane_shapes)
     assert probe(out).video.depth == video.depth
-    assert report.psnr["y"] > 25
+    assert report.psnr["y"] > 20, "the mean alone would give about 11 dB"
 
 
 def moving_waves(video: Video, t: int) -> Frame:

@@ -21,9 +21,9 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
 @click.command(context_settings=CONTEXT)
 @click.argument("sources", metavar="[CLIP]...", nargs=-1)
 @click.option("-i", "--input", "named_sources", metavar="CLIP", multiple=True, help="A clip, as an option; repeatable.")
-@click.option("-o", "--output", required=True, metavar="OUT.nq", help="With several clips: a pattern with {name}.")
-@click.option("--bpp", type=float, help="Bits a luma pixel, the whole file counted; met from below within 2 %.")
-@click.option("--bitrate", type=float, metavar="KB/S", help="Kilobits (1000 bits) a second.")
+@click.option("-o", "--output", required=True, metavar="OUT.nq", help="With several clips or rates: {name}, {bpp}.")
+@click.option("--bpp", metavar="X[,Y...]", help="Bits a luma pixel, the whole file counted; met from below within 2 %.")
+@click.option("--bitrate", metavar="KB/S[,...]", help="Kilobits (1000 bits) a second.")
 @click.option("--params", type=click.IntRange(1), help="Parameters of the network, latents included; the rate follows.")
 @click.option(
     "--preset",
@@ -93,12 +93,12 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     from nqcodec.encode import encode_clips
     from nqcodec.work import work_path
 
-    jobs = [clip_job(clip, output_name(options["output"], clip, len(clips)), options) for clip in clips]
+    jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
     try:
         with EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
             reports = encode_clips(jobs, settings_of(options), progress)
     except KeyboardInterrupt:
-        for kept in (work_path(job.output) for job in jobs):
+        for kept in (work_path(job.outputs[0].path) for job in jobs):
             if kept.exists():
                 say(f"the fit so far is kept in {kept}: give the same command with --resume to go on")
         raise
@@ -112,23 +112,17 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
             say("\n".join(report_lines(report)))
 
 
-def output_name(pattern: str, clip: str, count: int) -> Path:
-    """The output of one clip; several clips need {name} in the pattern."""
-    if count > 1 and "{name}" not in pattern:
-        raise UsageError(f"-o {pattern}: with several clips write a pattern, such as -o {{name}}.nq")
-    name = "stdin" if clip == "-" else Path(clip.rstrip("/")).stem
-    return Path(pattern.replace("{name}", name))
-
-
-def clip_job(clip: str, output: Path, options: dict[str, Any]) -> Any:
-    """What to encode and where to."""
+def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
+    """What to encode and where to: one output for each rate."""
     from nqcodec.clip import ClipInput
-    from nqcodec.encode import ClipJob
-    from nqcodec.rate import Rate
+    from nqcodec.encode import ClipJob, Output
 
-    rate = None
-    if options["arch_preset"] is None or any(options[name] is not None for name in ("bpp", "bitrate", "params")):
-        rate = Rate(options["bpp"], options["bitrate"], options["params"])
+    pattern, rates = options["output"], rates_of(options)
+    if several and "{name}" not in pattern:
+        raise UsageError(f"-o {pattern}: with several clips write a pattern, such as -o {{name}}.nq")
+    if len(rates) > 1 and "{bpp}" not in pattern and "{bitrate}" not in pattern:
+        raise UsageError(f"-o {pattern}: with several rates write a pattern, such as -o out_{{bpp}}.nq")
+    name = "stdin" if clip == "-" else Path(clip.rstrip("/")).stem
     source = ClipInput(
         path=clip,
         input_res=parse_size(options["input_res"]),
@@ -140,7 +134,34 @@ def clip_job(clip: str, output: Path, options: dict[str, Any]) -> Any:
         coded_csp=options["csp"],
         coded_depth=options["depth"],
     )
-    return ClipJob(source, output, rate)
+    outputs = []
+    for text, rate in rates:
+        path = pattern.replace("{name}", name).replace("{bpp}", text).replace("{bitrate}", text)
+        outputs.append(Output(Path(path), rate))
+    return ClipJob(source, tuple(outputs))
+
+
+def rates_of(options: dict[str, Any]) -> list[tuple[str, Any]]:
+    """(text, rate) of each rate asked for; one None for a published network of its own size."""
+    from nqcodec.rate import Rate
+
+    asked = {name: options[name] for name in ("bpp", "bitrate", "params") if options[name] is not None}
+    if not asked and options["arch_preset"]:
+        return [("", None)]
+    if len(asked) != 1:
+        raise UsageError("give exactly one of --bpp, --bitrate and --params")
+    ((name, value),) = asked.items()
+    if name == "params":
+        return [(str(value), Rate(parameters=value))]
+    return [(text, Rate(**{name: parse_rate(name, text)})) for text in value.split(",")]
+
+
+def parse_rate(name: str, text: str) -> float:
+    """A number; raises UsageError."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(f"--{name} {text}: write a number, or several with commas between them") from error
 
 
 def settings_of(options: dict[str, Any]) -> Any:
