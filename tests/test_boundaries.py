@@ -69,7 +69,7 @@ import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
         if name.split('.')[0] in {blocked!r}:
-            raise ModuleNotFoundError(name)
+            raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Blocker())
 from nqcodec.cli.nqdec import main
 main({arguments!r})
@@ -88,3 +88,14 @@ def test_nqdec_works_where_only_numpy_and_click_are_installed(sample: Path, samp
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[0] == sample_md5
     assert output.read_bytes().startswith(b"YUV4MPEG2")
+
+
+def test_encoding_without_torch_says_what_is_missing(tmp_path: Path) -> None:
+    clip = tmp_path / "a.y4m"
+    clip.write_bytes(b"YUV4MPEG2 W16 H16 F25:1 C420jpeg\nFRAME\n" + bytes(384))
+    code = BLOCKER.format(blocked={"torch"}, arguments=[str(clip), "--bpp", "9", "-o", str(tmp_path / "a.nq")])
+    code = code.replace("nqdec", "nqenc")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.splitlines()[-1] == "error: this needs torch, which is not installed: pip install torch"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.y4m"]

@@ -10,10 +10,12 @@ from typing import Any, NoReturn
 
 import click
 
-from nqcodec.errors import NqError, UsageError
+from nqcodec.errors import NqError, UnsupportedError, UsageError
 from nqcodec.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+OPTIONAL = {"torch", "torchac", "safetensors", "av", "imageio", "tqdm", "matplotlib"}
+"""Packages that a decoder-only install may lack."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect it (128 + SIGINT)."""
 
@@ -41,6 +43,10 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
         except KeyboardInterrupt:
             say("interrupted: nothing was written")
             sys.exit(INTERRUPTED)
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] not in OPTIONAL:
+                raise
+            fail(UnsupportedError(f"this needs {error.name}, which is not installed: pip install {error.name}"), 3)
         except MemoryError:
             fail(MemoryError("out of memory: use fewer frames a segment (--segment) or a smaller frame"), 1)
         except BrokenPipeError:

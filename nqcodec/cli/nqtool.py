@@ -11,6 +11,7 @@ import click
 
 from nqcodec.bitstream.file import read_file
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.program import Limits
 
 
@@ -34,20 +35,20 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["coder", "decode", "fit"]))
+@click.argument("parts", nargs=-1, type=click.Choice(["coder", "decode", "fit", "hadamard"]))
 @click.option("--file", "path", metavar="FILE.nq", help="Decode this file instead of built-in networks.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
 @click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
 def bench(parts: tuple[str, ...], path: str | None, threads: int | None, save: str | None, as_json: bool) -> None:
-    """Measure this machine: the arithmetic coders, decoding, the fit. Ratios are taken within one run.
+    """Measure this machine: coders, decoding, fit, Hadamard transform. Ratios are taken within one run.
 
-    PARTS: coder, decode, fit; all three by default.
+    PARTS: coder, decode, fit, hadamard; all of them by default.
     """
     from nqcodec.bench import machine
 
-    chosen = parts or ("coder", "decode", "fit")
+    chosen = parts or tuple(RUNNERS)
     result: dict[str, Any] = {"machine": machine()}
     for part in chosen:
         say(f"measuring: {part}")
@@ -84,7 +85,16 @@ def _fit(path: str | None, threads: int | None) -> dict[str, Any]:
     return run(threads=threads or 1)  # what a fit has by default
 
 
-RUNNERS = {"coder": _coder, "decode": _decode, "fit": _fit}
+main.add_command(sensitivity)
+
+
+def _hadamard(path: str | None, threads: int | None) -> dict[str, Any]:
+    from nqcodec.hadamard.bench import run
+
+    return run(threads=threads)
+
+
+RUNNERS = {"coder": _coder, "decode": _decode, "fit": _fit, "hadamard": _hadamard}
 
 
 def lines(data: Any, indent: str) -> list[str]:

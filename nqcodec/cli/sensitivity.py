@@ -1,0 +1,203 @@
+"""nqtool sensitivity: how much each tensor of a saved fit suffers from quantisation, as a table or a heat map."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nqcodec.cli.common import guarded, progress_bar
+from nqcodec.errors import UnsupportedError, UsageError
+
+if TYPE_CHECKING:
+    from nqcodec.fit.clip import PackedClip
+    from nqcodec.fit.network import FloatNetwork
+    from nqcodec.quantize.survey import Survey
+
+METHODS = ("measured", "omega", "fisher")
+WIDTHS = (2, 8)
+PLOT_FORMATS = (".png", ".svg", ".pdf")
+DECIBEL = 10 / math.log(10)
+"""dB of PSNR-YUV for one unit of the loss, which is the mean of ln(MSE)."""
+
+
+@click.command()
+@click.argument("clip")
+@click.option("--fit", "fit_file", required=True, metavar="FILE.safetensors", help="What nqenc --save-fit kept of it.")
+@click.option("--method", type=click.Choice(METHODS), default="measured", show_default=True)
+@click.option("--bits", default="2:8", show_default=True, metavar="A[:B]", help="Bit widths A to B, within 2:8.")
+@click.option("--quantizer", type=click.Choice(["symmetric", "asymmetric"]), default="symmetric", show_default=True)
+@click.option("--per", type=click.Choice(["tensor", "channel"]), default="tensor", show_default=True, help="Steps.")
+@click.option(
+    "--search",
+    type=click.Choice(["max", "mse", "l1", "lp"]),
+    default="mse",
+    show_default=True,
+    help="Steps that cover the range, or of least squared, absolute or |.|^3.5 error.",
+)
+@click.option(
+    "--probes", type=click.IntRange(1), default=4, show_default=True, help="Frames that the loss is taken on."
+)
+@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="The fit's first frame in the clip.")
+@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
+@click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
+@click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+@click.option("--plot", metavar="OUT.png", help="Draw a heat map; needs matplotlib.")
+@guarded
+def sensitivity(**options: Any) -> None:
+    """Show how much PSNR a saved fit loses when its tensors are quantised, by tensor and bit width.
+
+    \b
+    measured  the network is run with each tensor quantised alone
+    omega     predicted by the full Hessian, with the terms between tensors
+    fisher    predicted by the diagonal Fisher information
+    """
+    from nqcodec.quantize.quantizers import QuantizerKind
+    from nqcodec.quantize.survey import SurveySettings, survey
+
+    widths = parse_widths(options["bits"])
+    if options["plot"]:
+        check_plot(Path(options["plot"]))
+    network, packed = load(options)
+    kind = QuantizerKind(options["quantizer"] == "symmetric", options["per"] == "channel", options["search"])
+    settings = SurveySettings(options["method"], widths, kind, options["probes"])
+    with progress_bar(len(widths), "sensitivity", "width", options["as_json"]) as bar:
+        result = survey(network, packed, settings, lambda done, total: bar.update())
+    click.echo(json.dumps(as_data(result, options)) if options["as_json"] else "\n".join(table(result, options)))
+    if options["plot"]:
+        draw(result, options["method"], Path(options["plot"]))
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Bit widths A to B, both included; raises UsageError."""
+    low, _, high = text.partition(":")
+    if not (low.isdigit() and (high or low).isdigit() and WIDTHS[0] <= int(low) <= int(high or low) <= WIDTHS[1]):
+        raise UsageError(f"--bits {text}: write A:B, widths A to B, or one width, within 2:8")
+    return tuple(range(int(low), int(high or low) + 1))
+
+
+def load(options: dict[str, Any]) -> tuple[FloatNetwork, PackedClip]:
+    """The saved fit, and the frames that it is of; raises UsageError if the clip is another."""
+    import torch
+
+    from nqcodec.cli.nqenc import parse_size
+    from nqcodec.clip import CSP, ClipInput
+    from nqcodec.fit.checkpoint import load_fit
+    from nqcodec.fit.clip import pack
+
+    if options["threads"]:
+        torch.set_num_threads(options["threads"])
+    saved = load_fit(Path(options["fit_file"]))
+    names = {chroma: name for name, chroma in CSP.items() if name != "rgb"}
+    source = ClipInput(
+        options["clip"],
+        input_res=parse_size(options["input_res"]),
+        csp=options["input_csp"],
+        depth=options["input_depth"],
+        start=options["seek"],
+        count=saved.video.frames,
+        coded_csp="rgb" if saved.video.is_rgb else names[saved.video.chroma],
+        coded_depth=saved.video.depth,
+    )
+    video = source.describe()
+    if replace(saved.video, fps=video.fps) != video:
+        raise UsageError(f"{options['fit_file']}: is a fit of another clip (size, format or number of frames differ)")
+    return saved.network, pack(source.frames(), video, saved.network.program)
+
+
+def as_data(result: Survey, options: dict[str, Any]) -> dict[str, Any]:
+    """A survey as JSON values, distortions in dB."""
+    data: dict[str, Any] = {
+        "method": options["method"],
+        "quantizer": options["quantizer"],
+        "steps": options["per"],
+        "search": options["search"],
+        "bits": list(result.bits),
+        "unit": "dB of PSNR-YUV lost, to first order in the error of each plane",
+        "tensors": [
+            {"operation": tensor.index, "name": tensor.name, "loss": lost, "coded_bits": rates}
+            for tensor, lost, rates in zip(
+                result.tensors, (DECIBEL * result.distortions).tolist(), result.rates.tolist(), strict=True
+            )
+        ],
+        "together": (DECIBEL * result.together).tolist(),
+    }
+    if result.pairs is not None:
+        data["pairs"] = (DECIBEL * result.pairs).tolist()
+    return data
+
+
+def table(result: Survey, options: dict[str, Any]) -> list[str]:
+    """A survey as lines of text."""
+
+    def row(title: str, cells: Any) -> str:
+        return f"{title:<22}" + "".join(f"{cell:>9}" for cell in cells)
+
+    def decibels(values: Any) -> list[str]:
+        return [f"{DECIBEL * value:.3g}" for value in values]
+
+    steps = f"{options['quantizer']}, steps a {options['per']} by {options['search']}"
+    return [
+        f"dB of PSNR-YUV lost by quantising each tensor alone, {options['method']}; {steps}",
+        row("", [f"{bits} bits" for bits in result.bits]),
+        *(row(label(tensor), decibels(lost)) for tensor, lost in zip(result.tensors, result.distortions, strict=True)),
+        row("sum", decibels(result.distortions.sum(axis=0))),
+        row("all together", decibels(result.together)),
+        row("coded bytes", [f"{rate / 8:.0f}" for rate in result.rates.sum(axis=0)]),
+    ]
+
+
+def label(tensor: Any) -> str:
+    """A tensor's name for people: its operation's number as `nqdec --info` counts, and what it is."""
+    return f"{tensor.index} {tensor.name}"
+
+
+def check_plot(path: Path) -> None:
+    """Raise UnsupportedError without matplotlib, UsageError for an unknown kind of picture: before the long part."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise UnsupportedError("--plot needs matplotlib: pip install 'nqcodec[plots]'") from error
+    if path.suffix.lower() not in PLOT_FORMATS:
+        raise UsageError(f"--plot {path}: name a file ending in {', '.join(PLOT_FORMATS)}")
+
+
+def draw(result: Survey, method: str, path: Path) -> None:
+    """Write a heat map by tensor and width, and for omega one of the pairs of tensors; raises OutputError."""
+    import numpy as np
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    from nqcodec.formats.atomic import AtomicFile
+
+    names = [label(tensor) for tensor in result.tensors]
+    lost = DECIBEL * result.distortions
+    least = lost[lost > 0].min(initial=1.0)
+    panels = 1 if result.pairs is None else 2
+    figure = Figure(figsize=(6.4 * panels, 1.5 + 0.3 * len(names)), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    image = axes[0].imshow(np.maximum(lost, least), norm=LogNorm(), aspect="auto", cmap="viridis")
+    axes[0].set(title=f"quantised alone, {method}", xlabel="bits", xticks=range(len(result.bits)))
+    axes[0].set_xticklabels([str(bits) for bits in result.bits])
+    axes[0].set_yticks(range(len(names)), names)
+    figure.colorbar(image, ax=axes[0], label="dB of PSNR-YUV lost")
+    if result.pairs is not None:
+        middle = len(result.bits) // 2
+        pairs = result.pairs[middle]
+        scale = np.sqrt(np.outer(pairs.diagonal(), pairs.diagonal()).clip(min=np.finfo(float).tiny))
+        image = axes[1].imshow(pairs / scale, vmin=-1, vmax=1, aspect="auto", cmap="RdBu_r")
+        axes[1].set(title=f"pairs of tensors at {result.bits[middle]} bits", xticks=range(len(names)))
+        axes[1].set_xticklabels(names, rotation=90)
+        axes[1].set_yticks(range(len(names)), names)
+        figure.colorbar(image, ax=axes[1], label="cross term over the mean of both alone")
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix[1:].lower(), dpi=150)
+    with AtomicFile(path) as file:
+        file.write(picture.getvalue())
