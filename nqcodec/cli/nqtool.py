@@ -35,24 +35,29 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["coder", "decode", "fit", "hadamard"]))
+@click.argument("parts", nargs=-1, type=click.Choice(["coder", "decode", "fit", "hadamard", "quantise", "ablation"]))
 @click.option("--file", "path", metavar="FILE.nq", help="Decode this file instead of built-in networks.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
+@click.option("--clip", default="samples/bbb_320x180.mkv", show_default=True, help="Clip of quantise and ablation.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores; one for what fits.")
 @click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
-def bench(parts: tuple[str, ...], path: str | None, threads: int | None, save: str | None, as_json: bool) -> None:
-    """Measure this machine: coders, decoding, fit, Hadamard transform. Ratios are taken within one run.
+def bench(
+    parts: tuple[str, ...], path: str | None, clip: str, threads: int | None, save: str | None, as_json: bool
+) -> None:
+    """Measure this machine and the methods. Ratios are taken within one run.
 
-    PARTS: coder, decode, fit, hadamard; all of them by default.
+    PARTS: coder, decode, fit and hadamard, which are also the default and take a minute or two; quantise (allocations
+    and quantizers on one fit of --clip) and ablation (what each ingredient is worth against NeuroQuant's method) take
+    many.
     """
     from nqcodec.bench import machine
 
-    chosen = parts or tuple(RUNNERS)
+    chosen = parts or ("coder", "decode", "fit", "hadamard")
     result: dict[str, Any] = {"machine": machine()}
     for part in chosen:
         say(f"measuring: {part}")
-        result[part] = RUNNERS[part](path, threads)
+        result[part] = RUNNERS[part](path, clip, threads)
         if not as_json:
             click.echo(f"{part}\n" + "\n".join(lines(result[part], "  ")))
     text = json.dumps(result, indent=1)
@@ -62,13 +67,13 @@ def bench(parts: tuple[str, ...], path: str | None, threads: int | None, save: s
         click.echo(text)
 
 
-def _coder(path: str | None, threads: int | None) -> dict[str, Any]:
+def _coder(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
     from nqcodec.entropy.bench import run
 
     return run()
 
 
-def _decode(path: str | None, threads: int | None) -> dict[str, Any]:
+def _decode(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
     if path is None:
         from nqcodec.synthesis.bench import run
 
@@ -79,7 +84,7 @@ def _decode(path: str | None, threads: int | None) -> dict[str, Any]:
     return bench_decode(file, None, threads, (0, file.video.frames))
 
 
-def _fit(path: str | None, threads: int | None) -> dict[str, Any]:
+def _fit(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
     from nqcodec.fit.bench import run
 
     return run(threads=threads or 1)  # what a fit has by default
@@ -88,13 +93,32 @@ def _fit(path: str | None, threads: int | None) -> dict[str, Any]:
 main.add_command(sensitivity)
 
 
-def _hadamard(path: str | None, threads: int | None) -> dict[str, Any]:
+def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
     from nqcodec.hadamard.bench import run
 
     return run(threads=threads)
 
 
-RUNNERS = {"coder": _coder, "decode": _decode, "fit": _fit, "hadamard": _hadamard}
+def _quantise(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
+    from nqcodec.quantize.bench import run
+
+    return run(clip, threads=threads or 1)
+
+
+def _ablation(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
+    from nqcodec.quantize.ablation import run
+
+    return run(clip, threads=threads or 1)
+
+
+RUNNERS = {
+    "coder": _coder,
+    "decode": _decode,
+    "fit": _fit,
+    "hadamard": _hadamard,
+    "quantise": _quantise,
+    "ablation": _ablation,
+}
 
 
 def lines(data: Any, indent: str) -> list[str]:

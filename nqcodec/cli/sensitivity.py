@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,23 +12,23 @@ import click
 
 from nqcodec.cli.common import guarded, progress_bar
 from nqcodec.errors import UnsupportedError, UsageError
+from nqcodec.quantize.settings import CRITERIA
 
 if TYPE_CHECKING:
     from nqcodec.fit.clip import PackedClip
     from nqcodec.fit.network import FloatNetwork
     from nqcodec.quantize.survey import Survey
 
-METHODS = ("measured", "omega", "fisher")
 WIDTHS = (2, 8)
 PLOT_FORMATS = (".png", ".svg", ".pdf")
-DECIBEL = 10 / math.log(10)
-"""dB of PSNR-YUV for one unit of the loss, which is the mean of ln(MSE)."""
+UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
+"""What a unit of the loss, the mean of ln(MSE), is to first order. Unlike dB it adds up over tensors."""
 
 
 @click.command()
 @click.argument("clip")
 @click.option("--fit", "fit_file", required=True, metavar="FILE.safetensors", help="What nqenc --save-fit kept of it.")
-@click.option("--method", type=click.Choice(METHODS), default="measured", show_default=True)
+@click.option("--method", type=click.Choice(CRITERIA), default="measured", show_default=True)
 @click.option("--bits", default="2:8", show_default=True, metavar="A[:B]", help="Bit widths A to B, within 2:8.")
 @click.option("--quantizer", type=click.Choice(["symmetric", "asymmetric"]), default="symmetric", show_default=True)
 @click.option("--per", type=click.Choice(["tensor", "channel"]), default="tensor", show_default=True, help="Steps.")
@@ -52,7 +51,7 @@ DECIBEL = 10 / math.log(10)
 @click.option("--plot", metavar="OUT.png", help="Draw a heat map; needs matplotlib.")
 @guarded
 def sensitivity(**options: Any) -> None:
-    """Show how much PSNR a saved fit loses when its tensors are quantised, by tensor and bit width.
+    """Show how much the MSE of a saved fit rises when its tensors are quantised, by tensor and bit width.
 
     \b
     measured  the network is run with each tensor quantised alone
@@ -77,10 +76,11 @@ def sensitivity(**options: Any) -> None:
 
 def parse_widths(text: str) -> tuple[int, ...]:
     """Bit widths A to B, both included; raises UsageError."""
-    low, _, high = text.partition(":")
-    if not (low.isdigit() and (high or low).isdigit() and WIDTHS[0] <= int(low) <= int(high or low) <= WIDTHS[1]):
+    low, colon, high = text.partition(":")
+    high = high if colon else low
+    if not (low.isdigit() and high.isdigit() and WIDTHS[0] <= int(low) <= int(high) <= WIDTHS[1]):
         raise UsageError(f"--bits {text}: write A:B, widths A to B, or one width, within 2:8")
-    return tuple(range(int(low), int(high or low) + 1))
+    return tuple(range(int(low), int(high) + 1))
 
 
 def load(options: dict[str, Any]) -> tuple[FloatNetwork, PackedClip]:
@@ -113,24 +113,24 @@ def load(options: dict[str, Any]) -> tuple[FloatNetwork, PackedClip]:
 
 
 def as_data(result: Survey, options: dict[str, Any]) -> dict[str, Any]:
-    """A survey as JSON values, distortions in dB."""
+    """A survey as JSON values, distortions in `UNIT`."""
     data: dict[str, Any] = {
         "method": options["method"],
         "quantizer": options["quantizer"],
         "steps": options["per"],
         "search": options["search"],
         "bits": list(result.bits),
-        "unit": "dB of PSNR-YUV lost, to first order in the error of each plane",
+        "unit": UNIT,
         "tensors": [
-            {"operation": tensor.index, "name": tensor.name, "loss": lost, "coded_bits": rates}
-            for tensor, lost, rates in zip(
-                result.tensors, (DECIBEL * result.distortions).tolist(), result.rates.tolist(), strict=True
+            {"operation": tensor.index, "name": tensor.name, "rise": rise, "coded_bits": rates}
+            for tensor, rise, rates in zip(
+                result.tensors, result.distortions.tolist(), result.rates.tolist(), strict=True
             )
         ],
-        "together": (DECIBEL * result.together).tolist(),
+        "together": result.together.tolist(),
     }
     if result.pairs is not None:
-        data["pairs"] = (DECIBEL * result.pairs).tolist()
+        data["pairs"] = result.pairs.tolist()
     return data
 
 
@@ -140,16 +140,17 @@ def table(result: Survey, options: dict[str, Any]) -> list[str]:
     def row(title: str, cells: Any) -> str:
         return f"{title:<22}" + "".join(f"{cell:>9}" for cell in cells)
 
-    def decibels(values: Any) -> list[str]:
-        return [f"{DECIBEL * value:.3g}" for value in values]
+    def percents(values: Any) -> list[str]:
+        return [f"{100 * value:.3g}" for value in values]
 
     steps = f"{options['quantizer']}, steps a {options['per']} by {options['search']}"
     return [
-        f"dB of PSNR-YUV lost by quantising each tensor alone, {options['method']}; {steps}",
+        f"{UNIT}, in %",
+        f"each tensor quantised alone, {options['method']}; {steps}",
         row("", [f"{bits} bits" for bits in result.bits]),
-        *(row(label(tensor), decibels(lost)) for tensor, lost in zip(result.tensors, result.distortions, strict=True)),
-        row("sum", decibels(result.distortions.sum(axis=0))),
-        row("all together", decibels(result.together)),
+        *(row(label(tensor), percents(rise)) for tensor, rise in zip(result.tensors, result.distortions, strict=True)),
+        row("sum", percents(result.distortions.sum(axis=0))),
+        row("all together", percents(result.together)),
         row("coded bytes", [f"{rate / 8:.0f}" for rate in result.rates.sum(axis=0)]),
     ]
 
@@ -178,16 +179,16 @@ def draw(result: Survey, method: str, path: Path) -> None:
     from nqcodec.formats.atomic import AtomicFile
 
     names = [label(tensor) for tensor in result.tensors]
-    lost = DECIBEL * result.distortions
-    least = lost[lost > 0].min(initial=1.0)
+    rises = 100 * result.distortions
+    least = rises[rises > 0].min(initial=1.0)
     panels = 1 if result.pairs is None else 2
     figure = Figure(figsize=(6.4 * panels, 1.5 + 0.3 * len(names)), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
-    image = axes[0].imshow(np.maximum(lost, least), norm=LogNorm(), aspect="auto", cmap="viridis")
+    image = axes[0].imshow(np.maximum(rises, least), norm=LogNorm(), aspect="auto", cmap="viridis")
     axes[0].set(title=f"quantised alone, {method}", xlabel="bits", xticks=range(len(result.bits)))
     axes[0].set_xticklabels([str(bits) for bits in result.bits])
     axes[0].set_yticks(range(len(names)), names)
-    figure.colorbar(image, ax=axes[0], label="dB of PSNR-YUV lost")
+    figure.colorbar(image, ax=axes[0], label="rise of the MSE, %")
     if result.pairs is not None:
         middle = len(result.bits) // 2
         pairs = result.pairs[middle]
@@ -196,7 +197,7 @@ def draw(result: Survey, method: str, path: Path) -> None:
         axes[1].set(title=f"pairs of tensors at {result.bits[middle]} bits", xticks=range(len(names)))
         axes[1].set_xticklabels(names, rotation=90)
         axes[1].set_yticks(range(len(names)), names)
-        figure.colorbar(image, ax=axes[1], label="cross term over the mean of both alone")
+        figure.colorbar(image, ax=axes[1], label="term over the geometric mean of both alone")
     picture = io.BytesIO()
     figure.savefig(picture, format=path.suffix[1:].lower(), dpi=150)
     with AtomicFile(path) as file:

@@ -16,8 +16,10 @@ FLOOR = 1e-10
 """Added to a mean squared error before its logarithm: far below half a step of 12 bits (1.5e-8)."""
 
 
-def plane_errors(output: Tensor, target: Tensor, clip: PackedClip) -> Tensor:
+def plane_errors(output: Tensor, target: Tensor, clip: PackedClip, norm: float = 2.0) -> Tensor:
     """Mean squared error of each plane of each frame, [B, planes] float32, over the samples inside the picture.
+
+    `norm` p other than 2 gives the mean of |error|^p instead.
 
     `output` [B, C, h, w] of any float type and `target` [B, C, h, w] float32 are packed values.
     """
@@ -25,7 +27,8 @@ def plane_errors(output: Tensor, target: Tensor, clip: PackedClip) -> Tensor:
     if clip.mask is not None:
         difference = difference * clip.mask
     rows = difference.permute(0, 2, 3, 1).flatten(2)
-    return rows.square().sum(dim=1) @ clip.averaging
+    powers = rows.square() if norm == 2 else rows.abs().pow(norm)
+    return powers.sum(dim=1) @ clip.averaging
 
 
 def log_mse(errors: Tensor, weights: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ The output is the map that `planes` reads: packed samples in [-0.5, 0.5], sample
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -66,9 +67,24 @@ class FloatNetwork(nn.Module):
 
         `latents` replaces the output of grids by operation index, [B, C, h, w] (an encoder's output at fit time).
         """
+        return self.maps(times, transform, latents)[-1]
+
+    def maps(
+        self,
+        times: Tensor,
+        transform: Transform | None = None,
+        latents: dict[int, Tensor] | None = None,
+        *,
+        given: Sequence[Tensor] = (),
+        stop: int | None = None,
+    ) -> list[Tensor]:
+        """The maps of operations 0 .. `stop` - 1 (by default all): those `given` for the first ones, the rest computed.
+
+        The map of `planes` is the one that it reads.
+        """
         how = transform or Identity()
-        maps: list[Tensor] = []
-        for index, op in enumerate(self.program.operations):
+        maps = list(given)
+        for index, op in list(enumerate(self.program.operations))[len(maps) : stop]:
             if isinstance(op, Grid):
                 maps.append(how.map(index, self._grid(index, times, how, latents or {})))
             elif isinstance(op, Conv):
@@ -76,8 +92,8 @@ class FloatNetwork(nn.Module):
             elif isinstance(op, Shuffle):
                 maps.append(F.pixel_shuffle(maps[op.inputs[0]], op.ratio))
             elif isinstance(op, Planes):
-                return maps[op.inputs[0]]
-        raise AssertionError("a checked program ends in planes")
+                maps.append(maps[op.inputs[0]])
+        return maps
 
     def _grid(self, index: int, times: Tensor, how: Transform, latents: dict[int, Tensor]) -> Tensor:
         if index in latents:

@@ -32,12 +32,14 @@ class Candidate:
         bits: width that its integers are clamped to.
         rate: coded bits.
         distortion: change of the loss.
+        hadamard: whether its integers are those of a weight in the Hadamard domain (formats/nq.md, 6.3.1).
     """
 
     steps: Int32
     bits: int
     rate: float
     distortion: float
+    hadamard: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Candidates for the allocation: steps found by error search at each bit width, with measured distortions.
+"""Candidates for the allocation: steps found by error search at each bit width, with the distortions of a criterion.
 
 Channels of one tensor share one base step; where the curvature of the loss differs enough between channels to pay for
 a list of steps, each has a fixed offset to it.
@@ -7,24 +7,29 @@ a list of steps, each has a fixed offset to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from nqcodec.fit.network import FloatNetwork
+from nqcodec.errors import UsageError
+from nqcodec.fit.network import FloatNetwork, Transform
 from nqcodec.network import BITS_RANGE, STEP_RANGE, Int32, IntTensor, channel_axis
+from nqcodec.program import Program
 from nqcodec.quantize.allocate import Candidate
+from nqcodec.quantize.criteria import Criterion, Substitution
+from nqcodec.quantize.domain import choose_use, decoded_weight, has_domain, to_domain
 from nqcodec.quantize.quantizers import (
     OCTAVE,
     Float64,
     bits_needed,
     covering_step,
+    initial_step,
     quantise_array,
-    search_step,
 )
 from nqcodec.quantize.rate import step_list_bits, tensor_bits
-from nqcodec.quantize.sensitivity import Meter
+from nqcodec.quantize.settings import HADAMARD, QuantSettings
 from nqcodec.quantize.transform import QuantTransform, TensorName, tensor_names
 
 MOST_OFFSET = 16
@@ -48,11 +53,16 @@ def searched_bits(name: str) -> range:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A tensor as candidates are made of it: `offsets` int32 [1] or [channels] shape its steps."""
+    """A tensor as candidates are made of it: `offsets` int32 [1] or [channels] shape its steps.
+
+    For a weight in the Hadamard domain `values` are its coefficients, and `map_width` is the signed width of the maps
+    that it meets; for all else that is None.
+    """
 
     tensor: TensorName
     values: Float64
     offsets: Int32
+    map_width: int | None = None
 
     def steps(self, base: int) -> Int32:
         """Step indices, [1] or [channels]."""
@@ -66,11 +76,21 @@ class Source:
         index = steps.reshape(shape) if steps.size > 1 else steps[0]
         return quantise_array(self.values, index, bits or BITS_RANGE[self.tensor.name][1])
 
+    @property
+    def hadamard(self) -> bool:
+        """Whether this is a weight in the Hadamard domain."""
+        return self.map_width is not None
+
+    def coded(self, base: int, bits: int | None = None) -> IntTensor:
+        """The integer tensor at a base step."""
+        values = self.integers(base, bits)
+        how = None if self.map_width is None else choose_use(values, self.map_width)
+        return IntTensor(values, bits_needed(values), self.steps(base), how)
+
     def rate(self, base: int, bits: int | None = None) -> tuple[float, int]:
         """(coded bits, bit width) at a base step."""
-        values = self.integers(base, bits)
-        width = bits_needed(values)
-        return tensor_bits(IntTensor(values, width, self.steps(base)), self.tensor.name), width
+        coded = self.coded(base, bits)
+        return tensor_bits(coded, self.tensor.name), coded.bits
 
     @property
     def scaled(self) -> Float64:
@@ -89,6 +109,27 @@ def make_sources(network: FloatNetwork, curvatures: dict[str, Tensor]) -> list[S
         offsets = channel_offsets(curvatures[tensor.key].cpu().double().numpy(), tensor.name)
         sources.append(Source(tensor, values, offsets))
     return sources
+
+
+def offer_domains(sources: list[Source], program: Program, settings: QuantSettings) -> list[Source]:
+    """Sources with weights in the Hadamard domain as `settings.hadamard` says; with "auto" beside the plain ones.
+
+    The transform leaves the summed curvature of an output channel as it is, and therefore the channel's offset.
+
+    Raises:
+        UsageError: for a name that is none of `HADAMARD`.
+    """
+    if settings.hadamard not in HADAMARD:
+        raise UsageError(f"there is no choice of domains {settings.hadamard}: choose one of {', '.join(HADAMARD)}")
+    offered = []
+    for source in sources:
+        operation = program.operations[source.tensor.index]
+        legal = settings.hadamard != "off" and has_domain(operation, source.tensor.name, source.values.shape)
+        if not legal or settings.hadamard == "auto":
+            offered.append(source)
+        if legal:
+            offered.append(replace(source, values=to_domain(source.values), map_width=settings.map_width))
+    return offered
 
 
 def channel_offsets(curvature: Float64, name: str) -> Int32:
@@ -120,34 +161,37 @@ def base_steps(source: Source) -> tuple[int, int]:
 
 
 def make_candidates(
-    sources: list[Source], meter: Meter, evaluations: int, report: Report
+    sources: list[Source], criterion: Criterion, evaluations: int, report: Report, search: str = "mse"
 ) -> dict[str, list[Candidate]]:
-    """Candidates of every tensor by key, measured with at most about `evaluations` passes.
+    """Candidates of every tensor by key, from at most about `evaluations` figures of the criterion.
 
-    `report` is called with (tensors done, all tensors).
+    Args:
+        report: called with (tensors done, all tensors).
+        search: how steps of clamped candidates are found, a name of `SEARCHES`.
     """
     wanted = sum(2 * len(searched_bits(source.tensor.name)) for source in sources)
     stride = max(1, -(-wanted // evaluations))
-    result = {}
+    result: dict[str, list[Candidate]] = {}
     for place, source in enumerate(sources):
-        result[source.tensor.key] = list(_candidates(source, meter, stride))
+        options = result.setdefault(source.tensor.key, [])
+        options += (replace(c, hadamard=source.hadamard) for c in _candidates(source, criterion, stride, search))
         report(place + 1, len(sources))
     return result
 
 
-def _candidates(source: Source, meter: Meter, stride: int) -> Iterator[Candidate]:
+def _candidates(source: Source, criterion: Criterion, stride: int, search: str) -> Iterator[Candidate]:
     """Clamped ones at each `stride`-th bit width, and unclamped ones at those steps and between."""
     scaled = source.scaled.ravel()
     finest, coarsest = base_steps(source)
     widest = BITS_RANGE[source.tensor.name][1]
-    measured: dict[int, float] = {coarsest: _measure(source, meter, coarsest, None)}
+    measured: dict[int, float] = {coarsest: _measure(source, criterion, coarsest, None)}
     for bits in searched_bits(source.tensor.name)[::-stride]:
-        base = max(search_step(scaled, bits), finest)
+        base = max(initial_step(scaled, bits, search), finest)
         if base not in measured:
-            measured[base] = _measure(source, meter, base, None)
+            measured[base] = _measure(source, criterion, base, None)
         rate, width = source.rate(base, bits)
         if width < source.rate(base)[1]:
-            yield Candidate(source.steps(base), bits, rate, _measure(source, meter, base, bits))
+            yield Candidate(source.steps(base), bits, rate, _measure(source, criterion, base, bits))
     known = np.array(sorted(measured))
     levels = np.log(np.maximum([measured[base] for base in known], 1e-12))
     for base in sorted({*measured, *range(known[0], known[-1], SPACING)}):
@@ -155,9 +199,28 @@ def _candidates(source: Source, meter: Meter, stride: int) -> Iterator[Candidate
         yield Candidate(source.steps(base), widest, source.rate(base)[0], distortion)
 
 
-def _measure(source: Source, meter: Meter, base: int, bits: int | None) -> float:
+def _measure(source: Source, criterion: Criterion, base: int, bits: int | None) -> float:
     """Distortion when only this tensor is quantised; never negative, as rounding that happens to help will not last."""
+    return max(criterion.distortion(probe(source, base, bits, criterion.device)), 0.0)
+
+
+def probe(source: Source, base: int, bits: int | None, device: torch.device) -> Transform:
+    """A transform that quantises only this tensor, of a network that holds weights, as the decoder will see it."""
     key = source.tensor.key
-    probe = QuantTransform({}, {}, only=key)
-    probe.set_tensor(key, source.steps(base), bits or BITS_RANGE[source.tensor.name][1], meter.clip.device)
-    return max(meter.distortion(probe), 0.0)
+    if source.hadamard:
+        decoded = torch.from_numpy(decoded_weight(source.coded(base, bits)))
+        return Substitution({key: decoded.to(device, torch.float32)})
+    single = QuantTransform({}, {}, only=key)
+    single.set_tensor(key, source.steps(base), bits or BITS_RANGE[source.tensor.name][1], device)
+    return single
+
+
+def spaced_choices(source: Source, spacing: int, search: str) -> list[tuple[int, int]]:
+    """(base step, bit width) pairs: unclamped ones `spacing` indices apart, and one for each width that clamps."""
+    finest, coarsest = base_steps(source)
+    choices = [(base, BITS_RANGE[source.tensor.name][1]) for base in range(finest, coarsest + 1, spacing)]
+    for bits in searched_bits(source.tensor.name):
+        base = max(initial_step(source.scaled, bits, search), finest)
+        if source.rate(base, bits)[1] < source.rate(base)[1]:
+            choices.append((base, bits))
+    return choices

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+
 import torch
 
 from nqcodec.errors import LimitError
 from nqcodec.fit.clip import PackedClip
 from nqcodec.fit.network import FloatNetwork
+from nqcodec.hadamard.native import fastest
 from nqcodec.network import (
+    GAIN_RANGE,
     WIDTH_RANGE,
     IntegerNetwork,
     IntTensor,
     Layer,
-    rescale,
-    rescale_factors,
+    derive,
+    used_steps,
+    used_weight,
     validate,
 )
 from nqcodec.program import Conv, Program
+from nqcodec.quantize.domain import choose_use, input_format_index
 from nqcodec.quantize.maps import MapFormat, choose_formats, spread_frames
 from nqcodec.quantize.quantizers import along_channels, dequantise
 from nqcodec.quantize.settings import QuantSettings
 from nqcodec.quantize.transform import QuantTransform, tensor_names
 
-ACCUMULATOR = 1 << 31
-"""Magnitude that no accumulator may reach (formats/nq.md, 6.3)."""
-
 
 def integer_network(program: Program, tensors: dict[str, IntTensor], formats: dict[int, MapFormat]) -> IntegerNetwork:
     """The network of integer tensors by key and map formats by operation index, checked by `validate`.
 
-    Map formats are narrowed where an accumulator or a rescale would leave its range.
+    Where an accumulator or a rescale would leave its range, weights are used less finely and map formats narrowed.
 
     Raises:
         LimitError: if no format makes the network legal.
@@ -43,7 +45,7 @@ def integer_network(program: Program, tensors: dict[str, IntTensor], formats: di
     network = IntegerNetwork(program, layers)
     _narrow(network)
     try:
-        validate(network)
+        validate(network, fastest())
     except ValueError as error:
         raise LimitError(f"the network cannot be computed in 32-bit integers: {error}: fit a smaller one") from error
     return network
@@ -55,37 +57,47 @@ def export(network: FloatNetwork, transform: QuantTransform) -> IntegerNetwork:
 
 
 def settle_formats(network: FloatNetwork, clip: PackedClip, transform: QuantTransform, settings: QuantSettings) -> None:
-    """Choose the map formats of `transform` for the tensors that it makes, legal ones."""
+    """Choose the map formats of `transform`, and how weights in the Hadamard domain are used, for the tensors that it
+    makes: legal ones."""
     frames = spread_frames(clip.frames, settings.frames)
     transform.round_maps = False
     transform.formats = choose_formats(network, clip, transform, frames, settings.map_width, settings.head_width)
+    integers = transform.integers(network)
+    for tensor in tensor_names(network.program):
+        if tensor.key in transform.hadamard:
+            width = transform.formats[input_format_index(network.program, tensor.index)].width
+            transform.hadamard[tensor.key] = choose_use(integers[tensor.key].values, width)
     layers = export(network, transform).layers
+    for tensor in tensor_names(network.program):
+        how = layers[tensor.index].tensors[tensor.name].hadamard
+        if how is not None:
+            transform.hadamard[tensor.key] = how
     transform.formats = {index: MapFormat(layers[index].width, layers[index].frac) for index in transform.formats}
 
 
 def _narrow(network: IntegerNetwork) -> None:
-    """Drop low bits of inputs until each convolution's accumulator and bias rescale are legal, or 8 bits are left."""
+    """Make each convolution legal: give up gain of a weight in the Hadamard domain, then low bits of inputs."""
     for index, op in enumerate(network.program.operations):
         if not isinstance(op, Conv):
             continue
-        source = op.inputs[0]
-        while not network.program.operations[source].has_format:
-            source = network.program.operations[source].inputs[0]
-        given = network.layers[source]
-        while not _fits_accumulator(network, index) and given.width > WIDTH_RANGE[0]:
-            given.width, given.frac = given.width - 1, max(given.frac - 1, 0)
+        tensors, given = network.layers[index].tensors, network.layers[input_format_index(network.program, index)]
+        while not _is_legal(network, index):
+            how = tensors["weight"].hadamard
+            if how is not None and how.gain > GAIN_RANGE[0]:
+                tensors["weight"] = replace(tensors["weight"], hadamard=replace(how, gain=how.gain - 1))
+            elif given.width > WIDTH_RANGE[0]:
+                given.width, given.frac = given.width - 1, max(given.frac - 1, 0)
+            else:
+                break
 
 
-def _fits_accumulator(network: IntegerNetwork, index: int) -> bool:
-    """Whether convolution `index` keeps formats/nq.md 6.3's bound and its bias has a legal rescale."""
-    weight, bias = (network.layers[index].tensors[name] for name in ("weight", "bias"))
-    width, frac = network.map_format(network.program.operations[index].inputs[0])
+def _is_legal(network: IntegerNetwork, index: int) -> bool:
+    """Whether the accumulator and the rescales of convolution `index` stay within their ranges (formats/nq.md, 6.3)."""
     try:
-        factors = rescale_factors(bias.steps - np.broadcast_to(weight.steps, bias.values.shape) + 8 * frac)
+        derive(network, index, fastest())
     except ValueError:
         return False
-    reach = np.abs(weight.values.astype(np.int64)).sum(axis=(1, 2, 3)) << (width - 1)
-    return int((reach + np.abs(rescale(bias.values, *factors))).max()) < ACCUMULATOR
+    return True
 
 
 def dequantised(network: IntegerNetwork, frames: int, dtype: torch.dtype = torch.float32) -> FloatNetwork:
@@ -97,7 +109,7 @@ def dequantised(network: IntegerNetwork, frames: int, dtype: torch.dtype = torch
     result.dtype = dtype
     for tensor in tensor_names(network.program):
         integers = network.layers[tensor.index].tensors[tensor.name]
-        steps = along_channels(torch.tensor(integers.steps), tensor.name, integers.values.ndim)
-        value = dequantise(torch.tensor(integers.values).to(dtype), steps)
+        steps = along_channels(torch.tensor(used_steps(integers)), tensor.name, integers.values.ndim)
+        value = dequantise(torch.tensor(used_weight(integers, fastest())).to(dtype), steps)
         result.tensors[tensor.key] = torch.nn.Parameter(value)
     return result

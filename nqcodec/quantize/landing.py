@@ -7,13 +7,14 @@ and by the file's entropy models for whole tensors. Only the real size of the fi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from nqcodec.errors import RateError
 from nqcodec.network import BITS_RANGE, Int32, IntegerNetwork, IntTensor, channel_axis
 from nqcodec.program import Program
+from nqcodec.quantize.domain import choose_use, input_format_index
 from nqcodec.quantize.export import integer_network
 from nqcodec.quantize.maps import MapFormat
 from nqcodec.quantize.quantizers import Float64, bits_needed, quantise_array, step_size
@@ -132,6 +133,9 @@ class Landing:
             return None
         values = quantise_array(self.values[tensor.key], _shaped(steps, tensor, old), BITS_RANGE[tensor.name][1])
         new = IntTensor(values, bits_needed(values), steps)
+        if old.hadamard is not None:
+            source = input_format_index(self.program, tensor.index)
+            new.hadamard = choose_use(values, self.formats[source].width)
         bits = max(abs(tensor_bits(new, tensor.name) - tensor_bits(old, tensor.name)), 1.0)
         # Rounding errors have a variance of step^2 / 12; what is common to all moves does not change their order.
         squared = np.broadcast_to(step_size(_shaped(old.steps, tensor, old)) ** 2, old.values.shape)
@@ -154,7 +158,7 @@ class Landing:
             values = self.tensors[tensor.key].values.copy()
             values.reshape(-1)[places[mine]] = moved[mine]
             old = self.tensors[tensor.key]
-            self.tensors[tensor.key] = IntTensor(values, min(bits_needed(values), old.bits), old.steps)
+            self.tensors[tensor.key] = replace(old, values=values, bits=min(bits_needed(values), old.bits))
         return bool(taken.any())
 
     def _value_moves(self, tensor: TensorName) -> tuple[Int32, Float64, Float64, Int32]:

@@ -11,23 +11,24 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from nqcodec.errors import UsageError
 from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.hadamard import hadamard
 from nqcodec.fit.network import FloatNetwork
-from nqcodec.network import BITS_RANGE, STEP_RANGE, IntegerNetwork
-from nqcodec.quantize.allocate import Plan, allocate
-from nqcodec.quantize.candidates import MOST_OFFSET, Source, base_steps, make_candidates, make_sources
+from nqcodec.network import BITS_RANGE, GAIN_RANGE, STEP_RANGE, USED_WIDTH_RANGE, Hadamard, IntegerNetwork
+from nqcodec.quantize.allocate import Plan
+from nqcodec.quantize.calibrate import Calibration
+from nqcodec.quantize.candidates import MOST_OFFSET, Source, base_steps, make_sources, offer_domains
 from nqcodec.quantize.control import RateControl
+from nqcodec.quantize.criteria import measure_curvature
+from nqcodec.quantize.domain import INPUT_CHANNELS
 from nqcodec.quantize.export import export, settle_formats
 from nqcodec.quantize.finetune import FineTune
 from nqcodec.quantize.landing import Landing, SizeError
-from nqcodec.quantize.maps import spread_frames
+from nqcodec.quantize.plans import Fitted, make_plan
 from nqcodec.quantize.rate import total_bits
-from nqcodec.quantize.sensitivity import Meter, curvature
-from nqcodec.quantize.settings import Progress, QuantProgress, QuantSettings, SizeOf
+from nqcodec.quantize.settings import CALIBRATIONS, Progress, QuantProgress, QuantSettings, SizeOf
 from nqcodec.quantize.transform import QuantTransform
-
-CURVATURE_FRAMES = 4
-"""Frames of the curvature for each frame of the sensitivities: a pass costs little, and more of them less noise."""
 
 RECOVERED = 0.15
 """Price of a bit after fine-tuning against before: tuning takes back most of what rounding to nearest loses."""
@@ -57,28 +58,46 @@ def quantize(
     Raises:
         SizeError: (a RateError) if no file of that size can be made; it says the nearest size in bytes.
         LimitError: if the network cannot be computed in 32-bit integers.
+        UsageError: for a setting that has no such name.
     """
     settings = settings or QuantSettings()
     least = math.ceil(settings.min_ratio * max_bytes)
     with _threads(settings.threads):
-        tuned = _float_copy(network)
-        frames = spread_frames(clip.frames, settings.frames)
-        probes = spread_frames(clip.frames, settings.frames * CURVATURE_FRAMES)
-        curvatures = curvature(tuned, clip, probes, settings.loss, settings.seed)
-        sources = make_sources(tuned, curvatures)
-        transform = QuantTransform({}, {})
-        offset = check_feasible(tuned, clip, transform, sources, size_of, (least, max_bytes), settings)
-        meter = Meter.of(tuned, clip, frames, settings.loss)
-        report = _reporter(progress, max_bytes)
-        target = 8 * settings.aim * max_bytes
-        plan = allocate(make_candidates(sources, meter, settings.evaluations, report), target - offset)
-        adopt(transform, plan, clip)
-        settle_formats(tuned, clip, transform, settings)
-        bounds = step_bounds(sources)
-        control = RateControl(target, RECOVERED * plan.slope)
-        tuning = FineTune(tuned, clip, transform, bounds, control, offset, size_of, settings)
-        tuning.run(progress, stop)
+        tuning, curvatures = calibrated(network, clip, max_bytes, size_of, settings, progress, stop)
         return land(tuning, curvatures, least, max_bytes)
+
+
+def calibrated(
+    network: FloatNetwork,
+    clip: PackedClip,
+    max_bytes: int,
+    size_of: SizeOf,
+    settings: QuantSettings,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> tuple[FineTune, dict[str, Tensor]]:
+    """`quantize` without its last step: what it lands, whose file is about the size asked for, and the curvatures."""
+    if settings.calibration not in CALIBRATIONS:
+        raise UsageError(f"there is no calibration {settings.calibration}: choose one of {', '.join(CALIBRATIONS)}")
+    window = math.ceil(settings.min_ratio * max_bytes), max_bytes
+    tuned = _float_copy(network)
+    curvatures = measure_curvature(tuned, clip, frames=settings.frames, loss=settings.loss, seed=settings.seed)
+    sources = make_sources(tuned, curvatures)
+    transform = QuantTransform({}, {})
+    offset = check_feasible(tuned, clip, transform, sources, size_of, window, settings)
+    target = 8 * settings.aim * max_bytes
+    fitted = Fitted(tuned, clip, offer_domains(sources, tuned.program, settings), curvatures)
+    plan = make_plan(fitted, target - offset, settings, _reporter(progress, max_bytes))
+    curvatures = adopt(fitted, plan, transform, settings)
+    settle_formats(tuned, clip, transform, settings)
+    control = RateControl(target, RECOVERED * plan.slope if settings.rate_term else 0.0)
+    bounds = step_bounds(chosen_sources(fitted.sources, plan))
+    tuning = FineTune(tuned, clip, transform, bounds, control, offset, size_of, settings)
+    if settings.straight_steps or not settings.finetune_steps:
+        tuning.run(progress, stop)
+    if settings.finetune_steps > settings.straight_steps and not tuning.stopped:
+        Calibration(tuning).run(progress, stop)
+    return tuning, curvatures
 
 
 def land(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int) -> IntegerNetwork:
@@ -99,7 +118,8 @@ def land(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int)
             tuned=tuning.settings.finetune_steps > 0,
         )
         result = landing.run(least, most)
-        if not landing.moved or not left or not tuning.settings.finetune_steps:
+        # Values that sit on their levels do not cross over in a few small steps.
+        if not landing.moved or not left or not tuning.settings.finetune_steps or tuning.settings.calibration != "tune":
             break
         tuning.recover(landing.tensors)
     return result
@@ -138,10 +158,30 @@ def check_feasible(
     return offset
 
 
-def adopt(transform: QuantTransform, plan: Plan, clip: PackedClip) -> None:
-    """Give `transform` the steps and widths of a plan."""
+def adopt(fitted: Fitted, plan: Plan, transform: QuantTransform, settings: QuantSettings) -> dict[str, Tensor]:
+    """Give `transform` the steps, widths and domains of a plan, and the network what it holds in those domains.
+
+    How coefficients are used is left to `settle_formats`. Returns the curvatures of what the network holds then.
+    """
+    network, curvatures = fitted.network, dict(fitted.curvatures)
+    coefficients = [key for key, candidate in plan.choice.items() if candidate.hadamard]
+    if coefficients:
+        frames, loss, seed = settings.frames, settings.loss, settings.seed
+        curvatures = measure_curvature(
+            network, fitted.clip, frames=frames, loss=loss, seed=seed, coefficients=coefficients
+        )
     for key, candidate in plan.choice.items():
-        transform.set_tensor(key, candidate.steps, candidate.bits, clip.device)
+        transform.set_tensor(key, candidate.steps, candidate.bits, fitted.clip.device)
+    for key in coefficients:
+        transform.hadamard[key] = Hadamard(USED_WIDTH_RANGE[1], GAIN_RANGE[0])
+        value = network.tensors[key]
+        value.data.copy_(hadamard(value.detach(), INPUT_CHANNELS))
+    return curvatures
+
+
+def chosen_sources(sources: list[Source], plan: Plan) -> list[Source]:
+    """Each tensor's source in the domain that a plan chose."""
+    return [source for source in sources if source.hadamard == plan.choice[source.tensor.key].hadamard]
 
 
 def step_bounds(sources: list[Source]) -> dict[str, tuple[int, int]]:

@@ -16,6 +16,9 @@ from nqcodec.quantize.quantizers import OCTAVE, along_channels
 ROUNDING_VARIANCE = 1 / 12
 """Variance that rounding adds, in squared steps."""
 
+HADAMARD_RECORD_BITS = 16
+"""What the record of a weight in the Hadamard domain has beyond others (formats/nq.md, 4)."""
+
 LIST_RECORD_BITS = 24
 """The list's scale index, its length field and the rounding of its last byte."""
 
@@ -29,7 +32,8 @@ def step_list_bits(steps: Int32) -> float:
 
 def tensor_bits(tensor: IntTensor, name: str) -> float:
     """Bits of one tensor in the file, nearly: values, models, records and steps."""
-    return estimate_bits(tensor.values, tensor.bits, channel_axis(name)) + step_list_bits(tensor.steps)
+    record = HADAMARD_RECORD_BITS if tensor.hadamard is not None else 0
+    return estimate_bits(tensor.values, tensor.bits, channel_axis(name)) + step_list_bits(tensor.steps) + record
 
 
 def total_bits(tensors: Iterable[tuple[str, IntTensor]]) -> float:

@@ -6,14 +6,17 @@ weighted as the loss weighs planes. Frames and probes are fixed by the settings,
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.hadamard import hadamard
 from nqcodec.fit.losses import LOSSES, plane_errors
 from nqcodec.fit.network import FloatNetwork, Transform
+from nqcodec.quantize.domain import INPUT_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Meter:
             errors = _errors(network, clip, frames, targets, None)
         return Meter(network, clip, frames, targets, errors, loss_slopes(errors, clip, loss))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the clip is resident."""
+        return self.clip.device
+
     @torch.no_grad()
     def distortion(self, transform: Transform) -> float:
         """Change of the loss, to first order in the plane errors, when the network runs through `transform`."""
@@ -69,11 +77,19 @@ def loss_slopes(errors: Tensor, clip: PackedClip, loss: str) -> Tensor:
     return slopes
 
 
-def curvature(network: FloatNetwork, clip: PackedClip, frames: Tensor, loss: str, seed: int) -> dict[str, Tensor]:
+def curvature(
+    network: FloatNetwork,
+    clip: PackedClip,
+    frames: Tensor,
+    loss: str,
+    seed: int,
+    coefficients: Collection[str] = (),
+) -> dict[str, Tensor]:
     """The Gauss-Newton diagonal of the loss: by tensor key, shaped as the tensor, float32.
 
     An error d of one parameter raises the loss by about curvature * d^2. Estimated with one random vector of signs a
     frame (Hutchinson): for weights w of the squared errors of samples, E[(J^T sqrt(w) signs)^2] = diag(J^T W J).
+    Of the tensors in `coefficients` the parameters are taken to be those of the Hadamard domain.
     """
     generator = torch.Generator().manual_seed(seed)
     total = {key: torch.zeros_like(value) for key, value in network.tensors.items()}
@@ -85,7 +101,8 @@ def curvature(network: FloatNetwork, clip: PackedClip, frames: Tensor, loss: str
         signs = torch.randint(0, 2, output.shape, generator=generator).to(output) * 2 - 1
         gradients = torch.autograd.grad((output * signs * scale).sum(), parameters)
         for key, gradient in zip(total, gradients, strict=True):
-            total[key] += gradient.square()
+            # The transform is symmetric: coefficients have the transform of the gradient as theirs.
+            total[key] += (hadamard(gradient, INPUT_CHANNELS) if key in coefficients else gradient).square()
     return {key: value / len(frames) for key, value in total.items()}
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nqcodec.fit.hadamard import hadamard
 from nqcodec.fit.network import FloatNetwork, tensor_key
-from nqcodec.network import BITS_RANGE, Int32, IntTensor
+from nqcodec.network import BITS_RANGE, Hadamard, Int32, IntTensor
 from nqcodec.program import Program
+from nqcodec.quantize.domain import INPUT_CHANNELS, use
 from nqcodec.quantize.maps import MapFormat, round_map
-from nqcodec.quantize.quantizers import along_channels, bits_needed, fake_quantise, quantise
+from nqcodec.quantize.quantizers import along_channels, bits_needed, dequantise, quantise
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,19 @@ def tensor_names(program: Program) -> Iterator[TensorName]:
             yield TensorName(index, name, tensor_key(index, name))
 
 
+@dataclass(frozen=True)
+class Unrounded:
+    """The float network of tensors that are held in the domains of `transform`."""
+
+    transform: QuantTransform
+
+    def tensor(self, index: int, name: str, value: Tensor) -> Tensor:
+        return self.transform.spatial(tensor_key(index, name), value)
+
+    def map(self, index: int, value: Tensor) -> Tensor:
+        return value
+
+
 @dataclass
 class QuantTransform:
     """Rounds tensors, and maps once they have formats, as the decoder does; gradients pass straight through.
@@ -41,8 +56,11 @@ class QuantTransform:
             learns them.
         bits: bit width that each tensor's integers are clamped to, by tensor key.
         formats: output format by operation index.
-        round_maps: round maps to their formats; otherwise they stay floats.
+        round_maps: round maps to their formats, and weights coded in the Hadamard domain a second time, to what they
+            are used as; otherwise both stay floats.
         only: if not None, the one tensor key that is quantised, for sensitivity.
+        hadamard: how weights are used that are coded in the Hadamard domain, by tensor key. Of such a weight the
+            network must hold the coefficients, not the weight.
     """
 
     steps: dict[str, Tensor]
@@ -50,12 +68,21 @@ class QuantTransform:
     formats: dict[int, MapFormat] = field(default_factory=dict)
     round_maps: bool = False
     only: str | None = None
+    hadamard: dict[str, Hadamard] = field(default_factory=dict)
 
     def tensor(self, index: int, name: str, value: Tensor) -> Tensor:
         key = tensor_key(index, name)
         if self.only is not None and key != self.only:
             return value
-        return fake_quantise(value, along_channels(self.steps[key], name, value.dim()), self.bits[key])
+        steps = along_channels(self.steps[key], name, value.dim())
+        integers = quantise(value, steps, self.bits[key])
+        if self.round_maps and key in self.hadamard:
+            return use(integers, steps, self.hadamard[key])
+        return self.spatial(key, dequantise(integers, steps))
+
+    def spatial(self, key: str, coded: Tensor) -> Tensor:
+        """A tensor from the domain that it is coded in, without a second rounding."""
+        return hadamard(coded, INPUT_CHANNELS) if key in self.hadamard else coded
 
     def map(self, index: int, value: Tensor) -> Tensor:
         return round_map(value, self.formats[index]) if self.round_maps else value
@@ -101,5 +128,5 @@ class QuantTransform:
             if bool((indices == indices[0]).all()):
                 indices = indices[:1]
             bits = min(bits_needed(values), BITS_RANGE[tensor.name][1])
-            result[tensor.key] = IntTensor(values, bits, indices)
+            result[tensor.key] = IntTensor(values, bits, indices, self.hadamard.get(tensor.key))
         return result

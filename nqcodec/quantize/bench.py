@@ -1,0 +1,165 @@
+"""What each way of sharing out bits, and each kind of quantizer, is worth: compared on one fit of one clip.
+
+PSNR is PSNR-YUV (6:1:1) of what the real decoder shows, or of the float network where nothing is decoded; sizes are the
+bytes of coded segments.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nqcodec.backbones import hnerv
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.clip import ClipInput
+from nqcodec.fit.checkpoint import load_fit, save_fit
+from nqcodec.fit.clip import PackedClip, pack
+from nqcodec.fit.losses import plane_errors, psnr
+from nqcodec.fit.network import FloatNetwork, Transform
+from nqcodec.fit.presets import preset_settings
+from nqcodec.fit.train import evaluate, fit, new_network
+from nqcodec.network import IntegerNetwork, IntTensor
+from nqcodec.quantize.criteria import Substitution
+from nqcodec.quantize.pipeline import quantize
+from nqcodec.quantize.quantizers import SEARCHES, QuantizerKind, UniformQuantizer, bits_needed
+from nqcodec.quantize.rate import tensor_bits
+from nqcodec.quantize.settings import ALLOCATIONS, QuantSettings
+from nqcodec.quantize.transform import tensor_names
+from nqcodec.synthesis.backends import open_synthesizer
+
+PARAMETERS, PRESET = 40_000, "fast"
+SECTIONS = ("allocation", "quantizers")
+
+LEAST_RATIO = 0.99
+"""Sizes that are compared differ by no more than a percent."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The fit that everything is compared on."""
+
+    network: FloatNetwork
+    clip: PackedClip
+    seconds: float
+
+    @staticmethod
+    def of(clip_path: str, fit_path: Path | None, parameters: int, preset: str, threads: int, seed: int) -> Subject:
+        """A fit of a clip: read from `fit_path` if that exists, else made, and then kept there."""
+        source = ClipInput(clip_path)
+        video = source.describe()
+        begin = time.monotonic()
+        if fit_path is not None and fit_path.exists():
+            network = load_fit(fit_path).network
+            return Subject(network, pack(source.frames(), video, network.program), 0.0)
+        program = hnerv.build(video, video.frames, parameters)
+        clip = pack(source.frames(), video, program)
+        settings = preset_settings(preset, video.frames, threads=threads, seed=seed)
+        network = new_network(program, video.frames, settings)
+        fit(network, clip, settings)
+        if fit_path is not None:
+            save_fit(fit_path, video, network)
+        return Subject(network, clip, time.monotonic() - begin)
+
+    @torch.no_grad()
+    def float_psnr(self, transform: Transform) -> float:
+        """dB of the float network run through `transform`."""
+        times = torch.arange(self.clip.frames).split(1)
+        errors = [plane_errors(self.network(t, transform), self.clip.batch(t), self.clip) for t in times]
+        return self._level(torch.cat(errors))
+
+    def decoded_psnr(self, coded: IntegerNetwork) -> float:
+        """dB of what the decoder shows of an integer network."""
+        video, times = self.clip.video, torch.arange(self.clip.frames)
+        with open_synthesizer(coded, video, video.frames) as synthesizer:
+            shown = pack(map(synthesizer.frame, range(video.frames)), video, coded.program)
+        return self._level(plane_errors(shown.batch(times), self.clip.batch(times), self.clip))
+
+    def _level(self, errors: torch.Tensor) -> float:
+        return float((psnr(errors, self.clip.video.depth) @ self.clip.weights).mean())
+
+
+def run(
+    clip_path: str,
+    *,
+    sections: tuple[str, ...] = SECTIONS,
+    fit_path: Path | None = None,
+    parameters: int = PARAMETERS,
+    preset: str = PRESET,
+    bits: tuple[float, ...] = (3.0, 4.0),
+    finetune_steps: int = 400,
+    threads: int = 1,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compare on one fit of a clip; figures are plain data.
+
+    Args:
+        sections: of `SECTIONS`, what to compare.
+        fit_path: a saved fit to take, or where to keep the one that is made.
+        bits: coded bits a parameter: each is one size for all allocations.
+        finetune_steps: the fine-tune after which allocations are compared again, beside rounding to nearest.
+    """
+    subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed)
+    settings = QuantSettings(finetune_steps=finetune_steps, threads=threads, seed=seed, min_ratio=LEAST_RATIO)
+    result: dict[str, Any] = {
+        "clip": clip_path,
+        "parameters": subject.network.program.parameters,
+        "float_psnr": evaluate(subject.network, subject.clip).yuv,
+        "fit_seconds": subject.seconds,
+    }
+    if "allocation" in sections:
+        result["allocation"] = [row for each in bits for row in compare_allocations(subject, each, settings)]
+    if "quantizers" in sections:
+        result["quantizers"] = list(compare_quantizers(subject))
+    return result
+
+
+def compare_allocations(subject: Subject, bits: float, settings: QuantSettings) -> Iterator[dict[str, Any]]:
+    """A row for each of `ALLOCATIONS` at the same size: rounded to nearest, and after the same fine-tune."""
+    size = int(bits * subject.network.program.parameters / 8)
+    for allocation in ALLOCATIONS:
+        row: dict[str, Any] = {"bits": bits, "allocation": allocation}
+        for label, steps in (("rounded", 0), ("tuned", settings.finetune_steps)):
+            begin = time.monotonic()
+            coded = quantize(
+                subject.network,
+                subject.clip,
+                max_bytes=size,
+                size_of=payload_bytes,
+                settings=replace(settings, allocation=allocation, finetune_steps=steps),
+            )
+            row[f"{label}_seconds"] = time.monotonic() - begin
+            row[f"{label}_bytes"] = payload_bytes(coded)
+            row[f"{label}_psnr"] = subject.decoded_psnr(coded)
+        yield row
+
+
+def compare_quantizers(subject: Subject, widths: tuple[int, ...] = (4, 5, 6)) -> Iterator[dict[str, Any]]:
+    """A row for each `QuantizerKind` and bit width, the same for every tensor: rounded to nearest, maps in floats."""
+    for width, symmetric, per_channel, search in product(widths, (True, False), (False, True), SEARCHES):
+        kind = QuantizerKind(symmetric, per_channel, search)
+        values, coded = {}, 0.0
+        for tensor in tensor_names(subject.network.program):
+            x = subject.network.tensors[tensor.key].detach().double().numpy()
+            quantizer = UniformQuantizer.of(x, tensor.name, width, kind)
+            integers = quantizer.integers(x)
+            values[tensor.key] = torch.from_numpy(quantizer.values(x)).float()
+            coded += tensor_bits(IntTensor(integers, bits_needed(integers), quantizer.steps), tensor.name)
+        yield {
+            "width": width,
+            "zero": "symmetric" if symmetric else "asymmetric",
+            "steps": "channel" if per_channel else "tensor",
+            "search": search,
+            "coded_bits": coded / subject.network.program.parameters,
+            "psnr": subject.float_psnr(Substitution(values)),
+        }
+
+
+def payload_bytes(network: IntegerNetwork) -> int:
+    """Bytes of a network's coded segment."""
+    return len(pack_segment(network).payload)
