@@ -153,7 +153,8 @@ def rates_of(options: dict[str, Any]) -> list[tuple[str, Any]]:
     ((name, value),) = asked.items()
     if name == "params":
         return [(str(value), Rate(parameters=value))]
-    return [(text, Rate(**{name: parse_rate(name, text)})) for text in value.split(",")]
+    numbers = [(text, parse_rate(name, text)) for text in value.split(",")]
+    return [(text, Rate(bpp=number) if name == "bpp" else Rate(bitrate=number)) for text, number in numbers]
 
 
 def parse_rate(name: str, text: str) -> float:
