@@ -11,6 +11,7 @@ import click
 
 from nqcodec.bitstream.file import read_file
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.cli.compare import compare
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.program import Limits
 
@@ -91,6 +92,7 @@ def _fit(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
 
 
 main.add_command(sensitivity)
+main.add_command(compare)
 
 
 def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:

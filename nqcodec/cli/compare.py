@@ -1,0 +1,219 @@
+"""nqtool compare: a clip through nqcodec and through x264, x265 and SVT-AV1, measured alike, as curves and a page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.errors import UnsupportedError, UsageError
+
+if TYPE_CHECKING:
+    from nqcodec.clip import ClipInput
+    from nqcodec.evaluate.anchors import Anchor
+    from nqcodec.evaluate.comparison import Order, Results
+    from nqcodec.evaluate.configurations import Configuration
+
+ANCHORS = "x264,x265,svt-av1"
+PRESETS = ("ultrafast", "fast", "medium", "slow", "placebo")
+SHARED = ("segment", "jobs", "seed", "device", "threads")
+"""Options that become fields of every configuration's `EncodeSettings`."""
+
+
+@click.command()
+@click.argument("clip", required=False)
+@click.option(
+    "-o", "--output", "folder", metavar="FOLDER", help="Where results, files and page go; default: CLIP.compare."
+)
+@click.option("--from", "earlier", metavar="results.json", help="Draw an earlier comparison again; nothing is encoded.")
+@click.option("--bpp", default="0.02,0.05,0.1", show_default=True, metavar="X[,Y...]", help="Rates of nqcodec.")
+@click.option(
+    "--config",
+    default="default",
+    show_default=True,
+    metavar="NAME[,...]",
+    help="Ways to encode: default, a backbone, BACKBONE/PRESET as published, or a .json of {name: {setting: value}}.",
+)
+@click.option("--preset", default="medium", show_default=True, metavar="NAME[,...]", help=f"Of {', '.join(PRESETS)}.")
+@click.option("--one-fit", is_flag=True, help="All rates from one fit, as nqenc --bpp X,Y; else one fit each.")
+@click.option(
+    "--anchors",
+    metavar="NAME[:SPEED][:psnr],...",
+    help=f"Default: those of {ANCHORS} that take the clip, veryslow or preset 2. psnr tunes for PSNR. none: none.",
+)
+@click.option("--crf", metavar="A[,B...]", help="Rate factors of all anchors instead of each one's own.")
+@click.option(
+    "--gop", type=click.IntRange(1), default=250, show_default=True, help="Anchors' frames a key frame at most."
+)
+@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
+@click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25.")
+@click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
+@click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
+@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N frames.")
+@click.option("--frames", type=click.IntRange(1), metavar="N", help="Compare at most N frames.")
+@click.option("--segment", type=click.IntRange(1), metavar="N", help="nqcodec: frames a segment at most.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="nqcodec: segments fitted at the same time.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit.")
+@click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout, too.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
+@guarded
+def compare(clip: str | None, **options: Any) -> None:
+    """Compare nqcodec with x264, x265 and SVT-AV1 on a clip: same frames in, whole files, real decodes.
+
+    FOLDER gets results.json (figures of every file and frame, and the settings to repeat each run), results.csv,
+    curves.png, index.html (curves, tables, pictures side by side with maps of their errors; one file that needs
+    nothing else) and streams/. Given again, finished files are kept and only what is missing is encoded.
+
+    \b
+    nqtool compare clip.mkv --bpp 0.02,0.05,0.1 --preset medium -o clip.compare
+    nqtool compare clip.mkv --preset fast,slow --anchors x264,x265:veryslow:psnr,svt-av1:4
+    nqtool compare --from clip.compare/results.json
+    """
+    from nqcodec.evaluate.comparison import RESULTS, load
+    from nqcodec.evaluate.curves import check_packages
+    from nqcodec.evaluate.page import publish
+
+    check_packages("matplotlib", "bjontegaard", "scipy")
+    if (clip is None) == (options["earlier"] is None):
+        raise UsageError("name a clip to compare (nqtool compare CLIP), or an earlier comparison with --from")
+    if clip is None:
+        source = Path(options["earlier"])
+        source = source / RESULTS if source.is_dir() else source
+        results, folder = load(source), Path(options["folder"] or source.parent)
+    else:
+        folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.compare")
+        results = encode(order_of(clip, options), folder, options["quiet"])
+    for line in publish(results, folder):
+        say(line)
+    if options["as_json"]:
+        click.echo(json.dumps(results.as_dict()))
+    if not options["quiet"]:
+        say("\n".join(summary(results, folder)))
+
+
+def encode(order: Order, folder: Path, quiet: bool) -> Results:
+    """Make what is missing, showing progress."""
+    from nqcodec.cli.progress import EncodeProgress
+    from nqcodec.evaluate.comparison import run
+
+    try:
+        with EncodeProgress(quiet=quiet, bar=True) as progress:
+            return run(order, folder, (lambda line: None) if quiet else say, progress)
+    except KeyboardInterrupt:
+        say(f"interrupted: finished files are kept in {folder}; give the same command again to go on")
+        sys.exit(INTERRUPTED)
+
+
+def order_of(clip: str, options: dict[str, Any]) -> Order:
+    """What the options ask for; raises UsageError, UnsupportedError and InputError."""
+    from nqcodec.evaluate.comparison import Order
+
+    source = source_of(clip, options)
+    rates = tuple(sorted(numbers("bpp", options["bpp"])))
+    return Order(
+        clip=source,
+        rates=rates,
+        configurations=tuple(configurations_of(options)),
+        anchors=tuple(anchors_of(source, options)),
+        gop=options["gop"],
+        one_fit=options["one_fit"],
+    )
+
+
+def source_of(clip: str, options: dict[str, Any]) -> ClipInput:
+    """The clip as it is named."""
+    from nqcodec.cli.nqenc import parse_fps, parse_size
+    from nqcodec.clip import ClipInput
+
+    return ClipInput(
+        clip,
+        input_res=parse_size(options["input_res"]),
+        fps=parse_fps(options["fps"]),
+        csp=options["input_csp"],
+        depth=options["input_depth"],
+        start=options["seek"],
+        count=options["frames"],
+    )
+
+
+def configurations_of(options: dict[str, Any]) -> list[Configuration]:
+    """The ways to encode, each at every preset."""
+    from nqcodec.evaluate.configurations import at_preset, named, read
+
+    presets = tuple(options["preset"].split(","))
+    for preset in presets:
+        if preset not in PRESETS:
+            raise UsageError(f"--preset {preset}: choose of {', '.join(PRESETS)}")
+    shared = {name: options[name] for name in SHARED if options[name] is not None}
+    result = []
+    for text in options["config"].split(","):
+        found = read(Path(text), shared) if text.endswith(".json") else [named(text, shared)]
+        for one in found:
+            result += [one] if "preset" in one.settings else [at_preset(one, preset) for preset in presets]
+    names = [one.name for one in result]
+    if len(set(names)) < len(names):
+        raise UsageError(f"--config {options['config']}: the same name twice")
+    return result
+
+
+def anchors_of(source: ClipInput, options: dict[str, Any]) -> list[Anchor]:
+    """The anchors asked for; by default those that take such a clip, saying which do not."""
+    from nqcodec.evaluate.anchors import anchor_named, check_anchor
+
+    if options["anchors"] == "none":
+        return []
+    wanted = [anchor_named(text) for text in (options["anchors"] or ANCHORS).split(",")]
+    if options["crf"]:
+        wanted = [replace(anchor, rates=tuple(numbers("crf", options["crf"]))) for anchor in wanted]
+    if options["anchors"]:
+        return wanted
+    with source.open() as opened:
+        video = source.coded(opened.video)
+    taken = []
+    for anchor in wanted:
+        try:
+            check_anchor(anchor, video)
+            taken.append(anchor)
+        except UnsupportedError as error:
+            say(str(error))
+    return taken
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Positive numbers with commas between them; raises UsageError."""
+    from nqcodec.cli.nqenc import parse_rate
+
+    values = [parse_rate(option, word) for word in text.split(",")]
+    if not all(0 < value < float("inf") for value in values) or len(set(values)) < len(values):
+        raise UsageError(f"--{option} {text}: write positive numbers, each once, with commas between them")
+    return values
+
+
+def summary(results: Results, folder: Path) -> list[str]:
+    """What the command ends with: each file of ours against each anchor."""
+    from nqcodec.evaluate.comparison import against_anchors
+    from nqcodec.evaluate.curves import Ratio
+    from nqcodec.evaluate.rows import ANCHOR, OURS, codecs
+
+    anchors = codecs(results.rows, ANCHOR)
+    ratios = {(r["file"], one["anchor"]): r for one in against_anchors(results.rows) for r in one["bits_ratio"]}
+    lines = ["", "bits over the anchors' at equal PSNR-YUV (~: outside their points)"]
+    width = max([8, *(len(group[0].label) for group in codecs(results.rows, OURS).values())])
+    titles = {anchor: group[0].label for anchor, group in anchors.items()}
+    lines.append(f"  {'':<{width}}      bpp     dB" + "".join(f"  {title}" for title in titles.values()))
+    for group in codecs(results.rows, OURS).values():
+        for row in group:
+            cells = ""
+            for anchor, title in titles.items():
+                ratio = ratios[row.file, anchor]
+                text = "" if ratio["value"] is None else str(Ratio(ratio["value"], ratio["extrapolated"]))
+                cells += f"  {text:>{len(title)}}"
+            lines.append(f"  {row.label:<{width}}  {row.bpp:.5f}  {row.quality['yuv']:5.2f}{cells}")
+    return [*lines, *results.notes, f"see {folder / 'index.html'}"]

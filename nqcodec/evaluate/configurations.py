@@ -1,0 +1,96 @@
+"""nqcodec's own ways to encode that a comparison may show: names for settings, as data.
+
+A backbone with a budget is called by its name, a published network as published by BACKBONE/PRESET; both follow from
+`nqcodec.backbones`. Others are read from a JSON object {name: {field: value}}, with fields of `EncodeSettings` and
+"csp".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from nqcodec.backbones import BACKBONES
+from nqcodec.clip import CSP
+from nqcodec.errors import InputError, UsageError
+from nqcodec.segment_job import EncodeSettings
+
+_NOT_OURS = frozenset({"resume", "save_fit", "fit_file"})
+_FIELDS = frozenset(field.name for field in fields(EncodeSettings)) - _NOT_OURS
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A way to encode.
+
+    Attributes:
+        settings: fields of `EncodeSettings` that differ from their defaults.
+        csp: chroma format to code in, a name of `nqcodec.clip.CSP`; None for the clip's own.
+    """
+
+    name: str
+    label: str
+    settings: Mapping[str, Any]
+    csp: str | None = None
+
+    @property
+    def has_own_size(self) -> bool:
+        """Whether a published network decides the size, so that no rate is asked for."""
+        return bool(self.settings.get("arch_preset"))
+
+    def encode_settings(self) -> EncodeSettings:
+        """The settings in full."""
+        return EncodeSettings(**self.settings)
+
+
+def named(text: str, shared: Mapping[str, Any]) -> Configuration:
+    """The configuration BACKBONE, BACKBONE/PRESET or "default", with the settings that all share.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    arch, slash, preset = text.partition("/")
+    if text == "default":
+        return Configuration(text, "nqcodec", shared)
+    if arch not in BACKBONES or (slash and preset not in BACKBONES[arch].presets):
+        known = [*BACKBONES, *(f"{name}/{preset}" for name, one in BACKBONES.items() for preset in one.presets)]
+        raise UsageError(f"there is no configuration {text}: choose of default, {', '.join(known)}")
+    if not slash:
+        return Configuration(text, f"nqcodec {arch}", {**shared, "arch": arch})
+    # Published networks put out RGB.
+    return Configuration(text, f"{arch} {preset}", {**shared, "arch": arch, "arch_preset": preset}, csp="rgb")
+
+
+def read(path: Path, shared: Mapping[str, Any]) -> list[Configuration]:
+    """The configurations of a JSON file.
+
+    Raises:
+        InputError: it is not such a file.
+    """
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a JSON file of configurations: {error}") from error
+    if not (isinstance(data, dict) and all(isinstance(value, dict) for value in data.values())):
+        raise InputError(f'{path}: write an object of objects, such as {{"long": {{"preset": "slow"}}}}')
+    result = []
+    for name, values in data.items():
+        unknown = set(values) - _FIELDS - {"csp"}
+        if unknown or values.get("csp", "i420") not in CSP:
+            raise InputError(f"{path}: {name}: {', '.join(sorted(unknown)) or 'csp'} is no setting of an encode")
+        own = {key: value for key, value in values.items() if key != "csp"}
+        result.append(Configuration(name, f"nqcodec {name}", {**shared, **own}, values.get("csp")))
+    return result
+
+
+def at_preset(configuration: Configuration, preset: str) -> Configuration:
+    """The configuration at a preset, which its name and label say."""
+    return replace(
+        configuration,
+        name=f"{configuration.name} {preset}",
+        label=f"{configuration.label}, {preset}",
+        settings={**configuration.settings, "preset": preset},
+    )
