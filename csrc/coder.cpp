@@ -5,37 +5,10 @@
 #include <algorithm>
 
 #include "nq_arith.h"
+#include "nq_table_row.h"
 
 namespace nq {
 namespace {
-
-constexpr int32_t kRowStride = 257;
-constexpr int kMaxScale = 63;
-constexpr int kMaxEscapeBits = 20;
-
-int bit_length(uint32_t v) { return 32 - leading_zeros(v); }
-
-// A scale index taken apart: its frequency row and the number of low bits that are coded as they are.
-struct ScaleRow {
-  ScaleRow(const NqGaussianTable& table, int scale) : shift(scale < 32 ? 0 : (scale - 28) >> 2) {
-    const int row = scale - 4 * shift;
-    width = table.half_width[row];
-    cumulative = table.cumulative + row * kRowStride;
-    first = table.first + row * 256;
-    bias = (1 << shift) >> 1;
-  }
-
-  // The symbol that holds `target`; its upper bound is 65536 at most, which ends the search.
-  int find(uint32_t target) const {
-    int symbol = first[target >> 8];
-    while (static_cast<uint32_t>(cumulative[symbol + 1]) <= target) ++symbol;
-    return symbol;
-  }
-
-  int shift, width, bias;
-  const int32_t* cumulative;
-  const uint8_t* first;
-};
 
 bool are_valid(const NqScales& s) {
   if (s.channels < 1 || s.inner < 1 || s.start < 0) return false;
@@ -44,73 +17,16 @@ bool are_valid(const NqScales& s) {
 
 // Calls visit(row, begin, end) for each run of a piece's values that share a scale, until one answers other than OK.
 template <class Visit>
-int32_t for_each_run(const NqGaussianTable& table, const NqScales& s, int64_t count, Visit visit) {
+int32_t for_each_run(const NqFrequencyTable& table, const NqScales& s, int64_t count, Visit visit) {
   int64_t channel = s.start / s.inner % s.channels;
   int64_t end = s.channels == 1 ? count : s.inner - s.start % s.inner;
   for (int64_t begin = 0; begin < count; begin = end, end += s.inner) {
     end = std::min(end, count);
-    const int32_t status = visit(ScaleRow(table, s.scales[channel]), begin, end);
+    const int scale = s.scales[channel], shift = scale_shift(scale);
+    const int32_t status = visit(TableRow(table, scale - 4 * shift, shift), begin, end);
     if (status != kNqCoderOk) return status;
     channel = channel + 1 == s.channels ? 0 : channel + 1;
   }
-  return kNqCoderOk;
-}
-
-template <class Sink>
-void put_bypass(Sink& sink, uint32_t number, int bits) {
-  for (int i = bits - 1; i >= 0; --i) {
-    const uint32_t bit = (number >> i) & 1;
-    sink.encode(bit * kHalfTotal, (bit + 1) * kHalfTotal);
-  }
-}
-
-template <class Sink>
-int32_t put_escape(Sink& sink, const ScaleRow& row, int64_t h) {
-  const int64_t beyond = (h < 0 ? -h : h) - row.width;
-  if (beyond >> kMaxEscapeBits) return kNqCoderBadValue;
-  const int symbol = 2 * row.width + 1, bits = bit_length(static_cast<uint32_t>(beyond));
-  sink.encode(row.cumulative[symbol], row.cumulative[symbol + 1]);
-  put_bypass(sink, h < 0, 1);
-  put_bypass(sink, 0, bits - 1);
-  put_bypass(sink, static_cast<uint32_t>(beyond), bits);
-  return kNqCoderOk;
-}
-
-template <class Sink>
-int32_t put_gaussian(Sink& sink, const ScaleRow& row, int64_t u) {
-  const int64_t biased = u + row.bias, h = biased >> row.shift;
-  if (h >= -row.width && h <= row.width) {
-    const int32_t* c = row.cumulative + h + row.width;
-    sink.encode(c[0], c[1]);
-  } else {
-    const int32_t status = put_escape(sink, row, h);
-    if (status != kNqCoderOk) return status;
-  }
-  put_bypass(sink, static_cast<uint32_t>(biased), row.shift);
-  return kNqCoderOk;
-}
-
-// h of an escape, or 0 where its length is not legal: no escape codes 0.
-int32_t take_escape(Decoder& decoder, const ScaleRow& row) {
-  const bool negative = decoder.bypass();
-  int bits = 1;
-  while (!decoder.bypass()) {
-    if (++bits > kMaxEscapeBits) return 0;
-  }
-  const int32_t magnitude = row.width + static_cast<int32_t>((1u << (bits - 1)) | decoder.bypass_number(bits - 1));
-  return negative ? -magnitude : magnitude;
-}
-
-int32_t take_gaussian(Decoder& decoder, const ScaleRow& row, int32_t offset, int32_t* value) {
-  const int symbol = row.find(decoder.target());
-  decoder.advance(row.cumulative[symbol], row.cumulative[symbol + 1]);
-  int32_t h = symbol - row.width;
-  if (h > row.width) {
-    h = take_escape(decoder, row);
-    if (h == 0) return kNqCoderBadEscape;
-  }
-  const int32_t low_bits = static_cast<int32_t>(decoder.bypass_number(row.shift));
-  *value = h * (1 << row.shift) + low_bits - row.bias + offset;
   return kNqCoderOk;
 }
 
@@ -239,13 +155,13 @@ int32_t nq_encode_events(const uint32_t* low, const uint32_t* high, int64_t coun
   return nq::finish(encoder, kNqCoderOk, size);
 }
 
-int32_t nq_gaussian_encode(const NqGaussianTable* table, const int32_t* values, int64_t count, const NqScales* scales,
+int32_t nq_gaussian_encode(const NqFrequencyTable* table, const int32_t* values, int64_t count, const NqScales* scales,
                            int32_t offset, uint8_t* out, int64_t capacity, int64_t* size) {
   if (!nq::are_valid(*scales)) return kNqCoderBadArgument;
   nq::Encoder encoder(out, capacity);
-  const auto put_run = [&](const nq::ScaleRow& row, int64_t begin, int64_t end) -> int32_t {
+  const auto put_run = [&](const nq::TableRow& row, int64_t begin, int64_t end) -> int32_t {
     for (int64_t i = begin; i < end; ++i) {
-      const int32_t status = nq::put_gaussian(encoder, row, int64_t{values[i]} - offset);
+      const int32_t status = nq::put_distance(encoder, row, int64_t{values[i]} - offset);
       if (status != kNqCoderOk) return status;
     }
     return kNqCoderOk;
@@ -264,14 +180,16 @@ int32_t nq_adaptive_events(const int32_t* values, int64_t count, int32_t bits, u
   return nq::put_adaptive(events, values, count, bits);
 }
 
-int32_t nq_gaussian_decode(const NqGaussianTable* table, const uint8_t* data, int64_t size, const NqScales* scales,
+int32_t nq_gaussian_decode(const NqFrequencyTable* table, const uint8_t* data, int64_t size, const NqScales* scales,
                            int32_t offset, int32_t* values, int64_t count) {
   if (!nq::are_valid(*scales)) return kNqCoderBadArgument;
   nq::Decoder decoder(data, size);
-  const auto take_run = [&](const nq::ScaleRow& row, int64_t begin, int64_t end) -> int32_t {
+  const auto take_run = [&](const nq::TableRow& row, int64_t begin, int64_t end) -> int32_t {
     for (int64_t i = begin; i < end; ++i) {
-      const int32_t status = nq::take_gaussian(decoder, row, offset, values + i);
+      int32_t distance;
+      const int32_t status = nq::take_distance(decoder, row, &distance);
       if (status != kNqCoderOk) return status;
+      values[i] = distance + offset;
     }
     return kNqCoderOk;
   };

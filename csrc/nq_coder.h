@@ -1,5 +1,5 @@
-// Entropy coding of one piece (formats/nq.md, 3): the interface that nqcodec/entropy/native.py declares to ctypes.
-// Pieces are independent, and every function is reentrant.
+// Entropy coding (formats/nq.md, 3): the interface that nqcodec/entropy/native.py declares to ctypes.
+// Functions code one piece; those of the context model all pieces of a latent. Every function is reentrant.
 #ifndef NQ_CODER_H
 #define NQ_CODER_H
 
@@ -14,14 +14,17 @@ enum NqCoderStatus : int32_t {
   kNqCoderBadValue = 3,     // a value that the model cannot code
   kNqCoderBadLength = 4,    // a piece of more or fewer bytes than its symbols take
   kNqCoderBadEscape = 5,    // an escape of more than 20 bits
-  kNqCoderBadArgument = 6,  // a scale index over 63, or adaptive bits outside 2..8
+  kNqCoderBadArgument = 6,  // a scale index over 63, bits outside the model's range, context weights outside theirs
+  kNqCoderOutOfRange = 7,   // a value in context that is outside its bits
+  kNqCoderNoMemory = 8,     // memory refused by the system
 };
 
-// The table of 3.3. `first[r][t >> 8]` is the symbol of row r that holds t with its low 8 bits cleared.
-struct NqGaussianTable {
-  const int32_t* half_width;  // [32]
-  const int32_t* cumulative;  // [32][257], 65536 from each row's end on
-  const uint8_t* first;       // [32][256]
+// A table of `rows` rows: 32 in 3.3, 160 in 3.6. `first[r][t >> 8]` is the symbol of row r that holds t with its low 8
+// bits cleared.
+struct NqFrequencyTable {
+  const int32_t* half_width;  // [rows]
+  const int32_t* cumulative;  // [rows][257], 65536 from each row's end on
+  const uint8_t* first;       // [rows][256]
 };
 
 // The scale index of value j of a piece is scales[(start + j) / inner % channels].
@@ -32,12 +35,20 @@ struct NqScales {
   int64_t start;
 };
 
+// A latent's shape and bits, the weights of its context model (3.6) by neighbour, and the values of a piece.
+struct NqContext {
+  int64_t times, channels, height, width;
+  int64_t piece;
+  int32_t bits, base;
+  int32_t mean[14], spread[14];
+};
+
 extern "C" {
 
 // Each encoder writes a piece of *size bytes to `out`, or fewer if it answers kNqCoderNoRoom.
 NQ_API int32_t nq_encode_events(const uint32_t* low, const uint32_t* high, int64_t count, uint8_t* out,
                                 int64_t capacity, int64_t* size);
-NQ_API int32_t nq_gaussian_encode(const NqGaussianTable* table, const int32_t* values, int64_t count,
+NQ_API int32_t nq_gaussian_encode(const NqFrequencyTable* table, const int32_t* values, int64_t count,
                                   const NqScales* scales, int32_t offset, uint8_t* out, int64_t capacity,
                                   int64_t* size);
 NQ_API int32_t nq_adaptive_encode(const int32_t* values, int64_t count, int32_t bits, uint8_t* out, int64_t capacity,
@@ -47,9 +58,22 @@ NQ_API int32_t nq_adaptive_encode(const int32_t* values, int64_t count, int32_t 
 NQ_API int32_t nq_adaptive_events(const int32_t* values, int64_t count, int32_t bits, uint32_t* low, uint32_t* high);
 
 // The decoders read `size` bytes and no more. Values may leave the tensor's bits, which is the caller's to check.
-NQ_API int32_t nq_gaussian_decode(const NqGaussianTable* table, const uint8_t* data, int64_t size,
+NQ_API int32_t nq_gaussian_decode(const NqFrequencyTable* table, const uint8_t* data, int64_t size,
                                   const NqScales* scales, int32_t offset, int32_t* values, int64_t count);
 NQ_API int32_t nq_adaptive_decode(const uint8_t* data, int64_t size, int32_t bits, int32_t* values, int64_t count);
+
+// A latent of int32 values [times, channels, height, width] in context. The pieces follow one another in `out` and
+// `data`, and `sizes` has the bytes of each.
+NQ_API int32_t nq_context_encode(const NqFrequencyTable* logistic, const NqContext* context, const int32_t* values,
+                                 uint8_t* out, int64_t capacity, int64_t* sizes);
+
+// Cross-entropy of the values in bits, low bits and escapes included.
+NQ_API int32_t nq_context_bits(const NqFrequencyTable* logistic, const NqContext* context, const int32_t* values,
+                               double* bits);
+
+// Reads what `sizes` says and no more. Where it fails, `failed` is the number of the piece.
+NQ_API int32_t nq_context_decode(const NqFrequencyTable* logistic, const NqContext* context, const uint8_t* data,
+                                 const int64_t* sizes, int32_t* values, int64_t* failed);
 }
 
 #endif  // NQ_CODER_H

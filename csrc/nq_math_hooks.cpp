@@ -22,7 +22,37 @@ NQ_API int32_t nq_math_blend(int32_t first, int32_t second, int32_t fraction) {
 
 NQ_API int32_t nq_math_activate(int32_t p, int32_t activation, int32_t width, int32_t frac, const int32_t* gelu,
                                 const int32_t* silu, const int32_t* half_tanh) {
-  return nq_activate(p, nq_epilogue(activation, width, frac, {gelu, silu, half_tanh}));
+  return nq_activate(p, nq_epilogue(activation, width, frac, {gelu, silu, half_tanh, nullptr}));
 }
 
 NQ_API int32_t nq_math_sample(int32_t x, int32_t frac, int32_t depth) { return nq_sample(x, frac, depth); }
+
+NQ_API int32_t nq_math_sine(uint32_t angle, int32_t width, int32_t frac, const int32_t* sine) {
+  return nq_sine(angle, frac, nq_low(width), nq_high(width), sine);
+}
+
+NQ_API void nq_math_phase(int32_t phase, int32_t ratio, int32_t* first, int32_t* second) {
+  const NqPhase p = nq_phase(phase, ratio);
+  *first = p.first;
+  *second = p.second;
+}
+
+NQ_API int32_t nq_math_reformat(int32_t v, int32_t n, int32_t width) {
+  return nq_reformat(v, n, nq_low(width), nq_high(width));
+}
+
+// In as many bits as the kernels choose.
+NQ_API int32_t nq_math_pair(int32_t a, int32_t b, int32_t frac_a, int32_t frac_b, int32_t width, int32_t frac,
+                            int32_t is_product) {
+  const NqPair pair = nq_pair(frac_a, frac_b, width, frac, is_product != 0);
+  if (is_product) return nq_mul_fits(pair) ? nq_mul<int32_t>(a, b, pair) : nq_mul<int64_t>(a, b, pair);
+  return nq_add_fits(pair) ? nq_add<int32_t>(a, b, pair) : nq_add<int64_t>(a, b, pair);
+}
+
+NQ_API int64_t nq_math_isqrt(int64_t v) { return nq_isqrt(v); }
+
+NQ_API int32_t nq_math_mean(int32_t sum, int32_t channels) { return nq_mean(sum, channels); }
+
+NQ_API int32_t nq_math_normalize(int64_t scaled, int32_t width, int32_t frac) {
+  return nq_normalize(scaled, frac, nq_low(width), nq_high(width));
+}

@@ -9,21 +9,38 @@
 #include "nq_math.h"
 
 // Operation codes of formats/nq.md 5.
-enum NqCode : int32_t { kNqGrid = 1, kNqConv = 2, kNqShuffle = 3, kNqPlanes = 4 };
+enum NqCode : int32_t {
+  kNqGrid = 1,
+  kNqConv = 2,
+  kNqShuffle = 3,
+  kNqPlanes = 4,
+  kNqUpsample = 5,
+  kNqConcat = 6,
+  kNqAdd = 7,
+  kNqMul = 8,
+  kNqNorm = 9,
+  kNqFrequency = 10,
+  kNqFold = 11,
+  kNqTile = 12,
+};
 
-// One operation. Fields that its code has no use for are 0 (input: -1).
+// One operation. Fields that its code has no use for are 0.
 struct NqOp {
   int32_t code;
-  int32_t input;                    // index of the operation that it reads
+  int32_t input_count;
+  const int32_t* inputs;            // indices of the operations that it reads
   int32_t channels, height, width;  // of its output map; planes: of its input map
   int32_t map_width, frac;          // format of its output map, inherited where it has none of its own
-  int32_t ratio;                    // shuffle, planes
+  int32_t ratio;                    // upsample, planes
+  int32_t rows, columns;            // fold; shuffle: both its ratio
   int32_t times;                    // grid
   int32_t kernel, depthwise, activation;
   const int16_t* values;  // grid: latent [times, C, H, W]; conv: weight [out, fan_in, k, k]
   const int32_t* bias;    // [C], in accumulator units
   const int32_t* multiplier;
   const int32_t* shift;
+  const uint32_t* steps;  // frequency: [C / 2]
+  const uint32_t* phases;
 };
 
 struct NqPlane {

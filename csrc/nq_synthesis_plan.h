@@ -14,7 +14,6 @@ constexpr int64_t kMaxMapSize = int64_t{1} << 30;  // values of one map: 2^31 by
 
 inline int64_t map_area(const NqOp& op) { return int64_t{op.height} * op.width; }
 inline int64_t map_size(const NqOp& op) { return op.channels * map_area(op); }
-inline int32_t fan_in(const NqOp& op, const NqOp& input) { return op.depthwise ? 1 : input.channels; }
 
 inline bool has_valid_format(const NqOp& op) {
   return op.map_width >= 8 && op.map_width <= 14 && op.frac >= 0 && op.frac <= 20;
@@ -38,26 +37,71 @@ inline bool is_valid_planes(const NqProgram& program, const NqOp& op) {
   return channels == op.channels;
 }
 
-// True if operation `index` fits its input (formats/nq.md, 5), so that no kernel leaves its buffers.
+inline bool is_valid_conv(const NqOp& op, const NqOp& in) {
+  const bool known = op.activation >= kNqNone && op.activation <= kNqHalfTanh;
+  return known && op.height == in.height && op.width == in.width && op.bias && has_valid_rescale(op) &&
+         op.kernel >= 1 && op.kernel <= 255 && op.kernel % 2 == 1 && (!op.depthwise || op.channels == in.channels);
+}
+
+inline bool is_valid_fold(const NqOp& op, const NqOp& in) {
+  if (op.rows < 1 || op.columns < 1) return false;
+  const int64_t cells = int64_t{op.rows} * op.columns;
+  return cells <= in.channels && op.channels * cells == in.channels && op.height == int64_t{in.height} * op.rows &&
+         op.width == int64_t{in.width} * op.columns;
+}
+
+inline bool is_valid_upsample(const NqOp& op, const NqOp& in) {
+  return op.ratio >= 1 && op.ratio <= kNqMostRatio && op.channels == in.channels &&
+         op.height <= int64_t{in.height} * op.ratio && op.width <= int64_t{in.width} * op.ratio;
+}
+
+inline bool is_valid_concat(const NqProgram& program, const NqOp& op) {
+  int64_t channels = 0;
+  for (int32_t k = 0; k < op.input_count; ++k) {
+    const NqOp& in = program.ops[op.inputs[k]];
+    if (in.height != op.height || in.width != op.width) return false;
+    channels += in.channels;
+  }
+  return channels == op.channels;
+}
+
+// Inputs that an operation takes; 0 for concat, which takes any number but none.
+inline int32_t arity(int32_t code) {
+  if (code == kNqAdd || code == kNqMul) return 2;
+  return code == kNqConcat ? 0 : 1;
+}
+
+inline bool same_shape(const NqOp& a, const NqOp& b) {
+  return a.channels == b.channels && a.height == b.height && a.width == b.width;
+}
+
+// True if operation `index` fits its inputs (formats/nq.md, 5), so that no kernel leaves its buffers.
 inline bool is_valid_op(const NqProgram& program, int32_t index) {
   const NqOp& op = program.ops[index];
   if (op.channels < 1 || op.height < 1 || op.width < 1 || !has_valid_format(op)) return false;
   if (map_area(op) > kMaxMapSize / op.channels) return false;
-  if (op.code == kNqGrid) return op.times >= 1 && has_valid_rescale(op);
-  if (op.input < 0 || op.input >= index) return false;
-  const NqOp& in = program.ops[op.input];
-  const bool same_size = op.height == in.height && op.width == in.width;
-  if (op.code == kNqConv) {
-    const bool known = op.activation >= kNqNone && op.activation <= kNqHalfTanh;
-    return known && same_size && op.bias && has_valid_rescale(op) && op.kernel >= 1 && op.kernel <= 255 &&
-           op.kernel % 2 == 1 && (!op.depthwise || op.channels == in.channels);
+  if (op.code == kNqGrid) return op.input_count == 0 && op.times >= 1 && has_valid_rescale(op);
+  if (op.code == kNqFrequency) {
+    return op.input_count == 0 && op.steps && op.phases && op.channels % 2 == 0 && map_area(op) == 1;
   }
-  if (op.ratio < 1 || op.ratio > 65535) return false;
-  const int64_t r = op.ratio;
-  if (op.code == kNqShuffle) {
-    return op.channels * r * r == in.channels && op.height == in.height * r && op.width == in.width * r;
+  const int32_t asked = arity(op.code);
+  if (op.input_count < 1 || !op.inputs || (asked && op.input_count != asked)) return false;
+  const auto is_earlier = [&](int32_t i) { return i >= 0 && i < index; };
+  if (!std::all_of(op.inputs, op.inputs + op.input_count, is_earlier)) return false;
+  const NqOp& in = program.ops[op.inputs[0]];
+  switch (op.code) {
+    case kNqConv: return is_valid_conv(op, in);
+    case kNqShuffle:
+    case kNqFold: return is_valid_fold(op, in);
+    case kNqUpsample: return is_valid_upsample(op, in);
+    case kNqConcat: return is_valid_concat(program, op);
+    case kNqAdd:
+    case kNqMul: return same_shape(op, in) && same_shape(op, program.ops[op.inputs[1]]);
+    case kNqNorm: return same_shape(op, in) && op.channels <= kNqMostNormChannels;
+    case kNqTile: return op.channels == in.channels;
+    case kNqPlanes: return same_shape(op, in) && op.ratio >= 1 && op.ratio <= 65535 && is_valid_planes(program, op);
+    default: return false;
   }
-  return op.code == kNqPlanes && same_size && op.channels == in.channels && is_valid_planes(program, op);
 }
 
 inline bool is_valid_program(const NqProgram& program) {
@@ -65,15 +109,32 @@ inline bool is_valid_program(const NqProgram& program) {
       program.plane_count < 1 || program.plane_count > 3) {
     return false;
   }
-  if (!program.tables.gelu || !program.tables.silu || !program.tables.half_tanh) return false;
+  const NqTables& tables = program.tables;
+  if (!tables.gelu || !tables.silu || !tables.half_tanh || !tables.sine) return false;
   for (int32_t i = 0; i < program.op_count; ++i) {
     if ((program.ops[i].code == kNqPlanes) != (i == program.op_count - 1) || !is_valid_op(program, i)) return false;
   }
   return true;
 }
 
+// A map that an operation reads.
+struct MapInput {
+  const int16_t* data;
+  int32_t channels, height, width, frac;
+
+  int64_t size() const { return int64_t{channels} * height * width; }
+};
+
+// What it takes to run an operation without tensors; of what `op` points to, only steps and phases are used.
+struct MapStep {
+  NqOp op = {};
+  std::vector<MapInput> inputs;
+  int16_t* out = nullptr;
+};
+
 // Which buffer holds each operation's map, and how many values each buffer needs. A buffer is free again once the last
-// reader of its map has run, so a chain of any length takes two.
+// reader of its map has run, so a chain of any length takes two. A map goes where it fits most closely, else into the
+// largest buffer, which grows.
 struct MapPlan {
   std::vector<int32_t> buffer_of;  // by operation; -1 for planes
   std::vector<int64_t> buffer_size;
@@ -84,7 +145,8 @@ inline MapPlan plan_maps(const NqProgram& program) {
   std::vector<int32_t> last_reader(count);
   for (int32_t i = 0; i < count; ++i) {
     last_reader[i] = i;  // a map that nothing reads is free at once
-    if (program.ops[i].code != kNqGrid) last_reader[program.ops[i].input] = i;
+    const NqOp& op = program.ops[i];
+    for (int32_t k = 0; k < op.input_count; ++k) last_reader[op.inputs[k]] = i;
   }
   MapPlan plan{std::vector<int32_t>(count, -1), {}};
   std::vector<int32_t> free;
@@ -94,12 +156,16 @@ inline MapPlan plan_maps(const NqProgram& program) {
         free.push_back(static_cast<int32_t>(plan.buffer_size.size()));
         plan.buffer_size.push_back(0);
       }
-      const auto largest = std::max_element(free.begin(), free.end(), [&](int32_t a, int32_t b) {
-        return plan.buffer_size[a] < plan.buffer_size[b];
-      });
-      plan.buffer_of[i] = *largest;
-      plan.buffer_size[*largest] = std::max(plan.buffer_size[*largest], map_size(program.ops[i]));
-      free.erase(largest);
+      const int64_t size = map_size(program.ops[i]);
+      // Those that fit come first, the smallest of them at the front; then the others, the largest first.
+      const auto suits_better = [&](int32_t a, int32_t b) {
+        const int64_t room_a = plan.buffer_size[a], room_b = plan.buffer_size[b];
+        return room_a >= size && room_b >= size ? room_a < room_b : room_a > room_b;
+      };
+      const auto best = std::min_element(free.begin(), free.end(), suits_better);
+      plan.buffer_of[i] = *best;
+      plan.buffer_size[*best] = std::max(plan.buffer_size[*best], size);
+      free.erase(best);
     }
     for (int32_t j = 0; j <= i; ++j) {
       if (last_reader[j] == i && plan.buffer_of[j] >= 0) free.push_back(plan.buffer_of[j]);

@@ -10,27 +10,32 @@
 #include "nq_synthesis_plan.h"
 #include "nq_thread_pool.h"
 #include "synthesis_conv.h"
+#include "synthesis_maps.h"
 
 namespace nq {
 namespace {
 
 // One operation, with its own copy of the tensors that the caller's descriptor points to.
-struct Step {
-  NqOp op;
-  const int16_t* in = nullptr;
-  int16_t* out = nullptr;
+struct Step : MapStep {
+  const int16_t* in() const { return inputs[0].data; }
+
   std::vector<int16_t> values;
   std::vector<int32_t> bias, multiplier, shift;
+  std::vector<uint32_t> steps, phases;
   ConvLayer conv = {};
 };
 
-const ConvKernels* kernels_of(int32_t level) {
-  if (level < 0 || level > nq_cpu_level()) return nullptr;
+struct Kernels {
+  const ConvKernels& conv;
+  const MapKernels& maps;
+};
+
+Kernels kernels_of(int32_t level) {
 #if defined(__x86_64__)
-  if (level == 2) return &avx512_kernels();
-  if (level == 1) return &avx2_kernels();
+  if (level == 2) return {avx512_kernels(), avx512_map_kernels()};
+  if (level == 1) return {avx2_kernels(), avx2_map_kernels()};
 #endif
-  return &scalar_kernels();
+  return {scalar_kernels(), scalar_map_kernels()};
 }
 
 // Dense weights [out, in, k, k] in the order that ConvLayer describes.
@@ -78,8 +83,8 @@ void write_samples(const int16_t* in, int32_t count, int32_t step, int32_t frac,
 
 class Synthesizer {
  public:
-  Synthesizer(const NqProgram& program, int32_t threads, const ConvKernels& kernels)
-      : program_(program), kernels_(kernels), threads_(threads), pool_(threads) {
+  Synthesizer(const NqProgram& program, int32_t threads, const Kernels& kernels)
+      : program_(program), kernels_(kernels.conv), map_kernels_(kernels.maps), threads_(threads), pool_(threads) {
     copy_tables();
     const MapPlan plan = plan_maps(program);
     for (const int64_t size : plan.buffer_size) maps_.emplace_back(new int16_t[size]);
@@ -88,13 +93,13 @@ class Synthesizer {
       Step& step = steps_[i];
       step.op = program.ops[i];
       if (plan.buffer_of[i] >= 0) step.out = maps_[plan.buffer_of[i]].get();
+      copy_inputs(step);
       if (step.op.code == kNqGrid) {
         step.values.assign(step.op.values, step.op.values + step.op.times * map_size(step.op));
         copy_factors(step);
-      } else {
-        step.in = steps_[step.op.input].out;
       }
-      if (step.op.code == kNqConv) prepare_conv(step, program.ops[step.op.input]);
+      if (step.op.code == kNqConv) prepare_conv(step);
+      if (step.op.code == kNqFrequency) copy_angles(step);
     }
     packed_.reset(new int16_t[packed_size_]);
   }
@@ -105,8 +110,8 @@ class Synthesizer {
       switch (step.op.code) {
         case kNqGrid: run_grid(step, t); break;
         case kNqConv: run_conv(step); break;
-        case kNqShuffle: run_shuffle(step); break;
-        default: run_planes(step, planes, strides);
+        case kNqPlanes: run_planes(step, planes, strides); break;
+        default: run_map(step, t, program_.tables.sine, map_kernels_, pool_);
       }
     }
     return kNqOk;
@@ -114,9 +119,28 @@ class Synthesizer {
 
  private:
   void copy_tables() {
-    const int32_t* const tables[] = {program_.tables.gelu, program_.tables.silu, program_.tables.half_tanh};
-    for (const int32_t* table : tables) tables_.insert(tables_.end(), table, table + kNqTableSize);
-    program_.tables = {&tables_[0], &tables_[kNqTableSize], &tables_[2 * kNqTableSize]};
+    const NqTables& from = program_.tables;
+    for (const int32_t* table : {from.gelu, from.silu, from.half_tanh, from.sine}) {
+      tables_.insert(tables_.end(), table, table + kNqTableSize);
+    }
+    const int32_t* const copy = tables_.data();
+    program_.tables = {copy, copy + kNqTableSize, copy + 2 * kNqTableSize, copy + 3 * kNqTableSize};
+  }
+
+  void copy_inputs(Step& step) {
+    for (int32_t k = 0; k < step.op.input_count; ++k) {
+      const Step& source = steps_[step.op.inputs[k]];
+      step.inputs.push_back({source.out, source.op.channels, source.op.height, source.op.width, source.op.frac});
+    }
+    step.op.inputs = nullptr;
+  }
+
+  static void copy_angles(Step& step) {
+    const int32_t count = step.op.channels / 2;
+    step.steps.assign(step.op.steps, step.op.steps + count);
+    step.phases.assign(step.op.phases, step.op.phases + count);
+    step.op.steps = step.steps.data();
+    step.op.phases = step.phases.data();
   }
 
   static void copy_factors(Step& step) {
@@ -124,11 +148,11 @@ class Synthesizer {
     step.shift.assign(step.op.shift, step.op.shift + step.op.channels);
   }
 
-  void prepare_conv(Step& step, const NqOp& input) {
+  void prepare_conv(Step& step) {
     const NqOp& op = step.op;
     copy_factors(step);
     step.bias.assign(op.bias, op.bias + op.channels);
-    const int32_t in_channels = fan_in(op, input);
+    const int32_t in_channels = op.depthwise ? 1 : step.inputs[0].channels;
     if (op.depthwise) {
       step.values.assign(op.values, op.values + int64_t{op.channels} * op.kernel * op.kernel);
     } else {
@@ -149,16 +173,10 @@ class Synthesizer {
     const int64_t p = nq_grid_position(t, program_.frames, op.times);
     const int64_t i = p >> kNqGridFractionBits, j = std::min<int64_t>(i + 1, op.times - 1);
     const int32_t fraction = static_cast<int32_t>(p & ((1 << kNqGridFractionBits) - 1));
-    const int32_t low = nq_low(op.map_width), high = nq_high(op.map_width);
     pool_.run(op.channels, [&](int64_t c) {
-      const int16_t* const first = step.values.data() + i * size + c * area;
-      const int16_t* const second = step.values.data() + j * size + c * area;
-      const int32_t multiplier = step.multiplier[c], shift = step.shift[c];
-      int16_t* const out = step.out + c * area;
-      for (int64_t x = 0; x < area; ++x) {
-        const int32_t v = nq_blend(first[x], second[x], fraction);
-        out[x] = static_cast<int16_t>(nq_requantize(v, multiplier, shift, low, high));
-      }
+      const int16_t* const channel = step.values.data() + c * area;
+      const NqBlend blend = {fraction, step.multiplier[c], step.shift[c], nq_low(op.map_width), nq_high(op.map_width)};
+      map_kernels_.blend(channel + i * size, channel + j * size, area, blend, step.out + c * area);
     });
   }
 
@@ -167,7 +185,7 @@ class Synthesizer {
     const int64_t area = map_area(step.op), pad = (c.kernel - 1) / 2;
     const int32_t lanes = step.op.depthwise ? 1 : 2;
     pool_.run(step.op.depthwise ? c.channels : c.pairs(), [&](int64_t item) {
-      const int16_t* const first = step.in + item * lanes * area;
+      const int16_t* const first = step.in() + item * lanes * area;
       const bool has_second = lanes == 2 && 2 * item + 1 < c.in_channels;
       int16_t* target = packed_.get() + item * c.rows() * c.pitch * lanes;
       for (int64_t row = -pad; row < c.height + pad; ++row, target += c.pitch * lanes) {
@@ -202,22 +220,6 @@ class Synthesizer {
     });
   }
 
-  // formats/nq.md 6.4.
-  void run_shuffle(const Step& step) {
-    const NqOp& op = step.op;
-    const int32_t r = op.ratio, in_width = op.width / r, in_height = op.height / r;
-    pool_.run(op.channels, [&](int64_t c) {
-      for (int32_t y = 0; y < op.height; ++y) {
-        int16_t* const out = step.out + (c * op.height + y) * op.width;
-        for (int32_t b = 0; b < r; ++b) {
-          const int64_t channel = (c * r + y % r) * r + b;
-          const int16_t* const in = step.in + (channel * in_height + y / r) * in_width;
-          for (int32_t x = 0; x < in_width; ++x) out[int64_t{x} * r + b] = in[x];
-        }
-      }
-    });
-  }
-
   // formats/nq.md 6.6.
   void run_planes(const Step& step, void* const* planes, const int64_t* strides) {
     int64_t first = 0;
@@ -228,7 +230,7 @@ class Synthesizer {
         char* const out = static_cast<char*>(planes[k]) + y * strides[k];
         for (int32_t j = 0; j < std::min(columns, plane.width); ++j) {
           const int64_t channel = first + y % rows * columns + j;
-          const int16_t* const in = step.in + (channel * step.op.height + y / rows) * step.op.width;
+          const int16_t* const in = step.in() + (channel * step.op.height + y / rows) * step.op.width;
           const int32_t count = (plane.width - j + columns - 1) / columns;
           if (program_.depth == 8) {
             write_samples(in, count, columns, step.op.frac, 8, reinterpret_cast<uint8_t*>(out) + j);
@@ -243,6 +245,7 @@ class Synthesizer {
 
   NqProgram program_;  // its `ops` are the caller's and not used after construction
   const ConvKernels& kernels_;
+  const MapKernels& map_kernels_;
   const int64_t threads_;
   std::vector<int32_t> tables_;
   std::vector<std::unique_ptr<int16_t[]>> maps_;
@@ -267,10 +270,9 @@ int32_t nq_cpu_level() {
 int32_t nq_synth_create(const NqProgram* program, int32_t threads, int32_t level, void** handle) {
   *handle = nullptr;
   if (!nq::is_valid_program(*program) || threads < 1) return kNqBadProgram;
-  const nq::ConvKernels* const kernels = nq::kernels_of(level);
-  if (!kernels) return kNqBadLevel;
+  if (level < 0 || level > nq_cpu_level()) return kNqBadLevel;
   try {
-    *handle = new nq::Synthesizer(*program, threads, *kernels);
+    *handle = new nq::Synthesizer(*program, threads, nq::kernels_of(level));
   } catch (const std::bad_alloc&) {
     return kNqNoResources;
   } catch (const std::system_error&) {

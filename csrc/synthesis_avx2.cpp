@@ -1,4 +1,4 @@
-// Convolution kernels for AVX2, called only where the CPU has it.
+// Synthesis kernels for AVX2, called only where the CPU has it.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -25,7 +25,9 @@ NQ_TARGET inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) {
 }  // namespace nq
 
 #include "synthesis_conv_kernels.h"
+#include "synthesis_map_kernels.h"
 
 const nq::ConvKernels& nq::avx2_kernels() { return kKernels; }
+const nq::MapKernels& nq::avx2_map_kernels() { return kMapKernels; }
 
 #endif  // __x86_64__

@@ -18,12 +18,28 @@ namespace {
 
 static_assert(kLanes * kSpan <= kMaxTile && kBlock <= kMaxBlock, "packing pads for the largest tile");
 
-// Accumulators to map values: rescale, clamp, activation (6.3). The first loop has no branch so that it vectorises.
+// Of a tile's values p. The activation is known before each loop, so that the loops have no branch and vectorise.
+NQ_TARGET void activate(const int32_t* __restrict p, int32_t count, const NqEpilogue& e, int16_t* __restrict out) {
+  const int32_t frac = e.frac;
+  if (e.activation == kNqNone) {
+    for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(p[x]);
+  } else if (e.activation == kNqRelu) {
+    for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(p[x] > 0 ? p[x] : 0);
+  } else if (e.activation == kNqHalfTanh) {
+    for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(nq_activate(p[x], e));
+  } else {
+    const int32_t* const table = e.activation == kNqGelu ? e.tables.gelu : e.tables.silu;
+    for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(nq_gate(p[x], frac, table));
+  }
+}
+
+// Accumulators to map values: rescale, clamp, activation (6.3).
 NQ_TARGET void finish(const int32_t* acc, int32_t count, int32_t multiplier, int32_t shift, const NqEpilogue& e,
                       int16_t* out) {
   int32_t p[kMaxTile];
-  for (int32_t x = 0; x < count; ++x) p[x] = nq_requantize(acc[x], multiplier, shift, e.p_low, e.p_high);
-  for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(nq_activate(p[x], e));
+  const int32_t low = e.p_low, high = e.p_high;
+  for (int32_t x = 0; x < count; ++x) p[x] = nq_requantize(acc[x], multiplier, shift, low, high);
+  activate(p, count, e, out);
 }
 
 // Accumulators of kOut channels by kVectors vectors of columns; `input` is the tile's top left packed pair.

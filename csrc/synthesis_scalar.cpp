@@ -1,4 +1,4 @@
-// Convolution kernels in plain C++: what every machine runs, and what the vector paths are compared with.
+// Synthesis kernels in plain C++: what every machine runs, and what the vector paths are compared with.
 #include <cstdint>
 
 #define NQ_TARGET
@@ -40,5 +40,7 @@ inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) {
 }  // namespace nq
 
 #include "synthesis_conv_kernels.h"
+#include "synthesis_map_kernels.h"
 
 const nq::ConvKernels& nq::scalar_kernels() { return kKernels; }
+const nq::MapKernels& nq::scalar_map_kernels() { return kMapKernels; }

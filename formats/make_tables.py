@@ -1,6 +1,6 @@
-"""Generates the normative integer tables of formats/nq.md, sections 3.3 and 6.5.
+"""Generates the normative integer tables of formats/nq.md, sections 3.3, 3.6, 6.5 and 6.7.
 
-`python formats/make_tables.py FOLDER` writes both files. The shipped ones are what counts; this program shows where
+`python formats/make_tables.py FOLDER` writes all files. The shipped ones are what counts; this program shows where
 they come from and gives them again, digit for digit. It works in decimal arithmetic of 50 digits, so no result depends
 on a machine's libm, and no entry is near enough to a half for its rounding to be in doubt (`round_exactly` checks it).
 """
@@ -20,6 +20,7 @@ DOUBT = Decimal("1e-30")
 """The series below are exact to about 1e-45; a value this near to a half would need more digits."""
 
 ROWS = 32
+PHASES = 5
 TOTAL = 1 << 16
 ENTRIES = 4096
 Q15 = 1 << 15
@@ -67,6 +68,31 @@ def gaussian() -> dict[str, list[list[int]]]:
     return {"frequencies": [gaussian_row(row) for row in range(ROWS)]}
 
 
+def logistic_row(row: int, phase: int) -> list[int]:
+    """Frequencies of one row at one phase: 2 L + 1 symbols from -L to L, then the escape; their sum is 2^16.
+
+    A logistic distribution with mean phase / 8. Every frequency is at least 1, as in `gaussian_row`; what rounding
+    leaves goes to the symbol 0. L depends on the row alone: at 6.5 standard deviations the tails hold 2^-16.
+    """
+    sigma = Decimal(2) ** (Decimal(row - 16) / 4)
+    half_width = max(4, int((sigma * Decimal("6.5")).quantize(Decimal("1e-30")).to_integral_value(ROUND_CEILING)))
+    unit, mean = sigma * Decimal(3).sqrt() / PI, Decimal(phase) / 8
+    bounds = range(-half_width, half_width + 2)
+    edges = [1 / (1 + ((mean + Decimal("0.5") - h) / unit).exp()) for h in bounds]
+    mass = [high - low for low, high in pairwise(edges)]
+    mass.append(edges[0] + 1 - edges[-1])
+    expected = [TOTAL * p for p in mass]
+    scale = TOTAL - sum((1 - frequency for frequency in expected if frequency < 1), Decimal(0))
+    frequencies = [max(1, round_exactly(scale * p)) for p in mass]
+    frequencies[half_width] += TOTAL - sum(frequencies)
+    return frequencies
+
+
+def logistic() -> dict[str, list[list[int]]]:
+    """The file tables/logistic.json: `frequencies`, a list of each row's at each phase, five a row."""
+    return {"frequencies": [logistic_row(row, phase) for row in range(ROWS) for phase in range(PHASES)]}
+
+
 def activations() -> dict[str, list[int]]:
     """The file tables/activations.json: gates of GELU and SiLU and half the hyperbolic tangent, at i / 256, in Q15."""
     points = [Decimal(i) / 256 for i in range(-ENTRIES // 2, ENTRIES // 2)]
@@ -79,9 +105,28 @@ def activations() -> dict[str, list[int]]:
     }
 
 
+def first_quadrant_sine(x: Decimal) -> Decimal:
+    """sin(x) for 0 <= x <= pi / 2, by its power series."""
+    term, total, n = x, x, 1
+    while abs(term) > Decimal("1e-48"):
+        n += 2
+        term = -term * x * x / (n * (n - 1))
+        total += term
+    return total
+
+
+def sine() -> dict[str, list[int]]:
+    """The file tables/sine.json: one turn of a sine in Q15, whose symmetries are exact."""
+    quarter = ENTRIES // 4
+    rise = [round_exactly(Q15 * first_quadrant_sine(2 * PI * i / ENTRIES)) for i in range(quarter + 1)]
+    half = rise[:-1] + rise[:0:-1]
+    return {"sine": half + [-value for value in half]}
+
+
 def write(folder: Path) -> None:
-    """Write both files into `folder`, one list a line."""
-    for name, content in (("gaussian", gaussian()), ("activations", activations())):
+    """Write the files into `folder`, one list a line."""
+    for make in (gaussian, logistic, activations, sine):
+        name, content = make.__name__, make()
         text = json.dumps(content, separators=(",", ":")).replace("],", "],\n").replace(":[", ":\n[")
         (folder / f"{name}.json").write_text(text + "\n")
 

@@ -1,4 +1,4 @@
-"""The normative integer tables, read from tables/*.json and checked by their SHA-256 (formats/nq.md, 3.3 and 6.5).
+"""The normative integer tables, read from tables/*.json and checked by their SHA-256 (formats/nq.md, 3 and 6).
 
 `make_tables.py` generates the files. Nothing here computes with floating point.
 """
@@ -21,7 +21,9 @@ from nqcodec.errors import NqError
 Int32 = npt.NDArray[np.int32]
 
 GAUSSIAN_SHA256 = "1e16486e8bdbc3b4b63999b6cd2ee56f016eb86ac559552566a085f63328e8bb"
+LOGISTIC_SHA256 = "6d5ea815a645b77bfa105a116d57472e87ecf642f2386ae176e7f08ee9be611b"
 ACTIVATIONS_SHA256 = "02ec43b3b3a63a50509527ed94fdb023a4c081dab7b6bccdb80f638b0113c2b2"
+SINE_SHA256 = "0bd4d3323a34013d96c313c4a038324ebf4fb3e138d2a7d4d23da5570bd6deba"
 """Of all integers of the file in order, each as four bytes, little-endian."""
 
 TOTAL = 1 << 16
@@ -31,12 +33,12 @@ MAX_ROW_SYMBOLS = 256
 
 
 @dataclass(frozen=True)
-class GaussianTable:
-    """Frequencies of the Gaussian model; arrays are read-only.
+class FrequencyTable:
+    """Frequencies of a static model; arrays are read-only.
 
     Attributes:
-        half_width: int32 [32], L of each row.
-        cumulative: int32 [32, 257]; row r holds c[0] .. c[2 L + 2], then 65536 to its end.
+        half_width: int32 [rows], L of each row.
+        cumulative: int32 [rows, 257]; row r holds c[0] .. c[2 L + 2], then 65536 to its end.
     """
 
     half_width: Int32
@@ -77,16 +79,26 @@ def _frozen(values: npt.ArrayLike) -> Int32:
     return array
 
 
-@cache
-def gaussian() -> GaussianTable:
-    """The Gaussian model's table; raises NqError where the installed file is missing or altered."""
-    rows = _read("gaussian")["frequencies"]
-    _check("gaussian", rows, GAUSSIAN_SHA256)
+def _frequencies(name: str, expected: str) -> FrequencyTable:
+    rows = _read(name)["frequencies"]
+    _check(name, rows, expected)
     cumulative = np.full((len(rows), MAX_ROW_SYMBOLS + 1), TOTAL, np.int32)
     for row, frequencies in enumerate(rows):
         cumulative[row, 0] = 0
         cumulative[row, 1 : len(frequencies) + 1] = np.cumsum(frequencies)
-    return GaussianTable(_frozen([len(row) // 2 - 1 for row in rows]), _frozen(cumulative))
+    return FrequencyTable(_frozen([len(row) // 2 - 1 for row in rows]), _frozen(cumulative))
+
+
+@cache
+def gaussian() -> FrequencyTable:
+    """The Gaussian model's table of 32 rows; raises NqError where the installed file is missing or altered."""
+    return _frequencies("gaussian", GAUSSIAN_SHA256)
+
+
+@cache
+def logistic() -> FrequencyTable:
+    """The context model's table of 160 rows, row r at phase q being 5 r + q; raises NqError as `gaussian` does."""
+    return _frequencies("logistic", LOGISTIC_SHA256)
 
 
 @cache
@@ -96,3 +108,11 @@ def activations() -> ActivationTable:
     names = ("gelu", "silu", "half_tanh")
     _check("activations", [content[name] for name in names], ACTIVATIONS_SHA256)
     return ActivationTable(*(_frozen(content[name]) for name in names))
+
+
+@cache
+def sine() -> Int32:
+    """One turn of a sine in 1/32768, int32 [4096], read-only; raises NqError as `activations` does."""
+    values = _read("sine")["sine"]
+    _check("sine", [values], SINE_SHA256)
+    return _frozen(values)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nqcodec.hadamard import definition
-from nqcodec.program import Activation, Conv, Grid, Operation, Program
+from nqcodec.operations import Activation, Conv, Grid, Operation
+from nqcodec.program import Program
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
@@ -30,6 +31,10 @@ LATENT_BITS = (2, 12)
 USED_WIDTH_RANGE = (8, 12)
 GAIN_RANGE = (0, 6)
 BITS_RANGE = {"weight": WEIGHT_BITS, "bias": BIAS_BITS, "latent": LATENT_BITS}
+CONTEXT_NEIGHBOURS = 14
+CONTEXT_BASE_RANGE = (1, 65535)
+CONTEXT_MEAN_RANGE = (-256, 255)
+CONTEXT_SPREAD_RANGE = (0, 255)
 GRID_FRACTION_BITS = 16
 HALF_TANH_FRAC = 12
 """Fractional bits of what goes into the half_tanh table (formats/nq.md, 6.5)."""
@@ -48,6 +53,23 @@ class Hadamard:
     gain: int
 
 
+@dataclass(frozen=True)
+class Context:
+    """Weights by which a latent's values are predicted from the ones before them (formats/nq.md, 3.6).
+
+    Attributes:
+        base: spread of a value whose neighbours were all predicted exactly, in 1/512.
+        mean: of each of the 14 neighbours, its weight in the prediction, in 1/64.
+        spread: of each of the 14 neighbours, the weight of its residual in the spread, in 1/64.
+
+    A neighbour whose two weights are 0 is not used.
+    """
+
+    base: int
+    mean: tuple[int, ...]
+    spread: tuple[int, ...]
+
+
 @dataclass
 class IntTensor:
     """One integer tensor.
@@ -58,12 +80,14 @@ class IntTensor:
         steps: int32 step indices, one, or one a channel (weights: output channels; latents: channels);
             value = integer * 2^(step / 8).
         hadamard: for a weight [out, in, k, k] whose values are its orthonormal transform along `in`, else None.
+        context: for a latent, the weights of the context model, which codes it where that is smaller; else None.
     """
 
     values: Int32
     bits: int
     steps: Int32
     hadamard: Hadamard | None = None
+    context: Context | None = None
 
     @property
     def low(self) -> int:
@@ -126,7 +150,7 @@ def rescale(values: npt.NDArray[np.integer], multiplier: npt.ArrayLike, shift: n
 
 @dataclass(frozen=True)
 class Rescaled:
-    """Derived constants of one operation with a format: what every backend computes with.
+    """Derived constants of one operation with tensors: what every backend computes with.
 
     `multiplier` and `shift` have one entry a channel; `bias` is in accumulator units (zero for grids); `weight` is
     the weight as used, [out, in, k, k] (empty for grids).
@@ -185,7 +209,7 @@ def derive(network: IntegerNetwork, index: int, transform: definition.Transform 
 
 
 def validate(network: IntegerNetwork, transform: definition.Transform = definition.transform) -> list[Rescaled | None]:
-    """Check every rule of formats/nq.md 6 and return each operation's derived constants.
+    """Check every rule of formats/nq.md 6 and return each operation's derived constants, None for one without tensors.
 
     `transform` does what `definition.transform` does, perhaps faster.
 
@@ -194,16 +218,15 @@ def validate(network: IntegerNetwork, transform: definition.Transform = definiti
     """
     derived: list[Rescaled | None] = []
     for index, op in enumerate(network.program.operations):
-        layer = network.layers[index]
-        if not op.has_format:
-            derived.append(None)
-            continue
-        _check_ranges(index, op, layer)
-        for name, shape in network.program.tensors(index).items():
+        layer, shapes = network.layers[index], network.program.tensors(index)
+        if op.has_format:
+            _check_ranges(index, op, layer)
+        for name, shape in shapes.items():
             where = f"operation {index} ({op.name}) {name}"
             _check_tensor(where, layer.tensors[name], name, shape)
             _check_hadamard(where, layer.tensors[name], name, op)
-        derived.append(derive(network, index, transform))
+            _check_context(where, layer.tensors[name].context, name)
+        derived.append(derive(network, index, transform) if shapes else None)
     return derived
 
 
@@ -222,6 +245,32 @@ def _check_hadamard(where: str, tensor: IntTensor, name: str, op: Operation) -> 
     for what, value, (low, high) in claims:
         if not low <= value <= high:
             raise ValueError(f"{where}: {what} {value} is outside {low}..{high}")
+
+
+def check_context(context: Context) -> None:
+    """Raise ValueError unless the weights are those of the context model (formats/nq.md, 4)."""
+    claims = (
+        ("base", (context.base,), 1, CONTEXT_BASE_RANGE),
+        ("mean weight", context.mean, CONTEXT_NEIGHBOURS, CONTEXT_MEAN_RANGE),
+        ("spread weight", context.spread, CONTEXT_NEIGHBOURS, CONTEXT_SPREAD_RANGE),
+    )
+    for what, values, count, (low, high) in claims:
+        if len(values) != count:
+            raise ValueError(f"context: {len(values)} {what}s instead of {count}")
+        for value in values:
+            if not low <= value <= high:
+                raise ValueError(f"context: {what} {value} is outside {low}..{high}")
+
+
+def _check_context(where: str, context: Context | None, name: str) -> None:
+    if context is None:
+        return
+    if name != "latent":
+        raise ValueError(f"{where}: only a latent has a context model")
+    try:
+        check_context(context)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def channel_axis(name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log2
 
 import numpy as np
+from random_programs import random_program
 
 from nqcodec.network import (
     BIAS_BITS,
@@ -24,13 +25,13 @@ from nqcodec.network import (
     Layer,
     validate,
 )
-from nqcodec.program import Activation, Conv, Grid, Operation, Planes, Program, Shuffle, head_channels
+from nqcodec.operations import Activation, Conv, Grid
+from nqcodec.program import Program
 from nqcodec.video import Chroma, Video
 
 EXPONENTS = (-31 * 8, 14 * 8 + 7)
 """Least and largest exponent of a rescale: shifts 46 and 1 (formats/nq.md, 6.1)."""
 
-KERNELS = (1, 3, 5, 7)
 STEP_SPREAD = 6
 """Most that a channel's step index differs from the tensor's."""
 
@@ -40,34 +41,6 @@ def random_video(rng: np.random.Generator) -> Video:
     width, height = (int(rng.choice([1, 2, 3, 5, 8, 17, 33, 70])) for _ in range(2))
     chroma = Chroma(int(rng.integers(4)))
     return Video(width, height, int(rng.integers(1, 8)), chroma=chroma, depth=int(rng.choice([8, 10, 12])))
-
-
-def random_program(rng: np.random.Generator, video: Video) -> Program:
-    """Grid, convolutions and shuffles up to a head for `video`, with maps that nothing reads in between."""
-    ratio = int(rng.choice([r for r in (1, 2, 4) if all(r % s == 0 for s in video.chroma.sub)]))
-    strides = [int(r) for r in rng.integers(1, 6, int(rng.integers(0, 3)))]
-    scale = ratio * int(np.prod(strides, initial=1))
-    height, width = (-(-size // scale) + int(rng.integers(0, 2)) for size in (video.height, video.width))
-    frames = max(video.frames, 1)
-    times = int(rng.choice([1, frames, int(rng.integers(1, 2 * frames + 2))]))
-    operations: list[Operation] = [Grid((), times, int(rng.integers(1, 10)), height, width)]
-    channels = operations[0].shape([])[0]
-    for stride in strides:
-        if rng.random() < 0.3:
-            operations.append(_random_conv(rng, len(operations) - 1, channels, depthwise=True))
-        if rng.random() < 0.3:
-            operations.append(_random_conv(rng, len(operations) - 1, int(rng.integers(1, 4))))
-            operations.append(_random_conv(rng, len(operations) - 2, channels, depthwise=True))
-        channels = int(rng.integers(1, 8 if stride < 3 else 3))
-        operations.append(_random_conv(rng, len(operations) - 1, channels * stride**2))
-        operations.append(Shuffle((len(operations) - 1,), stride))
-    operations.append(_random_conv(rng, len(operations) - 1, head_channels(video.chroma, ratio)))
-    operations.append(Planes((len(operations) - 1,), ratio))
-    return Program.of(operations, video)
-
-
-def _random_conv(rng: np.random.Generator, source: int, channels: int, *, depthwise: bool = False) -> Conv:
-    return Conv((source,), channels, int(rng.choice(KERNELS)), depthwise, Activation(int(rng.integers(5))))
 
 
 def random_network(rng: np.random.Generator, video: Video, program: Program | None = None) -> IntegerNetwork:

@@ -7,21 +7,38 @@ the JSON file.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
+from math import isqrt
 from pathlib import Path
 
 from nqcodec.network import IntegerNetwork, IntTensor
-from nqcodec.program import Conv, Grid, Planes, Shuffle
+from nqcodec.operations import (
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    Frequency,
+    Grid,
+    Mul,
+    Norm,
+    Operation,
+    Planes,
+    Shuffle,
+    Tile,
+    Upsample,
+)
 from nqcodec.video import Video
 
 Map = list[list[list[int]]]
 M = (32768, 35734, 38968, 42495, 46341, 50535, 55109, 60097)
-TABLE_FILE = Path(__file__).parent.parent / "formats" / "tables" / "activations.json"
+TABLES = Path(__file__).parent.parent / "formats" / "tables"
 
 
 @cache
 def table(name: str) -> list[int]:
-    return list(json.loads(TABLE_FILE.read_text())[name])
+    file = TABLES / ("sine.json" if name == "sine" else "activations.json")
+    return list(json.loads(file.read_text())[name])
 
 
 def clamp(x: int, a: int, b: int) -> int:
@@ -118,15 +135,84 @@ def conv(network: IntegerNetwork, index: int, source: Map) -> Map:
     return [[[value(o, y, x) for x in range(width)] for y in range(height)] for o in range(op.out_channels)]
 
 
-def shuffle(source: Map, r: int) -> Map:
+def fold(source: Map, rows: int, columns: int) -> Map:
     height, width = len(source[0]), len(source[0][0])
-    out = [[[0] * (width * r) for _ in range(height * r)] for _ in range(len(source) // r**2)]
+    out = [[[0] * (width * columns) for _ in range(height * rows)] for _ in range(len(source) // (rows * columns))]
     for c in range(len(out)):
         for y in range(height):
             for x in range(width):
-                for a in range(r):
-                    for b in range(r):
-                        out[c][y * r + a][x * r + b] = source[c * r * r + a * r + b][y][x]
+                for a in range(rows):
+                    for b in range(columns):
+                        out[c][y * rows + a][x * columns + b] = source[(c * rows + a) * columns + b][y][x]
+    return out
+
+
+def frequency(op: Frequency, t: int, width: int, frac: int) -> Map:
+    out = []
+    for step, phase in zip(op.steps, op.phases, strict=True):
+        i = ((phase + t * step + 2**19) % 2**32) >> 20
+        for entry in (table("sine")[i], table("sine")[(i + 1024) & 4095]):
+            out.append([[clamp_width(shift(entry, 15 - frac), width)]])
+    return out
+
+
+def upsample(source: Map, op: Upsample) -> Map:
+    def weights(y: int, size: int) -> list[tuple[int, int]]:
+        p, r = 2 * y + 1 - op.ratio, op.ratio
+        i = p // (2 * r)
+        f = (128 * (p - 2 * r * i) + r) // (2 * r)
+        return [(clamp(i, 0, size - 1), 128 - f), (clamp(i + 1, 0, size - 1), f)]
+
+    def value(c: list[list[int]], y: int, x: int) -> int:
+        total = 0
+        for i, w in weights(y, len(c)):
+            for j, v in weights(x, len(c[0])):
+                total += w * v * c[i][j]
+        return (total + 2**13) >> 14
+
+    return [[[value(c, y, x) for x in range(op.width)] for y in range(op.height)] for c in source]
+
+
+def tile(source: Map, op: Tile) -> Map:
+    return [[[c[y % len(c)][x % len(c[0])] for x in range(op.width)] for y in range(op.height)] for c in source]
+
+
+def each(source: Map, function: Callable[[int], int]) -> Map:
+    return [[[function(x) for x in row] for row in c] for c in source]
+
+
+def concat(sources: list[Map], fracs: list[int], width: int, frac: int) -> Map:
+    out: Map = []
+    for source, own in zip(sources, fracs, strict=True):
+        out += each(source, lambda x, n=own - frac: clamp_width(shift(x, n), width))  # type: ignore[misc]
+    return out
+
+
+def pairwise(op: Operation, sources: list[Map], fracs: list[int], width: int, frac: int) -> Map:
+    (first, second), (fa, fb) = sources, fracs
+    e = max(fa, fb)
+
+    def value(a: int, b: int) -> int:
+        if isinstance(op, Add):
+            return clamp_width(shift((a << (e - fa)) + (b << (e - fb)), e - frac), width)
+        return clamp_width(shift(a * b, fa + fb - frac), width)
+
+    return [
+        [[value(a, b) for a, b in zip(*rows, strict=True)] for rows in zip(*maps, strict=True)]
+        for maps in zip(first, second, strict=True)
+    ]
+
+
+def norm(source: Map, width: int, frac: int) -> Map:
+    out = each(source, lambda _: 0)
+    for y in range(len(source[0])):
+        for x in range(len(source[0][0])):
+            column = [c[y][x] for c in source]
+            m = (256 * sum(column)) // len(column)
+            deviations = [256 * v - m for v in column]
+            r = max(isqrt((sum(d * d for d in deviations) // len(column)) << 16), 1)
+            for c, d in enumerate(deviations):
+                out[c][y][x] = clamp_width((d * (2**46 // r) + 2 ** (37 - frac)) >> (38 - frac), width)
     return out
 
 
@@ -147,17 +233,38 @@ def planes(source: Map, r: int, frac: int, video: Video) -> list[list[list[int]]
     return result
 
 
+def without_tensors(op: Operation, sources: list[Map], fracs: list[int], width: int, frac: int, t: int) -> Map:
+    """The map of an operation whose own format is (width, frac), from inputs of `fracs` fractional bits."""
+    if isinstance(op, Shuffle):
+        return fold(sources[0], op.ratio, op.ratio)
+    if isinstance(op, Fold):
+        return fold(sources[0], op.rows, op.columns)
+    if isinstance(op, Upsample):
+        return upsample(sources[0], op)
+    if isinstance(op, Tile):
+        return tile(sources[0], op)
+    if isinstance(op, Concat):
+        return concat(sources, fracs, width, frac)
+    if isinstance(op, Add | Mul):
+        return pairwise(op, sources, fracs, width, frac)
+    if isinstance(op, Norm):
+        return norm(sources[0], width, frac)
+    assert isinstance(op, Frequency)
+    return frequency(op, t, width, frac)
+
+
 def slow_frame(network: IntegerNetwork, video: Video, frames: int, t: int) -> list[list[list[int]]]:
     """Planes of frame t as nested lists [plane][row][column]."""
     maps: list[Map] = []
     for index, op in enumerate(network.program.operations):
+        layer, sources = network.layers[index], [maps[i] for i in op.inputs]
+        fracs = [network.map_format(i)[1] for i in op.inputs]
+        if isinstance(op, Planes):
+            return planes(sources[0], op.ratio, fracs[0], video)
         if isinstance(op, Grid):
             maps.append(grid(network, index, t, frames))
         elif isinstance(op, Conv):
-            maps.append(conv(network, index, maps[op.inputs[0]]))
-        elif isinstance(op, Shuffle):
-            maps.append(shuffle(maps[op.inputs[0]], op.ratio))
-        elif isinstance(op, Planes):
-            _, frac = network.map_format(index)
-            return planes(maps[op.inputs[0]], op.ratio, frac, video)
+            maps.append(conv(network, index, sources[0]))
+        else:
+            maps.append(without_tensors(op, sources, fracs, layer.width, layer.frac, t))
     raise AssertionError("no planes")

@@ -16,11 +16,28 @@ from random_networks import random_network
 from nqcodec.bitstream.chunks import SIGNATURE, pack_chunk, read_chunks
 from nqcodec.bitstream.file import NqFile, overhead_bytes, pack_file, parse_file, read_file
 from nqcodec.bitstream.header import VHDR_BYTES, pack_video, parse_video
+from nqcodec.bitstream.operations import pack_program, parse_program
 from nqcodec.bitstream.reader import Reader, write_sv, write_uv
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.cli.info import file_info, info_lines
 from nqcodec.errors import FormatError, LimitError, NqError, UnsupportedError
 from nqcodec.network import IntegerNetwork
-from nqcodec.program import Limits
+from nqcodec.operations import (
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    Frequency,
+    Grid,
+    Mul,
+    Norm,
+    Operation,
+    Planes,
+    Shuffle,
+    Tile,
+    Upsample,
+)
+from nqcodec.program import Limits, Program
 from nqcodec.video import Chroma, Colour, Video
 
 VIDEO = Video(37, 21, 3, Fraction(30000, 1001), Chroma.C420, 10, Colour(1, 13, 5, True, 2), Fraction(4, 3))
@@ -43,7 +60,7 @@ def assert_same(a: IntegerNetwork, b: IntegerNetwork) -> None:
         assert (left.width, left.frac, list(left.tensors)) == (right.width, right.frac, list(right.tensors))
         for name, tensor in left.tensors.items():
             other = right.tensors[name]
-            assert (tensor.bits, tensor.hadamard) == (other.bits, other.hadamard)
+            assert (tensor.bits, tensor.hadamard, tensor.context) == (other.bits, other.hadamard, other.context)
             np.testing.assert_array_equal(tensor.values, other.values)
             np.testing.assert_array_equal(
                 np.broadcast_to(tensor.steps, other.steps.shape if other.steps.size > 1 else tensor.steps.shape),
@@ -126,7 +143,7 @@ def test_sv_round_trip(value: int) -> None:
 def test_video_header_round_trip(video: Video) -> None:
     data = pack_video(video)
     assert len(data) == VHDR_BYTES
-    assert parse_video(Reader(data)) == ((1, 0), video)
+    assert parse_video(Reader(data)) == ((1, 1), video)
 
 
 def whole(data: bytes) -> NqFile:
@@ -186,9 +203,21 @@ def rebuilt(data: bytes, kind: str, change: object) -> bytes:
 
 
 def test_versions() -> None:
-    with pytest.raises(UnsupportedError, match=r"2\.0.*newer"):
+    with pytest.raises(UnsupportedError, match=r"2\.1.*newer"):
         whole(rebuilt(packed(), "VHDR", lambda p: p.__setitem__(0, 2)))
-    whole(rebuilt(packed(), "VHDR", lambda p: p.__setitem__(1, 9)))
+    for minor in (0, 9):
+        assert whole(rebuilt(packed(), "VHDR", lambda p, minor=minor: p.__setitem__(1, minor))).version == (1, minor)
+
+
+@pytest.mark.parametrize("minor", [0, 1, 2])
+def test_only_a_later_minor_version_may_lengthen_the_header(minor: int) -> None:
+    payload = pack_video(VIDEO)
+    longer = payload[:1] + bytes([minor]) + payload[2:] + b"\7"
+    if minor > 1:
+        assert parse_video(Reader(longer)) == ((1, minor), VIDEO)
+    else:
+        with pytest.raises(FormatError, match="1 bytes too many"):
+            parse_video(Reader(longer))
 
 
 @pytest.mark.parametrize(
@@ -250,3 +279,88 @@ def test_segment_payload_spoilt_under_a_right_crc_never_crashes() -> None:
 def test_crc_is_that_of_zip() -> None:
     chunk = pack_chunk("nOTE", b"123456789")
     assert chunk[-4:] == zlib.crc32(b"nOTE123456789").to_bytes(4, "little")
+
+
+SMALL = Video(15, 11, 3)
+EVERY_OPERATION: tuple[Operation, ...] = (
+    Grid((), 2, 4, 3, 4),
+    Conv((0,), 24, 3),
+    Shuffle((1,), 2),
+    Upsample((0,), 2, 6, 8),
+    Frequency((), (1, 1 << 31), ((1 << 32) - 1, 0)),
+    Tile((4,), 6, 8),
+    Concat((2, 3, 5)),
+    Fold((6,), 1, 2),
+    Conv((5,), 4, 1),
+    Add((3, 8)),
+    Mul((9, 3)),
+    Norm((10,)),
+    Concat((11, 2, 9)),
+    Conv((12,), 6, 1),
+    Planes((13,), 2),
+)
+
+
+def test_a_program_of_every_operation_byte_by_byte() -> None:
+    program = Program.of(list(EVERY_OPERATION), SMALL)
+    expected = [
+        "0f",
+        "01 02 04 03 04",
+        "02 01 18 03 00 00",
+        "03 01 02",
+        "05 03 02 06 08",
+        "0a 02 01000000 00000080 ffffffff 00000000",
+        "0c 01 06 08",
+        "06 03 04 03 01",
+        "0b 01 01 02",
+        "02 03 04 01 00 00",
+        "07 06 01",
+        "08 01 07",
+        "09 01",
+        "06 03 01 0a 03",
+        "02 01 06 01 00 00",
+        "04 01 02",
+    ]
+    data = pack_program(program)
+    assert data == bytes.fromhex(" ".join(expected))
+    reader = Reader(data)
+    assert parse_program(reader, SMALL) == program
+    assert reader.left == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("02 06 00", "0 inputs, outside 1..16"),
+        ("02 06 11", "17 inputs, outside 1..16"),
+        ("02 07 01", "reads 1 places back"),
+        ("02 01 01 01 01 01 07 01 02", "reads 2 places back"),
+        ("02 0a ff ff ff ff 0f 00", "2 lists of 4294967295 values do not fit the 1 bytes left"),
+        ("02 0a 01 00000000 000000", "2 lists of 1 values do not fit the 7 bytes left"),
+        ("02 0a 00 04 01 02", "at least one"),
+        ("03 01 01 06 06 08 05 01 11 06 08 04 01 02", "the program is not legal: upsampling by 17"),
+        ("03 01 01 06 06 08 0c 01 00 08 04 01 02", "a tiled map has at least one row"),
+        ("03 01 01 06 06 08 0b 01 00 01 04 01 02", "cannot be folded"),
+    ],
+)
+def test_programs_that_break_the_syntax_are_refused(data: str, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        parse_program(Reader(bytes.fromhex(data), path="bad.nq"), SMALL)
+
+
+def test_unknown_operations_are_of_another_version() -> None:
+    with pytest.raises(UnsupportedError, match="operation code 13"):
+        parse_program(Reader(bytes.fromhex("01 0d")), SMALL)
+
+
+def test_info_tells_every_operation() -> None:
+    segment = pack_segment(random_network(np.random.default_rng(2), SMALL, Program.of(list(EVERY_OPERATION), SMALL)))
+    info = file_info(parse_file(pack_file(SMALL, [(3, segment)]), "every.nq"), Limits())
+    operations = info["segments"][0]["operations"]
+    assert [op["operation"] for op in operations] == [op.name for op in EVERY_OPERATION]
+    assert (operations[4]["steps"], operations[4]["phases"]) == ([1, 1 << 31], [(1 << 32) - 1, 0])
+    assert (operations[5]["width"], "frac" in operations[5]) == (8, False)
+    assert all(op.has_format == ("frac" in told) for op, told in zip(EVERY_OPERATION, operations, strict=True))
+    text = "\n".join(info_lines(info))
+    assert "tile      height=6 width=8" in text
+    assert "grid      times=2 channels=4 height=3 width=4" in text

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nqcodec import segment_fit
 from nqcodec.clip import ClipInput
 from nqcodec.decode import Decoder, probe
 from nqcodec.encode import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
@@ -112,6 +113,52 @@ def test_one_fit_serves_several_rates(real: Path, tmp_path: Path) -> None:
     assert sum("min to fit" in event.text for event in events) == 1
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_several_rates_resume_to_the_same_files(real: Path, place: int, tmp_path: Path) -> None:
+    """Cut short while rate `place` is calibrated, with the rates before it done."""
+    rates = (0.8, 0.45)
+
+    def outputs(folder: str) -> tuple[Output, ...]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        return tuple(Output(tmp_path / folder / f"{bpp}.nq", Rate(bpp=bpp)) for bpp in rates)
+
+    begun: list[int] = []
+
+    def interrupt(event: Event) -> None:
+        if event.stage == "finetune":
+            begun.extend([event.step] if event.step == 8 else [])
+            if len(begun) == place + 1 and event.step > 40:
+                raise KeyboardInterrupt
+
+    clip = ClipInput(str(real))
+    encode_clips([ClipJob(clip, outputs("whole"))], QUICK)
+    with pytest.raises(KeyboardInterrupt):
+        encode_clips([ClipJob(clip, outputs("cut"))], QUICK, interrupt)
+    assert not list((tmp_path / "cut").glob("*.nq"))
+    encode_clips([ClipJob(clip, outputs("cut"))], replace(QUICK, resume=True))
+    for whole, cut in zip(outputs("whole"), outputs("cut"), strict=True):
+        assert whole.path.read_bytes() == cut.path.read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_further_rate_is_never_worse_than_a_lower_one(
+    real: Path, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a brief calibration is useless and the rates are near, the higher one is calibrated in full as well."""
+    monkeypatch.setattr(segment_fit, "LEAST_BRIEF", 0)
+    monkeypatch.setattr(segment_fit, "BRIEF_SHARE", share)
+    stages: list[int] = []
+    outputs = tuple(Output(tmp_path / f"{bpp}.nq", Rate(bpp=bpp)) for bpp in (0.62, 0.6))
+
+    def tell(event: Event) -> None:
+        if event.stage == "finetune" and event.step == event.steps:
+            stages.append(event.steps)
+
+    better, worse = encode_clips([ClipJob(ClipInput(str(real)), outputs)], QUICK, tell)
+    assert better.psnr["yuv"] > worse.psnr["yuv"]
+    assert stages == ([300, 300] if share == 0 else [300, 400])
+
+
 def test_no_work_folder_is_left(encoded: tuple[Path, EncodeReport, list[Event]]) -> None:
     assert [path.name for path in encoded[0].parent.iterdir()] == ["real.nq"]
 
@@ -130,7 +177,7 @@ def test_saved_fit_serves_other_rates(real: Path, tmp_path: Path) -> None:
 
 def test_impossible_rates_say_what_is_possible(real: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.nq"
-    for bpp in (0.01, 0.05):
+    for bpp in (0.01, 0.04):
         with pytest.raises(RateError, match="bpp"):
             encode(ClipInput(str(real)), out, Rate(bpp=bpp), QUICK)
     assert list(tmp_path.iterdir()) == []

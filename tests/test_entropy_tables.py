@@ -14,7 +14,7 @@ from nqcodec.formats import make_tables, tables
 SHIPPED = Path(tables.__file__).parent / "tables"
 
 
-@pytest.mark.parametrize("name", ["gaussian", "activations"])
+@pytest.mark.parametrize("name", ["gaussian", "logistic", "activations", "sine"])
 def test_generator_gives_the_shipped_files(tmp_path, name):
     make_tables.write(tmp_path)
     assert (tmp_path / f"{name}.json").read_bytes() == (SHIPPED / f"{name}.json").read_bytes()
@@ -22,7 +22,8 @@ def test_generator_gives_the_shipped_files(tmp_path, name):
 
 def test_specification_names_the_hashes_that_the_loader_checks():
     named = set(re.findall(r"[0-9a-f]{64}", (Path(tables.__file__).parent / "nq.md").read_text()))
-    assert {tables.GAUSSIAN_SHA256, tables.ACTIVATIONS_SHA256} <= named
+    checked = {tables.GAUSSIAN_SHA256, tables.LOGISTIC_SHA256, tables.ACTIVATIONS_SHA256, tables.SINE_SHA256}
+    assert checked <= named
 
 
 @pytest.mark.parametrize("row", range(32))
@@ -44,6 +45,31 @@ def test_gaussian_row(row):
     assert np.all(np.diff(body[width + 1 :]) <= 0)
 
 
+@pytest.mark.parametrize("row", range(32))
+@pytest.mark.parametrize("phase", range(5))
+def test_logistic_row(row, phase):
+    sigma = 2 ** ((row - 16) / 4)
+    width = int(tables.logistic().half_width[5 * row + phase])
+    assert width == max(4, math.ceil(6.5 * sigma - 1e-9))
+    cumulative = tables.logistic().cumulative[5 * row + phase]
+    frequencies = np.diff(cumulative[: 2 * width + 3])
+    assert cumulative[0] == 0
+    assert set(cumulative[2 * width + 2 :].tolist()) == {65536}
+    assert frequencies.min() >= 1
+    h = np.arange(-width, width + 1)
+    edges = np.append(h - 0.5, width + 0.5) - phase / 8
+    exact = 65536 * np.diff(0.5 + 0.5 * np.tanh(edges * math.pi / math.sqrt(12) / sigma))
+    body = frequencies[:-1]
+    # Beside rounding, only the floor of 1 in the tails moves mass, and in proportion.
+    assert np.all(np.abs(body - exact) <= 0.003 * exact + 10)
+    if sigma > 0.6:
+        mean = (body * h).sum() / body.sum()
+        deviation = math.sqrt((body * (h - mean) ** 2).sum() / body.sum())
+        assert mean == pytest.approx(phase / 8, abs=0.01)
+        # Integrating over unit intervals adds their own variance, 1/12.
+        assert deviation == pytest.approx(math.sqrt(sigma**2 + 1 / 12), rel=0.02)
+
+
 def test_activation_tables_against_floating_point():
     x = np.arange(-2048, 2048) / 256
     erf = np.array([math.erf(v / math.sqrt(2)) for v in x])
@@ -56,7 +82,17 @@ def test_activation_tables_against_floating_point():
         assert np.all(np.diff(table) >= 0)
 
 
+def test_sine_table_against_floating_point_and_its_symmetries():
+    table = tables.sine()
+    exact = [32768 * math.sin(2 * math.pi * i / 4096) for i in range(4096)]
+    assert np.all(np.abs(table - exact) <= 0.5 + 1e-6)
+    assert np.array_equal(table[2048:], -table[:2048])
+    assert np.array_equal(table[1:2048], table[2047:0:-1])
+
+
 def test_tables_cannot_be_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        tables.sine()[0] = 1
     with pytest.raises(ValueError, match="read-only"):
         tables.gaussian().cumulative[0, 0] = 1
 
@@ -74,11 +110,12 @@ def installed_elsewhere(tmp_path, monkeypatch):
     for path in SHIPPED.glob("*.json"):
         (tmp_path / "tables" / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(tables, "__file__", str(tmp_path / "tables.py"))
-    tables.gaussian.cache_clear()
-    tables.activations.cache_clear()
+    readers = (tables.gaussian, tables.logistic, tables.activations, tables.sine)
+    for reader in readers:
+        reader.cache_clear()
     yield tmp_path / "tables"
-    tables.gaussian.cache_clear()
-    tables.activations.cache_clear()
+    for reader in readers:
+        reader.cache_clear()
 
 
 def test_an_altered_table_is_refused(installed_elsewhere):
@@ -89,6 +126,14 @@ def test_an_altered_table_is_refused(installed_elsewhere):
     tables.gaussian.cache_clear()
     with pytest.raises(NqError, match=r"gaussian\.json is not the table"):
         tables.gaussian()
+
+
+def test_an_altered_sine_is_refused(installed_elsewhere):
+    content = json.loads((installed_elsewhere / "sine.json").read_text())
+    content["sine"][1] = 51
+    (installed_elsewhere / "sine.json").write_text(json.dumps(content))
+    with pytest.raises(NqError, match=r"sine\.json is not the table"):
+        tables.sine()
 
 
 def test_a_missing_table_is_named(installed_elsewhere):

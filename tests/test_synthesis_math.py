@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from math import isqrt
 
 import numpy as np
 import pytest
@@ -85,3 +86,82 @@ def test_activations(activation: int, width: int, frac: int) -> None:
 def test_sample(value: int, frac: int, depth: int) -> None:
     expected = slow.clamp(slow.shift(value, frac - depth) + 2 ** (depth - 1), 0, 2**depth - 1)
     assert hook("nq_math_sample", value, frac, depth) == expected
+
+
+MAP = st.integers(-(2**13), 2**13 - 1)
+WIDTH, FRAC = st.integers(8, 14), st.integers(0, 20)
+
+
+@given(st.integers(0, 2**32 - 1), WIDTH, FRAC)
+@example(2**32 - 1, 14, 20)
+@example((1 << 30) - (1 << 19), 14, 14)
+def test_sine(angle: int, width: int, frac: int) -> None:
+    entry = slow.table("sine")[((angle + 2**19) % 2**32) >> 20]
+    pointer = ctypes.c_void_p(tables.sine().ctypes.data)
+    got = hook("nq_math_sine", ctypes.c_uint32(angle), width, frac, pointer)  # type: ignore[arg-type]
+    assert got == slow.clamp_width(slow.shift(entry, 15 - frac), width)
+
+
+@pytest.mark.parametrize("ratio", range(1, 17))
+def test_phases_of_every_ratio(ratio: int) -> None:
+    """Output x of phase b lies between inputs x // ratio + first and the next, as 6.8 has it."""
+    first, second = ctypes.c_int32(), ctypes.c_int32()
+    for x in range(3 * ratio):
+        p = 2 * x + 1 - ratio
+        i = p // (2 * ratio)
+        assert LIBRARY is not None
+        LIBRARY.nq_math_phase(x % ratio, ratio, ctypes.byref(first), ctypes.byref(second))
+        assert x // ratio + first.value == i
+        assert second.value == (128 * (p - 2 * ratio * i) + ratio) // (2 * ratio)
+
+
+@given(MAP, st.integers(-20, 20), WIDTH)
+@example(1, -14, 14)
+@example(-1, -20, 14)
+@example(-(2**13), -20, 14)
+@example(2**12, -20, 14)
+def test_reformat(value: int, n: int, width: int) -> None:
+    assert hook("nq_math_reformat", value, n, width) == slow.clamp_width(slow.shift(value, n), width)
+
+
+@pytest.mark.parametrize("product", [False, True])
+@given(a=MAP, b=MAP, fa=FRAC, fb=FRAC, width=WIDTH, frac=FRAC)
+@example(a=-(2**13), b=-(2**13), fa=0, fb=20, width=14, frac=20)
+@example(a=-(2**13), b=-(2**13), fa=15, fb=0, width=14, frac=0)
+@example(a=-(2**13), b=-(2**13), fa=16, fb=0, width=14, frac=15)
+@example(a=-(2**13), b=-(2**13), fa=16, fb=0, width=14, frac=16)
+@example(a=-(2**13), b=-(2**13), fa=0, fb=18, width=14, frac=0)
+@example(a=-(2**13), b=-(2**13), fa=0, fb=16, width=14, frac=18)
+@example(a=-(2**13), b=-(2**13), fa=0, fb=0, width=14, frac=4)
+@example(a=-(2**13), b=-(2**13), fa=0, fb=0, width=14, frac=5)
+@example(a=-(2**13), b=-(2**13), fa=15, fb=15, width=14, frac=0)
+@example(a=-(2**13), b=-(2**13), fa=20, fb=20, width=8, frac=0)
+def test_pairs_in_the_bits_that_they_need(
+    product: bool, a: int, b: int, fa: int, fb: int, width: int, frac: int
+) -> None:
+    """Both ends of where 32 bits suffice are among the examples."""
+    op = (slow.Mul if product else slow.Add)((0, 1))
+    expected = slow.pairwise(op, [[[[a]]], [[[b]]]], [fa, fb], width, frac)[0][0][0]
+    assert hook("nq_math_pair", a, b, fa, fb, width, frac, int(product)) == expected
+
+
+@given(st.one_of(st.integers(0, 2**60 - 1), st.integers(0, 2**30 - 1).map(lambda r: r * r)), st.integers(-1, 1))
+@example((2**30 - 1) ** 2, -1)
+@example(0, 0)
+def test_isqrt_beside_squares(value: int, beside: int) -> None:
+    v = max(value + beside, 0)
+    assert hook("nq_math_isqrt", ctypes.c_int64(v), wide=True) == isqrt(v)  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 2**16), st.data())
+def test_mean_rounds_down(channels: int, data: st.DataObject) -> None:
+    total = data.draw(st.integers(-(2**13) * channels, (2**13 - 1) * channels))
+    assert hook("nq_math_mean", total, channels) == 256 * total // channels
+
+
+@given(st.integers(-(2**47), 2**47), WIDTH, FRAC)
+@example(-(2**47), 14, 20)
+@example(2**47, 14, 20)
+def test_normalize(scaled: int, width: int, frac: int) -> None:
+    expected = slow.clamp_width((scaled + 2 ** (37 - frac)) >> (38 - frac), width)
+    assert hook("nq_math_normalize", ctypes.c_int64(scaled), width, frac) == expected  # type: ignore[arg-type]

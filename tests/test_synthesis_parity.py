@@ -13,7 +13,8 @@ import pytest
 from random_networks import random_network, random_values, random_video
 
 from nqcodec.network import Int32, IntegerNetwork, IntTensor, Layer, derive
-from nqcodec.program import Activation, Conv, Grid, Operation, Planes, Program
+from nqcodec.operations import Activation, Conv, Grid, Operation, Planes
+from nqcodec.program import Program
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
 from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
 from nqcodec.synthesis.reference import ReferenceSynthesizer

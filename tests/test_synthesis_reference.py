@@ -8,7 +8,8 @@ from random_networks import random_network, random_video
 from slow_evaluator import slow_frame
 
 from nqcodec.network import IntegerNetwork, IntTensor, Layer
-from nqcodec.program import Activation, Conv, Grid, Operation, Planes, Program
+from nqcodec.operations import Activation, Conv, Grid, Operation, Planes
+from nqcodec.program import Program
 from nqcodec.synthesis import reference
 from nqcodec.synthesis.reference import ReferenceSynthesizer, grid_position
 from nqcodec.video import Chroma, Video

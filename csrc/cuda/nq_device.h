@@ -1,9 +1,10 @@
-// Errors of CUDA calls as the results of exported functions; shared by the .cu files.
+// What the .cu files share: loops over a launch, and errors of CUDA calls as the results of exported functions.
 #ifndef NQ_DEVICE_H
 #define NQ_DEVICE_H
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
 #include <string>
@@ -11,6 +12,17 @@
 #include "../nq_abi.h"
 
 namespace nq {
+
+// Each kernel computes outputs 0..count-1, one a thread, in a loop over the whole launch.
+#define NQ_FOR_EACH(index, count)                                                                 \
+  for (int64_t index = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; index < (count); \
+       index += int64_t{gridDim.x} * blockDim.x)
+
+constexpr int32_t kLoopThreads = 256;
+
+inline int32_t blocks_for(int64_t count) {
+  return static_cast<int32_t>(std::min<int64_t>((count + kLoopThreads - 1) / kLoopThreads, 1 << 20));
+}
 
 // Text of this thread's last kNqDeviceError, for nq_cuda_error().
 inline std::string& last_error() {

@@ -1,4 +1,4 @@
-// Runs an integer network on a CUDA device (formats/nq.md, 6): one plain kernel an operation, maps in device memory,
+// Runs an integer network on a CUDA device (formats/nq.md, 6): plain kernels (synthesis_maps.cu), maps in device memory,
 // the same arithmetic (nq_math.h), checks and memory plan (nq_synthesis_plan.h) as the CPU library.
 #include <cuda_runtime.h>
 
@@ -9,6 +9,7 @@
 #include "../nq_synthesis.h"
 #include "../nq_synthesis_plan.h"
 #include "nq_device.h"
+#include "nq_device_maps.h"
 
 namespace nq {
 namespace {
@@ -36,17 +37,6 @@ class DeviceArray {
 
 template <typename T>
 using DevicePointer = std::unique_ptr<DeviceArray<T>>;
-
-// Each kernel computes outputs 0..count-1, one a thread, in a loop over the whole launch.
-#define NQ_FOR_EACH(index, count)                                                                 \
-  for (int64_t index = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; index < (count); \
-       index += int64_t{gridDim.x} * blockDim.x)
-
-constexpr int32_t kThreads = 256;
-
-int32_t blocks_for(int64_t count) {
-  return static_cast<int32_t>(std::min<int64_t>((count + kThreads - 1) / kThreads, 1 << 20));
-}
 
 struct Rescales {
   const int32_t* multiplier;
@@ -99,16 +89,6 @@ __global__ void conv_kernel(const ConvArguments c) {
   }
 }
 
-// formats/nq.md 6.4; height and width are the output's.
-__global__ void shuffle_kernel(const int16_t* in, int32_t ratio, int32_t height, int32_t width, int64_t count,
-                               int16_t* out) {
-  NQ_FOR_EACH(index, count) {
-    const int64_t row = index / width, c = row / height, y = row % height, x = index % width;
-    const int64_t channel = (c * ratio + y % ratio) * ratio + x % ratio;
-    out[index] = in[(channel * (height / ratio) + y / ratio) * (width / ratio) + x / ratio];
-  }
-}
-
 // One plane of formats/nq.md 6.6, whose channels are `rows` by `columns` from `in` on; height and width are the map's.
 template <typename Sample>
 __global__ void plane_kernel(const int16_t* in, int32_t rows, int32_t columns, int32_t height, int32_t width,
@@ -122,22 +102,23 @@ __global__ void plane_kernel(const int16_t* in, int32_t rows, int32_t columns, i
 }
 
 // One operation and its tensors on the device.
-struct Step {
-  NqOp op;
+struct Step : MapStep {
+  const int16_t* in() const { return inputs[0].data; }
+
   int32_t in_channels = 0;
-  const int16_t* in = nullptr;
-  int16_t* out = nullptr;
   DevicePointer<int16_t> values;
   DevicePointer<int32_t> bias, multiplier, shift;
+  DevicePointer<uint32_t> steps, phases;
 };
 
 class Synthesizer {
  public:
   explicit Synthesizer(const NqProgram& program) : program_(program) {
-    DevicePointer<int32_t>* const copies[] = {&gelu_, &silu_, &half_tanh_};
-    const int32_t* const tables[] = {program.tables.gelu, program.tables.silu, program.tables.half_tanh};
-    for (int k = 0; k < 3; ++k) *copies[k] = std::make_unique<DeviceArray<int32_t>>(tables[k], kNqTableSize);
-    program_.tables = {gelu_->data(), silu_->data(), half_tanh_->data()};
+    const NqTables& from = program.tables;
+    for (const int32_t* table : {from.gelu, from.silu, from.half_tanh, from.sine}) {
+      tables_.push_back(std::make_unique<DeviceArray<int32_t>>(table, kNqTableSize));
+    }
+    program_.tables = {tables_[0]->data(), tables_[1]->data(), tables_[2]->data(), tables_[3]->data()};
     const MapPlan plan = plan_maps(program);
     for (const int64_t size : plan.buffer_size) maps_.push_back(std::make_unique<DeviceArray<int16_t>>(size));
     steps_.resize(program.op_count);
@@ -145,8 +126,8 @@ class Synthesizer {
       Step& step = steps_[i];
       step.op = program.ops[i];
       if (plan.buffer_of[i] >= 0) step.out = maps_[plan.buffer_of[i]]->data();
-      if (step.op.code != kNqGrid) step.in = steps_[step.op.input].out;
-      copy_tensors(step, program);
+      copy_inputs(step);
+      copy_tensors(step);
     }
     for (int32_t k = 0; k < program.plane_count; ++k) {
       const int64_t samples = int64_t{program.planes[k].height} * program.planes[k].width;
@@ -160,8 +141,8 @@ class Synthesizer {
       switch (step.op.code) {
         case kNqGrid: run_grid(step, t); break;
         case kNqConv: run_conv(step); break;
-        case kNqShuffle: run_shuffle(step); break;
-        default: run_planes(step);
+        case kNqPlanes: run_planes(step); break;
+        default: run_map_on_device(step, t, program_.tables.sine);
       }
       check(cudaGetLastError());
     }
@@ -180,12 +161,26 @@ class Synthesizer {
     return std::make_unique<DeviceArray<int32_t>>(source, channels);
   }
 
-  static void copy_tensors(Step& step, const NqProgram& program) {
-    const NqOp& op = step.op;
+  void copy_inputs(Step& step) {
+    for (int32_t k = 0; k < step.op.input_count; ++k) {
+      const Step& source = steps_[step.op.inputs[k]];
+      step.inputs.push_back({source.out, source.op.channels, source.op.height, source.op.width, source.op.frac});
+    }
+    step.op.inputs = nullptr;
+  }
+
+  static void copy_tensors(Step& step) {
+    NqOp& op = step.op;
+    if (op.code == kNqFrequency) {
+      step.steps = std::make_unique<DeviceArray<uint32_t>>(op.steps, op.channels / 2);
+      step.phases = std::make_unique<DeviceArray<uint32_t>>(op.phases, op.channels / 2);
+      op.steps = step.steps->data();
+      op.phases = step.phases->data();
+    }
     if (op.code != kNqGrid && op.code != kNqConv) return;
     int64_t size = op.times * map_size(op);
     if (op.code == kNqConv) {
-      step.in_channels = fan_in(op, program.ops[op.input]);
+      step.in_channels = op.depthwise ? 1 : step.inputs[0].channels;
       size = int64_t{op.channels} * step.in_channels * op.kernel * op.kernel;
       step.bias = channel_array(op.bias, op.channels);
     }
@@ -200,38 +195,32 @@ class Synthesizer {
     const int64_t i = p >> kNqGridFractionBits, j = std::min<int64_t>(i + 1, op.times - 1);
     const int32_t fraction = static_cast<int32_t>(p & ((1 << kNqGridFractionBits) - 1));
     const int16_t* const latents = step.values->data();
-    grid_kernel<<<blocks_for(size), kThreads>>>(latents + i * size, latents + j * size, fraction, map_area(op), size,
+    grid_kernel<<<blocks_for(size), kLoopThreads>>>(latents + i * size, latents + j * size, fraction, map_area(op), size,
                                                 {step.multiplier->data(), step.shift->data()},
                                                 nq_low(op.map_width), nq_high(op.map_width), step.out);
   }
 
   void run_conv(const Step& step) const {
     const NqOp& op = step.op;
-    const ConvArguments arguments = {step.in, step.values->data(), step.bias->data(),
+    const ConvArguments arguments = {step.in(), step.values->data(), step.bias->data(),
                                      {step.multiplier->data(), step.shift->data()}, step.in_channels,
                                      op.height, op.width, op.kernel, op.depthwise, map_size(op),
                                      nq_epilogue(op.activation, op.map_width, op.frac, program_.tables), step.out};
-    conv_kernel<<<blocks_for(arguments.count), kThreads>>>(arguments);
-  }
-
-  static void run_shuffle(const Step& step) {
-    const NqOp& op = step.op;
-    const int64_t count = map_size(op);
-    shuffle_kernel<<<blocks_for(count), kThreads>>>(step.in, op.ratio, op.height, op.width, count, step.out);
+    conv_kernel<<<blocks_for(arguments.count), kLoopThreads>>>(arguments);
   }
 
   void run_planes(const Step& step) const {
     const NqOp& op = step.op;
-    const int16_t* in = step.in;
+    const int16_t* in = step.in();
     for (int32_t k = 0; k < program_.plane_count; ++k) {
       const NqPlane& plane = program_.planes[k];
       const int32_t rows = op.ratio / plane.sub_y, columns = op.ratio / plane.sub_x;
       const int32_t blocks = blocks_for(int64_t{plane.height} * plane.width);
       if (program_.depth == 8) {
-        plane_kernel<<<blocks, kThreads>>>(in, rows, columns, op.height, op.width, plane, op.frac, program_.depth,
+        plane_kernel<<<blocks, kLoopThreads>>>(in, rows, columns, op.height, op.width, plane, op.frac, program_.depth,
                                            planes_[k]->data());
       } else {
-        plane_kernel<<<blocks, kThreads>>>(in, rows, columns, op.height, op.width, plane, op.frac, program_.depth,
+        plane_kernel<<<blocks, kLoopThreads>>>(in, rows, columns, op.height, op.width, plane, op.frac, program_.depth,
                                            reinterpret_cast<uint16_t*>(planes_[k]->data()));
       }
       in += rows * columns * map_area(op);
@@ -239,7 +228,7 @@ class Synthesizer {
   }
 
   NqProgram program_;  // its `ops` are the caller's and not used after construction; its tables are the device's
-  DevicePointer<int32_t> gelu_, silu_, half_tanh_;
+  std::vector<DevicePointer<int32_t>> tables_;
   std::vector<DevicePointer<int16_t>> maps_;
   std::vector<Step> steps_;
   std::vector<DevicePointer<uint8_t>> planes_;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nqcodec.backbones import hnerv
+from nqcodec.backbones import hinerv, hnerv, nerv, nervpp
 from nqcodec.errors import UsageError
 from nqcodec.program import Program
 from nqcodec.video import Video
@@ -20,16 +20,21 @@ class Backbone:
         build_preset: (name, video, frames) to a published network.
         smallest: (video, frames) to the fewest parameters that `build` can make.
         presets: names that `build_preset` knows.
+        encoder: True if the latents of a preset come from `nqcodec.fit.encoder` while fitting, as published.
     """
 
     build: Callable[[Video, int, int], Program]
     build_preset: Callable[[str, Video, int], Program]
     smallest: Callable[[Video, int], int]
     presets: tuple[str, ...]
+    encoder: bool = False
 
 
 BACKBONES: dict[str, Backbone] = {
-    "hnerv": Backbone(hnerv.build, hnerv.build_preset, hnerv.smallest, tuple(hnerv.PAPER_WIDTHS)),
+    "hnerv": Backbone(hnerv.build, hnerv.build_preset, hnerv.smallest, tuple(hnerv.PAPER_WIDTHS), encoder=True),
+    "nerv": Backbone(nerv.build, nerv.build_preset, nerv.smallest, nerv.PRESETS),
+    "nervpp": Backbone(nervpp.build, nervpp.build_preset, nervpp.smallest, nervpp.PRESETS),
+    "hinerv": Backbone(hinerv.build, hinerv.build_preset, hinerv.smallest, tuple(hinerv.PAPER_NETWORKS)),
 }
 
 

@@ -8,14 +8,22 @@ learned directly or come from the encoder of `nqcodec.fit.encoder`, and are tran
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import log2
 
-from nqcodec.errors import LimitError, RateError, UsageError
-from nqcodec.program import Activation, Conv, Grid, Limits, Operation, Planes, Program, Shuffle, head_channels
-from nqcodec.video import Chroma, Video
-
-HALF_RESOLUTION = 2
-"""Planes ratio of our own networks: the trunk ends at half the picture's resolution."""
+from nqcodec.backbones.common import (
+    HALF_RESOLUTION,
+    LEAST_WIDTH,
+    best_ratio,
+    cells,
+    check_budget,
+    check_preset,
+    factors,
+    fits,
+    ratios,
+    widest,
+)
+from nqcodec.operations import Activation, Conv, Grid, Operation, Planes, Shuffle
+from nqcodec.program import Limits, Program, head_channels
+from nqcodec.video import Video
 
 LATENT_SHARE = 0.15
 """Part of a parameter budget that latents take: 0.1 to 0.25 measured best for 15,000 to 40,000 parameters."""
@@ -29,17 +37,11 @@ CHANNEL_AIM = 4
 CELL_RANGE = (4, 48)
 """Latent cells a frame to aim at, least and most: about 2 x 2 to 5 x 9, so that trunks stay deep."""
 
-CELL_PENALTY = 0.05
-"""What a doubling of the cells away from the aim weighs against padding, as a part of the picture."""
-
 REDUCTION = 1.2
 """Channels of a stage against those of the next."""
 
 LOWER_WIDTH = 12
 """Narrowest stage of the published networks, and of ours where the budget reaches it."""
-
-LEAST_WIDTH = 2
-"""Narrowest stem that `build` makes."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,10 @@ def build(video: Video, frames: int, parameters: int) -> Program:
         RateError: if even the smallest network has more.
         LimitError: if even that one is beyond what decoders accept (formats/nq.md, 8).
     """
-    least = smallest(video, frames)
-    if parameters < least:
-        raise RateError(
-            f"a network of {parameters} parameters is too small for {video.width}x{video.height}: "
-            f"the smallest has {least}"
-        )
+    check_budget(parameters, smallest(video, frames), video)
     clip = video.with_frames(frames)
     plans = [_smallest_settings(clip), *_plans(clip, parameters)]
-    programs = [_widen(plan, clip, parameters) for plan in plans if _fits(_assembled(plan, clip), clip, parameters)]
+    programs = [_widened(plan, clip, parameters) for plan in plans if fits(_assembled(plan, clip), clip, parameters)]
     # Widths are whole channels, so budgets are met only in steps; the first plan is for want of any other.
     return max(programs[1:] or programs, key=lambda program: program.parameters)
 
@@ -112,20 +109,13 @@ def smallest(video: Video, frames: int) -> int:
     return program.parameters
 
 
-def _widen(settings: Settings, video: Video, parameters: int) -> Program:
-    """The largest width within budget and limits, by doubling and then bisection; `settings` itself fits."""
-    program = _assembled(settings, video)
-    low, high = settings.width, settings.width + 1
-    while _fits(trial := _assembled(replace(settings, width=high), video), video, parameters):
-        program, low, high = trial, high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        trial = _assembled(replace(settings, width=middle), video)
-        if _fits(trial, video, parameters):
-            program, low = trial, middle
-        else:
-            high = middle
-    return program
+def _widened(settings: Settings, video: Video, parameters: int) -> Program:
+    """The widest network of these latents and strides within budget and limits; `settings` itself fits."""
+
+    def make(width: int) -> Program:
+        return _assembled(replace(settings, width=width), video)
+
+    return make(widest(make, settings.width, video, parameters))
 
 
 def _assembled(settings: Settings, video: Video) -> Program:
@@ -133,36 +123,18 @@ def _assembled(settings: Settings, video: Video) -> Program:
     return assemble(replace(settings, lower=min(LOWER_WIDTH, settings.width)), video)
 
 
-def _fits(program: Program, video: Video, parameters: int) -> bool:
-    if program.parameters > parameters:
-        return False
-    try:
-        program.check_limits(video, Limits())
-    except LimitError:
-        return False
-    return True
-
-
 def _plans(video: Video, parameters: int) -> list[Settings]:
     """Latent sizes and strides to choose from for a budget, at the least width.
 
-    Padding costs time and bits, and so do latent cells that are too many or too few: the ratio between picture and
-    latents is the one with the best sum of both. Latents are about `LATENT_SHARE` of the budget, a half more or less.
+    Latents are about `LATENT_SHARE` of the budget, a half more or less.
     """
     share = LATENT_SHARE * parameters / video.frames
-    aim = min(max(share / CHANNEL_AIM, CELL_RANGE[0]), CELL_RANGE[1])
-
-    def score(ratio: int) -> float:
-        height, width = _cells(video, ratio)
-        padding = height * width * (ratio * HALF_RESOLUTION) ** 2 / (video.height * video.width) - 1
-        return padding + CELL_PENALTY * abs(log2(height * width / aim))
-
-    ratio = min(_ratios(video), key=score)
-    height, width = _cells(video, ratio)
+    ratio = best_ratio(video, min(max(share / CHANNEL_AIM, CELL_RANGE[0]), CELL_RANGE[1]))
+    height, width = cells(video, ratio)
     few, many = (min(max(round(part * share / (height * width)), 1), LATENT_CHANNELS) for part in (0.67, 1.5))
     times = min(max(int(share * video.frames / (few * height * width)), 1), video.frames)
     return [
-        Settings((times, channels, height, width), _factors(ratio), LEAST_WIDTH) for channels in range(few, many + 1)
+        Settings((times, channels, height, width), factors(ratio), LEAST_WIDTH) for channels in range(few, many + 1)
     ]
 
 
@@ -170,37 +142,9 @@ def _smallest_settings(video: Video) -> Settings:
     """One static latent channel, with the ratio that costs the fewest parameters."""
 
     def at(ratio: int) -> Settings:
-        return Settings((1, 1, *_cells(video, ratio)), _factors(ratio), LEAST_WIDTH)
+        return Settings((1, 1, *cells(video, ratio)), factors(ratio), LEAST_WIDTH)
 
-    return min(map(at, _ratios(video)), key=lambda settings: _assembled(settings, video).parameters)
-
-
-def _cells(video: Video, ratio: int) -> tuple[int, int]:
-    """Latent (height, width) that covers the picture when the trunk enlarges by `ratio`."""
-    scale = ratio * HALF_RESOLUTION
-    return -(-video.height // scale), -(-video.width // scale)
-
-
-def _ratios(video: Video) -> list[int]:
-    """Products of 2, 3 and 5 up to the one that leaves a single latent cell."""
-    longest = -(-max(video.width, video.height) // HALF_RESOLUTION)
-    powers = range(longest.bit_length() + 1)
-    every = sorted(2**a * 3**b * 5**c for a in powers for b in powers for c in powers if 3**b * 5**c <= 2 * longest)
-    last = next(ratio for ratio in every if ratio >= longest)
-    return [ratio for ratio in every if ratio <= last]
-
-
-def _factors(ratio: int) -> tuple[int, ...]:
-    """Strides of a ratio: its prime factors, the largest first, where maps are smallest.
-
-    Prime strides take the fewest parameters, and measured better than the papers' 4 and 5 at equal size and time.
-    """
-    factors = []
-    for prime in (5, 3, 2):
-        while ratio % prime == 0:
-            factors.append(prime)
-            ratio //= prime
-    return tuple(factors)
+    return min(map(at, ratios(video)), key=lambda settings: _assembled(settings, video).parameters)
 
 
 PAPER_STRIDES = (5, 4, 4, 2, 2)
@@ -223,14 +167,10 @@ def build_preset(name: str, video: Video, frames: int) -> Program:
     Raises:
         UsageError: for an unknown name, or a clip that is not 4:4:4 (the head gives three full planes).
     """
-    if name not in PAPER_WIDTHS:
-        raise UsageError(f"there is no HNeRV network {name}: choose one of {', '.join(PAPER_WIDTHS)}")
-    if video.chroma is not Chroma.C444:
-        raise UsageError(f"network {name} makes three full planes: convert the clip from {video.chroma.label} to 4:4:4")
+    check_preset("HNeRV", name, PAPER_WIDTHS, video)
     stem = Activation.NONE if name.endswith("neuroquant") else Activation.GELU
-    cells = -(-video.height // PAPER_RATIO), -(-video.width // PAPER_RATIO)
     settings = Settings(
-        latent=(frames, 16, *cells),
+        latent=(frames, 16, -(-video.height // PAPER_RATIO), -(-video.width // PAPER_RATIO)),
         strides=PAPER_STRIDES,
         width=PAPER_WIDTHS[name],
         kernels=(1, 5),

@@ -90,7 +90,7 @@ def parse_video(reader: Reader) -> tuple[tuple[int, int], Video]:
         if not field.low <= value <= field.high:
             raise reader.error(f"{field.name} is {value}, outside {field.low}..{field.high}", start)
         values[field.name] = value
-    if minor == MINOR and reader.left:
+    if minor <= MINOR and reader.left:
         raise reader.error(f"{reader.left} bytes too many for version {major}.{minor}")
     if values["matrix"] == MATRIX_IDENTITY and values["chroma"] != Chroma.C444:
         raise reader.error("matrix 0 (RGB) needs 4:4:4", 0)

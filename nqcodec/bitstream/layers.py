@@ -8,23 +8,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from nqcodec.bitstream.reader import Reader, write_sv, write_uv
+from nqcodec.entropy.context import used_neighbours
+from nqcodec.entropy.models import ADAPTIVE_MAX_BITS, MAX_SCALE
 from nqcodec.entropy.tensors import TensorModel, choose_model, code_list, decode_list, decode_values, encode_values
 from nqcodec.errors import UnsupportedError
 from nqcodec.network import (
     BITS_RANGE,
+    CONTEXT_NEIGHBOURS,
     GAIN_RANGE,
     STEP_RANGE,
     USED_WIDTH_RANGE,
+    Context,
     Hadamard,
     Int32,
     IntTensor,
     Layer,
     channel_axis,
+    check_context,
 )
 
-ADAPTIVE, CHANNEL_STEPS, CHANNEL_SCALES, HADAMARD = 1, 2, 4, 8
-KNOWN_FLAGS = ADAPTIVE | CHANNEL_STEPS | CHANNEL_SCALES | HADAMARD
-MAX_SCALE = 63
+ADAPTIVE, CHANNEL_STEPS, CHANNEL_SCALES, HADAMARD, CONTEXT = 1, 2, 4, 8, 16
+KNOWN_FLAGS = ADAPTIVE | CHANNEL_STEPS | CHANNEL_SCALES | HADAMARD | CONTEXT
 PIECE_SYMBOLS = 1 << 16
 """Symbols of a piece (formats/nq.md, 3.1)."""
 
@@ -34,7 +38,7 @@ class TensorRecord:
     """A tensor's record: what the file says of it before its coded values.
 
     `step_scale` and `scale_scale` are the Gaussian scale indices of the side lists, -1 where a list is absent;
-    `hadamard` is None for a tensor that is used as it is coded.
+    `hadamard` is None for a tensor that is used as it is coded, `context` for one that is not coded in context.
     """
 
     bits: int
@@ -45,6 +49,12 @@ class TensorRecord:
     scale: int
     scale_scale: int
     hadamard: Hadamard | None
+    context: Context | None = None
+
+    @property
+    def model(self) -> str:
+        """Name of the entropy model."""
+        return "context" if self.context else "adaptive" if self.adaptive else "gaussian"
 
 
 @dataclass(frozen=True)
@@ -60,10 +70,17 @@ def _piece(data: bytes) -> bytes:
     return write_uv(len(data)) + data
 
 
+def pack_context(context: Context) -> bytes:
+    """Mask, base and weights of a context model, as a record has them."""
+    used = used_neighbours(context)
+    weights = (write_sv(context.mean[j]) + write_uv(context.spread[j]) for j in used)
+    return write_uv(sum(1 << j for j in used)) + write_uv(context.base) + b"".join(weights)
+
+
 def code_tensor(tensor: IntTensor, name: str, coder: str | None) -> CodedTensor:
     """Choose the smallest model for a tensor and code it."""
     axis = channel_axis(name)
-    model = choose_model(tensor.values, tensor.bits, axis)
+    model = choose_model(tensor.values, tensor.bits, axis, tensor.context)
     flags = ADAPTIVE if model.adaptive else 0
     side, step_bytes, model_bytes = b"", b"", b""
     base_step = int(tensor.steps[0])
@@ -72,7 +89,10 @@ def code_tensor(tensor: IntTensor, name: str, coder: str | None) -> CodedTensor:
         base_step = int(np.median(tensor.steps))
         step_scale, coded = code_list(tensor.steps - base_step)
         side, step_bytes = _piece(coded), bytes([step_scale])
-    if not model.adaptive:
+    if model.context is not None:
+        flags |= CONTEXT
+        model_bytes = pack_context(model.context)
+    elif not model.adaptive:
         model_bytes = write_sv(model.offset) + bytes([model.scale])
         if model.scales is not None:
             flags |= CHANNEL_SCALES
@@ -103,15 +123,14 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
         raise UnsupportedError(
             f"{reader.path}: {name} flags {flags:#04x} are not of this format version: update nqcodec"
         )
-    adaptive = bool(flags & ADAPTIVE)
-    misplaced = (name == "bias" and flags & CHANNEL_STEPS) or (name != "weight" and flags & HADAMARD)
-    if misplaced or (adaptive and (bits > 8 or flags & CHANNEL_SCALES)):
+    if _contradict(name, bits, flags):
         raise reader.error(f"{name} flags {flags:#04x} contradict one another", start)
     step = reader.sv("step")
     step_scale = reader.fixed("u8", "step_scale") if flags & CHANNEL_STEPS else -1
+    adaptive, context = bool(flags & ADAPTIVE), _parse_context(reader) if flags & CONTEXT else None
     offset = scale = 0
     scale_scale = -1
-    if not adaptive:
+    if not adaptive and context is None:
         offset, scale = reader.sv("offset"), reader.fixed("u8", "scale")
         if not -(1 << (bits - 1)) <= offset < 1 << (bits - 1):
             raise reader.error(f"offset {offset} is outside {bits} bits", start)
@@ -119,7 +138,35 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
     if max(step_scale, scale, scale_scale) > MAX_SCALE:
         raise reader.error(f"a scale index is over {MAX_SCALE}", start)
     hadamard = _parse_hadamard(reader) if flags & HADAMARD else None
-    return TensorRecord(bits, adaptive, step, step_scale, offset, scale, scale_scale, hadamard)
+    return TensorRecord(bits, adaptive, step, step_scale, offset, scale, scale_scale, hadamard, context)
+
+
+def _contradict(name: str, bits: int, flags: int) -> bool:
+    """True if a tensor of this name and width cannot have these flags."""
+    owners = {"weight": HADAMARD | CHANNEL_STEPS, "bias": 0, "latent": CONTEXT | CHANNEL_STEPS}
+    if flags & (HADAMARD | CHANNEL_STEPS | CONTEXT) & ~owners[name]:
+        return True
+    if flags & CONTEXT:
+        return bool(flags & (ADAPTIVE | CHANNEL_SCALES))
+    return bool(flags & ADAPTIVE) and (bits > ADAPTIVE_MAX_BITS or bool(flags & CHANNEL_SCALES))
+
+
+def _parse_context(reader: Reader) -> Context:
+    start = reader.position
+    mask, base = reader.uv("mask"), reader.uv("base")
+    if mask >> CONTEXT_NEIGHBOURS:
+        raise reader.error(f"context: mask {mask:#x} has more than {CONTEXT_NEIGHBOURS} neighbours", start)
+    mean, spread = [0] * CONTEXT_NEIGHBOURS, [0] * CONTEXT_NEIGHBOURS
+    for j in (j for j in range(CONTEXT_NEIGHBOURS) if mask >> j & 1):
+        mean[j], spread[j] = reader.sv("mean"), reader.uv("spread")
+        if mean[j] == spread[j] == 0:
+            raise reader.error(f"context: neighbour {j} of the mask has no weight", start)
+    context = Context(base, tuple(mean), tuple(spread))
+    try:
+        check_context(context)
+    except ValueError as error:
+        raise reader.error(str(error), start) from error
+    return context
 
 
 def _parse_hadamard(reader: Reader) -> Hadamard:
@@ -185,9 +232,10 @@ def decode_tensor(reader: Reader, entry: TensorEntry, threads: int) -> IntTensor
         if record.scale_scale >= 0:
             bounds = (0, MAX_SCALE)
             scales = _decode_list(entry.scale_list, channels, record.scale, record.scale_scale, bounds, "scale")
-        model = TensorModel(record.adaptive, record.offset, record.scale, scales, max(record.scale_scale, 0))
+        scale_scale = max(record.scale_scale, 0)
+        model = TensorModel(record.adaptive, record.offset, record.scale, scales, scale_scale, record.context)
         axis = channel_axis(entry.name)
         values = decode_values(list(entry.pieces), entry.shape, record.bits, model, axis, threads=threads)
     except ValueError as error:
         raise reader.error(f"operation {entry.index} {entry.name}: {error}", entry.offset) from error
-    return IntTensor(values, record.bits, steps, record.hadamard)
+    return IntTensor(values, record.bits, steps, record.hadamard, record.context)

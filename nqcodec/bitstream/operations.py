@@ -4,19 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from nqcodec.bitstream.reader import Reader, write_integer, write_uv
+from nqcodec.bitstream.reader import SIZES, Reader, write_integer, write_uv
 from nqcodec.errors import UnsupportedError
-from nqcodec.program import OPERATIONS, Activation, Conv, Grid, Operation, Planes, Program, Shuffle, operation_code
+from nqcodec.operations import (
+    MOST_INPUTS,
+    OPERATIONS,
+    Activation,
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    Frequency,
+    Grid,
+    Mul,
+    Norm,
+    Operation,
+    Planes,
+    Shuffle,
+    Tile,
+    Upsample,
+    operation_code,
+)
+from nqcodec.program import Program
 from nqcodec.video import Video
 
 MAX_OPERATIONS = 4096
 MAX_PLANES_RATIO = 16
+LIST = "u32 list"
+"""Kind of a field that is a list of u32; the lists of an operation are of one length, which precedes them."""
 
 FIELDS: dict[type[Operation], tuple[tuple[str, str], ...]] = {
     Grid: (("times", "uv"), ("channels", "uv"), ("height", "uv"), ("width", "uv")),
     Conv: (("out_channels", "uv"), ("kernel", "u8"), ("depthwise", "u8"), ("activation", "u8")),
     Shuffle: (("ratio", "uv"),),
     Planes: (("ratio", "u8"),),
+    Upsample: (("ratio", "u8"), ("height", "uv"), ("width", "uv")),
+    Concat: (),
+    Add: (),
+    Mul: (),
+    Norm: (),
+    Frequency: (("steps", LIST), ("phases", LIST)),
+    Fold: (("rows", "uv"), ("columns", "uv")),
+    Tile: (("height", "uv"), ("width", "uv")),
 }
 """Fields of each operation in file order, by the names of the dataclasses."""
 
@@ -26,9 +55,22 @@ def pack_program(program: Program) -> bytes:
     out = bytearray(write_uv(len(program.operations)))
     for index, op in enumerate(program.operations):
         out.append(operation_code(op))
+        if op.arity is None:
+            out.append(len(op.inputs))
         for source in op.inputs:
             out += write_uv(index - source)
-        for name, kind in FIELDS[type(op)]:
+        out += _pack_fields(op)
+    return bytes(out)
+
+
+def _pack_fields(op: Operation) -> bytes:
+    fields = FIELDS[type(op)]
+    lists = [getattr(op, name) for name, kind in fields if kind == LIST]
+    out = bytearray(write_uv(len(lists[0])) if lists else b"")
+    for name, kind in fields:
+        if kind == LIST:
+            out += b"".join(write_integer("u32", value) for value in getattr(op, name))
+        else:
             out += write_integer(kind, int(getattr(op, name)))
     return bytes(out)
 
@@ -56,13 +98,8 @@ def _parse_operation(reader: Reader, index: int) -> Operation:
     if code not in OPERATIONS:
         raise UnsupportedError(f"{reader.path}: operation code {code} is not of this format version: update nqcodec")
     kind = OPERATIONS[code]
-    inputs = []
-    for _ in range(kind.arity):
-        distance = reader.uv("input distance")
-        if not 1 <= distance <= index:
-            raise reader.error(f"operation {index} reads {distance} places back")
-        inputs.append(index - distance)
-    values: dict[str, Any] = {name: reader.integer(field, name) for name, field in FIELDS[kind]}
+    inputs = _parse_inputs(reader, index, kind)
+    values = _parse_fields(reader, kind)
     if kind is Conv:
         if values["depthwise"] > 1:
             raise reader.error(f"depthwise is {values['depthwise']}, not 0 or 1")
@@ -71,4 +108,34 @@ def _parse_operation(reader: Reader, index: int) -> Operation:
         values["depthwise"], values["activation"] = bool(values["depthwise"]), Activation(values["activation"])
     if kind is Planes and not 1 <= values["ratio"] <= MAX_PLANES_RATIO:
         raise reader.error(f"planes ratio {values['ratio']} is outside 1..{MAX_PLANES_RATIO}")
-    return kind(inputs=tuple(inputs), **values)
+    return kind(inputs=inputs, **values)
+
+
+def _parse_inputs(reader: Reader, index: int, kind: type[Operation]) -> tuple[int, ...]:
+    count = kind.arity
+    if count is None:
+        count = reader.fixed("u8", "number of inputs")
+        if not 1 <= count <= MOST_INPUTS:
+            raise reader.error(f"operation {index} has {count} inputs, outside 1..{MOST_INPUTS}")
+    inputs = []
+    for _ in range(count):
+        distance = reader.uv("input distance")
+        if not 1 <= distance <= index:
+            raise reader.error(f"operation {index} reads {distance} places back")
+        inputs.append(index - distance)
+    return tuple(inputs)
+
+
+def _parse_fields(reader: Reader, kind: type[Operation]) -> dict[str, Any]:
+    fields = FIELDS[kind]
+    lists = sum(field == LIST for _, field in fields)
+    count = reader.uv("length of lists") if lists else 0
+    if count * lists * SIZES["u32"] > reader.left:
+        raise reader.error(f"{lists} lists of {count} values do not fit the {reader.left} bytes left")
+    values: dict[str, Any] = {}
+    for name, field in fields:
+        if field == LIST:
+            values[name] = tuple(reader.fixed("u32", name) for _ in range(count))
+        else:
+            values[name] = reader.integer(field, name)
+    return values

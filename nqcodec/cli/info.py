@@ -9,7 +9,8 @@ from nqcodec.bitstream.file import NqFile
 from nqcodec.bitstream.header import VIDEO_FIELDS
 from nqcodec.bitstream.operations import FIELDS
 from nqcodec.bitstream.segment import SegmentLayout
-from nqcodec.program import Limits, Operation
+from nqcodec.operations import Operation
+from nqcodec.program import Limits
 
 
 def file_info(file: NqFile, limits: Limits) -> dict[str, Any]:
@@ -49,13 +50,14 @@ def _operation_info(layout: SegmentLayout, index: int) -> dict[str, Any]:
     info: dict[str, Any] = {"index": index, "operation": op.name, "inputs": list(op.inputs), **_fields(op)}
     info["shape"] = list(layout.program.shapes[index])
     if op.has_format:
-        info |= {"width": width, "frac": frac}
+        info |= {"map_width": width, "frac": frac}
     info["tensors"] = [
         {
             "name": entry.name,
             "shape": list(entry.shape),
             "bits": entry.record.bits,
-            "model": "adaptive" if entry.record.adaptive else "gaussian",
+            "model": entry.record.model,
+            "context": asdict(entry.record.context) if entry.record.context else None,
             "steps": "channel" if entry.record.step_scale >= 0 else "tensor",
             "step": entry.record.step,
             "hadamard": asdict(entry.record.hadamard) if entry.record.hadamard else None,
@@ -68,7 +70,8 @@ def _operation_info(layout: SegmentLayout, index: int) -> dict[str, Any]:
 
 
 def _fields(op: Operation) -> dict[str, Any]:
-    return {name: int(getattr(op, name)) for name, _ in FIELDS[type(op)]}
+    values = {name: getattr(op, name) for name, _ in FIELDS[type(op)]}
+    return {name: list(value) if isinstance(value, tuple) else int(value) for name, value in values.items()}
 
 
 def info_lines(info: dict[str, Any]) -> list[str]:
@@ -92,12 +95,12 @@ def info_lines(info: dict[str, Any]) -> list[str]:
 
 
 def _operation_line(op: dict[str, Any]) -> str:
-    known = ("index", "operation", "inputs", "shape", "width", "frac", "tensors")
+    known = ("index", "operation", "inputs", "shape", "map_width", "frac", "tensors")
     fields = " ".join(f"{name}={value}" for name, value in op.items() if name not in known)
     shape = "x".join(map(str, op["shape"]))
-    line = f"  {op['index']:>3} {op['operation']:<8} {fields:<58} -> {shape}"
-    if "width" in op:
-        line += f"  map {op['width']} bit frac {op['frac']}"
+    line = f"  {op['index']:>3} {op['operation']:<9} {fields:<58} -> {shape}"
+    if "frac" in op:
+        line += f"  map {op['map_width']} bit frac {op['frac']}"
     for tensor in op["tensors"]:
         extent = "x".join(map(str, tensor["shape"]))
         line += (

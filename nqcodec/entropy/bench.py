@@ -1,4 +1,4 @@
-"""Symbols per second of the three coders on one static table, in one run on one thread.
+"""Symbols per second of the three coders on one static table, and of ours in context, in one run on one thread.
 
 Times are the best of several rounds in which the coders take turns. Only coding is counted: torchac's table of a row
 for every symbol, and its symbol tensor, are made beforehand, and one table serves all pieces. The other coders start
@@ -18,11 +18,21 @@ from nqcodec.entropy.coder import ArithmeticEncoder
 from nqcodec.entropy.models import Int32
 from nqcodec.entropy.tensors import PIECE_SYMBOLS
 from nqcodec.formats import tables
+from nqcodec.network import Context
 
 SCALE = 20
 """Standard deviation 4, about 4 bits a symbol: what convolution weights of a mid-rate file have."""
 
 PYTHON_SYMBOLS = 1 << 13
+
+LATENT_SHAPE = (16, 2, 45, 80)
+
+CONTEXT = Context(
+    256,
+    (26, 24, -12, 4, 26, 2, 2, 3, -3, 0, 0, 0, 0, 0),
+    (16, 16, 4, 8, 16, 2, 2, 2, 0, 0, 0, 0, 0, 0),
+)
+"""As many neighbours, and about the weights, that fitted latents have."""
 
 
 def _gaussian_values(count: int, seed: int) -> Int32:
@@ -77,6 +87,33 @@ def _torchac_tasks(pieces: list[Int32], coded: list[bytes]) -> dict[str, Callabl
     }
 
 
+def _smooth_latent(seed: int) -> Int32:
+    """Waves that drift in time, and noise of deviation 1.5: int32 [T, C, H, W], 8 bits."""
+    rng = np.random.default_rng(seed)
+    t, c, y, x = np.meshgrid(*map(np.arange, LATENT_SHAPE), indexing="ij")
+    wave = np.sin(0.3 * y + 0.1 * t + 2 * c) + np.cos(0.2 * x - 0.15 * t)
+    return np.rint(20 * wave + rng.normal(0, 1.5, LATENT_SHAPE)).astype(np.int32)
+
+
+def context_speeds(rounds: int = 5, seed: int = 0) -> dict[str, float]:
+    """Symbols per second of the native context model on one latent, whose two pieces count as one task.
+
+    Returns:
+        By "context encode", "context decode" and "context cost", which is what a rate control asks for.
+
+    Raises:
+        UnsupportedError: without libnq.
+    """
+    values = _smooth_latent(seed)
+    pieces = native.context_encode(values, 8, CONTEXT, PIECE_SYMBOLS)
+    tasks: dict[str, Callable[[], object]] = {
+        "context encode": lambda: native.context_encode(values, 8, CONTEXT, PIECE_SYMBOLS),
+        "context decode": lambda: native.context_decode(pieces, values.shape, 8, CONTEXT, PIECE_SYMBOLS),
+        "context cost": lambda: native.context_bits(values, 8, CONTEXT),
+    }
+    return {name: values.size / seconds for name, seconds in _best_seconds(tasks, rounds).items()}
+
+
 def run(pieces: int = 16, rounds: int = 5, with_torchac: bool = True, seed: int = 0) -> dict[str, Any]:
     """Measure the coders that this installation has.
 
@@ -87,8 +124,8 @@ def run(pieces: int = 16, rounds: int = 5, with_torchac: bool = True, seed: int 
         seed: of the symbols.
 
     Returns:
-        A dictionary for JSON: `symbols_per_second` by "coder direction", `ratio` of native to torchac by direction
-        where both ran, `bits_per_symbol`, and how it was measured.
+        A dictionary for JSON: `symbols_per_second` by "coder direction" and as `context_speeds` names them, `ratio` of
+        native to torchac by direction where both ran, `bits_per_symbol`, and how it was measured.
 
     Raises:
         UnsupportedError: without libnq, or where torchac is asked for and missing.
@@ -103,6 +140,7 @@ def run(pieces: int = 16, rounds: int = 5, with_torchac: bool = True, seed: int 
     if with_torchac:
         tasks.update(_torchac_tasks(split, coded))
     speeds.update({name: count / time_taken for name, time_taken in _best_seconds(tasks, rounds).items()})
+    speeds.update(context_speeds(rounds, seed))
     directions = ("encode", "decode") if with_torchac else ()
     return {
         "symbols_per_second": {name: round(speed) for name, speed in speeds.items()},
@@ -110,6 +148,7 @@ def run(pieces: int = 16, rounds: int = 5, with_torchac: bool = True, seed: int 
         "bits_per_symbol": round(8 * sum(map(len, coded)) / count, 4),
         "method": (
             f"{pieces} pieces of {PIECE_SYMBOLS} symbols, scale index {SCALE}, one thread, fastest of {rounds} rounds; "
-            "torchac's rows prepared beforehand and not counted"
+            "torchac's rows prepared beforehand and not counted; in context a latent of "
+            f"{'x'.join(map(str, LATENT_SHAPE))} values by {sum(map(bool, CONTEXT.mean))} neighbours"
         ),
     }

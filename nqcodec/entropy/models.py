@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from nqcodec.entropy.coder import HALF_TOTAL, TOTAL, ArithmeticDecoder
 from nqcodec.formats import tables
+from nqcodec.formats.tables import FrequencyTable
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -46,6 +47,39 @@ def bit_length(values: Int64) -> Int64:
     return exponents
 
 
+def table_events(table: FrequencyTable, rows: Int64, shifts: Int64, distances: Int64) -> Events:
+    """Events of values that have a row of a table each, escapes and low bits included (formats/nq.md, 3.3).
+
+    Args:
+        table: frequencies.
+        rows: int64 [n], row of each value.
+        shifts: int64 [n], k of each value: its low bits that are coded as they are.
+        distances: int64 [n], u of each value: how far it lies from what its row is centred on.
+
+    Raises:
+        ValueError: for a value that is too far away to be coded.
+    """
+    biased = distances + ((np.int64(1) << shifts) >> 1)
+    h = biased >> shifts
+    width = table.half_width[rows].astype(np.int64)
+    beyond = np.abs(h) - width
+    escaped = beyond > 0
+    length = np.where(escaped, bit_length(np.maximum(beyond, 0)), 0)
+    if length.size and int(length.max()) > MAX_ESCAPE_BITS:
+        raise ValueError(f"a value is more than 2^{MAX_ESCAPE_BITS} steps from the offset")
+    symbol = np.where(escaped, 2 * width + 1, h + width)
+    escape_events = np.where(escaped, 2 * length, 0)
+    events_of_value = 1 + escape_events + shifts
+    start = np.cumsum(events_of_value) - events_of_value
+    total = int(events_of_value.sum())
+    low, high = np.zeros(total, np.uint32), np.full(total, HALF_TOTAL, np.uint32)
+    low[start], high[start] = table.cumulative[rows, symbol], table.cumulative[rows, symbol + 1]
+    _put_bypass((low, high), (h < 0).astype(np.int64), start + 1, escaped.astype(np.int64))
+    _put_bypass((low, high), beyond, start + 2, np.where(escaped, 2 * length - 1, 0))
+    _put_bypass((low, high), biased, start + 1 + escape_events, shifts)
+    return low, high
+
+
 def gaussian_events(values: Int32, scales: Int32, offset: int) -> Events:
     """Events of values under the Gaussian model.
 
@@ -57,27 +91,8 @@ def gaussian_events(values: Int32, scales: Int32, offset: int) -> Events:
     Raises:
         ValueError: for a value that is too far from the offset to be coded.
     """
-    table = tables.gaussian()
-    row, shift = scale_row(scales.astype(np.int64))
-    biased = values.astype(np.int64) - offset + ((np.int64(1) << shift) >> 1)
-    h = biased >> shift
-    width = table.half_width[row].astype(np.int64)
-    beyond = np.abs(h) - width
-    escaped = beyond > 0
-    length = np.where(escaped, bit_length(np.maximum(beyond, 0)), 0)
-    if length.size and int(length.max()) > MAX_ESCAPE_BITS:
-        raise ValueError(f"a value is more than 2^{MAX_ESCAPE_BITS} steps from the offset")
-    symbol = np.where(escaped, 2 * width + 1, h + width)
-    escape_events = np.where(escaped, 2 * length, 0)
-    events_of_value = 1 + escape_events + shift
-    start = np.cumsum(events_of_value) - events_of_value
-    total = int(events_of_value.sum())
-    low, high = np.zeros(total, np.uint32), np.full(total, HALF_TOTAL, np.uint32)
-    low[start], high[start] = table.cumulative[row, symbol], table.cumulative[row, symbol + 1]
-    _put_bypass((low, high), (h < 0).astype(np.int64), start + 1, escaped.astype(np.int64))
-    _put_bypass((low, high), beyond, start + 2, np.where(escaped, 2 * length - 1, 0))
-    _put_bypass((low, high), biased, start + 1 + escape_events, shift)
-    return low, high
+    rows, shifts = scale_row(scales.astype(np.int64))
+    return table_events(tables.gaussian(), rows, shifts, values.astype(np.int64) - offset)
 
 
 def _put_bypass(events: Events, numbers: Int64, first: Int64, bits: Int64) -> None:
@@ -90,6 +105,14 @@ def _put_bypass(events: Events, numbers: Int64, first: Int64, bits: Int64) -> No
         low[where], high[where] = bit * HALF_TOTAL, (bit + 1) * HALF_TOTAL
 
 
+def decode_distance(decoder: ArithmeticDecoder, cumulative: list[int], width: int, shift: int) -> int:
+    """u of the next value, whose row has these cumulative frequencies and half-width, and whose k is `shift`."""
+    symbol = bisect_right(cumulative, decoder.target()) - 1
+    decoder.advance(cumulative[symbol], cumulative[symbol + 1])
+    h = symbol - width if symbol <= 2 * width else _decode_escape(decoder, width)
+    return (h << shift) + decoder.bypass(shift) - ((1 << shift) >> 1)
+
+
 def gaussian_decode(data: bytes, scales: Int32, offset: int) -> Int32:
     """Values of one piece, int32 [n] for scale indices [n]; raises ValueError for a damaged piece."""
     table = tables.gaussian()
@@ -98,11 +121,7 @@ def gaussian_decode(data: bytes, scales: Int32, offset: int) -> Int32:
     values = np.empty(scales.size, np.int32)
     row_of, shift_of = scale_row(scales.astype(np.int64))
     for index, (row, shift) in enumerate(zip(row_of.tolist(), shift_of.tolist(), strict=True)):
-        cumulative, width = rows[row], int(table.half_width[row])
-        symbol = bisect_right(cumulative, decoder.target()) - 1
-        decoder.advance(cumulative[symbol], cumulative[symbol + 1])
-        h = symbol - width if symbol <= 2 * width else _decode_escape(decoder, width)
-        values[index] = (h << shift) + decoder.bypass(shift) - ((1 << shift) >> 1) + offset
+        values[index] = offset + decode_distance(decoder, rows[row], int(table.half_width[row]), shift)
     decoder.check_finished()
     return values
 

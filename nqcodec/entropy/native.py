@@ -1,6 +1,7 @@
-"""libnq's arithmetic coder through ctypes (csrc/nq_coder.h). Same bytes and values as `coder` and `models`.
+"""libnq's arithmetic coder through ctypes (csrc/nq_coder.h). Same bytes and values as `coder`, `models`, `context`.
 
-Every function takes one piece, needs `available()`, and lets other Python threads run while it works.
+Every function takes one piece, or in context a whole latent, needs `available()`, and lets other Python threads run
+while it works.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from nqcodec._native import load_libnq
 from nqcodec.entropy.models import Events, Int32
 from nqcodec.errors import UnsupportedError
 from nqcodec.formats import tables
+from nqcodec.network import CONTEXT_NEIGHBOURS, Context
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -25,7 +28,8 @@ STATUS_TEXT = {
     3: "a value that its model cannot code",
     4: "a piece of more or fewer bytes than its symbols take",
     5: "an escape of more than 20 bits",
-    6: "a scale index or bit width outside the model's range",
+    6: "a scale index, bit width or weight outside the model's range",
+    7: "a value is outside its bits",
 }
 
 BYTES_PER_EVENT = 3
@@ -43,6 +47,17 @@ class _Scales(ctypes.Structure):
         ("channels", ctypes.c_int64),
         ("inner", ctypes.c_int64),
         ("start", ctypes.c_int64),
+    )
+
+
+class _Context(ctypes.Structure):
+    _fields_ = (
+        ("shape", ctypes.c_int64 * 4),
+        ("piece", ctypes.c_int64),
+        ("bits", ctypes.c_int32),
+        ("base", ctypes.c_int32),
+        ("mean", ctypes.c_int32 * CONTEXT_NEIGHBOURS),
+        ("spread", ctypes.c_int32 * CONTEXT_NEIGHBOURS),
     )
 
 
@@ -72,6 +87,7 @@ def _library() -> ctypes.CDLL:
         raise UnsupportedError("the native coder needs libnq, which was not built: use --coder python")
     pointer, i32, i64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
     size, table, scales = ctypes.POINTER(i64), ctypes.POINTER(_Table), ctypes.POINTER(_Scales)
+    context = ctypes.POINTER(_Context)
     signatures = {
         "nq_encode_events": [pointer, pointer, i64, pointer, i64, size],
         "nq_gaussian_encode": [table, pointer, i64, scales, i32, pointer, i64, size],
@@ -79,6 +95,9 @@ def _library() -> ctypes.CDLL:
         "nq_adaptive_events": [pointer, i64, i32, pointer, pointer],
         "nq_gaussian_decode": [table, pointer, i64, scales, i32, pointer, i64],
         "nq_adaptive_decode": [pointer, i64, i32, pointer, i64],
+        "nq_context_encode": [table, context, pointer, pointer, i64, pointer],
+        "nq_context_bits": [table, context, pointer, ctypes.POINTER(ctypes.c_double)],
+        "nq_context_decode": [table, context, pointer, pointer, pointer, size],
     }
     for name, argtypes in signatures.items():
         function = getattr(library, name)
@@ -91,16 +110,38 @@ def available() -> bool:
     return load_libnq() is not None
 
 
+@dataclass(frozen=True)
+class _HeldTable:
+    """The C structure of a table, with the arrays that it points to so that they live as long."""
+
+    struct: _Table
+    table: tables.FrequencyTable
+    first: UInt8
+
+    @staticmethod
+    def of(table: tables.FrequencyTable) -> _HeldTable:
+        starts = np.arange(0, tables.TOTAL, 256)
+        first = np.stack([np.searchsorted(row, starts, side="right") - 1 for row in table.cumulative]).astype(np.uint8)
+        struct = _Table(table.half_width.ctypes.data, table.cumulative.ctypes.data, first.ctypes.data)
+        return _HeldTable(struct, table, first)
+
+
 @cache
-def _gaussian_table() -> tuple[_Table, tables.GaussianTable, UInt8]:
-    """The C structure, with the arrays that it points to so that they live as long."""
-    table = tables.gaussian()
-    starts = np.arange(0, tables.TOTAL, 256)
-    first = np.stack([np.searchsorted(row, starts, side="right") - 1 for row in table.cumulative]).astype(np.uint8)
-    return _Table(table.half_width.ctypes.data, table.cumulative.ctypes.data, first.ctypes.data), table, first
+def _gaussian_table() -> _HeldTable:
+    return _HeldTable.of(tables.gaussian())
+
+
+@cache
+def _logistic_table() -> _HeldTable:
+    return _HeldTable.of(tables.logistic())
+
+
+NO_MEMORY = 8
 
 
 def _check(status: int) -> None:
+    if status == NO_MEMORY:
+        raise MemoryError("no memory for the context model")
     if status:
         raise ValueError(STATUS_TEXT[status])
 
@@ -124,7 +165,7 @@ def gaussian_encode(values: Int32, scales: PieceScales, offset: int) -> bytes:
     """The piece of int32 values [n] under the Gaussian model; raises ValueError for values that it cannot code."""
     values = _contiguous(values)
     out, size = np.empty(16 + BYTES_PER_VALUE * values.size, np.uint8), ctypes.c_int64()
-    table, where, count = ctypes.byref(_gaussian_table()[0]), ctypes.byref(scales.struct()), ctypes.byref(size)
+    table, where, count = ctypes.byref(_gaussian_table().struct), ctypes.byref(scales.struct()), ctypes.byref(size)
     encode = _library().nq_gaussian_encode
     _check(encode(table, values.ctypes.data, values.size, where, offset, out.ctypes.data, out.size, count))
     return out[: size.value].tobytes()
@@ -133,7 +174,7 @@ def gaussian_encode(values: Int32, scales: PieceScales, offset: int) -> bytes:
 def gaussian_decode(data: bytes, count: int, scales: PieceScales, offset: int) -> Int32:
     """`count` values of a piece, int32; raises ValueError for a damaged piece."""
     values = np.empty(count, np.int32)
-    table, where = ctypes.byref(_gaussian_table()[0]), ctypes.byref(scales.struct())
+    table, where = ctypes.byref(_gaussian_table().struct), ctypes.byref(scales.struct())
     _check(_library().nq_gaussian_decode(table, data, len(data), where, offset, values.ctypes.data, count))
     return values
 
@@ -160,4 +201,49 @@ def adaptive_decode(data: bytes, count: int, bits: int) -> Int32:
     """`count` values of a piece, int32; raises ValueError for a damaged piece."""
     values = np.empty(count, np.int32)
     _check(_library().nq_adaptive_decode(data, len(data), bits, values.ctypes.data, count))
+    return values
+
+
+def _context_arguments(shape: tuple[int, ...], bits: int, context: Context, piece: int) -> tuple[_Table, _Context]:
+    weights = ctypes.c_int32 * CONTEXT_NEIGHBOURS
+    sizes = (ctypes.c_int64 * 4)(*shape)
+    mean, spread = weights(*context.mean), weights(*context.spread)
+    return _logistic_table().struct, _Context(sizes, piece, bits, context.base, mean, spread)
+
+
+def context_encode(values: Int32, bits: int, context: Context, piece: int) -> list[bytes]:
+    """The pieces, of `piece` values each, of a latent [T, C, H, W]; raises ValueError for values outside `bits`."""
+    values = _contiguous(values)
+    sizes = np.zeros(-(-values.size // piece), np.int64)
+    out = np.empty(16 * sizes.size + BYTES_PER_VALUE * values.size, np.uint8)
+    table, model = _context_arguments(values.shape, bits, context, piece)
+    encode = _library().nq_context_encode
+    _check(encode(table, model, values.ctypes.data, out.ctypes.data, out.size, sizes.ctypes.data))
+    return [out[start:end].tobytes() for start, end in pairwise(accumulate(sizes.tolist(), initial=0))]
+
+
+def context_bits(values: Int32, bits: int, context: Context) -> float:
+    """Cross-entropy of a latent [T, C, H, W] in bits; raises ValueError for values outside `bits`."""
+    values, total = _contiguous(values), ctypes.c_double()
+    table, model = _context_arguments(values.shape, bits, context, max(1, values.size))
+    _check(_library().nq_context_bits(table, model, values.ctypes.data, ctypes.byref(total)))
+    return total.value
+
+
+def context_decode(pieces: list[bytes], shape: tuple[int, ...], bits: int, context: Context, piece: int) -> Int32:
+    """A latent, int32 [T, C, H, W], from its pieces of `piece` values each.
+
+    Raises:
+        ValueError: for damaged pieces.
+        MemoryError: where the system has none for the rows and their residuals.
+    """
+    values, failed = np.empty(shape, np.int32), ctypes.c_int64()
+    sizes = np.array([len(data) for data in pieces], np.int64)
+    table, model = _context_arguments(shape, bits, context, piece)
+    decode = _library().nq_context_decode
+    status = decode(table, model, b"".join(pieces), sizes.ctypes.data, values.ctypes.data, ctypes.byref(failed))
+    try:
+        _check(status)
+    except ValueError as error:
+        raise ValueError(f"piece {failed.value} of {len(pieces)}: {error}") from error
     return values

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nqcodec.entropy import context as contexts
 from nqcodec.entropy import costs, models, native, torchac_coder
 from nqcodec.entropy.coder import ArithmeticEncoder
 from nqcodec.entropy.models import ADAPTIVE_MAX_BITS, MAX_SCALE, Events, Int32
+from nqcodec.network import Context
 
 IntArray = npt.NDArray[np.integer]
 
@@ -41,6 +43,7 @@ class TensorModel:
         scale: base scale index, 0..63; that of all values unless `scales` is there.
         scales: int32 [channels], absolute scale index of each channel, or None.
         scale_scale: Gaussian scale index of the list that transmits scales - scale.
+        context: weights of the context model, where that codes the tensor; the other fields then mean nothing.
     """
 
     adaptive: bool
@@ -48,6 +51,7 @@ class TensorModel:
     scale: int = 0
     scales: Int32 | None = None
     scale_scale: int = 0
+    context: Context | None = None
 
 
 def default_coder() -> str:
@@ -67,7 +71,9 @@ class _Layout:
     def of(shape: tuple[int, ...], bits: int, model: TensorModel, axis: int) -> _Layout:
         """Check the model against the tensor; raises ValueError."""
         scales = np.array([model.scale]) if model.scales is None else np.asarray(model.scales)
-        if model.adaptive:
+        if model.context is not None:
+            contexts.check(shape, bits, model.context)
+        elif model.adaptive:
             if not 2 <= bits <= ADAPTIVE_MAX_BITS:
                 raise ValueError(f"the adaptive model codes 2 to {ADAPTIVE_MAX_BITS} bits, not {bits}")
         elif scales.size not in (1, shape[axis]):
@@ -117,6 +123,14 @@ def _piece_events(values: Int32, bits: int, model: TensorModel, layout: _Layout,
     return models.gaussian_events(values, layout.value_scales(start), model.offset)
 
 
+def _encode_in_context(values: IntArray, bits: int, context: Context, layout: _Layout, coder: str) -> list[bytes]:
+    if coder == "native":
+        return native.context_encode(np.ascontiguousarray(values, np.int32), bits, context, PIECE_SYMBOLS)
+    points = contexts.points(values, bits, context)
+    code = _encode_with_python if coder == "python" else torchac_coder.encode_events
+    return [code(points.events(start, start + PIECE_SYMBOLS)) for start in layout.starts()]
+
+
 def encode_values(values: IntArray, bits: int, model: TensorModel, axis: int, coder: str | None = None) -> list[bytes]:
     """The tensor's pieces, 65,536 values each in array order. Every coder gives the same bytes.
 
@@ -136,6 +150,8 @@ def encode_values(values: IntArray, bits: int, model: TensorModel, axis: int, co
         raise ValueError(f"coder {coder} is none of {', '.join(CODERS)}")
     layout = _Layout.of(values.shape, bits, model, axis)
     _check_bits(values, bits)
+    if model.context is not None:
+        return _encode_in_context(values, bits, model.context, layout, coder)
     flat = np.ascontiguousarray(values, np.int32).ravel()
     pieces = []
     for start in layout.starts():
@@ -169,7 +185,7 @@ def decode_values(
     backend: str | None = None,
     threads: int = 1,
 ) -> Int32:
-    """The tensor, int32 of `shape`, from its pieces; `threads` pieces are decoded at a time.
+    """The tensor, int32 of `shape`, from its pieces; `threads` pieces are decoded at a time, in context only one.
 
     Raises:
         ValueError: for pieces that are damaged, or a model that does not fit the tensor.
@@ -182,6 +198,9 @@ def decode_values(
     starts = layout.starts()
     if len(pieces) != len(starts):
         raise ValueError(f"{len(pieces)} pieces instead of {len(starts)}")
+    if model.context is not None:
+        decode_all = native.context_decode if backend == "native" else contexts.decode
+        return decode_all(pieces, shape, bits, model.context, PIECE_SYMBOLS)
     decode = _piece_decoder(bits, model, layout, backend)
     flat = np.empty(layout.count, np.int32)
 
@@ -252,16 +271,38 @@ def _best_gaussian(values: IntArray, axis: int) -> tuple[TensorModel, float]:
     return model, bits + record_bits
 
 
-def choose_model(values: IntArray, bits: int, axis: int) -> TensorModel:
-    """The model of fewest bits, side information included: Gaussian with one scale, one a channel, or adaptive.
+def _context_model(values: IntArray, bits: int, context: Context) -> tuple[TensorModel, float]:
+    """The context model and its bits: values, and what its record has beyond an adaptive one's."""
+    model = TensorModel(False, context=context)
+    return model, model_bits(values, bits, model, 1) + 8 * contexts.record_bytes(context)
 
-    Costs are exact cross-entropies under the integer tables; the coder stays within a few bits of them.
+
+def choose_model(values: IntArray, bits: int, axis: int, context: Context | None = None) -> TensorModel:
+    """The model of fewest bits, side information included.
+
+    It is Gaussian with one scale, Gaussian with one a channel, adaptive, or the context model of `context`. Costs are
+    exact cross-entropies under the integer tables; the coder stays within a few bits of them.
+
+    Args:
+        values: integers of any shape; of a latent [T, C, H, W].
+        bits: width that they fit.
+        axis: channel axis.
+        context: weights of the context model for a latent, None where it has none.
+
+    Raises:
+        ValueError: for values outside `bits` or a context that does not fit the tensor.
     """
-    gaussian, gaussian_bits = _best_gaussian(values, axis)
-    if bits > ADAPTIVE_MAX_BITS:
-        return gaussian
-    adaptive = TensorModel(True)
-    return adaptive if model_bits(values, bits, adaptive, axis) < gaussian_bits else gaussian
+    best = _best_gaussian(values, axis)
+    if bits <= ADAPTIVE_MAX_BITS:
+        adaptive = TensorModel(True)
+        best = min(best, (adaptive, model_bits(values, bits, adaptive, axis)), key=_bits)
+    if context is not None:
+        best = min(best, _context_model(values, bits, context), key=_bits)
+    return best[0]
+
+
+def _bits(candidate: tuple[TensorModel, float]) -> float:
+    return candidate[1]
 
 
 def model_bits(values: IntArray, bits: int, model: TensorModel, axis: int) -> float:
@@ -272,6 +313,10 @@ def model_bits(values: IntArray, bits: int, model: TensorModel, axis: int) -> fl
     """
     layout = _Layout.of(values.shape, bits, model, axis)
     _check_bits(values, bits)
+    if model.context is not None:
+        if native.available():
+            return native.context_bits(np.ascontiguousarray(values, np.int32), bits, model.context)
+        return costs.event_bits(contexts.points(values, bits, model.context).events(0, values.size))
     if model.adaptive:
         flat = np.ascontiguousarray(values, np.int32).ravel()
         return sum(costs.adaptive_bits(flat[start : start + PIECE_SYMBOLS], bits) for start in layout.starts())
@@ -280,11 +325,14 @@ def model_bits(values: IntArray, bits: int, model: TensorModel, axis: int) -> fl
     return float(by_scale[np.arange(layout.scales.size), layout.scales].sum())
 
 
-def estimate_bits(values: IntArray, bits: int, axis: int) -> float:
+def estimate_bits(values: IntArray, bits: int, axis: int, context: Context | None = None) -> float:
     """Bits that a tensor takes in a file, nearly: values, side information, record and piece lengths.
 
     The adaptive model is not run: its cost is taken as the order-0 entropy and what each distinct value costs to
-    learn, as measured on stationary data. Tensors whose statistics drift can take less.
+    learn, as measured on stationary data. Tensors whose statistics drift can take less. The context model's is exact.
+
+    Raises:
+        ValueError: for a context that does not fit the tensor.
     """
     smallest = _best_gaussian(values, axis)[1]
     pieces = -(-values.size // PIECE_SYMBOLS)
@@ -292,4 +340,6 @@ def estimate_bits(values: IntArray, bits: int, axis: int) -> float:
         length = values.size / pieces
         learning = np.unique(values).size * pieces * (0.5 * math.log2(length + 1) + 1.6e-4 * length)
         smallest = min(smallest, costs.empirical_bits(values) + learning)
+    if context is not None:
+        smallest = min(smallest, _context_model(values, bits, context)[1])
     return smallest + 8 * (RECORD_BYTES + PIECE_BYTES * pieces)

@@ -15,10 +15,12 @@ from torch import Tensor
 
 from nqcodec.backbones import hnerv
 from nqcodec.fit.clip import PackedClip, pack
-from nqcodec.fit.network import FloatNetwork, activate, read_grid, tensor_key
+from nqcodec.fit.network import FloatNetwork, tensor_key
+from nqcodec.fit.operations import activate, read_grid
 from nqcodec.fit.presets import BATCH, clock
 from nqcodec.fit.train import FitSettings, Trainer, compute_settings, new_network
-from nqcodec.program import Conv, Grid, Program, Shuffle
+from nqcodec.operations import Conv, Grid, Shuffle
+from nqcodec.program import Program
 from nqcodec.video import Frame, Video
 
 SIZES = ((320, 180), (640, 320))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +17,13 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from torch.optim import Optimizer
 
 from nqcodec.errors import InputError
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.formats.atomic import AtomicFile
-from nqcodec.program import OPERATIONS, Activation, Conv, Operation, Program
+from nqcodec.operations import OPERATIONS, Activation, Conv, Operation
+from nqcodec.program import Program
 from nqcodec.video import Chroma, Colour, Video
 
 if TYPE_CHECKING:
@@ -54,10 +57,10 @@ class Checkpoint:
     def save(self, trainer: Trainer) -> None:
         """Write the state; raises OutputError if that fails."""
         metadata = {"step": str(trainer.done), "fingerprint": self.fingerprint}
-        _write(self.path, KIND_CHECKPOINT, _state(trainer), metadata)
+        write_tensors(self.path, KIND_CHECKPOINT, _state(trainer), metadata)
 
     def _load(self, trainer: Trainer) -> None:
-        tensors, metadata = _read(self.path, KIND_CHECKPOINT)
+        tensors, metadata = read_tensors(self.path, KIND_CHECKPOINT)
         if metadata.get("fingerprint") != self.fingerprint:
             raise InputError(
                 f"{self.path}: this checkpoint is of another clip, network or settings: "
@@ -85,14 +88,32 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
     tensors = {f"network.{name}": value for name, value in trainer.network.tensors.items()}
     if trainer.encoder is not None:
         tensors |= {f"encoder.{name}": value for name, value in trainer.encoder.state_dict().items()}
-    for number, parameter in enumerate(_parameters(trainer)):
-        for name, value in trainer.optimizer.state[parameter].items():
+    return tensors | optimizer_tensors(trainer.optimizer)
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """An optimizer's state as tensors `optimizer.<number of the parameter>.<name>`."""
+    tensors: dict[str, Tensor] = {}
+    for number, parameter in enumerate(_parameters(optimizer)):
+        for name, value in optimizer.state[parameter].items():
             tensors[f"optimizer.{number}.{name}"] = value
     return tensors
 
 
-def _parameters(trainer: Trainer) -> list[Tensor]:
-    return [parameter for group in trainer.optimizer.param_groups for parameter in group["params"]]
+def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`; names that do not begin with `optimizer.` are passed over."""
+    parameters = _parameters(optimizer)
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, field = name.split(".", 2)
+            parameter = parameters[int(number)]
+            device = "cpu" if value.ndim == 0 else parameter.device
+            # A copy: optimizers update in place, and what was read must stay as it was.
+            optimizer.state[parameter][field] = value.to(device, copy=True)
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 @torch.no_grad()
@@ -101,13 +122,7 @@ def _restore(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
         value.copy_(tensors[f"network.{name}"])
     if trainer.encoder is not None:
         trainer.encoder.load_state_dict({name: tensors[f"encoder.{name}"] for name in trainer.encoder.state_dict()})
-    parameters = _parameters(trainer)
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, number, field = name.split(".", 2)
-            parameter = parameters[int(number)]
-            device = "cpu" if value.ndim == 0 else parameter.device
-            trainer.optimizer.state[parameter][field] = value.to(device)
+    restore_optimizer(trainer.optimizer, tensors)
 
 
 @dataclass(frozen=True)
@@ -125,7 +140,7 @@ def save_fit(path: Path, video: Video, network: FloatNetwork) -> None:
         "program": json.dumps(program_to_dict(network.program)),
         "frames": str(network.frames),
     }
-    _write(path, KIND_FIT, dict(network.tensors.items()), metadata)
+    write_tensors(path, KIND_FIT, dict(network.tensors.items()), metadata)
 
 
 def load_fit(path: Path) -> SavedFit:
@@ -134,7 +149,7 @@ def load_fit(path: Path) -> SavedFit:
     Raises:
         InputError: if the file is missing, damaged or something else.
     """
-    tensors, metadata = _read(path, KIND_FIT)
+    tensors, metadata = read_tensors(path, KIND_FIT)
     try:
         video = video_from_dict(json.loads(metadata["video"]))
         program = program_from_dict(json.loads(metadata["program"]), video)
@@ -176,14 +191,16 @@ def video_from_dict(values: dict[str, Any]) -> Video:
     return Video(**{**known, **changes, "colour": Colour(**known["colour"])})
 
 
-def _write(path: Path, kind: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors with what they are and what is known of them; raises OutputError if that fails."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     payload = safetensors.torch.save(plain, {"kind": kind, "version": str(VERSION), **metadata})
     with AtomicFile(path) as file:
         file.write(payload)
 
 
-def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors, metadata) of a file of `write_tensors`; raises InputError if it is missing, damaged or another kind."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:

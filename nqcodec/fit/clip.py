@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from nqcodec.errors import InputError, LimitError
-from nqcodec.program import Planes, Program
+from nqcodec.operations import Planes
+from nqcodec.program import Program
 from nqcodec.video import Chroma, Frame, Video
 
 YUV_WEIGHTS = (6.0, 1.0, 1.0)

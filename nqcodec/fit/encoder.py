@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nqcodec.program import Grid, Planes, Program, Shuffle
+from nqcodec.operations import Grid, Planes, Shuffle
+from nqcodec.program import Program
 
 WIDTH = 64
 """Channels of every stage but the last, as published."""

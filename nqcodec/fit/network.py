@@ -13,7 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nqcodec.program import Activation, Conv, Grid, Planes, Program, Shuffle
+from nqcodec.fit.initial import start_scales
+from nqcodec.fit.operations import activate, apply, read_grid
+from nqcodec.operations import Activation, Conv, Grid
+from nqcodec.program import Program
 
 
 class Transform(Protocol):
@@ -56,9 +59,13 @@ class FloatNetwork(nn.Module):
         self.program, self.frames = program, frames
         self.dtype = torch.float32
         self.tensors = nn.ParameterDict()
+        scales = start_scales(program)
         for index in range(len(program.operations)):
             for name, shape in program.tensors(index).items():
-                self.tensors[tensor_key(index, name)] = nn.Parameter(_initial(name, shape, generator))
+                value = _initial(name, shape, generator)
+                if name == "weight" and index in scales:
+                    value *= scales[index]
+                self.tensors[tensor_key(index, name)] = nn.Parameter(value)
 
     def forward(
         self, times: Tensor, transform: Transform | None = None, latents: dict[int, Tensor] | None = None
@@ -89,10 +96,9 @@ class FloatNetwork(nn.Module):
                 maps.append(how.map(index, self._grid(index, times, how, latents or {})))
             elif isinstance(op, Conv):
                 maps.append(self._conv(index, op, maps[op.inputs[0]], how))
-            elif isinstance(op, Shuffle):
-                maps.append(F.pixel_shuffle(maps[op.inputs[0]], op.ratio))
-            elif isinstance(op, Planes):
-                maps.append(maps[op.inputs[0]])
+            else:
+                value = apply(op, [maps[i] for i in op.inputs], times).to(self.dtype)
+                maps.append(how.map(index, value) if op.has_format else value)
         return maps
 
     def _grid(self, index: int, times: Tensor, how: Transform, latents: dict[int, Tensor]) -> Tensor:
@@ -115,31 +121,6 @@ class FloatNetwork(nn.Module):
         if op.activation is Activation.HALF_TANH:
             return how.map(index, activate(y, op.activation))
         return how.map(index, activate(how.map(index, y), op.activation))
-
-
-def activate(x: Tensor, activation: Activation) -> Tensor:
-    """The float activation (formats/nq.md, 6.5)."""
-    if activation is Activation.RELU:
-        return F.relu(x)
-    if activation is Activation.GELU:
-        return F.gelu(x)
-    if activation is Activation.SILU:
-        return F.silu(x)
-    if activation is Activation.HALF_TANH:
-        return torch.tanh(x) * 0.5
-    return x
-
-
-def read_grid(latent: Tensor, times: Tensor, frames: int) -> Tensor:
-    """Latents [Tg, C, h, w] at frames `times` [B], linear in time with clamped ends (formats/nq.md, 6.2)."""
-    count = latent.shape[0]
-    if count == frames:
-        return latent[times]
-    numerator = ((2 * times + 1) * count - frames) << 16
-    position = torch.div(numerator, 2 * frames, rounding_mode="floor").clamp(0, (count - 1) << 16)
-    first = position >> 16
-    fraction = ((position & 65535).to(latent.dtype) / 65536).view(-1, 1, 1, 1)
-    return torch.lerp(latent[first], latent[(first + 1).clamp(max=count - 1)], fraction)
 
 
 def _initial(name: str, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:

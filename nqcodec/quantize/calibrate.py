@@ -9,23 +9,23 @@ Biases and latents take part like weights, maps are rounded, and at the end of a
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from nqcodec.fit.checkpoint import optimizer_tensors, restore_optimizer
 from nqcodec.fit.losses import LOSSES, plane_errors, psnr
 from nqcodec.fit.network import FloatNetwork, tensor_key
 from nqcodec.fit.train import batch_frames
-from nqcodec.program import Conv, Grid, Program
+from nqcodec.operations import Conv, Grid
+from nqcodec.program import Program
+from nqcodec.quantize.course import Course, State
 from nqcodec.quantize.export import export
-from nqcodec.quantize.finetune import CONTROL_STEPS, SETTLING, FineTune
+from nqcodec.quantize.finetune import SETTLING, FineTune
 from nqcodec.quantize.quantizers import OCTAVE, along_channels, limits
 from nqcodec.quantize.rate import gaussian_rate
 from nqcodec.quantize.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
-from nqcodec.quantize.settings import Progress, QuantProgress
 from nqcodec.quantize.transform import QuantTransform, TensorName, Unrounded, tensor_names
 
 STEPS_SHARE = 0.05
@@ -70,56 +70,59 @@ def calibration_units(program: Program, calibration: str) -> list[range]:
 
 @dataclass
 class Calibration:
-    """Learned rounding of everything that `tuning` holds, in place; it lands and exports the same way afterwards."""
+    """Everything that `settings.calibration` names, of all that `tuning` holds, in place; what lands is `tuning`.
+
+    The course counts the steps of the fine-tune and of every unit's learned rounding.
+    """
 
     tuning: FineTune
 
-    def run(self, progress: Progress | None = None, stop: Callable[[], bool] | None = None) -> None:
-        """All units in turn, or fewer steps if `stop` says so; in any case every value ends on a level."""
+    def run(self, course: Course) -> None:
+        """All units in turn, or fewer steps if `course` is stopped; in any case every value ends on a level."""
         tuning, settings = self.tuning, self.tuning.settings
-        first = settings.straight_steps
-        # Only a price keeps steps from becoming ever finer, and reconstructions have none.
-        if settings.calibration == "adaround" and settings.rate_term:
-            first = round(STEPS_SHARE * settings.finetune_steps)
-            tuning.learn_steps(first)
-        tuning.freeze()
-        units = calibration_units(tuning.network.program, settings.calibration)
         reference = copy.deepcopy(tuning.network) if settings.calibration in ("layer", "block") else None
-        each = (settings.finetune_steps - first) // len(units)
-        report = _Report(tuning, first + each * len(units), first, progress, stop)
-        for unit in units:
-            _Unit(tuning, unit, reference, each).run(report)
+        if course.resumed:
+            tuning.restore(course.resumed)
+            if course.resumed.facts.get("finished"):
+                return
+        if settings.straight_steps or not settings.finetune_steps:
+            tuning.run(course)
+        elif settings.calibration == "adaround" and settings.rate_term:
+            # Only a price keeps steps from becoming ever finer, and reconstructions have none.
+            tuning.learn_steps(course, self.first)
+        tuning.freeze()
+        for place, unit in enumerate(self.units):
+            first = self.first + place * self.each
+            # A state from beyond a unit has its values on their levels.
+            if course.done <= first + self.each:
+                _Unit(tuning, unit, reference, first, self.each).run(course)
+        course.finish(tuning.state())
 
+    @property
+    def units(self) -> list[range]:
+        """Operations whose rounding is learned together; none where nothing is left to learn."""
+        settings = self.tuning.settings
+        if settings.straight_steps >= settings.finetune_steps:
+            return []
+        return calibration_units(self.tuning.network.program, settings.calibration)
 
-@dataclass
-class _Report:
-    """Counts steps, and looks at size and `stop` every few."""
+    @property
+    def first(self) -> int:
+        """Steps before the first unit's."""
+        settings = self.tuning.settings
+        if settings.calibration == "adaround" and settings.rate_term:
+            return round(STEPS_SHARE * settings.finetune_steps)
+        return settings.straight_steps
 
-    tuning: FineTune
-    steps: int
-    done: int
-    progress: Progress | None
-    stop: Callable[[], bool] | None
-    stopped: bool = False
-    first: int = field(init=False)
-    begin: float = field(default_factory=time.monotonic)
+    @property
+    def each(self) -> int:
+        """Steps of a unit."""
+        return (self.tuning.settings.finetune_steps - self.first) // max(len(self.units), 1)
 
-    def __post_init__(self) -> None:
-        self.first = self.done
-
-    def step(self, level: Tensor | None, size: Callable[[], float]) -> None:
-        """One more step, with the PSNR of its frames if it has one; `size` gives the file's bytes."""
-        self.done += 1
-        if self.done % CONTROL_STEPS and self.done < self.steps:
-            return
-        now = size()
-        self.tuning.control.update(8 * now, learn=self.done >= SETTLING * self.steps)
-        if self.progress:
-            elapsed = time.monotonic() - self.begin
-            mean = None if level is None else float(level)
-            eta = elapsed / (self.done - self.first) * (self.steps - self.done)
-            self.progress(QuantProgress("finetune", self.done, self.steps, mean, round(now), elapsed, eta))
-        self.stopped = self.stopped or (self.stop is not None and self.stop())
+    @property
+    def steps(self) -> int:
+        """All steps."""
+        return self.first + self.each * len(self.units)
 
 
 @dataclass
@@ -129,12 +132,14 @@ class _Unit:
     Attributes:
         operations: those whose tensors are rounded together.
         reference: the float network to reconstruct; None for the original frames.
+        first: number of its first step in the course.
         steps: optimizer steps.
     """
 
     tuning: FineTune
     operations: range
     reference: FloatNetwork | None
+    first: int
     steps: int
     tensors: list[TensorName] = field(init=False)
     how: RoundingTransform = field(init=False)
@@ -150,18 +155,27 @@ class _Unit:
             levels = Levels(torch.exp2(steps / OCTAVE), low, high)
             self.how.rounding[tensor.key] = LearnedRounding.of(value, levels)
 
-    def run(self, report: _Report) -> None:
+    def run(self, course: Course) -> None:
         """All steps, then every value of the unit's tensors onto its level."""
-        variables = [learned.alpha for learned in self.how.rounding.values()]
-        optimizer = torch.optim.Adam(variables, lr=rounding_rate(self.steps))
-        for step in range(self.steps):
-            if report.stopped:
-                break
+        variables = {key: learned.alpha for key, learned in self.how.rounding.items()}
+        optimizer = torch.optim.Adam(variables.values(), lr=rounding_rate(self.steps))
+        if course.resumed and course.done > self.first:
+            with torch.no_grad():
+                for key, value in course.resumed.within("alpha").items():
+                    variables[key].copy_(value)
+            restore_optimizer(optimizer, course.resumed.within("rounding"))
+
+        def state() -> State:
+            tensors = {f"alpha.{key}": value for key, value in variables.items()}
+            tensors |= {f"rounding.{name}": value for name, value in optimizer_tensors(optimizer).items()}
+            return self.tuning.state() | State(tensors, {})
+
+        for step in course.left(self.first, self.steps):
             optimizer.zero_grad(set_to_none=True)
-            loss, level = self._loss(report.done, Annealing().power(step, self.steps))
+            loss, level = self._loss(course.done, Annealing().power(step, self.steps))
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            report.step(level, self._size)
+            course.step(level, self._size, state, learn=course.done >= SETTLING * course.steps)
         with torch.no_grad():
             for key, learned in self.how.rounding.items():
                 self.tuning.network.tensors[key].copy_(learned.hard())
@@ -172,7 +186,8 @@ class _Unit:
         times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
         level = None
         if self.reference is None:
-            output, target = tuning.network(times, self.how), clip.batch(times)
+            with tuning.computing(exact=step - self.first >= settings.freeze * self.steps):
+                output, target = tuning.network(times, self.how), clip.batch(times)
             loss = LOSSES[settings.loss](plane_errors(output, target, clip, settings.norm), clip.weights)
             loss = loss + tuning.control.price * self._rate()
             with torch.no_grad():

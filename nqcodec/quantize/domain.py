@@ -28,7 +28,8 @@ from nqcodec.network import (
     used_steps,
     used_weight,
 )
-from nqcodec.program import Conv, Operation, Program
+from nqcodec.operations import Conv, Operation
+from nqcodec.program import Program
 from nqcodec.quantize.quantizers import OCTAVE, Float64, dequantise, step_size
 
 INPUT_CHANNELS = 1

@@ -21,7 +21,8 @@ from nqcodec.network import (
     used_weight,
     validate,
 )
-from nqcodec.program import Conv, Program
+from nqcodec.operations import Conv
+from nqcodec.program import Program
 from nqcodec.quantize.domain import choose_use, input_format_index
 from nqcodec.quantize.maps import MapFormat, choose_formats, spread_frames
 from nqcodec.quantize.quantizers import along_channels, dequantise

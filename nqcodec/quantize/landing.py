@@ -132,7 +132,7 @@ class Landing:
         if int(steps.min()) < low or int(steps.max()) > high:
             return None
         values = quantise_array(self.values[tensor.key], _shaped(steps, tensor, old), BITS_RANGE[tensor.name][1])
-        new = IntTensor(values, bits_needed(values), steps)
+        new = IntTensor(values, bits_needed(values), steps, context=old.context)
         if old.hadamard is not None:
             source = input_format_index(self.program, tensor.index)
             new.hadamard = choose_use(values, self.formats[source].width)

@@ -14,9 +14,11 @@ from torch import Tensor
 from torch.autograd import Function
 
 from nqcodec.fit.clip import PackedClip
-from nqcodec.fit.network import FloatNetwork, Transform, activate
+from nqcodec.fit.network import FloatNetwork, Transform
+from nqcodec.fit.operations import activate
 from nqcodec.network import FRAC_RANGE
-from nqcodec.program import Activation, Conv, Program
+from nqcodec.operations import Activation, Conv
+from nqcodec.program import Program
 
 SAMPLE_REACH = 0.5
 """Packed samples beyond this are clipped by `planes`, so a head's map need not hold them."""

@@ -22,7 +22,8 @@ from nqcodec.fit.losses import mse, plane_errors
 from nqcodec.fit.network import FloatNetwork, tensor_key
 from nqcodec.fit.train import batch_frames, evaluate
 from nqcodec.network import WEIGHT_BITS
-from nqcodec.program import Conv, Program
+from nqcodec.operations import Conv
+from nqcodec.program import Program
 from nqcodec.quantize.quantizers import straight_round
 from nqcodec.quantize.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
 

@@ -7,19 +7,23 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from nqcodec.errors import UsageError
+from nqcodec.fit.checkpoint import program_to_dict, video_to_dict
 from nqcodec.fit.clip import PackedClip
 from nqcodec.fit.hadamard import hadamard
 from nqcodec.fit.network import FloatNetwork
-from nqcodec.network import BITS_RANGE, GAIN_RANGE, STEP_RANGE, USED_WIDTH_RANGE, Hadamard, IntegerNetwork
+from nqcodec.network import BITS_RANGE, GAIN_RANGE, USED_WIDTH_RANGE, Hadamard, IntegerNetwork
 from nqcodec.quantize.allocate import Plan
 from nqcodec.quantize.calibrate import Calibration
-from nqcodec.quantize.candidates import MOST_OFFSET, Source, base_steps, make_sources, offer_domains
+from nqcodec.quantize.candidates import Source, base_steps, make_sources, offer_domains, one_step
 from nqcodec.quantize.control import RateControl
+from nqcodec.quantize.course import Course, Store, fingerprint
 from nqcodec.quantize.criteria import measure_curvature
 from nqcodec.quantize.domain import INPUT_CHANNELS
 from nqcodec.quantize.export import export, settle_formats
@@ -46,6 +50,8 @@ def quantize(
     settings: QuantSettings | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> IntegerNetwork:
     """Quantise `network`, which stays as it is, into at most `max_bytes` and at least `min_ratio` of that.
 
@@ -53,9 +59,13 @@ def quantize(
         clip: the frames that the network was fitted to.
         size_of: bytes of the whole file with a given network.
         progress: called every few steps.
-        stop: asked every few steps; True ends the fine-tune early, and the network still lands in the window.
+        stop: asked every few steps; True ends the calibration early, and the network still lands in the window.
+        checkpoint: where to save the calibration's state: now and then, when `stop` ends it, and at its end.
+        resume: go on from `checkpoint` if that file exists.
 
     Raises:
+        InputError: if the checkpoint is of another network, clip, size or settings.
+        OutputError: if the checkpoint cannot be written.
         SizeError: (a RateError) if no file of that size can be made; it says the nearest size in bytes.
         LimitError: if the network cannot be computed in 32-bit integers.
         UsageError: for a setting that has no such name.
@@ -63,7 +73,17 @@ def quantize(
     settings = settings or QuantSettings()
     least = math.ceil(settings.min_ratio * max_bytes)
     with _threads(settings.threads):
-        tuning, curvatures = calibrated(network, clip, max_bytes, size_of, settings, progress, stop)
+        tuning, curvatures = calibrated(
+            network,
+            clip,
+            max_bytes,
+            size_of,
+            settings,
+            progress=progress,
+            stop=stop,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
         return land(tuning, curvatures, least, max_bytes)
 
 
@@ -73,8 +93,11 @@ def calibrated(
     max_bytes: int,
     size_of: SizeOf,
     settings: QuantSettings,
+    *,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> tuple[FineTune, dict[str, Tensor]]:
     """`quantize` without its last step: what it lands, whose file is about the size asked for, and the curvatures."""
     if settings.calibration not in CALIBRATIONS:
@@ -82,7 +105,7 @@ def calibrated(
     window = math.ceil(settings.min_ratio * max_bytes), max_bytes
     tuned = _float_copy(network)
     curvatures = measure_curvature(tuned, clip, frames=settings.frames, loss=settings.loss, seed=settings.seed)
-    sources = make_sources(tuned, curvatures)
+    sources = make_sources(tuned)
     transform = QuantTransform({}, {})
     offset = check_feasible(tuned, clip, transform, sources, size_of, window, settings)
     target = 8 * settings.aim * max_bytes
@@ -93,10 +116,13 @@ def calibrated(
     control = RateControl(target, RECOVERED * plan.slope if settings.rate_term else 0.0)
     bounds = step_bounds(chosen_sources(fitted.sources, plan))
     tuning = FineTune(tuned, clip, transform, bounds, control, offset, size_of, settings)
-    if settings.straight_steps or not settings.finetune_steps:
-        tuning.run(progress, stop)
-    if settings.finetune_steps > settings.straight_steps and not tuning.stopped:
-        Calibration(tuning).run(progress, stop)
+    calibration = Calibration(tuning)
+    store = _store(checkpoint, network, clip, max_bytes, settings) if checkpoint else None
+    course = Course(control, calibration.steps, progress, stop, store)
+    saved = store.load() if store and resume else None
+    if saved:
+        course.resume(saved)
+    calibration.run(course)
     return tuning, curvatures
 
 
@@ -144,7 +170,7 @@ def check_feasible(
     for which in (finest, coarsest):
         for source in sources:
             key, name = source.tensor.key, source.tensor.name
-            transform.set_tensor(key, source.steps(base_steps(source)[which]), BITS_RANGE[name][1], clip.device)
+            transform.set_tensor(key, one_step(base_steps(source)[which]), BITS_RANGE[name][1], clip.device)
         settle_formats(network, clip, transform, settings)
         exported = export(network, transform)
         size = size_of(exported)
@@ -185,13 +211,19 @@ def chosen_sources(sources: list[Source], plan: Plan) -> list[Source]:
 
 
 def step_bounds(sources: list[Source]) -> dict[str, tuple[int, int]]:
-    """(finest, coarsest) step index of any channel, by tensor key."""
-    bounds = {}
-    for source in sources:
-        finest, coarsest = base_steps(source)
-        reach = MOST_OFFSET if source.offsets.size > 1 else 0
-        bounds[source.tensor.key] = (max(finest - reach, STEP_RANGE[0]), min(coarsest + reach, STEP_RANGE[1]))
-    return bounds
+    """(finest, coarsest) step index, by tensor key."""
+    return {source.tensor.key: base_steps(source) for source in sources}
+
+
+def _store(path: Path, network: FloatNetwork, clip: PackedClip, max_bytes: int, settings: QuantSettings) -> Store:
+    """The file of a calibration, tied to all that its result depends on."""
+    claims = {
+        "settings": asdict(settings),
+        "bytes": max_bytes,
+        "video": video_to_dict(clip.video),
+        "program": program_to_dict(network.program),
+    }
+    return Store(path, fingerprint(claims, {**network.tensors, "clip": clip.data}))
 
 
 def _float_copy(network: FloatNetwork) -> FloatNetwork:

@@ -14,7 +14,7 @@ from nqcodec.fit.clip import PackedClip
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.network import STEP_RANGE, WEIGHT_BITS
 from nqcodec.quantize.allocate import Candidate, Plan, allocate
-from nqcodec.quantize.candidates import Report, Source, base_steps, make_candidates, probe, spaced_choices
+from nqcodec.quantize.candidates import Report, Source, base_steps, make_candidates, one_step, probe, spaced_choices
 from nqcodec.quantize.criteria import FisherCriterion, changes, make_criterion
 from nqcodec.quantize.genetic import genetic_plan
 from nqcodec.quantize.maps import spread_frames
@@ -73,7 +73,7 @@ def pairwise_plan(fitted: Fitted, budget: float, settings: QuantSettings, report
         options = candidates.setdefault(source.tensor.key, [])
         for base, bits in spaced_choices(source, spacing, settings.search):
             rate = source.rate(base, bits)[0]
-            options.append(Candidate(source.steps(base), bits, rate, 0.0, source.hadamard))
+            options.append(Candidate(one_step(base), bits, rate, 0.0, source.hadamard))
             probes.append((source.tensor.key, _change(fitted, source, base, bits)))
     omega = Omega(fitted.network, fitted.clip, spread_frames(fitted.clip.frames, settings.frames), settings.loss)
     pairs = omega.pairs(probes, report)
@@ -95,21 +95,21 @@ def uniform_plan(fitted: Fitted, budget: float, search: str) -> Plan:
     """
     # One source a tensor: nothing here weighs one domain against the other.
     first = {source.tensor.key: source for source in reversed(fitted.sources)}
-    sources = [replace(source, offsets=np.zeros(1, np.int32)) for source in reversed(first.values())]
+    sources = list(reversed(first.values()))
     fisher = FisherCriterion(fitted.network, fitted.curvatures)
     low, high = WEIGHT_BITS
     choice: dict[str, Candidate] = {}
     for bits in range(high, low - 1, -1):
         widths = {s.tensor.key: _uniform_width(s, bits) for s in sources}
         searched = {
-            s.tensor.key: max(initial_step(s.scaled, widths[s.tensor.key], search), base_steps(s)[0]) for s in sources
+            s.tensor.key: max(initial_step(s.values, widths[s.tensor.key], search), base_steps(s)[0]) for s in sources
         }
         for coarser in range(OCTAVE):
             choice = {}
             for source in sources:
                 key = source.tensor.key
                 base, width = min(searched[key] + coarser, STEP_RANGE[1]), widths[key]
-                choice[key] = Candidate(source.steps(base), width, source.rate(base, width)[0], 0.0, source.hadamard)
+                choice[key] = Candidate(one_step(base), width, source.rate(base, width)[0], 0.0, source.hadamard)
             if sum(candidate.rate for candidate in choice.values()) <= budget:
                 return _priced(fitted, sources, choice, fisher)
     return _priced(fitted, sources, choice, fisher)

@@ -33,7 +33,8 @@ def step_list_bits(steps: Int32) -> float:
 def tensor_bits(tensor: IntTensor, name: str) -> float:
     """Bits of one tensor in the file, nearly: values, models, records and steps."""
     record = HADAMARD_RECORD_BITS if tensor.hadamard is not None else 0
-    return estimate_bits(tensor.values, tensor.bits, channel_axis(name)) + step_list_bits(tensor.steps) + record
+    values = estimate_bits(tensor.values, tensor.bits, channel_axis(name), tensor.context)
+    return values + step_list_bits(tensor.steps) + record
 
 
 def total_bits(tensors: Iterable[tuple[str, IntTensor]]) -> float:

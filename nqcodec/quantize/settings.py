@@ -38,7 +38,9 @@ class QuantSettings:
         lr: peak rate of weights, biases and latents, in quantisation steps of each tensor.
         step_lr: peak rate of step indices, in eighths of an octave.
         freeze: part of the calibration "tune" after which steps and map formats stay as they are, and maps are rounded
-            too. Rounding them earlier costs time and measured no gain.
+            too; part of learned rounding after which they are, at the latest.
+        dtype: type of the maps before that: "float32", "bfloat16", or "auto" for `nqcodec.fit.train.auto_dtype`, but
+            float32 where the network is very good. A step in bfloat16 takes two thirds of the time.
         loss: a name of `nqcodec.fit.losses.LOSSES`.
         calibration: a name of `CALIBRATIONS`; all take `finetune_steps`.
         rate_term: whether the calibration counts bits; without, it keeps the allocation's steps and the landing alone
@@ -65,6 +67,7 @@ class QuantSettings:
     lr: float = 0.06
     step_lr: float = 0.1
     freeze: float = 0.8
+    dtype: str = "auto"
     loss: str = "log-mse"
     calibration: str = "tune-adaround"
     rate_term: bool = True
@@ -77,7 +80,7 @@ class QuantSettings:
     head_width: int = 14
     min_ratio: float = 0.98
     aim: float = 0.995
-    allocation: str = "measured"
+    allocation: str = "fisher"
     search: str = "mse"
     hadamard: str = "off"
     frames: int = 4

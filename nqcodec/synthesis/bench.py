@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from nqcodec.network import IntegerNetwork, IntTensor, Layer
-from nqcodec.program import Activation, Conv, Grid, Operation, Planes, Program, Shuffle, head_channels
+from nqcodec.operations import Activation, Conv, Grid, Operation, Planes, Shuffle
+from nqcodec.program import Program, head_channels
 from nqcodec.synthesis.backends import Synthesizer, available, default_threads, open_synthesizer
 from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
 from nqcodec.video import Video

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.formats import tables
 from nqcodec.hadamard import native as hadamard
-from nqcodec.network import IntegerNetwork, validate
-from nqcodec.program import Conv, Grid, Planes, Shuffle, operation_code
+from nqcodec.network import IntegerNetwork, Rescaled, validate
+from nqcodec.operations import Conv, Fold, Frequency, Grid, Planes, Shuffle, Upsample, operation_code
 from nqcodec.video import Frame, Video
 
 OK, BAD_PROGRAM, NO_RESOURCES, BAD_LEVEL, DEVICE_ERROR = range(5)
@@ -26,9 +26,11 @@ class OpDescriptor(ctypes.Structure):
     """NqOp."""
 
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("code", "input", "channels", "height", "width", "map_width", "frac")),
-        *((name, ctypes.c_int32) for name in ("ratio", "times", "kernel", "depthwise", "activation")),
-        *((name, ctypes.c_void_p) for name in ("values", "bias", "multiplier", "shift")),
+        *((name, ctypes.c_int32) for name in ("code", "input_count")),
+        ("inputs", ctypes.c_void_p),
+        *((name, ctypes.c_int32) for name in ("channels", "height", "width", "map_width", "frac", "ratio")),
+        *((name, ctypes.c_int32) for name in ("rows", "columns", "times", "kernel", "depthwise", "activation")),
+        *((name, ctypes.c_void_p) for name in ("values", "bias", "multiplier", "shift", "steps", "phases")),
     )
 
 
@@ -41,7 +43,7 @@ class PlaneDescriptor(ctypes.Structure):
 class TableDescriptor(ctypes.Structure):
     """NqTables."""
 
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("gelu", "silu", "half_tanh"))
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("gelu", "silu", "half_tanh", "sine"))
 
 
 class ProgramDescriptor(ctypes.Structure):
@@ -66,33 +68,47 @@ class FlatProgram:
         operations = network.program.operations
         factors = validate(network, hadamard.fastest())
         ops = (OpDescriptor * len(operations))()
-        for index, op in enumerate(operations):
-            entry, layer = ops[index], network.layers[index]
-            entry.code, entry.input = operation_code(op), op.inputs[0] if op.inputs else -1
-            # Planes' own shape is the picture's; the libraries want the map that it reads.
-            source = op.inputs[0] if isinstance(op, Planes) else index
-            entry.channels, entry.height, entry.width = network.program.shapes[source]
-            entry.map_width, entry.frac = network.map_format(index)
-            if isinstance(op, Shuffle | Planes):
-                entry.ratio = op.ratio
-            if isinstance(op, Grid):
-                entry.times = op.times
-                entry.values = self._pointer(layer.tensors["latent"].values, np.int16)
-            if isinstance(op, Conv):
-                entry.kernel, entry.depthwise, entry.activation = op.kernel, int(op.depthwise), int(op.activation)
-            derived = factors[index]
+        for index, derived in enumerate(factors):
+            self._describe(ops[index], network, index)
             if derived is not None:
-                if isinstance(op, Conv):
-                    entry.values = self._pointer(derived.weight, np.int16)
-                entry.bias = self._pointer(derived.bias, np.int32)
-                entry.multiplier = self._pointer(derived.multiplier, np.int32)
-                entry.shift = self._pointer(derived.shift, np.int32)
+                self._describe_tensors(ops[index], network, index, derived)
         self.descriptor = ProgramDescriptor(ops, len(operations), frames, video.depth, video.chroma.planes)
         for index, (height, width) in enumerate(video.plane_shapes):
             self.descriptor.planes[index] = PlaneDescriptor(height, width, *video.chroma.plane_sub(index))
         table = tables.activations()
-        pointers = (self._pointer(values, np.int32) for values in (table.gelu, table.silu, table.half_tanh))
-        self.descriptor.tables = TableDescriptor(*pointers)
+        every = (table.gelu, table.silu, table.half_tanh, tables.sine())
+        self.descriptor.tables = TableDescriptor(*(self._pointer(values, np.int32) for values in every))
+
+    def _describe(self, entry: OpDescriptor, network: IntegerNetwork, index: int) -> None:
+        op = network.program.operations[index]
+        entry.code, entry.input_count = operation_code(op), len(op.inputs)
+        if op.inputs:
+            entry.inputs = self._pointer(np.array(op.inputs), np.int32)
+        # Planes' own shape is the picture's; the libraries want the map that it reads.
+        source = op.inputs[0] if isinstance(op, Planes) else index
+        entry.channels, entry.height, entry.width = network.program.shapes[source]
+        entry.map_width, entry.frac = network.map_format(index)
+        if isinstance(op, Upsample | Planes):
+            entry.ratio = op.ratio
+        if isinstance(op, Shuffle):
+            entry.rows = entry.columns = op.ratio
+        if isinstance(op, Fold):
+            entry.rows, entry.columns = op.rows, op.columns
+        if isinstance(op, Frequency):
+            entry.steps = self._pointer(np.array(op.steps), np.uint32)
+            entry.phases = self._pointer(np.array(op.phases), np.uint32)
+
+    def _describe_tensors(self, entry: OpDescriptor, network: IntegerNetwork, index: int, derived: Rescaled) -> None:
+        op = network.program.operations[index]
+        if isinstance(op, Grid):
+            entry.times = op.times
+            entry.values = self._pointer(network.layers[index].tensors["latent"].values, np.int16)
+        if isinstance(op, Conv):
+            entry.kernel, entry.depthwise, entry.activation = op.kernel, int(op.depthwise), int(op.activation)
+            entry.values = self._pointer(derived.weight, np.int16)
+        entry.bias = self._pointer(derived.bias, np.int32)
+        entry.multiplier = self._pointer(derived.multiplier, np.int32)
+        entry.shift = self._pointer(derived.shift, np.int32)
 
     def _pointer(self, values: npt.NDArray[np.generic], dtype: npt.DTypeLike) -> int:
         array = np.ascontiguousarray(values, dtype)

@@ -1,7 +1,8 @@
 """The definition of decoding in numpy, one function an operation (formats/nq.md, 6). The other backends match it.
 
-Maps are int16 [C, H, W]. Convolutions sum in float64 matrix products, and these are exact: the accumulator bound of
-formats/nq.md 6.3 keeps every partial sum an integer below 2^31 in any order, and float64 holds integers to 2^53.
+Operations without tensors are in `reference_maps`. Maps are int16 [C, H, W]. Convolutions sum in float64 matrix
+products, and these are exact: the accumulator bound of formats/nq.md 6.3 keeps every partial sum an integer below 2^31
+in any order, and float64 holds integers to 2^53.
 """
 
 from __future__ import annotations
@@ -22,7 +23,33 @@ from nqcodec.network import (
     rescale,
     validate,
 )
-from nqcodec.program import Activation, Conv, Grid, Planes, Shuffle
+from nqcodec.operations import (
+    Activation,
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    Frequency,
+    Grid,
+    Mul,
+    Norm,
+    Planes,
+    Shuffle,
+    Tile,
+    Upsample,
+)
+from nqcodec.synthesis.reference_maps import (
+    clamp_width,
+    run_add,
+    run_concat,
+    run_fold,
+    run_frequency,
+    run_mul,
+    run_norm,
+    run_tile,
+    run_upsample,
+    shift,
+)
 from nqcodec.video import Frame, Video
 
 HALF_TANH_WIDTH = 16
@@ -32,18 +59,6 @@ STRIP_VALUES = 1 << 20
 """Values of one matrix of input windows (8 MiB): a convolution works in strips of rows, so memory stays bounded."""
 
 Float64 = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.integer]
-
-
-def clamp_width(values: Int64, width: int) -> Int64:
-    """Clamp to a signed width (formats/nq.md, 6.1)."""
-    return np.clip(values, -(1 << (width - 1)), (1 << (width - 1)) - 1)
-
-
-def shift(values: Integers, n: int) -> Int64:
-    """(v + 2^(n-1)) >> n for n > 0, else v << -n (formats/nq.md, 6.5)."""
-    v = values.astype(np.int64)
-    return (v + (1 << (n - 1))) >> n if n > 0 else v << -n
 
 
 def _by_channel(factors: Int32) -> Int32:
@@ -123,13 +138,6 @@ def run_conv(x: Int16, op: Conv, factors: Rescaled, width: int, frac: int) -> In
     return activate(p, op.activation, width, frac).astype(np.int16)
 
 
-def run_shuffle(x: Int16, ratio: int) -> Int16:
-    """[C r r, H, W] to [C, H r, W r] (formats/nq.md, 6.4)."""
-    channels, height, width = x.shape
-    blocks = x.reshape(channels // ratio**2, ratio, ratio, height, width)
-    return blocks.transpose(0, 3, 1, 4, 2).reshape(-1, height * ratio, width * ratio)
-
-
 def run_planes(x: Int16, ratio: int, frac: int, video: Video) -> Frame:
     """Map [C, H, W] to the cropped planes of a picture (formats/nq.md, 6.6)."""
     depth = video.depth
@@ -175,19 +183,33 @@ class ReferenceSynthesizer:
                 _, frac = self._network.map_format(index)
                 return run_planes(maps[op.inputs[0]], op.ratio, frac, self._video)
             maps[index] = self._map(index, maps, t)
-            for i in op.inputs:
+            for i in set(op.inputs):
                 if self._last_reader[i] == index:
                     del maps[i]
         raise AssertionError("a checked program ends in planes")
 
     def _map(self, index: int, maps: dict[int, Int16], t: int) -> Int16:
         op, layer, factors = self._network.program.operations[index], self._network.layers[index], self._factors[index]
+        inputs = [maps[i] for i in op.inputs]
         if isinstance(op, Grid) and factors is not None:
             return run_grid(layer.tensors["latent"].values, factors, layer.width, t, self._frames)
         if isinstance(op, Conv) and factors is not None:
-            return run_conv(maps[op.inputs[0]], op, factors, layer.width, layer.frac)
+            return run_conv(inputs[0], op, factors, layer.width, layer.frac)
+        if isinstance(op, Frequency):
+            return run_frequency(op, t, layer.width, layer.frac)
+        if isinstance(op, Norm):
+            return run_norm(inputs[0], layer.width, layer.frac)
+        if isinstance(op, Concat | Add | Mul):
+            run = {Concat: run_concat, Add: run_add, Mul: run_mul}[type(op)]
+            return run(inputs, [self._network.map_format(i)[1] for i in op.inputs], layer.width, layer.frac)
         if isinstance(op, Shuffle):
-            return run_shuffle(maps[op.inputs[0]], op.ratio)
+            return run_fold(inputs[0], op.ratio, op.ratio)
+        if isinstance(op, Fold):
+            return run_fold(inputs[0], op.rows, op.columns)
+        if isinstance(op, Upsample):
+            return run_upsample(inputs[0], op)
+        if isinstance(op, Tile):
+            return run_tile(inputs[0], op)
         raise AssertionError(f"operation {op.name} has no definition")
 
     def close(self) -> None:

@@ -1,0 +1,57 @@
+// Operations other than convolutions on the CPU: their kernels, compiled once for each instruction set as those are
+// (synthesis_conv.h), and the runner of those without tensors.
+#ifndef NQ_SYNTHESIS_MAPS_H
+#define NQ_SYNTHESIS_MAPS_H
+
+#include <cstdint>
+
+#include "nq_synthesis_plan.h"
+#include "nq_thread_pool.h"
+
+namespace nq {
+
+// An enlargement of a row (formats/nq.md 6.8).
+struct UpsampleRow {
+  const int16_t* first;  // the two input rows that the output row lies between
+  const int16_t* second;
+  int32_t weight;               // of the second
+  int32_t in_width, out_width;  // out_width <= in_width * ratio
+  int32_t ratio;
+  NqPhase phases[kNqMostRatio];  // of columns
+};
+
+// A norm of a map (formats/nq.md 6.12).
+struct NormLayer {
+  const int16_t* in;
+  int64_t area;
+  int32_t channels, frac;
+  int32_t low, high;
+};
+
+// Most positions that norm_positions takes at a time.
+constexpr int32_t kNormTile = 64;
+
+// The kernels of one instruction set; inputs and outputs never overlap.
+struct MapKernels {
+  // Two latents of a grid, blended and rescaled (formats/nq.md 6.2).
+  void (*blend)(const int16_t* a, const int16_t* b, int64_t count, const NqBlend&, int16_t* out);
+  void (*reformat)(const int16_t* in, int64_t count, int32_t n, int32_t low, int32_t high, int16_t* out);
+  void (*add)(const int16_t* a, const int16_t* b, int64_t count, const NqPair&, int16_t* out);
+  void (*mul)(const int16_t* a, const int16_t* b, int64_t count, const NqPair&, int16_t* out);
+  void (*upsample_row)(const UpsampleRow&, int16_t* out);
+  // All channels of positions `first` to first + count - 1; `out` is the whole map.
+  void (*norm_positions)(const NormLayer&, int64_t first, int32_t count, int16_t* out);
+};
+
+const MapKernels& scalar_map_kernels();
+#if defined(__x86_64__)
+const MapKernels& avx2_map_kernels();
+const MapKernels& avx512_map_kernels();
+#endif
+
+// Runs any operation without tensors but planes, for frame t; `sine` is the table of 6.7.
+void run_map(const MapStep& step, int64_t t, const int32_t* sine, const MapKernels& kernels, ThreadPool& pool);
+
+}  // namespace nq
+
+#endif  // NQ_SYNTHESIS_MAPS_H

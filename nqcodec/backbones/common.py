@@ -1,0 +1,130 @@
+"""What backbones share: assembling a program, solving its width for a budget, and refusing what presets cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import log2, prod
+
+from nqcodec.errors import LimitError, RateError, UsageError
+from nqcodec.operations import Operation
+from nqcodec.program import Limits, Program
+from nqcodec.video import Chroma, Video
+
+HALF_RESOLUTION = 2
+"""Planes ratio of our own networks: the trunk ends at half the picture's resolution."""
+
+LEAST_WIDTH = 2
+"""Narrowest stem that a `build` makes."""
+
+CELL_PENALTY = 0.05
+"""What a doubling of the cells away from the aim weighs against padding, as a part of the picture."""
+
+
+class Sketch(list[Operation]):
+    """The operations of a program as they are put together."""
+
+    def add(self, operation: Operation) -> int:
+        """Append `operation` and give its index, which later operations take as an input."""
+        self.append(operation)
+        return len(self) - 1
+
+
+def fits(program: Program, video: Video, parameters: int) -> bool:
+    """True if a program is within a budget, and within what decoders accept for `video` (formats/nq.md, 8)."""
+    if program.parameters > parameters:
+        return False
+    try:
+        program.check_limits(video, Limits())
+    except LimitError:
+        return False
+    return True
+
+
+def widest(make: Callable[[int], Program], least: int, video: Video, parameters: int) -> int:
+    """The largest size whose program fits, by doubling the distance from `least` and then bisection.
+
+    `make` gives a program that grows with its size; the one of `least` fits.
+    """
+    low, step = least, 1
+    while fits(make(low + step), video, parameters):
+        low, step = low + step, 2 * step
+    high = low + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(make(middle), video, parameters) else (low, middle)
+    return low
+
+
+def check_budget(parameters: int, least: int, video: Video) -> None:
+    """Raise RateError if a budget is below the `least` parameters that a network for `video` has."""
+    if parameters < least:
+        raise RateError(
+            f"a network of {parameters} parameters is too small for {video.width}x{video.height}: "
+            f"the smallest has {least}"
+        )
+
+
+def cells(video: Video, ratio: int) -> tuple[int, int]:
+    """First map's (height, width) that covers the picture when a half-resolution trunk enlarges by `ratio`."""
+    scale = ratio * HALF_RESOLUTION
+    return -(-video.height // scale), -(-video.width // scale)
+
+
+def ratios(video: Video) -> list[int]:
+    """Products of 2, 3 and 5 up to the one that leaves a single cell."""
+    longest = -(-max(video.width, video.height) // HALF_RESOLUTION)
+    powers = range(longest.bit_length() + 1)
+    every = sorted(2**a * 3**b * 5**c for a in powers for b in powers for c in powers if 3**b * 5**c <= 2 * longest)
+    last = next(ratio for ratio in every if ratio >= longest)
+    return [ratio for ratio in every if ratio <= last]
+
+
+def factors(ratio: int) -> tuple[int, ...]:
+    """Strides of a ratio: its prime factors, the largest first, where maps are smallest.
+
+    Prime strides take the fewest parameters, and measured better than HNeRV's 4 and 5 at equal size and time.
+    """
+    found = []
+    for prime in (5, 3, 2):
+        while ratio % prime == 0:
+            found.append(prime)
+            ratio //= prime
+    return tuple(found)
+
+
+def best_ratio(video: Video, aim: float) -> int:
+    """The ratio between half the picture and its first map with little padding and about `aim` cells.
+
+    Padding costs time and bits, and so do cells that are too many or too few: the best sum of both.
+    """
+
+    def score(ratio: int) -> float:
+        height, width = cells(video, ratio)
+        padding = height * width * (ratio * HALF_RESOLUTION) ** 2 / (video.height * video.width) - 1
+        return padding + CELL_PENALTY * abs(log2(height * width / aim))
+
+    return min(ratios(video), key=score)
+
+
+def check_preset(family: str, name: str, names: Iterable[str], video: Video) -> None:
+    """Raise UsageError for an unknown network, or a clip that is not 4:4:4 (published heads give three full planes)."""
+    if name not in (known := list(names)):
+        raise UsageError(f"there is no {family} network {name}: choose one of {', '.join(known)}")
+    if video.chroma is not Chroma.C444:
+        raise UsageError(f"network {name} makes three full planes: convert the clip from {video.chroma.label} to 4:4:4")
+
+
+def paper_cells(name: str, video: Video, sizes: Mapping[tuple[int, int], tuple[int, ...]]) -> tuple[int, int]:
+    """First map's (height, width) of a network published for pictures of `sizes`, given with their strides.
+
+    Raises:
+        UsageError: if the clip has another size.
+    """
+    strides = sizes.get((video.width, video.height))
+    if strides is None:
+        served = " or ".join(f"{width}x{height}" for width, height in sizes)
+        raise UsageError(
+            f"network {name} is for {served}, not {video.width}x{video.height}: crop or scale the clip, "
+            "or give a size with --params"
+        )
+    return video.height // prod(strides), video.width // prod(strides)

@@ -1,0 +1,217 @@
+"""The latent pyramid: grids at several scales, dense in time where coarse and static where fine, and a narrow trunk.
+
+What moves is told at the coarse scales, once in a few frames; what stays is told once, at the fine ones. It is fitted
+for its rate (`nqcodec.rateaware`): grids that a clip does not need become zeros and cost next to nothing, so one set of
+grids serves many clips and rates, and only the trunk's width follows the budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import log2
+
+from nqcodec.errors import LimitError, RateError, UsageError
+from nqcodec.operations import Activation, Add, Concat, Conv, Grid, Operation, Planes, Upsample
+from nqcodec.program import Limits, Program, head_channels
+from nqcodec.video import Video
+
+COARSEST_ROWS = 12
+"""Rows of the coarsest map to aim at: the ratio of 16 for 180 rows that the design was measured at."""
+
+WIDTHS = (20, 18, 16, 12)
+"""Channels of the trunk at scale 1, coarsest level first; further levels have as many as the last."""
+
+LIGHT_WIDTHS = (20, 18, 20)
+
+SCALE_RANGE = (0.2, 16.0)
+"""Least and most scale of the widths."""
+
+LEAST_WIDTH = 4
+"""Narrowest level."""
+
+SCALE_STEP = 0.05
+"""Fineness of the scale that a budget is solved for."""
+
+
+@dataclass(frozen=True)
+class Latents:
+    """One grid of a level: a latent for every `every` frames (0: one for the whole segment) of `channels` channels."""
+
+    every: int
+    channels: int
+
+    def times(self, frames: int) -> int:
+        """Latents in time for a segment of `frames` frames."""
+        return 1 if self.every == 0 else max(1, frames // self.every)
+
+
+LEVELS = (
+    (Latents(1, 1), Latents(4, 2), Latents(16, 2)),
+    (Latents(2, 1), Latents(8, 1), Latents(0, 2)),
+    (Latents(8, 1), Latents(0, 2)),
+    (Latents(0, 2),),
+)
+"""Grids of each level, coarsest first; further levels are as the last."""
+
+LIGHT_LEVELS = (
+    LEVELS[0],
+    LEVELS[1],
+    (Latents(8, 1), Latents(0, 8)),
+)
+
+FRUGAL_LEVELS = (
+    (Latents(4, 1), Latents(16, 2)),
+    (Latents(16, 1), Latents(0, 2)),
+    (Latents(0, 1),),
+)
+"""For budgets that the full set leaves nothing of for the trunk."""
+
+LEAST_LEVELS = ((Latents(0, 1),),)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that shapes a pyramid.
+
+    Attributes:
+        levels: grids of each level, coarsest first; the last stands for all finer ones.
+        widths: channels of each level at scale 1, likewise.
+        scale: of the widths.
+        ratio: of the planes operation: the finest level's resolution.
+    """
+
+    levels: tuple[tuple[Latents, ...], ...] = LEVELS
+    widths: tuple[int, ...] = WIDTHS
+    scale: float = 1.0
+    ratio: int = 2
+
+    def grids(self, level: int) -> tuple[Latents, ...]:
+        """Grids of a level."""
+        return self.levels[min(level, len(self.levels) - 1)]
+
+    def width(self, level: int) -> int:
+        """Channels of a level."""
+        return max(LEAST_WIDTH, round(self.scale * self.widths[min(level, len(self.widths) - 1)]))
+
+
+LIGHT = Settings(LIGHT_LEVELS, LIGHT_WIDTHS, ratio=4)
+"""No level at half the picture's resolution: at most 0.6 thousand multiply-accumulates a pixel."""
+
+
+def ratios(video: Video, finest: int) -> list[int]:
+    """Ratios between picture and map of each level, coarsest first, each half of the one before."""
+    steps = max(0, round(log2(max(video.height, video.width * 9 / 16) / COARSEST_ROWS / finest)))
+    return [finest << step for step in range(steps, -1, -1)]
+
+
+def assemble(settings: Settings, video: Video, frames: int) -> Program:
+    """The program of `settings` for a segment of `frames` frames of `video`."""
+    builder = _Builder(settings, video, frames)
+    for level, ratio in enumerate(ratios(video, settings.ratio)):
+        builder.level(level, ratio)
+    return builder.finish()
+
+
+class _Builder:
+    """Appends operations level by level; `_map` is the trunk's last map."""
+
+    def __init__(self, settings: Settings, video: Video, frames: int):
+        self._settings, self._video, self._frames = settings, video, frames
+        self._operations: list[Operation] = []
+        self._map: int | None = None
+
+    def level(self, level: int, ratio: int) -> None:
+        """The trunk enlarged by two, what the level's grids add, and one residual block."""
+        height, width = -(-self._video.height // ratio), -(-self._video.width // ratio)
+        channels = self._settings.width(level)
+        told = self._grids(level, height, width)
+        if self._map is None:
+            self._map = self._append(Conv((told,), channels, 3, activation=Activation.GELU))
+        else:
+            # One position is mixed before it is enlarged: the same map for a quarter of the work.
+            narrow = self._append(Conv((self._map,), channels, 1))
+            enlarged = self._append(Upsample((narrow,), 2, height, width))
+            self._map = self._append(Add((enlarged, self._append(Conv((told,), channels, 1)))))
+        block = self._append(Conv((self._map,), channels, 3, activation=Activation.GELU))
+        self._map = self._append(Add((self._map, block)))
+
+    def finish(self) -> Program:
+        """The head and the checked program."""
+        assert self._map is not None
+        channels = head_channels(self._video.chroma, self._settings.ratio)
+        head = self._append(Conv((self._map,), channels, 3))
+        self._append(Planes((head,), self._settings.ratio))
+        return Program.of(self._operations, self._video)
+
+    def _grids(self, level: int, height: int, width: int) -> int:
+        grids = []
+        seen = set()
+        for latents in self._settings.grids(level):
+            times = latents.times(self._frames)
+            # In short segments several rates come to the same; one grid of them is enough.
+            if times not in seen:
+                grids.append(self._append(Grid((), times, latents.channels, height, width)))
+                seen.add(times)
+        return grids[0] if len(grids) == 1 else self._append(Concat(tuple(grids)))
+
+    def _append(self, operation: Operation) -> int:
+        self._operations.append(operation)
+        return len(self._operations) - 1
+
+
+def build(video: Video, frames: int, parameters: int, base: Settings | None = None) -> Program:
+    """The widest pyramid for `frames` frames of `video` with at most `parameters` parameters, latents included.
+
+    Raises:
+        RateError: if even the smallest has more.
+        LimitError: if even that one is beyond what decoders accept (formats/nq.md, 8).
+    """
+    clip, base = video.with_frames(frames), base or Settings()
+    for settings in (base, replace(base, levels=FRUGAL_LEVELS), replace(base, levels=LEAST_LEVELS)):
+        if _fits(narrow := replace(settings, scale=SCALE_RANGE[0]), clip, parameters):
+            return assemble(_widened(narrow, clip, parameters), clip, frames)
+    raise RateError(
+        f"a pyramid of {parameters} parameters is too small for {video.width}x{video.height}: "
+        f"the smallest has {smallest(video, frames)}"
+    )
+
+
+def build_light(video: Video, frames: int, parameters: int) -> Program:
+    """`build` for the light pyramid; its errors are the same."""
+    return build(video, frames, parameters, LIGHT)
+
+
+def smallest(video: Video, frames: int) -> int:
+    """Fewest parameters that `build` can make for `frames` frames of `video`; raises LimitError for absurd sizes."""
+    clip = video.with_frames(frames)
+    program = assemble(Settings(LEAST_LEVELS, scale=SCALE_RANGE[0]), clip, frames)
+    program.check_limits(clip, Limits())
+    return program.parameters
+
+
+def build_preset(name: str, video: Video, frames: int) -> Program:
+    """There are no published pyramids: raises UsageError."""
+    raise UsageError(f"there is no pyramid network {name}: it has no presets, its size follows from --bpp or --params")
+
+
+def _widened(settings: Settings, video: Video, parameters: int) -> Settings:
+    """The largest scale within budget and limits; `settings` itself fits."""
+    low, high = 0, round((SCALE_RANGE[1] - SCALE_RANGE[0]) / SCALE_STEP)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _fits(replace(settings, scale=SCALE_RANGE[0] + middle * SCALE_STEP), video, parameters):
+            low = middle
+        else:
+            high = middle - 1
+    return replace(settings, scale=SCALE_RANGE[0] + low * SCALE_STEP)
+
+
+def _fits(settings: Settings, video: Video, parameters: int) -> bool:
+    program = assemble(settings, video, video.frames)
+    if program.parameters > parameters:
+        return False
+    try:
+        program.check_limits(video, Limits())
+    except LimitError:
+        return False
+    return True

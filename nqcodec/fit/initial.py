@@ -1,0 +1,54 @@
+"""How large convolution weights are at the start of a fit."""
+
+from __future__ import annotations
+
+from nqcodec.operations import Add, Conv
+from nqcodec.program import Program
+
+RESIDUAL_SCALE = 0.1
+"""Start of the last weights of a residual branch, so that a block first passes its input on.
+
+At full scale every block adds to the maps' variance: gated NeRV++ networks then lost frames for good, whose head had
+saturated before the first step.
+"""
+
+HEAD_SCALE = 0.3
+"""Start of a head that reads sums, which unlike a GELU's output have a variance of about 1: samples are within 0.5."""
+
+
+def start_scales(program: Program) -> dict[int, float]:
+    """By operation index, what the usual start of a convolution's weights is multiplied by; others keep it.
+
+    Programs without residual branches keep it everywhere.
+    """
+    scales = dict.fromkeys(_branch_ends(program), RESIDUAL_SCALE)
+    if scales:
+        head = program.operations[-1].inputs[0]
+        scales[head] = HEAD_SCALE
+    return scales
+
+
+def _branch_ends(program: Program) -> list[int]:
+    """Convolutions f in x + f(x): added to a map that they depend on, and read by nothing else."""
+    operations = program.operations
+    readers = [[op for op in operations if index in op.inputs] for index in range(len(operations))]
+    ends = []
+    for op in operations:
+        if not isinstance(op, Add):
+            continue
+        for branch, other in (op.inputs, op.inputs[::-1]):
+            if isinstance(operations[branch], Conv) and len(readers[branch]) == 1 and _depends(program, branch, other):
+                ends.append(branch)
+    return ends
+
+
+def _depends(program: Program, index: int, on: int) -> bool:
+    """Whether the map of operation `index` is computed from that of `on`."""
+    reached: set[int] = set()
+    rest = [index]
+    while rest:
+        place = rest.pop()
+        if place not in reached:
+            reached.add(place)
+            rest.extend(program.operations[place].inputs)
+    return on in reached and on != index

@@ -1,0 +1,135 @@
+"""One torch expression for each operation without tensors of its own, and for reading a grid (formats/nq.md, 6).
+
+Maps are [B, C, H, W]. These are the float twins of `nqcodec.synthesis.reference`: real numbers instead of formats.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nqcodec.formats import tables
+from nqcodec.operations import (
+    Activation,
+    Add,
+    Concat,
+    Fold,
+    Frequency,
+    Mul,
+    Norm,
+    Operation,
+    Planes,
+    Shuffle,
+    Tile,
+    Upsample,
+)
+
+NORM_EPSILON = 1e-6
+"""Added to a variance before its root: the integer definition has the square of 2^-8 of a map's unit instead."""
+
+
+def apply(op: Operation, inputs: Sequence[Tensor], times: Tensor) -> Tensor:
+    """The map of an operation that has no tensors, from its inputs' maps, for frames `times` [B]."""
+    if isinstance(op, Shuffle):
+        return F.pixel_shuffle(inputs[0], op.ratio)
+    if isinstance(op, Upsample):
+        return upsample(inputs[0], op)
+    if isinstance(op, Concat):
+        return torch.cat(list(inputs), dim=1)
+    if isinstance(op, Add):
+        return inputs[0] + inputs[1]
+    if isinstance(op, Mul):
+        return inputs[0] * inputs[1]
+    if isinstance(op, Norm):
+        return norm(inputs[0])
+    if isinstance(op, Frequency):
+        return frequency(op, times)
+    if isinstance(op, Fold):
+        return fold(inputs[0], op)
+    if isinstance(op, Tile):
+        return tile(inputs[0], op)
+    if isinstance(op, Planes):
+        return inputs[0]
+    raise ValueError(f"operation {op.name} has no float expression")
+
+
+def activate(x: Tensor, activation: Activation) -> Tensor:
+    """The float activation (formats/nq.md, 6.5)."""
+    if activation is Activation.RELU:
+        return F.relu(x)
+    if activation is Activation.GELU:
+        return F.gelu(x)
+    if activation is Activation.SILU:
+        return F.silu(x)
+    if activation is Activation.HALF_TANH:
+        return torch.tanh(x) * 0.5
+    return x
+
+
+def read_grid(latent: Tensor, times: Tensor, frames: int) -> Tensor:
+    """Latents [Tg, C, h, w] at frames `times` [B], linear in time with clamped ends (formats/nq.md, 6.2)."""
+    count = latent.shape[0]
+    if count == frames:
+        return latent[times]
+    if count == 1:
+        return latent.expand(len(times), -1, -1, -1)
+    numerator = ((2 * times + 1) * count - frames) << 16
+    position = torch.div(numerator, 2 * frames, rounding_mode="floor").clamp(0, (count - 1) << 16)
+    first = position >> 16
+    fraction = ((position & 65535).to(latent.dtype) / 65536).view(-1, 1, 1, 1)
+    return torch.lerp(latent[first], latent[(first + 1).clamp(max=count - 1)], fraction)
+
+
+def upsample(x: Tensor, op: Upsample) -> Tensor:
+    """Bilinear enlargement with the decoder's own weights, cropped (formats/nq.md, 6.8)."""
+    if op.ratio & (op.ratio - 1) == 0 and op.ratio <= 64:
+        whole = F.interpolate(x, scale_factor=op.ratio, mode="bilinear", align_corners=False)
+        return whole[:, :, : op.height, : op.width]
+    rows = _weights(x.shape[2], op.ratio, op.height).to(x)
+    columns = _weights(x.shape[3], op.ratio, op.width).to(x)
+    return torch.einsum("yh,bchw,xw->bcyx", rows, x, columns)
+
+
+@functools.lru_cache(maxsize=64)
+def _weights(size: int, ratio: int, wanted: int) -> Tensor:
+    """Interpolation weights [wanted, size] of one axis (formats/nq.md, 6.8)."""
+    place = 2 * torch.arange(wanted) + 1 - ratio
+    first = torch.div(place, 2 * ratio, rounding_mode="floor")
+    fraction = torch.div(128 * (place - 2 * ratio * first) + ratio, 2 * ratio, rounding_mode="floor")
+    weights = torch.zeros(wanted, size)
+    rows = torch.arange(wanted)
+    weights[rows, first.clamp(0, size - 1)] += (128 - fraction) / 128
+    weights[rows, (first + 1).clamp(0, size - 1)] += fraction / 128
+    return weights
+
+
+def norm(x: Tensor) -> Tensor:
+    """Channels less their mean, over their standard deviation, at each position (formats/nq.md, 6.12)."""
+    last = x.permute(0, 2, 3, 1)
+    return F.layer_norm(last, (x.shape[1],), eps=NORM_EPSILON).permute(0, 3, 1, 2)
+
+
+def frequency(op: Frequency, times: Tensor) -> Tensor:
+    """Sines and cosines [B, 2 n, 1, 1] float32 from the decoder's table (formats/nq.md, 6.7)."""
+    steps, phases = (torch.tensor(values, dtype=torch.int64, device=times.device) for values in (op.steps, op.phases))
+    index = ((phases + times[:, None] * steps + (1 << 19)) & 0xFFFFFFFF) >> 20
+    table = torch.from_numpy(tables.sine().astype("float32") / 32768).to(times.device)
+    pairs = torch.stack([table[index], table[(index + 1024) & 4095]], dim=2)
+    return pairs.flatten(1)[:, :, None, None]
+
+
+def fold(x: Tensor, op: Fold) -> Tensor:
+    """Depth to space by two ratios (formats/nq.md, 6.4)."""
+    batch, channels, height, width = x.shape
+    cells = x.reshape(batch, channels // (op.rows * op.columns), op.rows, op.columns, height, width)
+    return cells.permute(0, 1, 4, 2, 5, 3).reshape(batch, -1, height * op.rows, width * op.columns)
+
+
+def tile(x: Tensor, op: Tile) -> Tensor:
+    """The map repeated over a larger one (formats/nq.md, 6.9)."""
+    rows, columns = -(-op.height // x.shape[2]), -(-op.width // x.shape[3])
+    return x.repeat(1, 1, rows, columns)[:, :, : op.height, : op.width]

@@ -1,0 +1,230 @@
+"""From a fresh or a fitted network to the integer network of a file of a given size, with rounding in the loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nqcodec.errors import NqError
+from nqcodec.fit.checkpoint import program_to_dict, video_to_dict
+from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.network import FloatNetwork
+from nqcodec.fit.train import FitSettings, compute_settings
+from nqcodec.network import STEP_RANGE, IntegerNetwork, IntTensor, Layer
+from nqcodec.quantize.course import Store, fingerprint
+from nqcodec.quantize.criteria import measure_curvature
+from nqcodec.quantize.export import integer_network
+from nqcodec.quantize.landing import Landing
+from nqcodec.quantize.maps import choose_formats, spread_frames
+from nqcodec.quantize.quantizers import OCTAVE
+from nqcodec.quantize.settings import SizeOf
+from nqcodec.rateaware.control import PriceControl
+from nqcodec.rateaware.quantizer import Quantizers, Used
+from nqcodec.rateaware.settings import RateAwareSettings
+from nqcodec.rateaware.trainer import CONTROL_STEPS, RateAwareTrainer
+
+EXTRA = 0.1
+"""Most steps beyond the schedule, as a part of it, until the size is within its window."""
+
+FURTHER = 0.125
+"""Steps of a further rate against those of the first."""
+
+SHIFTS = 6
+"""Corrections of all steps alike that bring a fitted network near a new size."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a rate-aware fit stands: `psnr` in dB is the mean PSNR-YUV of recent training frames, `size` the file's
+    bytes as estimated, times are seconds."""
+
+    step: int
+    steps: int
+    psnr: float
+    size: int
+    seconds: float
+    eta: float
+
+
+@dataclass
+class Fitted:
+    """A network with its quantizers, fitted for some rate; further rates start from it."""
+
+    network: FloatNetwork
+    quantizers: Quantizers
+
+    @staticmethod
+    def fresh(network: FloatNetwork) -> Fitted:
+        """For a network that has not been fitted yet."""
+        return Fitted(network, Quantizers.start(network))
+
+    def copy(self) -> Fitted:
+        """Another one to fit for another rate."""
+        network = copy.deepcopy(self.network)
+        return Fitted(network, replace(copy.deepcopy(self.quantizers), network=network))
+
+
+def further(settings: RateAwareSettings) -> RateAwareSettings:
+    """Settings of a further rate from a fit made with `settings`."""
+    return replace(settings, steps=max(round(FURTHER * settings.steps), 4 * CONTROL_STEPS), noise=0.5, settled=0.8)
+
+
+def fit_for_size(
+    fitted: Fitted,
+    clip: PackedClip,
+    settings: RateAwareSettings,
+    *,
+    max_bytes: int,
+    size_of: SizeOf,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    stop: Callable[[], bool] | None = None,
+) -> IntegerNetwork:
+    """Fit `fitted`, which is changed in place, for a file of at most `max_bytes` and at least `min_ratio` of that.
+
+    Args:
+        size_of: bytes of the whole file with a given network.
+        progress: called every few steps.
+        checkpoint: where to save the state, now and then, when `stop` ends the fit, and at its end.
+        resume: go on from `checkpoint` if that file exists.
+        stop: asked every few steps.
+
+    Raises:
+        InputError: if the checkpoint is of another clip, program, size or settings.
+        OutputError: if the checkpoint cannot be written.
+        SizeError: if no file of that size can be made; it says the nearest size in bytes.
+        LimitError: if the network cannot be computed in 32-bit integers.
+        NqError: if `stop` ended the fit.
+    """
+
+    def real_size(tensors: dict[str, IntTensor]) -> int:
+        return size_of(_formless(fitted.network, tensors))
+
+    compute = FitSettings(settings.steps, dtype=settings.dtype, device=settings.device, threads=1)
+    with compute_settings(fitted.network, compute):
+        control = PriceControl.start(8 * settings.aim * max_bytes)
+        trainer = RateAwareTrainer(fitted.network, clip, settings, control, real_size, fitted.quantizers)
+        store = _store(checkpoint, trainer, max_bytes) if checkpoint else None
+        saved = store.load() if store and resume else None
+        if saved:
+            trainer.restore(saved)
+        try:
+            run = _Run(trainer, store, progress, stop)
+            run.to(settings.steps)
+            window = math.ceil(settings.min_ratio * max_bytes), max_bytes
+            run.into(window, round((1 + EXTRA) * settings.steps))
+            run.keep()
+        finally:
+            trainer.close()
+    return _land(trainer, size_of, window)
+
+
+def shift_steps(fitted: Fitted, target: int, size_of: SizeOf) -> None:
+    """Make all steps coarser or finer alike until the file has about `target` bytes."""
+    values = sum(value.numel() for value in fitted.network.tensors.values())
+    for _ in range(SHIFTS):
+        size = size_of(_formless(fitted.network, fitted.quantizers.integers()))
+        # A bit a value is an octave where values are much larger than their steps, and more where they are not.
+        excess = OCTAVE * 8 * (size - target) / values
+        for step in fitted.quantizers.steps.values():
+            step.add_(excess).clamp_(*STEP_RANGE)
+
+
+def _formless(network: FloatNetwork, tensors: dict[str, IntTensor]) -> IntegerNetwork:
+    """A network whose maps have no formats yet: enough to be coded, for formats take one size whatever they are."""
+    layers = [Layer() for _ in network.program.operations]
+    for key, tensor in tensors.items():
+        index, name = key.removeprefix("op").split("_", 1)
+        layers[int(index)].tensors[name] = tensor
+    return IntegerNetwork(network.program, layers)
+
+
+class _Run:
+    """Takes steps, looks at the size, tells and keeps."""
+
+    def __init__(
+        self,
+        trainer: RateAwareTrainer,
+        store: Store | None,
+        progress: Callable[[Progress], None] | None,
+        stop: Callable[[], bool] | None,
+    ):
+        self._trainer, self._store, self._progress, self._stop = trainer, store, progress, stop
+        self._begin, self._first, self._levels = time.monotonic(), trainer.done, list[Tensor]()
+
+    def to(self, steps: int) -> None:
+        """Steps up to number `steps`."""
+        while self._trainer.done < steps:
+            self._step(steps)
+
+    def into(self, window: tuple[int, int], most: int) -> None:
+        """Steps until the real size is within `window`, up to number `most`."""
+        while not window[0] <= self._trainer.real_size() <= window[1] and self._trainer.done < most:
+            for _ in range(CONTROL_STEPS - self._trainer.done % CONTROL_STEPS):
+                self._step(most)
+
+    def keep(self) -> None:
+        """Save the state."""
+        if self._store:
+            self._store.save(self._trainer.state())
+
+    def _step(self, steps: int) -> None:
+        bits, level = self._trainer.step()
+        self._levels.append(level)
+        if self._trainer.done % CONTROL_STEPS and self._trainer.done < steps:
+            return
+        size = self._trainer.steer(bits)
+        if self._progress:
+            done, elapsed = self._trainer.done, time.monotonic() - self._begin
+            eta = elapsed / (done - self._first) * (steps - done)
+            mean = float(torch.stack(self._levels).mean())
+            self._progress(Progress(done, steps, mean, round(size), elapsed, eta))
+        self._levels = []
+        halted = self._stop is not None and self._stop()
+        if self._store and (halted or self._store.due):
+            self.keep()
+        if halted:
+            raise NqError(f"stopped at step {self._trainer.done} of {steps}")
+
+
+def _store(path: Path, trainer: RateAwareTrainer, max_bytes: int) -> Store:
+    """The checkpoint, tied to all that the result depends on."""
+    settings = {name: value for name, value in asdict(trainer.settings).items() if name != "threads"}
+    claims = {
+        "settings": settings,
+        "bytes": max_bytes,
+        "video": video_to_dict(trainer.clip.video),
+        "program": program_to_dict(trainer.network.program),
+    }
+    return Store(path, fingerprint(claims, {**trainer.network.tensors, "clip": trainer.clip.data}))
+
+
+def _land(trainer: RateAwareTrainer, size_of: SizeOf, window: tuple[int, int]) -> IntegerNetwork:
+    """The integer network with its map formats, exactly within the window."""
+    network, clip, settings = trainer.network, trainer.clip, trainer.settings
+    tensors = trainer.quantizers.integers()
+    used = Used(trainer.quantizers.draw(None).used)
+    frames = spread_frames(clip.frames, settings.frames)
+    formats = choose_formats(network, clip, used, frames, settings.map_width, settings.head_width)
+    result = integer_network(network.program, tensors, formats)
+    if window[0] <= size_of(result) <= window[1]:
+        return result
+    curvatures = measure_curvature(network, clip, frames=settings.frames, loss=settings.loss, seed=settings.seed)
+    return Landing(
+        network.program,
+        {key: value.detach().cpu().double().numpy() for key, value in network.tensors.items()},
+        {key: value.cpu().double().numpy() for key, value in curvatures.items()},
+        dict.fromkeys(tensors, STEP_RANGE),
+        tensors,
+        formats,
+        size_of,
+        tuned=True,
+    ).run(*window)

@@ -1,0 +1,81 @@
+"""What can be chosen about a rate-aware fit, and how many steps the presets give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nqcodec.errors import UsageError
+from nqcodec.fit.presets import Preset
+
+
+@dataclass(frozen=True)
+class RateAwareSettings:
+    """How to fit for a rate. Equal settings, clip and machine give an equal network.
+
+    Attributes:
+        steps: optimizer steps.
+        batch: frames a step.
+        lr: peak rate of convolution weights (Muon).
+        rest_lr: peak rate of biases.
+        latent_lr: peak rate of latents.
+        step_lr: peak rate of step indices, in eighths of an octave.
+        context_lr: peak rate of the context models' weights.
+        decay: weight decay of convolution weights, times the rate.
+        warmup, floor: parts of the steps and of the peak rate for a linear warm-up and a cosine's end.
+        noise: part of the steps whose rounding is replaced by noise; afterwards values are rounded, straight-through.
+        settled: part of the steps after which step indices are whole and stay.
+        loss: a name of `nqcodec.fit.losses.LOSSES`.
+        dtype: of maps, "float32", "bfloat16" or "auto".
+        map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
+        frames: frames on which map ranges are measured.
+        min_ratio, aim: smallest legal size, and the size steered to, as parts of the largest.
+        threads: 1, or 2 and more to compute rate and distortion side by side; the result is the same.
+    """
+
+    steps: int
+    batch: int = 2
+    lr: float = 2e-2
+    rest_lr: float = 1e-2
+    latent_lr: float = 6e-2
+    step_lr: float = 8e-2
+    context_lr: float = 1e-2
+    decay: float = 0.0
+    warmup: float = 0.03
+    floor: float = 0.003
+    noise: float = 0.95
+    settled: float = 0.975
+    loss: str = "log-mse"
+    dtype: str = "auto"
+    map_width: int = 12
+    head_width: int = 14
+    frames: int = 4
+    min_ratio: float = 0.98
+    aim: float = 0.993
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+
+
+PRESETS: dict[str, Preset] = {
+    "ultrafast": Preset(70, 1100),
+    "fast": Preset(230, 3600),
+    "medium": Preset(1000, 16000),
+    "slow": Preset(4000, 64000),
+    "placebo": Preset(16000, 256000),
+}
+"""Epochs and least steps by name: each about four times as long as the one before."""
+
+BATCH = 2
+"""Frames a step."""
+
+
+def preset_settings(
+    name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1
+) -> RateAwareSettings:
+    """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name}: choose one of {', '.join(PRESETS)}")
+    preset = PRESETS[name]
+    batch = min(BATCH, frames)
+    steps = max(preset.epochs * -(-frames // batch), preset.least_steps)
+    return RateAwareSettings(steps=steps, batch=batch, seed=seed, device=device, threads=threads)

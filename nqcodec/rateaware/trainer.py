@@ -1,0 +1,202 @@
+"""The rate-aware training loop: J = D + lambda R with the file's own models, lambda steered to the size asked for.
+
+What happens at a step depends on the settings and the state alone, so the same seed gives the same network on the same
+machine, and so does a run that was stopped and resumed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nqcodec.fit.checkpoint import optimizer_tensors, restore_optimizer
+from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.network import FloatNetwork
+from nqcodec.fit.optim import MuonAdam
+from nqcodec.fit.train import batch_frames
+from nqcodec.network import IntTensor
+from nqcodec.quantize.course import State
+from nqcodec.rateaware.control import PriceControl
+from nqcodec.rateaware.gradients import Distortion, Rate, combine, distortion, rate
+from nqcodec.rateaware.quantizer import Drawn, Quantizers
+from nqcodec.rateaware.settings import RateAwareSettings
+
+CONTROL_STEPS = 25
+"""Steps between two looks at the size."""
+
+REAL_SIZES = 4
+"""Looks at the size after which one is real: coded by the file's coder instead of estimated."""
+
+STEERING = 0.1
+"""Part of the steps after which the price is learned: before, the size is that of a network that knows nothing."""
+
+MOST_SHIFT, SETTLINGS = 8.0, 7
+"""Most indices that steps are shifted by when they become whole, and sizes taken to find the shift."""
+
+SizeOfTensors = Callable[[dict[str, IntTensor]], int]
+"""Bytes of the whole file with given integer tensors."""
+
+
+@dataclass
+class RateAwareTrainer:
+    """The state of one rate-aware fit; `network` is changed in place.
+
+    Attributes:
+        control: the price of a bit.
+        size_of: real size of the file.
+        done: steps taken.
+        correction: bits that the real file has beyond the smooth estimate.
+        estimate: the smooth estimate of the last step, in bits.
+    """
+
+    network: FloatNetwork
+    clip: PackedClip
+    settings: RateAwareSettings
+    control: PriceControl
+    size_of: SizeOfTensors
+    quantizers: Quantizers
+    done: int = 0
+    correction: float = 0.0
+    optimizer: MuonAdam = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.optimizer = self._make_optimizer()
+        self._peaks = [group["lr"] for group in self.optimizer.param_groups]
+        # Threads within an operation are a setting of each thread that runs one.
+        second = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+        self._pool = second if self.settings.threads > 1 else None
+
+    def close(self) -> None:
+        """End the second thread."""
+        if self._pool:
+            self._pool.shutdown()
+
+    @property
+    def rounds(self) -> bool:
+        """Whether values are rounded by now, rather than noisy."""
+        return self.done >= self.settings.noise * self.settings.steps
+
+    @property
+    def settled(self) -> bool:
+        """Whether step indices are whole by now."""
+        return self.done >= self.settings.settled * self.settings.steps
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """One optimizer step: (bits, PSNR-YUV in dB), scalars on the device."""
+        settings = self.settings
+        if self.done == math.ceil(settings.settled * settings.steps):
+            self._settle()
+        times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
+        drawn = self.quantizers.draw(None if self.rounds else self._noise())
+        found, charged = self._both(times, drawn)
+        values = dict(self.network.tensors.items())
+        by_value, by_step = combine(values, drawn, found.gradients, charged, self.control.price)
+        for key, value in values.items():
+            value.grad = by_value[key]
+            self.quantizers.steps[key].grad = None if self.settled else by_step[key]
+        for key, gradients in charged.contexts.items():
+            for parameter, gradient in zip(self.quantizers.contexts[key].parameters(), gradients, strict=True):
+                parameter.grad = gradient * self.control.price
+        self._scale_rates()
+        self.optimizer.step()
+        self.done += 1
+        return charged.bits, found.level
+
+    def steer(self, bits: Tensor) -> float:
+        """Look at the size, in bytes, and set the price; `bits` is the last step's."""
+        smooth = float(bits)
+        if self.settled or self.done % (CONTROL_STEPS * REAL_SIZES) == 0:
+            self.correction = 8.0 * self.real_size() - smooth
+        size = smooth + self.correction
+        if self.done >= STEERING * self.settings.steps:
+            self.control.update(size, self.done / self.settings.steps)
+        return size / 8
+
+    def real_size(self) -> int:
+        """Bytes of the file if the fit ended now."""
+        return self.size_of(self.quantizers.integers())
+
+    def state(self) -> State:
+        """What a resume needs."""
+        tensors = {f"network.{key}": value for key, value in self.network.tensors.items()}
+        tensors |= {f"steps.{key}": value for key, value in self.quantizers.steps.items()}
+        for key, weights in self.quantizers.contexts.items():
+            tensors |= {f"context.{key}.{i}": value for i, value in enumerate(weights.parameters())}
+        facts = {
+            "done": self.done,
+            "correction": self.correction,
+            "learned": self.control.learned,
+            "price": self.control.price,
+        }
+        return State(tensors | optimizer_tensors(self.optimizer), facts)
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on from a saved state."""
+        for key, value in self.network.tensors.items():
+            value.copy_(state.tensors[f"network.{key}"])
+        for key, value in self.quantizers.steps.items():
+            value.copy_(state.tensors[f"steps.{key}"])
+        for key, weights in self.quantizers.contexts.items():
+            for number, value in enumerate(weights.parameters()):
+                value.copy_(state.tensors[f"context.{key}.{number}"])
+        restore_optimizer(self.optimizer, state.tensors)
+        self.done, self.correction = state.facts["done"], state.facts["correction"]
+        self.control.learned, self.control.price = state.facts["learned"], state.facts["price"]
+
+    def _both(self, times: Tensor, drawn: Drawn) -> tuple[Distortion, Rate]:
+        """Distortion and rate, side by side where there is a second thread."""
+        if self._pool is None:
+            return (
+                distortion(self.network, self.clip, times, drawn, self.settings.loss),
+                rate(drawn, self.quantizers.contexts),
+            )
+        charged = self._pool.submit(rate, drawn, self.quantizers.contexts)
+        found = distortion(self.network, self.clip, times, drawn, self.settings.loss)
+        return found, charged.result()
+
+    def _settle(self) -> None:
+        """Make step indices whole, all of them coarser or finer alike by as much as the size is off."""
+        low, high = -MOST_SHIFT, MOST_SHIFT
+        learned = {key: float(step) for key, step in self.quantizers.steps.items()}
+        for _ in range(SETTLINGS):
+            middle = (low + high) / 2
+            self.quantizers.set_steps(learned)
+            self.quantizers.set_steps(self.quantizers.settled(middle))
+            if 8 * self.real_size() > self.control.target:
+                low = middle
+            else:
+                high = middle
+
+    def _noise(self) -> torch.Generator:
+        """A generator whose state follows from seed and step alone."""
+        seed = (self.settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
+        return torch.Generator(self.clip.device).manual_seed(seed)
+
+    def _scale_rates(self) -> None:
+        settings = self.settings
+        warmup = min(1.0, (self.done + 1) / max(1.0, settings.warmup * settings.steps))
+        place = min(self.done / settings.steps, 1.0)
+        part = warmup * max(0.5 + 0.5 * math.cos(math.pi * place), settings.floor)
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * part
+
+    def _make_optimizer(self) -> MuonAdam:
+        settings, tensors = self.settings, self.network.tensors
+        weights, biases, latents = (
+            [value for key, value in tensors.items() if key.endswith(name)] for name in ("_weight", "_bias", "_latent")
+        )
+        models = [value for weights in self.quantizers.contexts.values() for value in weights.parameters()]
+        groups = [
+            {"params": weights, "lr": settings.lr, "decay": settings.decay, "muon": True},
+            {"params": biases, "lr": settings.rest_lr},
+            {"params": latents, "lr": settings.latent_lr},
+            {"params": list(self.quantizers.steps.values()), "lr": settings.step_lr},
+            {"params": models, "lr": settings.context_lr},
+        ]
+        return MuonAdam([group for group in groups if group["params"]])

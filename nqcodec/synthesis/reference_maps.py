@@ -1,0 +1,124 @@
+"""The definition of the operations that have no tensors, one function each (formats/nq.md, 6.4 and 6.7 to 6.12).
+
+Maps are int16 [C, H, W]; `width` and `frac` are the signed bits and the fractional bits of the result. Sums are int64:
+the limits of formats/nq.md keep them below 2^63.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nqcodec.formats import tables
+from nqcodec.network import Int16, Int64
+from nqcodec.operations import Frequency, Tile, Upsample
+
+Integers = npt.NDArray[np.integer]
+
+ANGLE_BITS = 32
+"""An angle of 2^32 is one turn (formats/nq.md, 6.7)."""
+
+PHASE_BITS = 7
+"""Weights of neighbours sum to 2^7 along each axis (formats/nq.md, 6.8)."""
+
+MEAN_BITS, DEVIATION_BITS, RECIPROCAL_BITS = 8, 16, 46
+"""Fractional bits of a mean, bits added to a variance, and the reciprocal's numerator (formats/nq.md, 6.12)."""
+
+
+def clamp_width(values: Int64, width: int) -> Int64:
+    """Clamp to a signed width (formats/nq.md, 6.1)."""
+    return np.clip(values, -(1 << (width - 1)), (1 << (width - 1)) - 1)
+
+
+def shift(values: Integers, n: int) -> Int64:
+    """(v + 2^(n-1)) >> n for n > 0, else v << -n (formats/nq.md, 6.5)."""
+    v = values.astype(np.int64)
+    return (v + (1 << (n - 1))) >> n if n > 0 else v << -n
+
+
+def run_fold(x: Int16, rows: int, columns: int) -> Int16:
+    """[C rows columns, H, W] to [C, H rows, W columns]; shuffle is its square case (formats/nq.md, 6.4)."""
+    channels, height, width = x.shape
+    blocks = x.reshape(channels // (rows * columns), rows, columns, height, width)
+    return blocks.transpose(0, 3, 1, 4, 2).reshape(-1, height * rows, width * columns)
+
+
+def run_frequency(op: Frequency, t: int, width: int, frac: int) -> Int16:
+    """Sines and cosines of frame t as a map [2 n, 1, 1] (formats/nq.md, 6.7)."""
+    table = tables.sine()
+    index_bits = table.size.bit_length() - 1
+    drop = ANGLE_BITS - index_bits
+    angle = np.array(op.phases, np.int64) + t * np.array(op.steps, np.int64) + (1 << (drop - 1))
+    i = (angle >> drop) & (table.size - 1)
+    pairs = np.stack([table[i], table[(i + table.size // 4) & (table.size - 1)]], axis=1)
+    return clamp_width(shift(pairs, 15 - frac), width).astype(np.int16).reshape(-1, 1, 1)
+
+
+def neighbours(count: int, size: int, ratio: int) -> tuple[Int64, Int64, Int64]:
+    """(i0, i1, f) of formats/nq.md 6.8 for the first `count` outputs along an axis of `size` inputs: int64 [count]."""
+    p = 2 * np.arange(count, dtype=np.int64) + 1 - ratio
+    i = p // (2 * ratio)
+    f = (((p - 2 * ratio * i) << PHASE_BITS) + ratio) // (2 * ratio)
+    return np.clip(i, 0, size - 1), np.clip(i + 1, 0, size - 1), f
+
+
+def between(first: Integers, second: Integers, weight: Int64) -> Int64:
+    """Neighbours along an axis, blended with the second's weight, unrounded (formats/nq.md, 6.8)."""
+    one = np.int64(1 << PHASE_BITS)
+    return np.asarray(first * (one - weight) + second * weight, np.int64)
+
+
+def run_upsample(x: Int16, op: Upsample) -> Int16:
+    """[C, H, W] to [C, op.height, op.width] (formats/nq.md, 6.8)."""
+    i0, i1, f = neighbours(op.height, x.shape[1], op.ratio)
+    j0, j1, g = neighbours(op.width, x.shape[2], op.ratio)
+    rows = between(x[:, i0], x[:, i1], f[:, None])
+    return shift(between(rows[:, :, j0], rows[:, :, j1], g), 2 * PHASE_BITS).astype(np.int16)
+
+
+def run_tile(x: Int16, op: Tile) -> Int16:
+    """[C, H, W] repeated over [C, op.height, op.width] (formats/nq.md, 6.9)."""
+    rows, columns = np.arange(op.height) % x.shape[1], np.arange(op.width) % x.shape[2]
+    return x[:, rows][:, :, columns]
+
+
+def run_concat(inputs: Sequence[Int16], fracs: Sequence[int], width: int, frac: int) -> Int16:
+    """Maps with `fracs` fractional bits, stacked and brought to one format (formats/nq.md, 6.10)."""
+    parts = [clamp_width(shift(x, own - frac), width) for x, own in zip(inputs, fracs, strict=True)]
+    return np.concatenate(parts).astype(np.int16)
+
+
+def run_add(inputs: Sequence[Int16], fracs: Sequence[int], width: int, frac: int) -> Int16:
+    """Sum of two maps with `fracs` fractional bits (formats/nq.md, 6.11)."""
+    finest = max(fracs)
+    a, b = (x.astype(np.int64) << (finest - own) for x, own in zip(inputs, fracs, strict=True))
+    return clamp_width(shift(a + b, finest - frac), width).astype(np.int16)
+
+
+def run_mul(inputs: Sequence[Int16], fracs: Sequence[int], width: int, frac: int) -> Int16:
+    """Product of two maps with `fracs` fractional bits (formats/nq.md, 6.11)."""
+    a, b = inputs
+    return clamp_width(shift(a.astype(np.int64) * b, sum(fracs) - frac), width).astype(np.int16)
+
+
+def isqrt(values: Int64) -> Int64:
+    """Largest integers whose squares are at most `values`, each in 0 .. 2^60.
+
+    A root in float64 is off by one at most: its argument is rounded by less than 2^8, and a neighbour's square differs
+    by 2^30 there. Two steps in integers put it right.
+    """
+    root = np.sqrt(values.astype(np.float64)).astype(np.int64)
+    root -= root * root > values
+    return root + ((root + 1) * (root + 1) <= values)
+
+
+def run_norm(x: Int16, width: int, frac: int) -> Int16:
+    """Channels less their mean, over their standard deviation (formats/nq.md, 6.12)."""
+    values, channels = x.astype(np.int64), x.shape[0]
+    deviation = (values << MEAN_BITS) - (values.sum(axis=0) << MEAN_BITS) // channels
+    variance = (deviation * deviation).sum(axis=0) // channels
+    root = np.maximum(isqrt(variance << DEVIATION_BITS), 1)
+    scaled = deviation * ((1 << RECIPROCAL_BITS) // root)
+    return clamp_width(shift(scaled, RECIPROCAL_BITS - MEAN_BITS - frac), width).astype(np.int16)
