@@ -37,7 +37,9 @@ NQ_TARGET inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
 NQ_TARGET inline Vec all(float x) { return x - Vec{}; }
 NQ_TARGET inline Vec masked(Vec v, IntVec mask) { return (Vec)((IntVec)v & mask); }
 NQ_TARGET inline Vec magnitude(Vec v) { return (Vec)((BitVec)v & ~kSignBit); }
-NQ_TARGET inline Vec with_sign_of(Vec positive, Vec sign) { return (Vec)((BitVec)positive | ((BitVec)sign & kSignBit)); }
+NQ_TARGET inline Vec with_sign_of(Vec positive, Vec sign) {
+  return (Vec)((BitVec)positive | ((BitVec)sign & kSignBit));
+}
 
 // Both let a NaN of v through.
 NQ_TARGET inline Vec at_most(Vec v, float bound) { return v > all(bound) ? all(bound) : v; }

@@ -1,4 +1,4 @@
-"""A segment's torch side: choose a network for its bytes, fit it, quantise it. Imported only where one is fitted."""
+"""A segment's torch side: choose a network for its bytes and a way to fit it. Imported only where one is fitted."""
 
 from __future__ import annotations
 
@@ -6,42 +6,85 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from nqcodec.backbones import backbone
 from nqcodec.bitstream.file import overhead_bytes
-from nqcodec.bitstream.segment import pack_segment
-from nqcodec.errors import NqError, RateError, UsageError
-from nqcodec.fit.checkpoint import load_fit, save_fit
-from nqcodec.fit.clip import PackedClip, pack
-from nqcodec.fit.encoder import Encoder
+from nqcodec.errors import RateError, UsageError
+from nqcodec.fit.checkpoint import load_fit
+from nqcodec.fit.clip import pack
 from nqcodec.fit.jobs import JobContext
-from nqcodec.fit.network import FloatNetwork
-from nqcodec.fit.presets import expected_seconds, preset_settings
-from nqcodec.fit.train import FitSettings, fit, new_network
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Program
 from nqcodec.quantize.landing import SizeError
-from nqcodec.quantize.pipeline import quantize
-from nqcodec.quantize.settings import QuantProgress, QuantSettings
 from nqcodec.rate import bytes_as_rate
 from nqcodec.segment_job import Event, SegmentTask
 
 CODED_BITS = 4.0
 """Bits a parameter, coded, that a network is sized for: measured best at equal file bytes (BENCHMARKS.md)."""
 
-FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
-"""Steps of a calibration with rounding in the loop, as a part of the fit's, and the fewest."""
-
-BRIEF_SHARE, LEAST_BRIEF = 1 / 16, 100
-"""The same for a brief calibration. It takes a tenth of the fit's time; against the whole one it loses 0.3 dB at 3
-coded bits a parameter, 0.2 at 4 and less above (BENCHMARKS.md)."""
-
 MOST_CODED_BITS = 6.5
 """Bits a parameter that even the highest of several rates should not exceed: beyond, bits buy next to nothing."""
 
 
+class SegmentFit(Protocol):
+    """A fitted segment, whatever the method."""
+
+    def integers(self, rate: int, again: bool) -> IntegerNetwork:
+        """The integer network whose payload meets budget `rate` of the task.
+
+        `again` says that the first answer was worse than a lower rate's, and that more steps are worth their time.
+
+        Raises:
+            SizeError: the budget is out of reach.
+        """
+
+
+def fit_segment(task: SegmentTask, context: JobContext) -> SegmentFit:
+    """Fit a segment by the method that its settings name, or take up a saved fit."""
+    # Both modules build on this one.
+    from nqcodec.segment_plain import PlainSegment
+    from nqcodec.segment_rateaware import RateAwareSegment
+
+    settings, video = task.settings, task.video
+    saved = load_fit(fit_path(settings.fit_file, task)) if settings.fit_file else None
+    if saved and replace(saved.video, fps=video.fps) != video:
+        raise UsageError(f"{settings.fit_file}: is a fit of another clip (size, format or number of frames differ)")
+    program = saved.network.program if saved else choose_program(task)
+    clip = pack(task.clip.frames(task.first, video.frames), video, program, device=settings.device)
+    if saved:
+        saved.network.to(settings.device)
+        if saved.extra:
+            return RateAwareSegment.saved(task, context, saved, clip)
+        return PlainSegment(task, context, clip, saved.network)
+    return (RateAwareSegment if is_rate_aware(task) else PlainSegment).fit(task, context, program, clip)
+
+
+def integers_at(fitted: SegmentFit, task: SegmentTask, rate: int, again: bool) -> IntegerNetwork:
+    """`fitted.integers`; raises RateError for a budget out of reach, and says what is possible."""
+    try:
+        return fitted.integers(rate, again)
+    except SizeError as error:
+        raise rate_error(task, rate, error) from error
+
+
+def rate_error(task: SegmentTask, rate: int, error: SizeError) -> RateError:
+    """What a user is told of a budget out of reach."""
+    most = task.budgets[rate] or 0
+    asked, possible = (bytes_as_rate(size + overhead_bytes(1), task.video) for size in (most, error.possible))
+    return RateError(f"{task.name}: {asked} cannot be met with this network; nearest: {possible}")
+
+
+def is_rate_aware(task: SegmentTask) -> bool:
+    """Whether fit and quantisation are one: as asked, or where it measured better for the backbone."""
+    settings = task.settings
+    if settings.method == "auto":
+        return backbone(settings.arch).rate_aware and not settings.arch_preset
+    return settings.method == "rate-aware"
+
+
 def choose_program(task: SegmentTask) -> Program:
-    """The network for a segment: a published one by name, or the backbone's widest for the parameters at hand.
+    """The network for a segment: a published one by name, or the backbone's best for the budgets at hand.
 
     Raises:
         RateError: too few bytes for the smallest network; says how many that needs.
@@ -54,6 +97,9 @@ def choose_program(task: SegmentTask) -> Program:
         return chosen.build_preset(settings.arch_preset, video, video.frames)
     if task.parameters is not None:
         return chosen.build(video, video.frames, task.parameters)
+    if chosen.for_bytes is not None:
+        sizes = [budget for budget in task.budgets if budget is not None]
+        return chosen.for_bytes(video, video.frames, int(math.sqrt(min(sizes) * max(sizes))))
     wanted, least = sized_for(task.budgets), chosen.smallest(video, video.frames)
     return chosen.build(video, video.frames, max(wanted, least))
 
@@ -68,41 +114,14 @@ def sized_for(budgets: Sequence[int | None]) -> int:
     return int(8 * max(middle / CODED_BITS, max(sizes) / MOST_CODED_BITS))
 
 
-def fit_segment(task: SegmentTask, context: JobContext) -> tuple[FloatNetwork, PackedClip]:
-    """The fitted float network and the packed clip it was fitted to."""
-    settings, video = task.settings, task.video
-    saved = load_fit(fit_path(settings.fit_file, task)) if settings.fit_file else None
-    if saved and replace(saved.video, fps=video.fps) != video:
-        raise UsageError(f"{settings.fit_file}: is a fit of another clip (size, format or number of frames differ)")
-    program = saved.network.program if saved else choose_program(task)
-    clip = pack(task.clip.frames(task.first, video.frames), video, program, device=settings.device)
-    if saved:
-        return saved.network.to(settings.device), clip
-    how = fit_settings(task)
-    network = new_network(program, video.frames, how)
-    pixels = video.width * video.height
-    text = f"{program.parameters} parameters, {program.macs / pixels / 1000:.3f} kMAC/pixel; {how.steps} steps, "
-    minutes = expected_seconds(network, clip, how) / 60
-    context.progress(
-        Event(task.name, "fit", text=f"{text}about {minutes:.1f} min to fit with preset {settings.preset}")
+def announce(task: SegmentTask, context: JobContext, program: Program, steps: int, seconds: float) -> None:
+    """Tell what is about to be fitted, and how long it will take."""
+    kilo = program.macs / (task.video.width * task.video.height) / 1000
+    text = (
+        f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel; {steps} steps, "
+        f"about {seconds / 60:.1f} min to fit with preset {task.settings.preset}"
     )
-    encoder = Encoder(program, settings.seed) if settings.arch_preset else None
-    checkpoint = task.work / f"segment{task.number:05d}.safetensors"
-    result = fit(
-        network,
-        clip,
-        how,
-        encoder=encoder,
-        progress=lambda p: context.progress(Event(task.name, "fit", p.step, p.steps, psnr=p.psnr, eta=p.eta)),
-        checkpoint=checkpoint,
-        resume=settings.resume,
-        stop=context.stop,
-    )
-    if not result.finished:
-        raise NqError(f"{task.name}: stopped at step {result.steps} of {how.steps}")
-    if settings.save_fit:
-        save_fit(fit_path(settings.save_fit, task), video, network)
-    return network, clip
+    context.progress(Event(task.name, "fit", text=text))
 
 
 def fit_path(path: Path, task: SegmentTask) -> Path:
@@ -110,55 +129,3 @@ def fit_path(path: Path, task: SegmentTask) -> Path:
     if task.whole.frames == task.video.frames:
         return path
     return path.with_name(f"{path.stem}.{task.number:05d}{path.suffix}")
-
-
-def fit_settings(task: SegmentTask) -> FitSettings:
-    """The preset's settings with the user's."""
-    settings = task.settings
-    assert settings.threads is not None
-    return preset_settings(
-        settings.preset, task.video.frames, seed=settings.seed, device=settings.device, threads=settings.threads
-    )
-
-
-def quantize_segment(
-    task: SegmentTask, rate: int, network: FloatNetwork, clip: PackedClip, context: JobContext, brief: bool = False
-) -> IntegerNetwork:
-    """The integer network whose payload meets budget `rate` of the task; None takes `CODED_BITS` a parameter.
-
-    `brief` takes a quarter of the steps.
-
-    Raises:
-        RateError: the budget is out of reach; says what is possible, as bpp.
-    """
-    most = task.budgets[rate] or int(network.program.parameters * CODED_BITS / 8)
-
-    def tell(p: QuantProgress) -> None:
-        context.progress(Event(task.name, p.stage, p.step, p.steps, psnr=p.psnr, size=p.size, eta=p.eta))
-
-    try:
-        integers = quantize(
-            network,
-            clip,
-            max_bytes=most,
-            size_of=lambda network: len(pack_segment(network).payload),
-            settings=quant_settings(task, brief),
-            progress=tell,
-            stop=context.stop,
-            checkpoint=task.work / f"segment{task.number:05d}.{rate}.{'brief' if brief else 'full'}.safetensors",
-            resume=task.settings.resume,
-        )
-    except SizeError as error:
-        asked, possible = (bytes_as_rate(size + overhead_bytes(1), task.video) for size in (most, error.possible))
-        raise RateError(f"{task.name}: {asked} cannot be met with this network; nearest: {possible}") from error
-    if context.stop():
-        raise NqError(f"{task.name}: stopped while quantising")
-    return integers
-
-
-def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:
-    """The preset's share of calibration, with the user's seed and threads."""
-    fitted = fit_settings(task)
-    share, least = (BRIEF_SHARE, LEAST_BRIEF) if brief else (FINETUNE_SHARE, LEAST_FINETUNE)
-    steps = max(least, round(share * fitted.steps))
-    return QuantSettings(finetune_steps=steps, batch=fitted.batch, seed=fitted.seed, threads=fitted.threads)

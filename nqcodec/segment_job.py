@@ -20,9 +20,7 @@ from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.video import Video, frame_bytes
 
 if TYPE_CHECKING:
-    from nqcodec.fit.clip import PackedClip
     from nqcodec.fit.jobs import JobContext
-    from nqcodec.fit.network import FloatNetwork
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,9 @@ class EncodeSettings:
     """What all clips of one call share; see `nqenc --help`."""
 
     preset: str = "medium"
-    arch: str = "hnerv"
+    arch: str = "auto"
     arch_preset: str | None = None
+    method: str = "auto"
     segment: int | None = None
     jobs: int | None = None
     seed: int = 0
@@ -123,52 +122,36 @@ class Clock:
 def encode_segment(task: SegmentTask, context: JobContext) -> list[SegmentResult]:
     """Fit one segment, and quantise, code and decode it at each of its rates; one result a rate.
 
-    The lowest rate, which loses most by quantisation, is calibrated in full, and the others briefly, but in full where
-    that would give more bytes a worse picture.
+    A rate whose picture comes out worse than that of a lower one is taken again, with more steps.
     Finished results are kept in `task.work`, so that an interrupted encode resumes with the unfinished ones.
     """
-    from nqcodec.segment_fit import fit_segment
+    from nqcodec.segment_fit import fit_segment, integers_at
 
     results = {rate: done for rate in range(len(task.budgets)) if (done := _load(task, rate)) is not None}
     if len(results) < len(task.budgets):
         clock = Clock()
-        network, clip = fit_segment(task, context)
+        fitted = fit_segment(task, context)
         clock.lap("fit")
         least = 0.0
-        for place, rate in enumerate(sorted(range(len(task.budgets)), key=lambda rate: task.budgets[rate] or 0)):
+        for rate in sorted(range(len(task.budgets)), key=lambda rate: task.budgets[rate] or 0):
             if rate not in results:
-                job = _RateJob(task, rate, network, clip, context, clock)
-                result = job.run(brief=place > 0)
-                if place > 0 and result.level < least:
-                    result = job.run(brief=False)
+                result = _coded(task, integers_at(fitted, task, rate, again=False), clock)
+                if result.level < least:
+                    result = _coded(task, integers_at(fitted, task, rate, again=True), clock)
                 _save(task, rate, result)
                 results[rate], clock = result, Clock()
             least = max(least, results[rate].level)
     return [results[rate] for rate in range(len(task.budgets))]
 
 
-@dataclass(frozen=True)
-class _RateJob:
-    """One rate of a fitted segment."""
-
-    task: SegmentTask
-    rate: int
-    network: FloatNetwork
-    clip: PackedClip
-    context: JobContext
-    clock: Clock
-
-    def run(self, brief: bool) -> SegmentResult:
-        """Quantise, code and decode, after a brief calibration or a full one."""
-        from nqcodec.segment_fit import quantize_segment
-
-        integers = quantize_segment(self.task, self.rate, self.network, self.clip, self.context, brief)
-        self.clock.lap("quantise")
-        packed = pack_segment(integers, self.task.settings.coder)
-        self.clock.lap("code")
-        result = decode_back(self.task, packed, integers)
-        self.clock.lap("decode")
-        return replace(result, seconds=self.clock.seconds)
+def _coded(task: SegmentTask, integers: IntegerNetwork, clock: Clock) -> SegmentResult:
+    """Code an integer network, and decode and measure what was coded."""
+    clock.lap("quantise")
+    packed = pack_segment(integers, task.settings.coder)
+    clock.lap("code")
+    result = decode_back(task, packed, integers)
+    clock.lap("decode")
+    return replace(result, seconds=clock.seconds)
 
 
 def decode_back(task: SegmentTask, packed: PackedSegment, integers: IntegerNetwork) -> SegmentResult:

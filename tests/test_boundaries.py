@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "torchac", "av", "imageio", "safetensors", "tqdm"}
-ENCODE_SIDE = {"encode.py", "segment_job.py", "segment_fit.py"}
+ENCODE_SIDE = {"encode.py", "segment_job.py", "segment_fit.py", "segment_plain.py", "segment_rateaware.py"}
 LIGHT = sorted(
     path
     for path in [

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nqcodec import segment_fit
+from nqcodec import segment_plain
 from nqcodec.clip import ClipInput
 from nqcodec.decode import Decoder, probe
 from nqcodec.encode import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
@@ -28,7 +28,7 @@ from nqcodec.rate import Rate
 from nqcodec.report import EncodeReport
 from nqcodec.video import Chroma, Frame, Video, frame_bytes
 
-QUICK = EncodeSettings(preset="ultrafast", threads=1)
+QUICK = EncodeSettings(preset="ultrafast", arch="hnerv", threads=1)
 
 
 @pytest.fixture(scope="session")
@@ -145,8 +145,8 @@ def test_a_further_rate_is_never_worse_than_a_lower_one(
     real: Path, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a brief calibration is useless and the rates are near, the higher one is calibrated in full as well."""
-    monkeypatch.setattr(segment_fit, "LEAST_BRIEF", 0)
-    monkeypatch.setattr(segment_fit, "BRIEF_SHARE", share)
+    monkeypatch.setattr(segment_plain, "LEAST_BRIEF", 0)
+    monkeypatch.setattr(segment_plain, "BRIEF_SHARE", share)
     stages: list[int] = []
     outputs = tuple(Output(tmp_path / f"{bpp}.nq", Rate(bpp=bpp)) for bpp in (0.62, 0.6))
 

@@ -40,7 +40,7 @@ def compare(*words: object) -> Result:
 def shorten(patch: pytest.MonkeyPatch) -> None:
     """Make preset ultrafast a few steps."""
     patch.setitem(PRESETS, "ultrafast", Preset(4, 12))
-    patch.setattr("nqcodec.segment_fit.LEAST_FINETUNE", 8)
+    patch.setattr("nqcodec.segment_plain.LEAST_FINETUNE", 8)
 
 
 @pytest.fixture

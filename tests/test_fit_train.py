@@ -20,7 +20,8 @@ from nqcodec.fit.encoder import Encoder
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.optim import MuonAdam, orthogonalise
 from nqcodec.fit.presets import PRESETS, expected_seconds, preset_settings
-from nqcodec.fit.train import FitSettings, Progress, batch_frames, fit, learning_rate, new_network
+from nqcodec.fit.schedule import learning_rate
+from nqcodec.fit.train import FitSettings, Progress, batch_frames, fit, new_network
 from nqcodec.program import Program
 
 SETTINGS = FitSettings(steps=80, seed=3)

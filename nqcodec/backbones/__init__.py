@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nqcodec.backbones import hinerv, hnerv, nerv, nervpp
+from nqcodec.backbones import hinerv, hnerv, nerv, nervpp, pyramid
 from nqcodec.errors import UsageError
 from nqcodec.program import Program
 from nqcodec.video import Video
@@ -21,6 +21,8 @@ class Backbone:
         smallest: (video, frames) to the fewest parameters that `build` can make.
         presets: names that `build_preset` knows.
         encoder: True if the latents of a preset come from `nqcodec.fit.encoder` while fitting, as published.
+        rate_aware: True if it measured better fitted for its rate than fitted first and quantised then.
+        for_bytes: (video, frames, bytes) to the program that suits a file of that size; None where parameters do.
     """
 
     build: Callable[[Video, int, int], Program]
@@ -28,9 +30,22 @@ class Backbone:
     smallest: Callable[[Video, int], int]
     presets: tuple[str, ...]
     encoder: bool = False
+    rate_aware: bool = False
+    for_bytes: Callable[[Video, int, int], Program] | None = None
 
 
 BACKBONES: dict[str, Backbone] = {
+    "pyramid": Backbone(
+        pyramid.build, pyramid.build_preset, pyramid.smallest, (), rate_aware=True, for_bytes=pyramid.for_bytes
+    ),
+    "pyramid-light": Backbone(
+        pyramid.build_light,
+        pyramid.build_preset,
+        pyramid.smallest,
+        (),
+        rate_aware=True,
+        for_bytes=pyramid.light_for_bytes,
+    ),
     "hnerv": Backbone(hnerv.build, hnerv.build_preset, hnerv.smallest, tuple(hnerv.PAPER_WIDTHS), encoder=True),
     "nerv": Backbone(nerv.build, nerv.build_preset, nerv.smallest, nerv.PRESETS),
     "nervpp": Backbone(nervpp.build, nervpp.build_preset, nervpp.smallest, nervpp.PRESETS),
@@ -38,8 +53,13 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
+DEFAULT = "pyramid"
+"""What `auto` stands for: the best at every rate and clip measured (BENCHMARKS.md)."""
+
+
 def backbone(name: str) -> Backbone:
-    """The backbone of that name; raises UsageError, naming those that exist."""
+    """The backbone of that name, or the default for "auto"; raises UsageError, naming those that exist."""
+    name = DEFAULT if name == "auto" else name
     if name not in BACKBONES:
         raise UsageError(f"there is no backbone {name}: choose one of {', '.join(BACKBONES)}")
     return BACKBONES[name]

@@ -29,6 +29,10 @@ SCALE_RANGE = (0.2, 16.0)
 LEAST_WIDTH = 4
 """Narrowest level."""
 
+SCALE_BYTES, LEAST_SCALE, MOST_SCALE = 14000, 0.5, 1.1
+"""Bytes of a file that suit scale 1, and the range of scales for any size: the trunk stays near 1 thousand
+multiply-accumulates a pixel."""
+
 SCALE_STEP = 0.05
 """Fineness of the scale that a budget is solved for."""
 
@@ -179,6 +183,24 @@ def build(video: Video, frames: int, parameters: int, base: Settings | None = No
 def build_light(video: Video, frames: int, parameters: int) -> Program:
     """`build` for the light pyramid; its errors are the same."""
     return build(video, frames, parameters, LIGHT)
+
+
+def for_bytes(video: Video, frames: int, size: int, base: Settings | None = None) -> Program:
+    """The pyramid for a file of `size` bytes: all grids, and a trunk whose width follows the size.
+
+    Raises:
+        LimitError: if it is beyond what decoders accept (formats/nq.md, 8).
+    """
+    clip, base = video.with_frames(frames), base or Settings()
+    scale = min(max((size / SCALE_BYTES) ** 0.5, LEAST_SCALE), MOST_SCALE)
+    program = assemble(replace(base, scale=round(scale / SCALE_STEP) * SCALE_STEP), clip, frames)
+    program.check_limits(clip, Limits())
+    return program
+
+
+def light_for_bytes(video: Video, frames: int, size: int) -> Program:
+    """`for_bytes` for the light pyramid."""
+    return for_bytes(video, frames, size, LIGHT)
 
 
 def smallest(video: Video, frames: int) -> int:

@@ -10,10 +10,14 @@ from typing import Any
 
 import click
 
+from nqcodec.backbones import BACKBONES
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.errors import UsageError
 
-SHARED = ("preset", "arch", "arch_preset", "segment", "jobs", "seed", "device", "threads", "resume", "hashes", "coder")
+SHARED = (
+    *("preset", "arch", "arch_preset", "method", "segment", "jobs"),
+    *("seed", "device", "threads", "resume", "hashes", "coder"),
+)
 """Options that become `EncodeSettings` under the same name."""
 CSP = click.Choice(["i400", "i420", "i422", "i444"])
 
@@ -43,7 +47,14 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     help="Code in this format; default: the input's, RGB input as i420.",
 )
 @click.option("--depth", type=click.IntRange(8, 12), help="Code at this bit depth; default: the input's.")
-@click.option("--arch", default="hnerv", show_default=True, type=click.Choice(["hnerv"]), help="Backbone.")
+@click.option("--arch", default="auto", show_default=True, type=click.Choice(["auto", *BACKBONES]), help="Backbone.")
+@click.option(
+    "--method",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "rate-aware", "plain"]),
+    help="Fit for the rate, or fit first and quantise then.",
+)
 @click.option("--arch-preset", metavar="NAME", help="A published network exactly as published; needs no --params.")
 @click.option("--segment", type=click.IntRange(1), metavar="N", help="Frames a segment at most; default: one segment.")
 @click.option(

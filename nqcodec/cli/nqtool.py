@@ -36,9 +36,13 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["coder", "decode", "fit", "hadamard", "quantise", "ablation"]))
+@click.argument(
+    "parts", nargs=-1, type=click.Choice(["coder", "decode", "fit", "hadamard", "options", "quantise", "ablation"])
+)
 @click.option("--file", "path", metavar="FILE.nq", help="Decode this file instead of built-in networks.")
-@click.option("--clip", default="samples/bbb_320x180.mkv", show_default=True, help="Clip of quantise and ablation.")
+@click.option(
+    "--clip", default="samples/bbb_320x180.mkv", show_default=True, help="Clip of options, quantise and ablation."
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores; one for what fits.")
 @click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
@@ -48,9 +52,9 @@ def bench(
 ) -> None:
     """Measure this machine and the methods. Ratios are taken within one run.
 
-    PARTS: coder, decode, fit and hadamard, which are also the default and take a minute or two; quantise (allocations
-    and quantizers on one fit of --clip) and ablation (what each ingredient is worth against NeuroQuant's method) take
-    many.
+    PARTS: coder, decode, fit and hadamard, which are also the default and take a minute or two; options (each option of
+    a float fit of --clip against the default) takes a few; quantise (allocations and quantizers on one fit of it) and
+    ablation (what each ingredient is worth against NeuroQuant's method) take many.
     """
     from nqcodec.bench import machine
 
@@ -101,6 +105,12 @@ def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any
     return run(threads=threads)
 
 
+def _options(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
+    from nqcodec.fit.options_bench import run
+
+    return run(clip, threads=threads or 1)
+
+
 def _quantise(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
     from nqcodec.quantize.bench import run
 
@@ -118,6 +128,7 @@ RUNNERS = {
     "decode": _decode,
     "fit": _fit,
     "hadamard": _hadamard,
+    "options": _options,
     "quantise": _quantise,
     "ablation": _ablation,
 }
@@ -132,12 +143,35 @@ def lines(data: Any, indent: str) -> list[str]:
         if isinstance(value, dict):
             out += [f"{indent}{name}", *lines(value, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
+            if all(is_row(entry, value[0]) for entry in value):
+                out += [f"{indent}{name}", *table(value, indent + "  ")]
+                continue
             for entry in value:
                 out += [f"{indent}{name}", *lines(entry, indent + "  ")]
         else:
-            shown = f"{value:.4g}" if isinstance(value, float) else value
-            out.append(f"{indent}{name:<28} {shown}")
+            out.append(f"{indent}{name:<28} {shown(value)}")
     return out
+
+
+def is_row(entry: dict[str, Any], first: dict[str, Any]) -> bool:
+    """Whether an entry of a list is a row of the table that its first entry begins: the same names, single figures."""
+    return list(entry) == list(first) and not any(isinstance(value, dict | list) for value in entry.values())
+
+
+def table(rows: list[dict[str, Any]], indent: str) -> list[str]:
+    """Rows with the same names as lines under them; the first column to the left, figures to the right."""
+    cells = [list(rows[0]), *([shown(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    out = []
+    for first, *rest in cells:
+        figures = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
+        out.append("  ".join([f"{indent}{first:<{widths[0]}}", *figures]))
+    return out
+
+
+def shown(value: Any) -> str:
+    """A figure as text."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of both kinds of file; one that is not this version is refused."""
 
+EXTRA = "extra."
+"""Before the names of a fit's tensors that are not the network's."""
+
 KIND_CHECKPOINT, KIND_FIT = "nqcodec checkpoint", "nqcodec fit"
 
 
@@ -88,6 +91,9 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
     tensors = {f"network.{name}": value for name, value in trainer.network.tensors.items()}
     if trainer.encoder is not None:
         tensors |= {f"encoder.{name}": value for name, value in trainer.encoder.state_dict().items()}
+    tensors |= {f"mask.{name}": value for name, value in trainer.masks.items()}
+    if trainer.average is not None:
+        tensors |= {f"average.{number}": value for number, value in enumerate(trainer.average.values)}
     return tensors | optimizer_tensors(trainer.optimizer)
 
 
@@ -122,25 +128,38 @@ def _restore(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
         value.copy_(tensors[f"network.{name}"])
     if trainer.encoder is not None:
         trainer.encoder.load_state_dict({name: tensors[f"encoder.{name}"] for name in trainer.encoder.state_dict()})
+    masks = {name.removeprefix("mask."): value for name, value in tensors.items() if name.startswith("mask.")}
+    trainer.masks = {name: value.to(trainer.clip.device) for name, value in masks.items()}
+    if trainer.average is not None:
+        for number, value in enumerate(trainer.average.values):
+            value.copy_(tensors[f"average.{number}"])
     restore_optimizer(trainer.optimizer, tensors)
 
 
 @dataclass(frozen=True)
 class SavedFit:
-    """A finished fit: the clip that it is of, the frames of its segment, and the float network."""
+    """A finished fit.
+
+    Attributes:
+        video: the clip that it is of, `frames` those of its segment.
+        network: the float network.
+        extra: tensors by name of what the fit has beyond it: a rate-aware one's quantizers.
+    """
 
     video: Video
     network: FloatNetwork
+    extra: dict[str, Tensor]
 
 
-def save_fit(path: Path, video: Video, network: FloatNetwork) -> None:
-    """Write a fit for later encodes (`--save-fit`); raises OutputError if that fails."""
+def save_fit(path: Path, video: Video, network: FloatNetwork, extra: Mapping[str, Tensor] | None = None) -> None:
+    """Write a fit for later encodes (`--save-fit`), with `extra` tensors; raises OutputError if that fails."""
     metadata = {
         "video": json.dumps(video_to_dict(video)),
         "program": json.dumps(program_to_dict(network.program)),
         "frames": str(network.frames),
     }
-    write_tensors(path, KIND_FIT, dict(network.tensors.items()), metadata)
+    more = {f"{EXTRA}{name}": value for name, value in (extra or {}).items()}
+    write_tensors(path, KIND_FIT, dict(network.tensors.items()) | more, metadata)
 
 
 def load_fit(path: Path) -> SavedFit:
@@ -154,10 +173,11 @@ def load_fit(path: Path) -> SavedFit:
         video = video_from_dict(json.loads(metadata["video"]))
         program = program_from_dict(json.loads(metadata["program"]), video)
         network = FloatNetwork(program, int(metadata["frames"]))
-        network.tensors.load_state_dict(tensors)
+        extra = {name.removeprefix(EXTRA): value for name, value in tensors.items() if name.startswith(EXTRA)}
+        network.tensors.load_state_dict({name: value for name, value in tensors.items() if not name.startswith(EXTRA)})
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: this fit is damaged: its tensors do not match its program") from error
-    return SavedFit(video, network)
+    return SavedFit(video, network, extra)
 
 
 def program_to_dict(program: Program) -> dict[str, Any]:

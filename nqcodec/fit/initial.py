@@ -19,7 +19,8 @@ HEAD_SCALE = 0.3
 def start_scales(program: Program) -> dict[int, float]:
     """By operation index, what the usual start of a convolution's weights is multiplied by; others keep it.
 
-    Programs without residual branches keep it everywhere.
+    Programs without residual branches keep it everywhere, and so do branches of one convolution: they start no less
+    well at full size, and a fit that charges for bits would take a faint one away.
     """
     scales = dict.fromkeys(_branch_ends(program), RESIDUAL_SCALE)
     if scales:
@@ -37,7 +38,10 @@ def _branch_ends(program: Program) -> list[int]:
         if not isinstance(op, Add):
             continue
         for branch, other in (op.inputs, op.inputs[::-1]):
-            if isinstance(operations[branch], Conv) and len(readers[branch]) == 1 and _depends(program, branch, other):
+            last = operations[branch]
+            if not isinstance(last, Conv) or len(readers[branch]) != 1 or other in last.inputs:
+                continue
+            if _depends(program, branch, other):
                 ends.append(branch)
     return ends
 

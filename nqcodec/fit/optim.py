@@ -1,6 +1,6 @@
 """Optimizers of a fit: Adam for everything, or Muon for convolution weights with Adam for the rest.
 
-Both are built from the same parameter groups, so a schedule scales every group's own base rate alike.
+All are built from the same parameter groups, so a schedule scales every group's own base rate alike.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+OPTIMIZERS = ("muon", "adam", "adamw")
+"""Names that `FitSettings.optimizer` may have; "adam" is without weight decay."""
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of Muon's quintic iteration: steep at 0, so that few steps bring singular values near 1."""

@@ -6,25 +6,28 @@ state, so the same seed gives the same network on the same machine, and so does 
 
 from __future__ import annotations
 
-import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 import torch
 from torch import Tensor
 
+from nqcodec.errors import UsageError
 from nqcodec.fit.checkpoint import Checkpoint
 from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.ema import Average
 from nqcodec.fit.encoder import Encoder
-from nqcodec.fit.losses import LOSSES, plane_errors, psnr
+from nqcodec.fit.interrupt import interrupt_flag
+from nqcodec.fit.losses import plane_errors, psnr
 from nqcodec.fit.network import FloatNetwork, Transform, tensor_key
-from nqcodec.fit.optim import MuonAdam
+from nqcodec.fit.objectives import OBJECTIVES, Objective
+from nqcodec.fit.optim import OPTIMIZERS, MuonAdam
+from nqcodec.fit.prune import Pruning, masks
+from nqcodec.fit.quant_noise import NoiseTransform, QuantNoise
+from nqcodec.fit.schedule import SCHEDULES, learning_rate, stage_at
 from nqcodec.program import Program
 
 REPORT_STEPS = 32
@@ -39,15 +42,23 @@ class FitSettings:
     """How to fit. Equal settings, clip and machine give an equal network.
 
     Attributes:
-        steps: optimizer steps.
+        steps: optimizer steps, fine-tunes included.
         batch: frames a step.
-        lr: peak rate of convolution weights (Muon), or of everything (Adam).
+        optimizer: a name of `optim.OPTIMIZERS`. Rates here suit "muon"; `presets.with_optimizer` sets others.
+        lr: peak rate of convolution weights (Muon), or of everything but latents (Adam).
         rest_lr: peak rate of biases and the encoder with Muon.
         latent_lr: peak rate of latents.
-        decay: weight decay of convolution weights, times the rate: it keeps Muon's weights cheap to code.
-        warmup, floor: parts of the steps and of the peak rate for a linear warm-up and a cosine's end.
-        optimizer: "muon" (with Adam for all but convolution weights) or "adam".
-        loss: a name of `losses.LOSSES`.
+        decay: weight decay of convolution weights, times the rate; keeps Muon's weights cheap to code. Not of "adam".
+        betas: Adam's.
+        gradient_norm: most norm of all gradients together, which are scaled down to it; 0 for no limit.
+        schedule: a name of `schedule.SCHEDULES`.
+        warmup, warmup_from: part of the steps of a linear warm-up, and of the peak rate that it begins at.
+        floor: part of the peak rate that the schedule does not go below.
+        loss: a name of `objectives.OBJECTIVES`.
+        plane_weights: of the planes in the loss, of any sum; None for the clip's, (1, 0, 0) for luma alone.
+        ema: decay a step of the weights' exponential moving average, which is then what the fit ends with; 0 for none.
+        pruning: prune weights and fine-tune, or None.
+        noise: train the last steps with Quant-Noise, or None.
         dtype: "float32", "bfloat16", or "auto" for `auto_dtype`.
         threads: CPU threads; sums may depend on it, so it is part of what makes a result.
     """
@@ -58,14 +69,36 @@ class FitSettings:
     rest_lr: float = 2e-2
     latent_lr: float = 6e-2
     decay: float = 0.25
+    betas: tuple[float, float] = (0.9, 0.999)
+    gradient_norm: float = 0.0
+    schedule: str = "cosine"
     warmup: float = 0.05
+    warmup_from: float = 0.0
     floor: float = 0.0
     optimizer: str = "muon"
     loss: str = "log-mse"
+    plane_weights: tuple[float, ...] | None = None
+    ema: float = 0.0
+    pruning: Pruning | None = None
+    noise: QuantNoise | None = None
     dtype: str = "auto"
     seed: int = 0
     device: str = "cpu"
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for names that do not exist and parts that do not add up."""
+        for what, name, known in (
+            ("optimizer", self.optimizer, OPTIMIZERS),
+            ("schedule", self.schedule, tuple(SCHEDULES)),
+            ("loss", self.loss, OBJECTIVES),
+        ):
+            if name not in known:
+                raise UsageError(f"there is no {what} {name}: choose one of {', '.join(known)}")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"an average's decay cannot be {self.ema:g}: choose one from 0 (none) to below 1")
+        if self.pruning and self.noise and self.pruning.share + self.noise.share >= 1:
+            raise UsageError("pruning and Quant-Noise leave no steps for the fit: make their shares smaller")
 
 
 @dataclass(frozen=True)
@@ -100,36 +133,91 @@ class FitResult:
 
 @dataclass
 class Trainer:
-    """The state of one fit: network, encoder if any, optimizer, and the number of steps done."""
+    """The state of one fit.
+
+    Attributes:
+        done: steps taken.
+        masks: of the weights by tensor key, once they are pruned.
+        average: the parameters' moving average, if the settings ask for one.
+    """
 
     network: FloatNetwork
     clip: PackedClip
     settings: FitSettings
     encoder: Encoder | None = None
     done: int = 0
+    masks: dict[str, Tensor] = field(default_factory=dict)
     optimizer: MuonAdam = field(init=False)
+    average: Average | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.optimizer = make_optimizer(self.network, self.settings, self.encoder)
+        settings = self.settings
+        self.optimizer = make_optimizer(self.network, settings, self.encoder)
+        self._objective = Objective(settings.loss, self.clip, self.network.program, settings.plane_weights)
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
+        self._parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
+        if settings.ema:
+            self.average = Average(self._parameters, settings.ema)
 
     def step(self) -> tuple[Tensor, Tensor]:
         """One optimizer step: (loss, PSNR-YUV in dB), scalars on the device, not yet computed where it is a GPU."""
         settings, clip = self.settings, self.clip
-        times = batch_frames(clip.frames, settings.batch, self.done, settings.seed).to(clip.device)
-        rate = learning_rate(self.done, settings)
-        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
-            group["lr"] = peak * rate
+        stage = stage_at(self.done, settings)
+        if self.done == stage.first:
+            self._begin(stage.name)
+        order = batch_frames(clip.frames, settings.batch, self.done, settings.seed)
+        times = order.to(clip.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
         target = clip.batch(times)
         latents = None if self.encoder is None else {0: self.encoder(target)}
-        errors = plane_errors(self.network(times, latents=latents), target, clip)
-        loss = LOSSES[settings.loss](errors, clip.weights)
+        output = self.network(times, self._noise() if stage.name == "noise" else None, latents)
+        errors = plane_errors(output, target, clip)
+        loss = self._objective(output, target, errors)
         loss.backward()
-        self.optimizer.step()
+        self._update()
+        if self.average:
+            self.average.update(self.done - stage.first)
         self.done += 1
         with torch.no_grad():
             return loss.detach(), (psnr(errors, clip.video.depth) @ clip.weights).mean()
+
+    def finish(self) -> None:
+        """Make the network, and the encoder, what the fit ends with; there are no steps after it."""
+        if self.average:
+            self.average.put()
+
+    def _begin(self, stage: str) -> None:
+        """What precedes a stage's first step: pruning, and a new average, as the old one is of other weights."""
+        if stage == "prune":
+            assert self.settings.pruning is not None
+            self.masks = masks(self.network, self.settings.pruning)
+            self._hold([self.network.tensors[key].data for key in self.masks])
+        if self.average:
+            self.average.restart()
+
+    def _update(self) -> None:
+        """Change the parameters by their gradients; pruned weights stay zero."""
+        rate = learning_rate(self.done, self.settings)
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * rate
+        weights = [self.network.tensors[key] for key in self.masks]
+        self._hold([weight.grad for weight in weights if weight.grad is not None])
+        if self.settings.gradient_norm:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_norm)
+        self.optimizer.step()
+        self._hold([weight.data for weight in weights])
+
+    def _hold(self, values: list[Tensor]) -> None:
+        """Zero what is pruned in `values`, one tensor for each mask."""
+        if values:
+            torch._foreach_mul_(values, list(self.masks.values()))
+
+    def _noise(self) -> NoiseTransform:
+        """This step's Quant-Noise: seed and step alone decide what is quantised."""
+        noise = self.settings.noise
+        assert noise is not None
+        seed = (self.settings.seed * 0x9E3779B1 + self.done) & 0xFFFFFFFF
+        return NoiseTransform(noise, torch.Generator(self.clip.device).manual_seed(seed))
 
 
 def fit(
@@ -157,7 +245,7 @@ def fit(
         OutputError: if the checkpoint cannot be written.
         KeyboardInterrupt: on Ctrl-C, after the checkpoint is written.
     """
-    with compute_settings(network, settings), _interrupt_flag() as interrupted:
+    with compute_settings(network, settings), interrupt_flag() as interrupted:
         trainer = Trainer(network, clip, settings, encoder)
         store = Checkpoint.open(checkpoint, trainer, resume=resume) if checkpoint else None
         meter, saved = _Meter(trainer), time.monotonic()
@@ -177,6 +265,7 @@ def fit(
                 saved = time.monotonic()
         if interrupted():
             raise KeyboardInterrupt
+        trainer.finish()
         if encoder is not None:
             write_latents(network, clip, encoder)
     return FitResult(trainer.done, trainer.done >= settings.steps, evaluate(network, clip), meter.seconds)
@@ -221,13 +310,6 @@ def batch_frames(frames: int, batch: int, step: int, seed: int) -> Tensor:
     return torch.randperm(frames, generator=generator)[place * batch : (place + 1) * batch]
 
 
-def learning_rate(step: int, settings: FitSettings) -> float:
-    """Part of the peak rate at a step: a linear warm-up, then a cosine down to `floor`."""
-    warmup = min(1.0, (step + 1) / max(1.0, settings.warmup * settings.steps))
-    cosine = 0.5 + 0.5 * math.cos(math.pi * step / settings.steps)
-    return warmup * max(cosine, settings.floor)
-
-
 def make_optimizer(network: FloatNetwork, settings: FitSettings, encoder: Encoder | None = None) -> MuonAdam:
     """The optimizer of a network: convolution weights, latents and the rest each with their own rate."""
     muon = settings.optimizer == "muon"
@@ -243,12 +325,13 @@ def make_optimizer(network: FloatNetwork, settings: FitSettings, encoder: Encode
         latents = []
         rest.extend(encoder.parameters())
     rest_lr = settings.rest_lr if muon else settings.lr
+    decay = 0.0 if settings.optimizer == "adam" else settings.decay
     groups = [
-        {"params": weights, "lr": settings.lr, "decay": settings.decay, "muon": muon},
+        {"params": weights, "lr": settings.lr, "decay": decay, "muon": muon},
         {"params": rest, "lr": rest_lr},
         {"params": latents, "lr": settings.latent_lr},
     ]
-    return MuonAdam([group for group in groups if group["params"]])
+    return MuonAdam([group for group in groups if group["params"]], betas=settings.betas)
 
 
 @torch.no_grad()
@@ -291,26 +374,3 @@ def compute_settings(network: FloatNetwork, settings: FitSettings) -> Iterator[N
         network.dtype = dtype
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, benchmark
         torch.set_num_threads(threads)
-
-
-@contextmanager
-def _interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag, so that it ends the loop between steps; a second one acts at once.
-
-    Where Ctrl-C is ignored (a worker, whose parent answers it) or is not ours to catch (a thread), nothing changes.
-    """
-    flag = threading.Event()
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield flag.is_set
-        return
-
-    def catch(number: int, frame: FrameType | None) -> None:
-        flag.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, catch)
-    try:
-        yield flag.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -30,6 +30,13 @@ FINER = 2
 """Finer formats tried beside the one that clamps nothing: clamping a few values can cost less than rounding all."""
 
 
+RANGE_FRAMES = 64
+"""Frames whose maps' largest magnitudes are taken."""
+
+RANGE_BATCH = 4
+"""Frames run at once for it."""
+
+
 @dataclass(frozen=True)
 class MapFormat:
     """Signed width in bits and fractional bits of a map."""
@@ -78,6 +85,16 @@ def spread_frames(frames: int, count: int) -> Tensor:
     """At most `count` frame numbers (int64), in the middles of equal parts of the clip."""
     count = min(count, frames)
     return torch.div((2 * torch.arange(count) + 1) * frames, 2 * count, rounding_mode="floor")
+
+
+def range_frames(frames: int) -> Tensor:
+    """Frame numbers (int64) whose maps show what ranges to expect: all of a short clip, else some with both ends.
+
+    A format that clamps what it never saw can cost decibels in the frames concerned, mostly the first and the last.
+    """
+    ends = torch.tensor([0, frames - 1])
+    times: Tensor = torch.cat([spread_frames(frames, RANGE_FRAMES), ends]).unique()
+    return times
 
 
 @dataclass
@@ -143,7 +160,7 @@ def _has_gate(program: Program, index: int) -> bool:
 def choose_formats(
     network: FloatNetwork, clip: PackedClip, transform: Transform, frames: Tensor, width: int, head_width: int
 ) -> dict[int, MapFormat]:
-    """A format for each operation that has one, by running frames `frames` [n] one at a time.
+    """A format for each operation that has one: ranges from `range_frames`, errors from frames `frames` [n].
 
     Args:
         transform: supplies the tensors, quantised or not; its maps are not used.
@@ -151,8 +168,8 @@ def choose_formats(
     """
     head = head_index(network.program)
     ranges = _Ranges(transform)
-    for time in frames.to(clip.device).split(1):
-        network(time, ranges)
+    for times in range_frames(clip.frames).to(clip.device).split(RANGE_BATCH):
+        network(times, ranges)
     candidates = {
         index: _candidates(head_width if index == head else width, reach) for index, reach in ranges.reach.items()
     }

@@ -12,8 +12,9 @@ to 0.2 bits a pixel, where twice the bits are worth about that."""
 GROWTH = 0.22
 """Part of the size that comes late: at an unchanged price a fit finds finer and finer details worth their bits."""
 
-LEARNING, URGENCY = 0.15, 2.0
-"""Exponents of size / target in what the price learns at an update, and in the price beyond that."""
+LEARNING, URGENCY, LAST_URGENCY = 0.15, 2.0, 25.0
+"""Exponents of size / target in what the price learns at an update, and in the price beyond that: before and after
+steps are whole, when only the values are left to move, and hardly do."""
 
 STEP, REACH = 1.2, 3.0
 """Largest factors, up or down, of what one update learns, and of the urgent part."""
@@ -39,12 +40,16 @@ class PriceControl:
         first = FIRST_PRICE / target
         return PriceControl(target, first, first)
 
-    def update(self, size: float, done: float) -> None:
-        """Set the price for a file of `size` bits when a part `done` of the steps has been taken."""
+    def update(self, size: float, done: float, settled: bool) -> None:
+        """Set the price for a file of `size` bits when a part `done` of the steps has been taken.
+
+        `settled` says that steps are whole by now.
+        """
         late = GROWTH * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
         ratio = size / (self.target * (1 - late))
-        self.learned *= _within(ratio**LEARNING, STEP)
-        self.price = self.learned * _within(ratio**URGENCY, REACH)
+        if not settled:
+            self.learned *= _within(ratio**LEARNING, STEP)
+        self.price = self.learned * _within(ratio ** (LAST_URGENCY if settled else URGENCY), REACH)
 
 
 def _within(factor: float, reach: float) -> float:

@@ -15,9 +15,12 @@ from torch import Tensor
 from nqcodec.errors import NqError
 from nqcodec.fit.checkpoint import program_to_dict, video_to_dict
 from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.interrupt import interrupt_flag
 from nqcodec.fit.network import FloatNetwork
+from nqcodec.fit.presets import TIMED_STEPS, WARMUP_STEPS, clock
 from nqcodec.fit.train import FitSettings, compute_settings
 from nqcodec.network import STEP_RANGE, IntegerNetwork, IntTensor, Layer
+from nqcodec.program import Program
 from nqcodec.quantize.course import Store, fingerprint
 from nqcodec.quantize.criteria import measure_curvature
 from nqcodec.quantize.export import integer_network
@@ -65,10 +68,51 @@ class Fitted:
         """For a network that has not been fitted yet."""
         return Fitted(network, Quantizers.start(network))
 
+    @staticmethod
+    def from_extra(network: FloatNetwork, extra: dict[str, Tensor]) -> Fitted:
+        """What `extra` was taken of; raises KeyError if something is missing."""
+        fitted = Fitted.fresh(network)
+        fitted.quantizers.load(extra)
+        return fitted
+
+    def extra(self) -> dict[str, Tensor]:
+        """The quantizers' tensors by name, for a saved fit."""
+        return self.quantizers.tensors()
+
     def copy(self) -> Fitted:
         """Another one to fit for another rate."""
-        network = copy.deepcopy(self.network)
-        return Fitted(network, replace(copy.deepcopy(self.quantizers), network=network))
+        result = Fitted.fresh(copy.deepcopy(self.network))
+        result.quantizers.load(self.quantizers.tensors())
+        return result
+
+
+def fresh_network(program: Program, frames: int, settings: RateAwareSettings) -> FloatNetwork:
+    """A network with the random start that `settings.seed` gives, on `settings.device`."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    return FloatNetwork(program, frames, generator).to(settings.device)
+
+
+def expected_seconds(fitted: Fitted, clip: PackedClip, settings: RateAwareSettings) -> float:
+    """Seconds that `fit_for_size` would take, from a few steps of a copy: for messages, nothing depends on it."""
+    trial = fitted.copy()
+    with compute_settings(trial.network, _compute(settings)):
+        trainer = RateAwareTrainer(
+            trial.network, clip, settings, PriceControl.start(1e6), lambda tensors: 0, trial.quantizers
+        )
+        try:
+            for _ in range(WARMUP_STEPS):
+                trainer.step()
+            started = clock(clip.device)
+            for _ in range(TIMED_STEPS):
+                trainer.step()
+            return (clock(clip.device) - started) / TIMED_STEPS * settings.steps
+        finally:
+            trainer.close()
+
+
+def _compute(settings: RateAwareSettings) -> FitSettings:
+    """What `compute_settings` needs to know."""
+    return FitSettings(settings.steps, dtype=settings.dtype, device=settings.device, threads=1)
 
 
 def further(settings: RateAwareSettings) -> RateAwareSettings:
@@ -103,13 +147,13 @@ def fit_for_size(
         SizeError: if no file of that size can be made; it says the nearest size in bytes.
         LimitError: if the network cannot be computed in 32-bit integers.
         NqError: if `stop` ended the fit.
+        KeyboardInterrupt: on Ctrl-C, after the checkpoint is written.
     """
 
     def real_size(tensors: dict[str, IntTensor]) -> int:
         return size_of(_formless(fitted.network, tensors))
 
-    compute = FitSettings(settings.steps, dtype=settings.dtype, device=settings.device, threads=1)
-    with compute_settings(fitted.network, compute):
+    with compute_settings(fitted.network, _compute(settings)), interrupt_flag() as interrupted:
         control = PriceControl.start(8 * settings.aim * max_bytes)
         trainer = RateAwareTrainer(fitted.network, clip, settings, control, real_size, fitted.quantizers)
         store = _store(checkpoint, trainer, max_bytes) if checkpoint else None
@@ -117,7 +161,7 @@ def fit_for_size(
         if saved:
             trainer.restore(saved)
         try:
-            run = _Run(trainer, store, progress, stop)
+            run = _Run(trainer, store, progress, stop, interrupted)
             run.to(settings.steps)
             window = math.ceil(settings.min_ratio * max_bytes), max_bytes
             run.into(window, round((1 + EXTRA) * settings.steps))
@@ -156,8 +200,10 @@ class _Run:
         store: Store | None,
         progress: Callable[[Progress], None] | None,
         stop: Callable[[], bool] | None,
+        interrupted: Callable[[], bool],
     ):
-        self._trainer, self._store, self._progress, self._stop = trainer, store, progress, stop
+        self._trainer, self._store, self._progress = trainer, store, progress
+        self._stop, self._interrupted = stop, interrupted
         self._begin, self._first, self._levels = time.monotonic(), trainer.done, list[Tensor]()
 
     def to(self, steps: int) -> None:
@@ -168,6 +214,7 @@ class _Run:
     def into(self, window: tuple[int, int], most: int) -> None:
         """Steps until the real size is within `window`, up to number `most`."""
         while not window[0] <= self._trainer.real_size() <= window[1] and self._trainer.done < most:
+            self._trainer.settle()
             for _ in range(CONTROL_STEPS - self._trainer.done % CONTROL_STEPS):
                 self._step(most)
 
@@ -179,7 +226,8 @@ class _Run:
     def _step(self, steps: int) -> None:
         bits, level = self._trainer.step()
         self._levels.append(level)
-        if self._trainer.done % CONTROL_STEPS and self._trainer.done < steps:
+        halted = self._interrupted()
+        if self._trainer.done % CONTROL_STEPS and self._trainer.done < steps and not halted:
             return
         size = self._trainer.steer(bits)
         if self._progress:
@@ -188,18 +236,19 @@ class _Run:
             mean = float(torch.stack(self._levels).mean())
             self._progress(Progress(done, steps, mean, round(size), elapsed, eta))
         self._levels = []
-        halted = self._stop is not None and self._stop()
+        halted = halted or (self._stop is not None and self._stop())
         if self._store and (halted or self._store.due):
             self.keep()
+        if self._interrupted():
+            raise KeyboardInterrupt
         if halted:
             raise NqError(f"stopped at step {self._trainer.done} of {steps}")
 
 
 def _store(path: Path, trainer: RateAwareTrainer, max_bytes: int) -> Store:
     """The checkpoint, tied to all that the result depends on."""
-    settings = {name: value for name, value in asdict(trainer.settings).items() if name != "threads"}
     claims = {
-        "settings": settings,
+        "settings": asdict(trainer.settings),
         "bytes": max_bytes,
         "video": video_to_dict(trainer.clip.video),
         "program": program_to_dict(trainer.network.program),

@@ -1,12 +1,9 @@
-"""The two halves of a step: gradients of the distortion, and gradients of the rate.
-
-They meet only in the drawn values, so they can be computed side by side: for one small network a second thread within
-each operation gains next to nothing, a second thread beside it nearly doubles the speed.
-"""
+"""The two halves of a step: gradients of the distortion, and gradients of the rate. They meet only in drawn values."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,15 +42,27 @@ class Rate:
     contexts: dict[str, tuple[Tensor, Tensor, Tensor]]
 
 
-def distortion(network: FloatNetwork, clip: PackedClip, times: Tensor, drawn: Drawn, loss: str) -> Distortion:
+def distortion(network: FloatNetwork, clip: PackedClip, times: Tensor, *, drawn: Drawn, loss: str) -> Distortion:
     """The distortion of frames `times` [B] with the values drawn, and its gradients."""
-    leaves = {key: value.requires_grad_(True) for key, value in drawn.used.items()}
+    # Leaves of their own: several threads may compute with the same drawn values.
+    leaves = {key: value.detach().requires_grad_(True) for key, value in drawn.used.items()}
     errors = plane_errors(network(times, Used(leaves)), clip.batch(times), clip)
     value = LOSSES[loss](errors, clip.weights)
     gradients = torch.autograd.grad(value, list(leaves.values()))
     with torch.no_grad():
         level = (psnr(errors, clip.video.depth) @ clip.weights).mean()
     return Distortion(value.detach(), level, dict(zip(leaves, gradients, strict=True)))
+
+
+def mean_distortion(parts: Sequence[Distortion]) -> Distortion:
+    """The distortion of several batches of one size as one."""
+    count = len(parts)
+    if count == 1:
+        return parts[0]
+    gradients = {key: torch.stack([part.gradients[key] for part in parts]).mean(0) for key in parts[0].gradients}
+    return Distortion(
+        torch.stack([part.loss for part in parts]).mean(), torch.stack([part.level for part in parts]).mean(), gradients
+    )
 
 
 def rate(drawn: Drawn, contexts: dict[str, ContextWeights]) -> Rate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nqcodec.fit.network import FloatNetwork, tensor_key
 from nqcodec.network import BITS_RANGE, STEP_RANGE, Context, IntTensor
-from nqcodec.quantize.quantizers import OCTAVE, bits_needed
+from nqcodec.quantize.quantizers import OCTAVE, bits_needed, limits
 from nqcodec.quantize.transform import TensorName, tensor_names
 from nqcodec.rateaware.likelihood import LEAST_SPREAD, ContextWeights
 
@@ -64,11 +64,16 @@ class Quantizers:
     Attributes:
         steps: step index of each tensor, float32 [1] by tensor key; whole numbers once settled.
         contexts: the context model of each latent, by tensor key.
+        reach: smallest and largest symbol that a file can hold of each tensor (formats/nq.md, 4).
     """
 
     network: FloatNetwork
     steps: dict[str, Tensor] = field(default_factory=dict)
     contexts: dict[str, ContextWeights] = field(default_factory=dict)
+    reach: dict[str, tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reach = {tensor.key: limits(BITS_RANGE[tensor.name][1]) for tensor in self.names}
 
     @staticmethod
     def start(network: FloatNetwork) -> Quantizers:
@@ -82,6 +87,19 @@ class Quantizers:
             if tensor.name == "latent":
                 result.contexts[tensor.key] = ContextWeights.start(value.device)
         return result
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Steps and context weights by name."""
+        result = {f"steps.{key}": value for key, value in self.steps.items()}
+        for key, weights in self.contexts.items():
+            result |= {f"context.{key}.{number}": value for number, value in enumerate(weights.parameters())}
+        return result
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave; raises KeyError if something is missing."""
+        for name, value in self.tensors().items():
+            value.copy_(tensors[name])
 
     @property
     def names(self) -> Iterator[TensorName]:
@@ -99,8 +117,16 @@ class Quantizers:
                 symbol = exact.round()
             else:
                 symbol = exact + (torch.rand(exact.shape, generator=generator, device=exact.device) - 0.5)
+            symbol.clamp_(*self.reach[key])
             used[key], symbols[key], sizes[key] = symbol * size, symbol, size
         return Drawn(used, symbols, sizes)
+
+    @torch.no_grad()
+    def keep_reach(self) -> None:
+        """Make the steps coarser of tensors that have values beyond what a file can hold at theirs."""
+        for key, value in self.network.tensors.items():
+            needed = value.detach().abs().max() / self.reach[key][1]
+            self.steps[key].clamp_(min=float(OCTAVE * torch.log2(needed.clamp(min=1e-20)).ceil()))
 
     def settled(self, shift: float) -> dict[str, float]:
         """Whole step indices by key, `shift` coarser on average over all values.
@@ -126,10 +152,9 @@ class Quantizers:
         """The integer tensors by key, with bit widths as small as the values allow and the models that code latents."""
         result = {}
         for tensor in self.names:
-            low, high = (sign << (BITS_RANGE[tensor.name][1] - 1) for sign in (-1, 1))
             step = round(float(self.steps[tensor.key]))
             exact = self.network.tensors[tensor.key] / 2.0 ** (float(self.steps[tensor.key]) / OCTAVE)
-            values = exact.round().clamp(low, high - 1).cpu().numpy().astype(np.int32)
+            values = exact.round().clamp(*self.reach[tensor.key]).cpu().numpy().astype(np.int32)
             context = whole(self.contexts[tensor.key]) if tensor.key in self.contexts else None
             steps = np.array([step], np.int32)
             result[tensor.key] = IntTensor(values, bits_needed(values), steps, context=context)

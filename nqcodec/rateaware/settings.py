@@ -29,7 +29,7 @@ class RateAwareSettings:
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
         frames: frames on which map ranges are measured.
         min_ratio, aim: smallest legal size, and the size steered to, as parts of the largest.
-        threads: 1, or 2 and more to compute rate and distortion side by side; the result is the same.
+        threads: CPU threads, each with frames of its own; sums may depend on it, so it is part of what makes a result.
     """
 
     steps: int
@@ -41,12 +41,12 @@ class RateAwareSettings:
     context_lr: float = 1e-2
     decay: float = 0.0
     warmup: float = 0.03
-    floor: float = 0.003
+    floor: float = 0.005
     noise: float = 0.95
     settled: float = 0.975
     loss: str = "log-mse"
     dtype: str = "auto"
-    map_width: int = 12
+    map_width: int = 14
     head_width: int = 14
     frames: int = 4
     min_ratio: float = 0.98

@@ -1,0 +1,61 @@
+"""The published ways to train, as settings: what a fit is compared with when it is compared with the papers' recipes.
+
+All train whole frames in float32. Where a paper trains patches (HiNeRV), a step has as many of them as make a frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from nqcodec.errors import UsageError
+from nqcodec.fit.prune import Pruning
+from nqcodec.fit.quant_noise import QuantNoise
+from nqcodec.fit.train import FitSettings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a paper trains: epochs, Adam's rate for everything, and what differs from `ADAM`."""
+
+    epochs: int
+    lr: float
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+ADAM: dict[str, Any] = {"optimizer": "adam", "schedule": "late-cosine", "batch": 1, "decay": 0.0, "dtype": "float32"}
+"""What the recipes share."""
+
+_NERV: dict[str, Any] = {"betas": (0.5, 0.999), "warmup": 0.2, "warmup_from": 0.1, "loss": "l1-ssim"}
+_HINERV: dict[str, Any] = {
+    "schedule": "cosine",
+    "warmup": 0.1,
+    "floor": 0.01,
+    "gradient_norm": 1.0,
+    "loss": "l1-ms-ssim",
+}
+
+RECIPES: dict[str, Recipe] = {
+    "nerv": Recipe(300, 5e-4, _NERV),
+    "nerv-pruned": Recipe(400, 5e-4, _NERV | {"pruning": Pruning(0.4, "magnitude", 100 / 400)}),
+    "nervpp": Recipe(300, 5e-4, _NERV),
+    "hnerv": Recipe(300, 1e-3, {"batch": 2, "warmup": 0.1, "warmup_from": 0.1, "loss": "mse"}),
+    "hinerv": Recipe(300, 2e-3, _HINERV),
+    "hinerv-pruned": Recipe(390, 2e-3, _HINERV | {"pruning": Pruning(), "noise": QuantNoise()}),
+    "neuroquant": Recipe(300, 5e-4, {"warmup": 0.1, "warmup_from": 0.1, "floor": 0.05, "loss": "mse"}),
+}
+"""By name: Chen et al., NeRV, NeurIPS 2021; NeRV++; Chen et al., HNeRV, CVPR 2023; Kwan et al., HiNeRV, NeurIPS 2023;
+the base fits of NeuroQuant. The pruned ones hold the papers' fine-tunes too: 100 epochs with 40 % of the weights kept
+(NeRV), 60 with 85 % and 30 with Quant-Noise at a tenth of the rate (HiNeRV)."""
+
+
+def paper_recipe(name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1) -> FitSettings:
+    """The settings of a recipe for `frames` frames, at its full length; raises UsageError for an unknown name."""
+    if name not in RECIPES:
+        raise UsageError(f"there is no recipe {name}: choose one of {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    how = ADAM | recipe.changes
+    batch = min(how.pop("batch"), frames)
+    steps = recipe.epochs * -(-frames // batch)
+    rates: dict[str, Any] = {"lr": recipe.lr, "rest_lr": recipe.lr, "latent_lr": recipe.lr}
+    return FitSettings(steps=steps, batch=batch, **rates, **how, seed=seed, device=device, threads=threads)

@@ -1,0 +1,111 @@
+"""A segment fitted in floats and quantised afterwards, as the papers do it: one fit, a calibration for each rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nqcodec.backbones import backbone
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.errors import NqError
+from nqcodec.fit.checkpoint import save_fit
+from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.encoder import Encoder
+from nqcodec.fit.jobs import JobContext
+from nqcodec.fit.network import FloatNetwork
+from nqcodec.fit.presets import expected_seconds, preset_settings
+from nqcodec.fit.train import FitSettings, fit, new_network
+from nqcodec.network import IntegerNetwork
+from nqcodec.program import Program
+from nqcodec.quantize.pipeline import quantize
+from nqcodec.quantize.settings import QuantProgress, QuantSettings
+from nqcodec.segment_fit import CODED_BITS, announce, fit_path
+from nqcodec.segment_job import Event, SegmentTask
+
+FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
+"""Steps of a calibration with rounding in the loop, as a part of the fit's, and the fewest."""
+
+BRIEF_SHARE, LEAST_BRIEF = 1 / 16, 100
+"""The same for a brief calibration. It takes a tenth of the fit's time; against the whole one it loses 0.3 dB at 3
+coded bits a parameter, 0.2 at 4 and less above (BENCHMARKS.md)."""
+
+
+class PlainSegment:
+    """A segment's float network, fitted or read from a saved fit; `integers` quantises it."""
+
+    def __init__(self, task: SegmentTask, context: JobContext, clip: PackedClip, network: FloatNetwork):
+        self._task, self._context, self._clip, self._network = task, context, clip, network
+
+    @staticmethod
+    def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> PlainSegment:
+        """Fit a fresh network.
+
+        Raises:
+            NqError: if it was stopped.
+        """
+        settings, how = task.settings, fit_settings(task)
+        network = new_network(program, task.video.frames, how)
+        announce(task, context, program, how.steps, expected_seconds(network, clip, how))
+        published = settings.arch_preset and backbone(settings.arch).encoder
+        result = fit(
+            network,
+            clip,
+            how,
+            encoder=Encoder(program, settings.seed) if published else None,
+            progress=lambda p: context.progress(Event(task.name, "fit", p.step, p.steps, psnr=p.psnr, eta=p.eta)),
+            checkpoint=task.work / f"segment{task.number:05d}.safetensors",
+            resume=settings.resume,
+            stop=context.stop,
+        )
+        if not result.finished:
+            raise NqError(f"{task.name}: stopped at step {result.steps} of {how.steps}")
+        if settings.save_fit:
+            save_fit(fit_path(settings.save_fit, task), task.video, network)
+        return PlainSegment(task, context, clip, network)
+
+    def integers(self, rate: int, again: bool) -> IntegerNetwork:
+        """The network of budget `rate`: the lowest rate, which loses most by quantisation, is calibrated in full, the
+        others briefly, and in full if asked `again`."""
+        task = self._task
+        lowest = rate == min(range(len(task.budgets)), key=lambda r: task.budgets[r] or 0)
+        brief = not (lowest or again)
+        name = f"segment{task.number:05d}.{rate}.{'brief' if brief else 'full'}.safetensors"
+        most = task.budgets[rate] or int(self._network.program.parameters * CODED_BITS / 8)
+        return self._quantised(most, brief, task.work / name)
+
+    def _quantised(self, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
+        task, context = self._task, self._context
+
+        def tell(p: QuantProgress) -> None:
+            context.progress(Event(task.name, p.stage, p.step, p.steps, psnr=p.psnr, size=p.size, eta=p.eta))
+
+        result = quantize(
+            self._network,
+            self._clip,
+            max_bytes=most,
+            size_of=lambda network: len(pack_segment(network).payload),
+            settings=quant_settings(task, brief),
+            progress=tell,
+            stop=context.stop,
+            checkpoint=checkpoint,
+            resume=task.settings.resume,
+        )
+        if context.stop():
+            raise NqError(f"{task.name}: stopped while quantising")
+        return result
+
+
+def fit_settings(task: SegmentTask) -> FitSettings:
+    """The preset's settings with the user's."""
+    settings = task.settings
+    assert settings.threads is not None
+    return preset_settings(
+        settings.preset, task.video.frames, seed=settings.seed, device=settings.device, threads=settings.threads
+    )
+
+
+def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:
+    """The preset's share of calibration, with the user's seed and threads."""
+    fitted = fit_settings(task)
+    share, least = (BRIEF_SHARE, LEAST_BRIEF) if brief else (FINETUNE_SHARE, LEAST_FINETUNE)
+    steps = max(least, round(share * fitted.steps))
+    return QuantSettings(finetune_steps=steps, batch=fitted.batch, seed=fitted.seed, threads=fitted.threads)

@@ -1,0 +1,100 @@
+"""A segment fitted for its rate: fit and quantisation are one, and further rates start from the first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.fit.checkpoint import SavedFit, save_fit
+from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.jobs import JobContext
+from nqcodec.network import IntegerNetwork
+from nqcodec.program import Program
+from nqcodec.rateaware.fit import Fitted, Progress, expected_seconds, fit_for_size, fresh_network, further, shift_steps
+from nqcodec.rateaware.settings import RateAwareSettings, preset_settings
+from nqcodec.segment_fit import announce, fit_path
+from nqcodec.segment_job import Event, SegmentTask
+
+CODED_BITS = 1.2
+"""Bits a parameter, coded, of a file whose rate follows from a number of parameters: most are latents near zero."""
+
+
+class RateAwareSegment:
+    """A segment's network fitted for one of its rates; `integers` takes it to the others."""
+
+    def __init__(
+        self, task: SegmentTask, context: JobContext, clip: PackedClip, fitted: Fitted, first: IntegerNetwork | None
+    ):
+        self._task, self._context, self._clip, self._fitted, self._first = task, context, clip, fitted, first
+
+    @staticmethod
+    def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> RateAwareSegment:
+        """Fit a fresh network for the middle one of the task's rates.
+
+        Raises:
+            SizeError: if no file of that size can be made.
+            NqError: if it was stopped.
+        """
+        how = fit_settings(task)
+        fitted = Fitted.fresh(fresh_network(program, task.video.frames, how))
+        announce(task, context, program, how.steps, expected_seconds(fitted, clip, how))
+        segment = RateAwareSegment(task, context, clip, fitted, None)
+        rate = middle_rate(task)
+        segment._first = segment._fit(fitted, how, rate, "fit")
+        if task.settings.save_fit:
+            save_fit(fit_path(task.settings.save_fit, task), task.video, fitted.network, fitted.extra())
+        return segment
+
+    @staticmethod
+    def saved(task: SegmentTask, context: JobContext, fit: SavedFit, clip: PackedClip) -> RateAwareSegment:
+        """From a saved fit."""
+        return RateAwareSegment(task, context, clip, Fitted.from_extra(fit.network, fit.extra), None)
+
+    def integers(self, rate: int, again: bool) -> IntegerNetwork:
+        """The network of budget `rate`; `again` takes as many steps as the first fit."""
+        if self._first is not None and rate == middle_rate(self._task):
+            return self._first
+        how, fitted = fit_settings(self._task), self._fitted.copy()
+        shift_steps(fitted, self._most(rate), self._size)
+        return self._fit(fitted, how if again else further(how), rate, "again" if again else "further")
+
+    def _fit(self, fitted: Fitted, how: RateAwareSettings, rate: int, stage: str) -> IntegerNetwork:
+        task, context = self._task, self._context
+
+        def tell(p: Progress) -> None:
+            context.progress(Event(task.name, "fit", p.step, p.steps, psnr=p.psnr, size=p.size, eta=p.eta))
+
+        return fit_for_size(
+            fitted,
+            self._clip,
+            how,
+            max_bytes=self._most(rate),
+            size_of=self._size,
+            progress=tell,
+            checkpoint=task.work / f"segment{task.number:05d}.{rate}.{stage}.safetensors",
+            resume=task.settings.resume,
+            stop=context.stop,
+        )
+
+    def _most(self, rate: int) -> int:
+        return self._task.budgets[rate] or int(self._fitted.network.program.parameters * CODED_BITS / 8)
+
+    @staticmethod
+    def _size(network: IntegerNetwork) -> int:
+        return len(pack_segment(network).payload)
+
+
+def middle_rate(task: SegmentTask) -> int:
+    """The rate that is fitted first: the one nearest to the geometric middle of all."""
+    sizes = [budget or 1 for budget in task.budgets]
+    middle = math.sqrt(min(sizes) * max(sizes))
+    return min(range(len(sizes)), key=lambda rate: (abs(math.log(sizes[rate] / middle)), rate))
+
+
+def fit_settings(task: SegmentTask) -> RateAwareSettings:
+    """The preset's settings with the user's."""
+    settings = task.settings
+    assert settings.threads is not None
+    how = preset_settings(settings.preset, task.video.frames, seed=settings.seed)
+    return replace(how, device=settings.device, threads=settings.threads)
