@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from nqcodec.errors import InputError, UsageError
 from nqcodec.formats.colour import convert
 from nqcodec.formats.source import Source, open_source
-from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Video
+from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Plane, Video
 
 CSP = {"i400": Chroma.C400, "i420": Chroma.C420, "i422": Chroma.C422, "i444": Chroma.C444, "rgb": Chroma.C444}
 HD_HEIGHT = 720
@@ -63,15 +63,22 @@ class ClipInput:
             count=wanted,
         )
 
-    def describe(self) -> Video:
-        """The video as it will be coded, frames counted (one pass where the source does not tell).
+    def describe(self, watch: Callable[[Plane, int], None] | None = None) -> Video:
+        """The video as it will be coded, frames counted in one pass over them.
+
+        Args:
+            watch: is shown the first plane (luma, or green) of each frame of the source, and its bits a sample.
 
         Raises:
             InputError: it cannot be read or has no frames.
         """
+        frames = 0
         with self.open() as source:
-            frames = sum(1 for _ in source)
             video = source.video
+            for frame in source:
+                if watch:
+                    watch(frame[0], video.depth)
+                frames += 1
         if frames == 0:
             raise InputError(
                 f"{self.name}: no frames to encode" + (f" after --seek {self.start}" if self.start else "")

@@ -16,8 +16,9 @@ from nqcodec.clip import ClipInput
 from nqcodec.decode import Decoder, plane_md5
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.formats.atomic import AtomicFile
-from nqcodec.rate import Rate, segment_budgets, segment_lengths
+from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
 from nqcodec.report import EncodeReport
+from nqcodec.scenes import SceneDetector
 from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
 from nqcodec.video import Video, frame_bytes
 from nqcodec.work import WorkFolder
@@ -99,13 +100,14 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
 
 
 def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> Plan:
-    """Read the clip once, share out frames and bytes."""
+    """Read the clip once to describe it and to find its scenes, share out frames and bytes."""
     work = stack.enter_context(WorkFolder(job.outputs[0].path, resume=settings.resume))
     clip = job.clip.spooled(work.path)
     begin = time.perf_counter()
-    video = clip.describe()
-    lengths = segment_lengths(video.frames, settings.segment)
+    scenes = SceneDetector()
+    video = clip.describe(scenes.add if settings.segment else None)
     targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
+    lengths = _lengths(scenes, video.frames, targets, settings)
     hashed = video.frames if settings.hashes == "frame" else 0
     shares = [
         [None] * len(lengths) if target is None else segment_budgets(target, lengths, hashed, video)
@@ -120,9 +122,27 @@ def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progres
         tasks.append(SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path))
         first += frames
     size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, {video.frames} frames"
-    tell(Event(clip.name, "read", text=f"{size}, read in {time.perf_counter() - begin:.1f} s"))
+    parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
+    tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
     work.claim({"clip": clip.name, "video": str(video), "targets": targets, "settings": settings.fingerprint()})
     return Plan(job, video, targets, tasks, work)
+
+
+def _lengths(scenes: SceneDetector, frames: int, targets: list[int | None], settings: EncodeSettings) -> list[int]:
+    """Frames of each segment, the same for all outputs.
+
+    Where no bytes are asked for but a network's size, that is the whole clip's: cuts alone begin no segment then.
+    """
+    if settings.segment is None:
+        return [frames]
+    longest = None if settings.segment == "auto" else settings.segment
+    cuts = scenes.cuts()
+    sizes = [target for target in targets if target is not None]
+    if sizes:
+        cuts = affordable_cuts(cuts, frames, min(sizes))
+    elif longest is None:
+        cuts = []
+    return segment_lengths(frames, longest, [cut.frame for cut in cuts])
 
 
 def finish(

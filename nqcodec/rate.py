@@ -5,12 +5,21 @@ A rate is bits a pixel, kb/s, or a number of parameters. Bytes always mean the w
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nqcodec.bitstream.file import overhead_bytes
 from nqcodec.errors import RateError, UsageError
+from nqcodec.scenes import Cut
 from nqcodec.video import Video
+
+LEAST_SEGMENT_BYTES = 1000
+"""Bytes of a segment at least that a scene cut alone may begin: it repeats program, steps and weights.
+
+Two scenes of 12 frames, 176x144: own segments gained 1.1 dB at 720 bytes each, and lost 1.8 at 450.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,16 +53,45 @@ def bytes_as_rate(size: int, video: Video) -> str:
     return f"{size} bytes = {bits / video.pixels:.5f} bpp = {bits / 1000 * float(video.fps) / video.frames:.1f} kb/s"
 
 
-def segment_lengths(frames: int, longest: int | None) -> list[int]:
-    """Frames of each segment: as equal as possible, none longer than `longest` (None: one segment)."""
-    if longest is None or longest >= frames:
-        return [frames]
-    count = -(-frames // longest)
-    return [frames * (i + 1) // count - frames * i // count for i in range(count)]
+def affordable_cuts(cuts: Sequence[Cut], frames: int, size: int) -> list[Cut]:
+    """The cuts at which a clip of `frames` frames in `size` bytes gains by a new segment.
+
+    While a segment would get less than `LEAST_SEGMENT_BYTES`, the weaker of the cuts around the shortest goes.
+    """
+    kept = list(cuts)
+    while kept:
+        borders = [0, *(cut.frame for cut in kept), frames]
+        lengths = [end - begin for begin, end in itertools.pairwise(borders)]
+        shortest = lengths.index(min(lengths))
+        if size * lengths[shortest] >= LEAST_SEGMENT_BYTES * frames:
+            break
+        kept.remove(min(kept[max(0, shortest - 1) : shortest + 1], key=lambda cut: cut.strength))
+    return kept
+
+
+def segment_lengths(frames: int, longest: int | None, cuts: Sequence[int] = ()) -> list[int]:
+    """Frames of each segment.
+
+    Args:
+        frames: of the clip.
+        longest: most frames of a segment; None for no bound.
+        cuts: frames at which a segment begins in any case, in order, each in 1..frames - 1.
+
+    What lies between two cuts is shared out as equally as possible.
+    """
+    lengths = []
+    for begin, end in itertools.pairwise([0, *cuts, frames]):
+        scene = end - begin
+        count = -(-scene // (longest or scene))
+        lengths += [scene * (i + 1) // count - scene * i // count for i in range(count)]
+    return lengths
 
 
 def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: Video) -> list[int]:
     """Payload bytes for each segment out of `total` file bytes, in proportion to its frames.
+
+    Where each doubling of a segment's bytes gains it as many decibels as another, whatever its content, this is the
+    share with the highest mean PSNR over frames.
 
     Raises:
         RateError: not even headers fit.

@@ -18,7 +18,7 @@ from nqcodec.network import IntegerNetwork
 from nqcodec.program import Program
 from nqcodec.quantize.landing import SizeError
 from nqcodec.rate import bytes_as_rate
-from nqcodec.segment_job import Event, SegmentTask
+from nqcodec.segment_job import Event, FitOptions, SegmentTask
 
 CODED_BITS = 4.0
 """Bits a parameter, coded, that a network is sized for: measured best at equal file bytes (BENCHMARKS.md)."""
@@ -79,7 +79,10 @@ def is_rate_aware(task: SegmentTask) -> bool:
     """Whether fit and quantisation are one: as asked, or where it measured better for the backbone."""
     settings = task.settings
     if settings.method == "auto":
-        return backbone(settings.arch).rate_aware and not settings.arch_preset
+        plain = settings.arch_preset or settings.fit_options != FitOptions()
+        return backbone(settings.arch).rate_aware and not plain
+    if settings.method == "rate-aware" and settings.fit_options != FitOptions():
+        raise UsageError("--recipe, --loss, --optimizer and the like are options of --method plain")
     return settings.method == "rate-aware"
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import PackedSegment, pack_segment, parse_segment
@@ -24,6 +24,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class FitOptions:
+    """How a plain fit departs from the preset; None leaves the preset's. See `nqcodec.fit.train.FitSettings`.
+
+    Attributes:
+        recipe: a paper's training recipe, a name of `nqcodec.fit.recipes`; the others then change that.
+        prune: part of the weights that pruning keeps.
+        quant_noise: bits that Quant-Noise rounds to.
+    """
+
+    recipe: str | None = None
+    loss: str | None = None
+    optimizer: str | None = None
+    schedule: str | None = None
+    ema: float | None = None
+    coarse: float | None = None
+    prune: float | None = None
+    quant_noise: int | None = None
+
+
+@dataclass(frozen=True)
 class EncodeSettings:
     """What all clips of one call share; see `nqenc --help`."""
 
@@ -31,7 +51,10 @@ class EncodeSettings:
     arch: str = "auto"
     arch_preset: str | None = None
     method: str = "auto"
-    segment: int | None = None
+    steps: int | None = None
+    fit_options: FitOptions = FitOptions()
+    segment: int | Literal["auto"] | None = "auto"
+    """Segments begin at scene cuts ("auto"), there and after at most so many frames, or there is one (None)."""
     jobs: int | None = None
     seed: int = 0
     device: str = "cpu"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nqcodec.backbones import backbone
 from nqcodec.bitstream.segment import pack_segment
@@ -12,14 +14,17 @@ from nqcodec.fit.clip import PackedClip
 from nqcodec.fit.encoder import Encoder
 from nqcodec.fit.jobs import JobContext
 from nqcodec.fit.network import FloatNetwork
-from nqcodec.fit.presets import expected_seconds, preset_settings
+from nqcodec.fit.presets import expected_seconds, preset_settings, with_optimizer
+from nqcodec.fit.prune import Pruning
+from nqcodec.fit.quant_noise import QuantNoise
+from nqcodec.fit.recipes import paper_recipe
 from nqcodec.fit.train import FitSettings, fit, new_network
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Program
 from nqcodec.quantize.pipeline import quantize
 from nqcodec.quantize.settings import QuantProgress, QuantSettings
 from nqcodec.segment_fit import CODED_BITS, announce, fit_path
-from nqcodec.segment_job import Event, SegmentTask
+from nqcodec.segment_job import Event, FitOptions, SegmentTask
 
 FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
 """Steps of a calibration with rounding in the loop, as a part of the fit's, and the fewest."""
@@ -98,9 +103,23 @@ def fit_settings(task: SegmentTask) -> FitSettings:
     """The preset's settings with the user's."""
     settings = task.settings
     assert settings.threads is not None
-    return preset_settings(
-        settings.preset, task.video.frames, seed=settings.seed, device=settings.device, threads=settings.threads
-    )
+    options, frames = settings.fit_options, task.video.frames
+    how = paper_recipe(options.recipe, frames) if options.recipe else preset_settings(settings.preset, frames)
+    if options.optimizer:
+        how = with_optimizer(how, options.optimizer)
+    how = replace(how, seed=settings.seed, device=settings.device, threads=settings.threads)
+    return replace(how, steps=settings.steps or how.steps, **changes(options))
+
+
+def changes(options: FitOptions) -> dict[str, Any]:
+    """Fields of `FitSettings` that options decide."""
+    plain = {name: getattr(options, name) for name in ("loss", "schedule", "ema", "coarse")}
+    result = {name: value for name, value in plain.items() if value is not None}
+    if options.prune is not None:
+        result["pruning"] = Pruning(options.prune)
+    if options.quant_noise is not None:
+        result["noise"] = QuantNoise(options.quant_noise)
+    return result
 
 
 def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:

@@ -6,14 +6,16 @@ import math
 from dataclasses import replace
 
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.errors import InputError
 from nqcodec.fit.checkpoint import SavedFit, save_fit
 from nqcodec.fit.clip import PackedClip
 from nqcodec.fit.jobs import JobContext
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Program
+from nqcodec.quantize.landing import SizeError
 from nqcodec.rateaware.fit import Fitted, Progress, expected_seconds, fit_for_size, fresh_network, further, shift_steps
 from nqcodec.rateaware.settings import RateAwareSettings, preset_settings
-from nqcodec.segment_fit import announce, fit_path
+from nqcodec.segment_fit import announce, fit_path, rate_error
 from nqcodec.segment_job import Event, SegmentTask
 
 CODED_BITS = 1.2
@@ -33,7 +35,7 @@ class RateAwareSegment:
         """Fit a fresh network for the middle one of the task's rates.
 
         Raises:
-            SizeError: if no file of that size can be made.
+            RateError: if no file of that size can be made; says what is possible.
             NqError: if it was stopped.
         """
         how = fit_settings(task)
@@ -41,19 +43,27 @@ class RateAwareSegment:
         announce(task, context, program, how.steps, expected_seconds(fitted, clip, how))
         segment = RateAwareSegment(task, context, clip, fitted, None)
         rate = middle_rate(task)
-        segment._first = segment._fit(fitted, how, rate, "fit")
+        try:
+            segment._first = segment._fit(fitted, how, rate, "fit")
+        except SizeError as error:
+            raise rate_error(task, rate, error) from error
         if task.settings.save_fit:
             save_fit(fit_path(task.settings.save_fit, task), task.video, fitted.network, fitted.extra())
         return segment
 
     @staticmethod
     def saved(task: SegmentTask, context: JobContext, fit: SavedFit, clip: PackedClip) -> RateAwareSegment:
-        """From a saved fit."""
-        return RateAwareSegment(task, context, clip, Fitted.from_extra(fit.network, fit.extra), None)
+        """From a saved fit; raises InputError if what it has beyond the network is damaged."""
+        try:
+            fitted = Fitted.from_extra(fit.network, fit.extra)
+        except (KeyError, ValueError) as error:
+            path = fit_path(task.settings.fit_file, task) if task.settings.fit_file else task.name
+            raise InputError(f"{path}: this fit is damaged: its quantizers do not match its network") from error
+        return RateAwareSegment(task, context, clip, fitted, None)
 
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
-        """The network of budget `rate`; `again` takes as many steps as the first fit."""
-        if self._first is not None and rate == middle_rate(self._task):
+        """The network of budget `rate`; `again` takes as many steps as the first fit, from where that ended."""
+        if self._first is not None and rate == middle_rate(self._task) and not again:
             return self._first
         how, fitted = fit_settings(self._task), self._fitted.copy()
         shift_steps(fitted, self._most(rate), self._size)
@@ -97,4 +107,4 @@ def fit_settings(task: SegmentTask) -> RateAwareSettings:
     settings = task.settings
     assert settings.threads is not None
     how = preset_settings(settings.preset, task.video.frames, seed=settings.seed)
-    return replace(how, device=settings.device, threads=settings.threads)
+    return replace(how, steps=settings.steps or how.steps, device=settings.device, threads=settings.threads)

@@ -85,14 +85,30 @@ def test_losses_fall_with_the_error_and_heed_neither_padding_nor_its_gradients(n
     assert clip.mask is not None
     maps = noisy(clip)
     loss = value(name, program, clip, maps)
-    assert float(value(name, program, clip, noisy(clip, 0.01))) < float(loss)
+    assert value(name, program, clip, noisy(clip, 0.01)).item() < loss.item()
     (gradient,) = torch.autograd.grad(loss, maps[0])
     outside = (clip.mask == 0).expand_as(gradient)
     assert gradient.isfinite().all()
     assert (gradient[~outside] != 0).float().mean() > 0.99
     assert not gradient[outside].any()
     spoilt = maps[0].detach() + 1e3 * (1 - clip.mask)
-    assert float(value(name, program, clip, (spoilt, maps[1]))) == pytest.approx(float(loss), rel=1e-5)
+    assert float(value(name, program, clip, (spoilt, maps[1]))) == pytest.approx(loss.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("scales", [False, True])
+def test_planes_and_frames_are_weighed_one_by_one(scales: bool) -> None:
+    video, frames = small_clip(*SIZE, frames=3)
+    _, clip = packed(video, frames)
+    maps, weights = noisy(clip), (0.5, 0.3, 0.2)
+    expected = 0.0
+    for k, weight in enumerate(weights):
+        output, target = (unpack_planes(each.detach(), video, 2)[k] + 0.5 for each in maps)
+        for t in range(3):
+            pair = (output[t : t + 1], target[t : t + 1])
+            measured = msssim.ms_ssim(*pair, 255 / 256, win_size=5) if scales else msssim.ssim(*pair, 255 / 256)
+            expected += weight / 3 * float(measured)
+    found = Structure(video, 2, weights, scales, torch.device("cpu"))(*maps)
+    assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_ms_ssim_s_gradient_is_finite_where_structure_is_opposite() -> None:
@@ -110,7 +126,7 @@ def test_plane_weights(name: str) -> None:
     program, clip = packed(*small_clip(*SIZE, frames=1))
     maps = noisy(clip)
     same = value(name, program, clip, maps, plane_weights=(6, 1, 1))
-    assert float(same) == pytest.approx(float(value(name, program, clip, maps)), rel=1e-6)
+    assert same.item() == pytest.approx(value(name, program, clip, maps).item(), rel=1e-6)
     luma = value(name, program, clip, maps, plane_weights=(2, 0, 0))
     (gradient,) = torch.autograd.grad(luma, maps[0])
     assert gradient[:, :4].any()
@@ -118,6 +134,40 @@ def test_plane_weights(name: str) -> None:
     for wrong in ((1, 1), (1, -1, 1), (0, 0, 0)):
         with pytest.raises(UsageError, match="3 planes"):
             Objective(name, clip, program, wrong)
+
+
+@pytest.mark.parametrize(("name", "power"), [("log-mse", 2), ("mse", 2), ("l1", 1)])
+@pytest.mark.parametrize("size", [(48, 32), (35, 21), (1, 1)])
+def test_coarse_losses_see_means_of_cells(name: str, power: int, size: tuple[int, int]) -> None:
+    video, frames = small_clip(*size, frames=2)
+    program, clip = packed(video, frames)
+    maps = noisy(clip)
+    difference = (maps[0] - maps[1]).detach().numpy()
+    if clip.mask is not None:
+        difference = difference * clip.mask.numpy()
+    expected = np.zeros((2, 3))
+    channels = (range(4), [4], [5])
+    for y in range(0, difference.shape[2], 2):
+        for x in range(0, difference.shape[3], 2):
+            means = difference[:, :, y : y + 2, x : x + 2].mean(axis=(2, 3))
+            for k, plane in enumerate(channels):
+                area = np.prod(video.plane_shapes[k])
+                expected[:, k] += 4 * (np.abs(means[:, plane]) ** power).sum(axis=1) / area
+    weights = torch.tensor([0.75, 0.125, 0.125])
+    wanted = LOSSES.get(name, LOSSES["mse"])(torch.from_numpy(expected).float(), weights)
+    found = Objective(name, clip, program)(*maps, plane_errors(*maps, clip), True)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_a_coarse_loss_does_not_see_what_is_finer() -> None:
+    program, clip = packed(*small_clip(64, 64, frames=1))
+    target = clip.batch(torch.arange(1))
+    checks = torch.ones_like(target)
+    checks[:, :, ::2] *= -1
+    fine, even = target + 0.1 * checks, target + 0.1
+    objective = Objective("mse", clip, program)
+    assert objective(fine, target, plane_errors(fine, target, clip), True).item() == pytest.approx(0, abs=1e-9)
+    assert objective(even, target, plane_errors(even, target, clip), True).item() == pytest.approx(0.01, rel=1e-4)
 
 
 def test_the_default_is_log_mse_with_the_clip_s_weights() -> None:

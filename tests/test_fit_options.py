@@ -16,6 +16,7 @@ from nqcodec.fit.clip import PackedClip, pack
 from nqcodec.fit.ema import Average
 from nqcodec.fit.encoder import Encoder
 from nqcodec.fit.network import FloatNetwork
+from nqcodec.fit.objectives import Objective
 from nqcodec.fit.optim import MuonAdam
 from nqcodec.fit.presets import with_optimizer
 from nqcodec.fit.prune import Pruning, masks
@@ -26,7 +27,7 @@ from nqcodec.quantize.quantizers import quantise_array
 
 SETTINGS = FitSettings(steps=96, seed=3)
 PRUNING = Pruning(kept=0.6, share=0.3)
-EVERYTHING = replace(SETTINGS, ema=0.9, pruning=PRUNING, noise=QuantNoise(share=0.3), gradient_norm=1.0)
+EVERYTHING = replace(SETTINGS, coarse=0.9, ema=0.9, pruning=PRUNING, noise=QuantNoise(share=0.3), gradient_norm=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,15 @@ def test_resume_is_identical_with_everything_at_once(
 
 
 @pytest.mark.parametrize(
-    "change", [{"ema": 0.9}, {"pruning": PRUNING}, {"noise": QuantNoise()}, {"betas": (0.5, 0.999)}, {"loss": "l1"}]
+    "change",
+    [
+        {"coarse": 0.1},
+        {"ema": 0.9},
+        {"pruning": PRUNING},
+        {"noise": QuantNoise()},
+        {"betas": (0.5, 0.999)},
+        {"loss": "l1"},
+    ],
 )
 def test_every_option_changes_the_network_and_repeats_itself(
     work: tuple[Program, PackedClip], change: dict[str, Any]
@@ -87,6 +96,19 @@ def test_every_option_changes_the_network_and_repeats_itself(
     torch.manual_seed(123)
     assert same(first, fitted(work, settings))
     assert not same(first, fitted(work, SETTINGS))
+
+
+def test_the_coarse_part_ends_in_time(work: tuple[Program, PackedClip], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    call = Objective.__call__
+
+    def spy(self: Objective, output: torch.Tensor, target: torch.Tensor, errors: torch.Tensor, coarse: bool) -> Any:
+        seen.append(coarse)
+        return call(self, output, target, errors, coarse)
+
+    monkeypatch.setattr(Objective, "__call__", spy)
+    fitted(work, replace(SETTINGS, steps=40, coarse=0.5, pruning=Pruning(share=0.5)))
+    assert seen == [True] * 10 + [False] * 30
 
 
 def test_the_average_is_the_one_of_its_definition() -> None:

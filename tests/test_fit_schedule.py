@@ -99,6 +99,7 @@ def test_names_and_values_that_make_no_sense_are_refused() -> None:
         ({"loss": "l3"}, "log-mse"),
         ({"schedule": "flat"}, "linear"),
         ({"ema": 1.0}, "decay"),
+        ({"coarse": 0.1, "loss": "l1-ssim"}, "full sizes"),
         ({"pruning": Pruning(share=0.6), "noise": QuantNoise(share=0.5)}, "no steps"),
     ):
         with pytest.raises(UsageError, match=text):

@@ -41,7 +41,7 @@ BACKBONES: dict[str, Backbone] = {
     "pyramid-light": Backbone(
         pyramid.build_light,
         pyramid.build_preset,
-        pyramid.smallest,
+        pyramid.smallest_light,
         (),
         rate_aware=True,
         for_bytes=pyramid.light_for_bytes,

@@ -15,13 +15,13 @@ from nqcodec.operations import Activation, Add, Concat, Conv, Grid, Operation, P
 from nqcodec.program import Limits, Program, head_channels
 from nqcodec.video import Video
 
-COARSEST_ROWS = 12
-"""Rows of the coarsest map to aim at: the ratio of 16 for 180 rows that the design was measured at."""
+COARSEST_ROWS = 24
+"""Rows of the coarsest map to aim at. A coarser level brought its overhead alone: fits for a rate left it empty."""
 
-WIDTHS = (20, 18, 16, 12)
+WIDTHS = (18, 16, 12)
 """Channels of the trunk at scale 1, coarsest level first; further levels have as many as the last."""
 
-LIGHT_WIDTHS = (20, 18, 20)
+LIGHT_WIDTHS = (18, 20)
 
 SCALE_RANGE = (0.2, 16.0)
 """Least and most scale of the widths."""
@@ -29,8 +29,8 @@ SCALE_RANGE = (0.2, 16.0)
 LEAST_WIDTH = 4
 """Narrowest level."""
 
-SCALE_BYTES, LEAST_SCALE, MOST_SCALE = 14000, 0.5, 1.1
-"""Bytes of a file that suit scale 1, and the range of scales for any size: the trunk stays near 1 thousand
+SCALE_BYTES, LEAST_SCALE = 14000, 0.5
+"""Bytes of a file that suit scale 1, and the least scale for any size. The largest keeps the trunk under 1 thousand
 multiply-accumulates a pixel."""
 
 SCALE_STEP = 0.05
@@ -50,22 +50,23 @@ class Latents:
 
 
 LEVELS = (
-    (Latents(1, 1), Latents(4, 2), Latents(16, 2)),
     (Latents(2, 1), Latents(8, 1), Latents(0, 2)),
-    (Latents(8, 1), Latents(0, 2)),
+    (Latents(4, 1), Latents(0, 2)),
     (Latents(0, 2),),
 )
 """Grids of each level, coarsest first; further levels are as the last."""
 
-LIGHT_LEVELS = (
+RICH_LEVELS = (
     LEVELS[0],
-    LEVELS[1],
-    (Latents(8, 1), Latents(0, 8)),
+    (Latents(4, 1), Latents(0, 3)),
+    (Latents(16, 1), Latents(0, 3)),
 )
+"""For rates above `RICH_BPP`: at 0.2 bits a pixel a decibel better than `LEVELS`, at 0.1 a little worse."""
+
+RICH_BPP = 0.15
 
 FRUGAL_LEVELS = (
-    (Latents(4, 1), Latents(16, 2)),
-    (Latents(16, 1), Latents(0, 2)),
+    (Latents(8, 1), Latents(0, 2)),
     (Latents(0, 1),),
 )
 """For budgets that the full set leaves nothing of for the trunk."""
@@ -82,15 +83,21 @@ class Settings:
         widths: channels of each level at scale 1, likewise.
         scale: of the widths.
         ratio: of the planes operation: the finest level's resolution.
+        finest: grids of the finest level, where they are not as `levels` says.
+        most: largest scale that `for_bytes` chooses.
     """
 
     levels: tuple[tuple[Latents, ...], ...] = LEVELS
     widths: tuple[int, ...] = WIDTHS
     scale: float = 1.0
     ratio: int = 2
+    finest: tuple[Latents, ...] = ()
+    most: float = 1.1
 
-    def grids(self, level: int) -> tuple[Latents, ...]:
-        """Grids of a level."""
+    def grids(self, level: int, last: bool) -> tuple[Latents, ...]:
+        """Grids of a level; `last` says that it is the finest."""
+        if last and self.finest:
+            return self.finest
         return self.levels[min(level, len(self.levels) - 1)]
 
     def width(self, level: int) -> int:
@@ -98,7 +105,7 @@ class Settings:
         return max(LEAST_WIDTH, round(self.scale * self.widths[min(level, len(self.widths) - 1)]))
 
 
-LIGHT = Settings(LIGHT_LEVELS, LIGHT_WIDTHS, ratio=4)
+LIGHT = Settings(widths=LIGHT_WIDTHS, ratio=4, finest=(Latents(8, 1), Latents(0, 8)), most=0.95)
 """No level at half the picture's resolution: at most 0.6 thousand multiply-accumulates a pixel."""
 
 
@@ -112,7 +119,7 @@ def assemble(settings: Settings, video: Video, frames: int) -> Program:
     """The program of `settings` for a segment of `frames` frames of `video`."""
     builder = _Builder(settings, video, frames)
     for level, ratio in enumerate(ratios(video, settings.ratio)):
-        builder.level(level, ratio)
+        builder.level(level, ratio, last=ratio == settings.ratio)
     return builder.finish()
 
 
@@ -124,11 +131,11 @@ class _Builder:
         self._operations: list[Operation] = []
         self._map: int | None = None
 
-    def level(self, level: int, ratio: int) -> None:
+    def level(self, level: int, ratio: int, last: bool) -> None:
         """The trunk enlarged by two, what the level's grids add, and one residual block."""
         height, width = -(-self._video.height // ratio), -(-self._video.width // ratio)
         channels = self._settings.width(level)
-        told = self._grids(level, height, width)
+        told = self._told(self._settings.grids(level, last), height, width)
         if self._map is None:
             self._map = self._append(Conv((told,), channels, 3, activation=Activation.GELU))
         else:
@@ -147,10 +154,11 @@ class _Builder:
         self._append(Planes((head,), self._settings.ratio))
         return Program.of(self._operations, self._video)
 
-    def _grids(self, level: int, height: int, width: int) -> int:
+    def _told(self, latent_grids: tuple[Latents, ...], height: int, width: int) -> int:
+        """The level's grids as one map."""
         grids = []
         seen = set()
-        for latents in self._settings.grids(level):
+        for latents in latent_grids:
             times = latents.times(self._frames)
             # In short segments several rates come to the same; one grid of them is enough.
             if times not in seen:
@@ -171,12 +179,12 @@ def build(video: Video, frames: int, parameters: int, base: Settings | None = No
         LimitError: if even that one is beyond what decoders accept (formats/nq.md, 8).
     """
     clip, base = video.with_frames(frames), base or Settings()
-    for settings in (base, replace(base, levels=FRUGAL_LEVELS), replace(base, levels=LEAST_LEVELS)):
+    for settings in (base, *(replace(base, levels=levels, finest=()) for levels in (FRUGAL_LEVELS, LEAST_LEVELS))):
         if _fits(narrow := replace(settings, scale=SCALE_RANGE[0]), clip, parameters):
             return assemble(_widened(narrow, clip, parameters), clip, frames)
     raise RateError(
         f"a pyramid of {parameters} parameters is too small for {video.width}x{video.height}: "
-        f"the smallest has {smallest(video, frames)}"
+        f"the smallest has {smallest(video, frames, base)}"
     )
 
 
@@ -192,7 +200,9 @@ def for_bytes(video: Video, frames: int, size: int, base: Settings | None = None
         LimitError: if it is beyond what decoders accept (formats/nq.md, 8).
     """
     clip, base = video.with_frames(frames), base or Settings()
-    scale = min(max((size / SCALE_BYTES) ** 0.5, LEAST_SCALE), MOST_SCALE)
+    scale = min(max((size / SCALE_BYTES) ** 0.5, LEAST_SCALE), base.most)
+    if base.levels is LEVELS and 8 * size > RICH_BPP * clip.pixels:
+        base = replace(base, levels=RICH_LEVELS)
     program = assemble(replace(base, scale=round(scale / SCALE_STEP) * SCALE_STEP), clip, frames)
     program.check_limits(clip, Limits())
     return program
@@ -203,12 +213,21 @@ def light_for_bytes(video: Video, frames: int, size: int) -> Program:
     return for_bytes(video, frames, size, LIGHT)
 
 
-def smallest(video: Video, frames: int) -> int:
+def smallest(video: Video, frames: int, base: Settings | None = None) -> int:
     """Fewest parameters that `build` can make for `frames` frames of `video`; raises LimitError for absurd sizes."""
-    clip = video.with_frames(frames)
-    program = assemble(Settings(LEAST_LEVELS, scale=SCALE_RANGE[0]), clip, frames)
+    clip, base = video.with_frames(frames), base or Settings()
+    programs = [
+        assemble(replace(base, levels=levels, finest=(), scale=SCALE_RANGE[0]), clip, frames)
+        for levels in (FRUGAL_LEVELS, LEAST_LEVELS)
+    ]
+    program = min(programs, key=lambda one: one.parameters)
     program.check_limits(clip, Limits())
     return program.parameters
+
+
+def smallest_light(video: Video, frames: int) -> int:
+    """`smallest` for the light pyramid."""
+    return smallest(video, frames, LIGHT)
 
 
 def build_preset(name: str, video: Video, frames: int) -> Program:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.errors import UsageError
 
 SHARED = (
-    *("preset", "arch", "arch_preset", "method", "segment", "jobs"),
+    *("preset", "arch", "arch_preset", "method", "steps", "jobs"),
     *("seed", "device", "threads", "resume", "hashes", "coder"),
 )
 """Options that become `EncodeSettings` under the same name."""
@@ -35,6 +36,7 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     show_default=True,
     type=click.Choice(["ultrafast", "fast", "medium", "slow", "placebo"]),
 )
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Optimizer steps of a fit, instead of the preset's.")
 @click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
 @click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25.")
 @click.option("--input-csp", type=CSP, help="Raw .yuv input: chroma format, default i420.")
@@ -56,7 +58,21 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     help="Fit for the rate, or fit first and quantise then.",
 )
 @click.option("--arch-preset", metavar="NAME", help="A published network exactly as published; needs no --params.")
-@click.option("--segment", type=click.IntRange(1), metavar="N", help="Frames a segment at most; default: one segment.")
+@click.option("--recipe", metavar="NAME", help="Plain fit as a paper does: nerv, nervpp, hnerv, hinerv, neuroquant.")
+@click.option("--loss", metavar="NAME", help="Plain fit: log-mse, mse, l1, l1-ssim or l1-ms-ssim.")
+@click.option("--optimizer", metavar="NAME", help="Plain fit: muon, adam or adamw.")
+@click.option("--schedule", metavar="NAME", help="Plain fit: cosine, late-cosine, linear, step or constant-decay.")
+@click.option("--ema", type=click.FloatRange(0, 1), metavar="X", help="Plain fit: average weights, with this decay.")
+@click.option("--coarse", type=click.FloatRange(0, 1), metavar="X", help="Plain fit: part of the steps on 2x2 means.")
+@click.option("--prune", type=click.FloatRange(0, 1), metavar="X", help="Plain fit: part of the weights to keep.")
+@click.option("--quant-noise", type=click.IntRange(2, 8), metavar="BITS", help="Plain fit: end with Quant-Noise.")
+@click.option(
+    "--segment",
+    default="auto",
+    show_default=True,
+    metavar="auto|none|N",
+    help="Where segments begin: auto, at scene cuts; N, there and after at most N frames; none, one segment.",
+)
 @click.option(
     "--jobs", type=click.IntRange(1, 256), help="Segments fitted at the same time; default: as many as fill the cores."
 )
@@ -179,11 +195,23 @@ def parse_rate(name: str, text: str) -> float:
 def settings_of(options: dict[str, Any]) -> Any:
     """The settings that all clips share."""
     from nqcodec.encode import EncodeSettings
+    from nqcodec.segment_job import FitOptions
 
     values: dict[str, Any] = {name: options[name] for name in SHARED}
+    values["segment"] = parse_segment(options["segment"])
+    values["fit_options"] = FitOptions(**{field.name: options[field.name] for field in fields(FitOptions)})
     for name in ("save_fit", "fit_file"):
         values[name] = Path(options[name]) if options[name] else None
     return EncodeSettings(**values)
+
+
+def parse_segment(text: str) -> Any:
+    """auto, none or a number of frames, as `EncodeSettings.segment` has them; raises UsageError."""
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise UsageError(f"--segment {text}: write auto, none or a number of frames, such as 64")
+    return int(text)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nqcodec.bitstream.file import read_file
+from nqcodec.cli.backbones import backbones
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
 from nqcodec.cli.sensitivity import sensitivity
@@ -35,11 +37,29 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps(data) if as_json else "\n".join(info_lines(data)))
 
 
-@main.command()
+class Bench(click.Command):
+    """A command of words, the first of which may instead name a benchmark with options of its own."""
+
+    own: Mapping[str, click.Command] = {"backbones": backbones}
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the benchmark named, or of this command."""
+        if args and args[0] in self.own:
+            return self.own[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@main.command(cls=Bench)
 @click.argument(
-    "parts", nargs=-1, type=click.Choice(["coder", "decode", "fit", "hadamard", "options", "quantise", "ablation"])
+    "parts",
+    nargs=-1,
+    type=click.Choice(["coder", "decode", "fit", "hadamard", "latents", "options", "quantise", "ablation"]),
 )
-@click.option("--file", "path", metavar="FILE.nq", help="Decode this file instead of built-in networks.")
+@click.option(
+    "--file", "path", metavar="FILE.nq", help="Of decode and latents; default: built-in networks, the sample."
+)
 @click.option(
     "--clip", default="samples/bbb_320x180.mkv", show_default=True, help="Clip of options, quantise and ablation."
 )
@@ -52,9 +72,11 @@ def bench(
 ) -> None:
     """Measure this machine and the methods. Ratios are taken within one run.
 
-    PARTS: coder, decode, fit and hadamard, which are also the default and take a minute or two; options (each option of
+    PARTS: coder, decode, fit and hadamard, which are also the default and take a minute or two; latents (what context
+    coding saves on a file) takes a second; options (each option of
     a float fit of --clip against the default) takes a few; quantise (allocations and quantizers on one fit of it) and
-    ablation (what each ingredient is worth against NeuroQuant's method) take many.
+    ablation (what each ingredient is worth against NeuroQuant's method) take many. `nqtool bench backbones` compares
+    backbones at equal time, and has options of its own: see its --help.
     """
     from nqcodec.bench import machine
 
@@ -105,6 +127,12 @@ def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any
     return run(threads=threads)
 
 
+def _latents(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
+    from nqcodec.entropy.savings import context_savings
+
+    return context_savings(read_file(path or "samples/bbb_320x180.nq"))
+
+
 def _options(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
     from nqcodec.fit.options_bench import run
 
@@ -128,6 +156,7 @@ RUNNERS = {
     "decode": _decode,
     "fit": _fit,
     "hadamard": _hadamard,
+    "latents": _latents,
     "options": _options,
     "quantise": _quantise,
     "ablation": _ablation,

@@ -175,6 +175,8 @@ def load_fit(path: Path) -> SavedFit:
         network = FloatNetwork(program, int(metadata["frames"]))
         extra = {name.removeprefix(EXTRA): value for name, value in tensors.items() if name.startswith(EXTRA)}
         network.tensors.load_state_dict({name: value for name, value in tensors.items() if not name.startswith(EXTRA)})
+        if not all(bool(value.isfinite().all()) for value in tensors.values()):
+            raise ValueError("values that are no numbers")
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: this fit is damaged: its tensors do not match its program") from error
     return SavedFit(video, network, extra)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from nqcodec.fit.clip import PackedClip
@@ -16,19 +17,23 @@ FLOOR = 1e-10
 """Added to a mean squared error before its logarithm: far below half a step of 12 bits (1.5e-8)."""
 
 
-def plane_errors(output: Tensor, target: Tensor, clip: PackedClip, norm: float = 2.0) -> Tensor:
+def plane_errors(output: Tensor, target: Tensor, clip: PackedClip, norm: float = 2.0, pool: int = 1) -> Tensor:
     """Mean squared error of each plane of each frame, [B, planes] float32, over the samples inside the picture.
 
-    `norm` p other than 2 gives the mean of |error|^p instead.
+    `norm` p other than 2 gives the mean of |error|^p instead. `pool` takes the means of the errors over pool x pool
+    cells of each channel before their powers, so that only what is coarser than a cell counts.
 
     `output` [B, C, h, w] of any float type and `target` [B, C, h, w] float32 are packed values.
     """
     difference = output.float() - target
     if clip.mask is not None:
         difference = difference * clip.mask
+    if pool > 1:
+        difference = F.avg_pool2d(difference, pool, ceil_mode=True) * pool ** (2 / norm)
     rows = difference.permute(0, 2, 3, 1).flatten(2)
     powers = rows.square() if norm == 2 else rows.abs().pow(norm)
-    return powers.sum(dim=1) @ clip.averaging
+    # Every column has the same weights.
+    return powers.sum(dim=1) @ clip.averaging[: rows.shape[2]]
 
 
 def log_mse(errors: Tensor, weights: Tensor) -> Tensor:

@@ -17,6 +17,9 @@ from nqcodec.program import Program
 STRUCTURE_SHARE = 0.3
 """Weight of 1 - SSIM or 1 - MS-SSIM beside the L1 distance, as NeRV and HiNeRV have it."""
 
+COARSE_CELL = 2
+"""Side of the cells whose means a coarse loss looks at: half the head's resolution."""
+
 STRUCTURES = {"l1-ssim": False, "l1-ms-ssim": True}
 """Losses with a structural term: whether it has several scales."""
 
@@ -52,11 +55,16 @@ class Objective:
             weights, scales = self._weights.tolist(), STRUCTURES[name]
             self._structure = Structure(clip.video, head.ratio, weights, scales, clip.device)
 
-    def __call__(self, output: Tensor, target: Tensor, errors: Tensor) -> Tensor:
-        """The loss, a scalar, of packed maps [B, C, h, w] whose `plane_errors` [B, planes] are `errors`."""
+    def __call__(self, output: Tensor, target: Tensor, errors: Tensor, coarse: bool = False) -> Tensor:
+        """The loss, a scalar, of packed maps [B, C, h, w] whose `plane_errors` [B, planes] are `errors`.
+
+        `coarse` looks at means of `COARSE_CELL` x `COARSE_CELL` cells alone; losses with a structural term cannot.
+        """
+        pool = COARSE_CELL if coarse else 1
         if self._name in LOSSES:
-            return LOSSES[self._name](errors, self._weights)
-        distance = (plane_errors(output, target, self._clip, norm=1.0) @ self._weights).mean()
+            seen = plane_errors(output, target, self._clip, pool=pool) if coarse else errors
+            return LOSSES[self._name](seen, self._weights)
+        distance = (plane_errors(output, target, self._clip, norm=1.0, pool=pool) @ self._weights).mean()
         if self._structure is None:
             return distance
         return (1 - STRUCTURE_SHARE) * distance + STRUCTURE_SHARE * (1 - self._structure(output, target))

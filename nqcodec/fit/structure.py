@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +41,8 @@ class Structure:
     weights: Sequence[float]
     scales: bool
     device: torch.device
-    _similarity: Callable[[Tensor, Tensor], Tensor] = field(init=False, repr=False)
+    _similarity: Callable[..., Tensor] = field(init=False, repr=False)
+    _window: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the clip and load the library.
@@ -60,32 +60,31 @@ class Structure:
                 f"a loss with {name} needs planes with sides of at least {least} samples, and this clip has "
                 f"{min(sides)}: choose another loss, or give luma alone a weight"
             )
-        object.__setattr__(self, "_similarity", self._module(window))
+        similarity, gaussian = self._library(window)
+        object.__setattr__(self, "_similarity", similarity)
+        object.__setattr__(self, "_window", gaussian.to(self.device))  # else it is copied there at every step
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
         """Similarity (scalar, at most 1) of packed maps [B, C, h, w] of any float type, gradients and all."""
         total = torch.zeros((), device=self.device)
         pairs = [unpack_planes(maps.float(), self.video, self.ratio) for maps in (output, target)]
-        for members in _alike(self.video, self.weights):
-            # Planes of one size in one call: they are small, and a call costs more than its arithmetic.
-            outputs, targets = (torch.cat([planes[k] for k in members]) + 0.5 for planes in pairs)
-            levels = self._similarity(outputs, targets).view(len(members), -1).mean(dim=1)
-            for k, level in zip(members, levels.unbind(), strict=True):
-                total = total + self.weights[k] * level
+        peak = (2**self.video.depth - 1) / 2**self.video.depth
+        for weight, members in _alike(self.video, self.weights):
+            # Planes and frames as channels of one picture: filters of one channel are much slower.
+            outputs, targets = (torch.cat([planes[k] for k in members]).transpose(0, 1) + 0.5 for planes in pairs)
+            window = self._window.expand(outputs.shape[1], -1, -1, -1)
+            total = total + weight * self._similarity(outputs, targets, data_range=peak, win=window)
         return total
 
-    def _module(self, window: int) -> Callable[[Tensor, Tensor], Tensor]:
+    def _library(self, window: int) -> tuple[Callable[..., Tensor], Tensor]:
+        """The similarity, mean over channels, and its Gaussian [1, 1, 1, `window`]."""
         try:
-            from pytorch_msssim import MS_SSIM, SSIM
+            from pytorch_msssim import SSIM, ms_ssim, ssim
         except ImportError as error:
             raise UnsupportedError(
                 "losses with SSIM or MS-SSIM need pytorch-msssim: pip install 'nqcodec[compare]'"
             ) from error
-        peak = (2**self.video.depth - 1) / 2**self.video.depth
-        kind = MS_SSIM if self.scales else SSIM
-        module: Any = kind(data_range=peak, size_average=False, win_size=window, channel=1)
-        module.win = module.win.to(self.device)  # else it is copied there at every step
-        return module  # type: ignore[no-any-return]
+        return ms_ssim if self.scales else ssim, SSIM(win_size=window, channel=1).win
 
 
 def unpack_planes(packed: Tensor, video: Video, ratio: int) -> list[Tensor]:
@@ -102,10 +101,10 @@ def unpack_planes(packed: Tensor, video: Video, ratio: int) -> list[Tensor]:
     return planes
 
 
-def _alike(video: Video, weights: Sequence[float]) -> list[list[int]]:
-    """Numbers of the planes with a weight, those of one size together."""
-    groups: dict[tuple[int, int], list[int]] = {}
+def _alike(video: Video, weights: Sequence[float]) -> list[tuple[float, list[int]]]:
+    """Groups of planes of one size and one weight above 0: their weight together, and their numbers."""
+    groups: dict[tuple[tuple[int, int], float], list[int]] = {}
     for index, (shape, weight) in enumerate(zip(video.plane_shapes, weights, strict=True)):
         if weight:
-            groups.setdefault(shape, []).append(index)
-    return list(groups.values())
+            groups.setdefault((shape, weight), []).append(index)
+    return [(weight * len(members), members) for (_, weight), members in groups.items()]

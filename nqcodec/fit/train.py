@@ -23,7 +23,7 @@ from nqcodec.fit.encoder import Encoder
 from nqcodec.fit.interrupt import interrupt_flag
 from nqcodec.fit.losses import plane_errors, psnr
 from nqcodec.fit.network import FloatNetwork, Transform, tensor_key
-from nqcodec.fit.objectives import OBJECTIVES, Objective
+from nqcodec.fit.objectives import OBJECTIVES, STRUCTURES, Objective
 from nqcodec.fit.optim import OPTIMIZERS, MuonAdam
 from nqcodec.fit.prune import Pruning, masks
 from nqcodec.fit.quant_noise import NoiseTransform, QuantNoise
@@ -56,6 +56,7 @@ class FitSettings:
         floor: part of the peak rate that the schedule does not go below.
         loss: a name of `objectives.OBJECTIVES`.
         plane_weights: of the planes in the loss, of any sum; None for the clip's, (1, 0, 0) for luma alone.
+        coarse: part of the steps before any fine-tune, from the start, whose loss sees half the resolution alone.
         ema: decay a step of the weights' exponential moving average, which is then what the fit ends with; 0 for none.
         pruning: prune weights and fine-tune, or None.
         noise: train the last steps with Quant-Noise, or None.
@@ -78,6 +79,7 @@ class FitSettings:
     optimizer: str = "muon"
     loss: str = "log-mse"
     plane_weights: tuple[float, ...] | None = None
+    coarse: float = 0.0
     ema: float = 0.0
     pruning: Pruning | None = None
     noise: QuantNoise | None = None
@@ -97,6 +99,8 @@ class FitSettings:
                 raise UsageError(f"there is no {what} {name}: choose one of {', '.join(known)}")
         if not 0 <= self.ema < 1:
             raise UsageError(f"an average's decay cannot be {self.ema:g}: choose one from 0 (none) to below 1")
+        if self.coarse and self.loss in STRUCTURES:
+            raise UsageError(f"loss {self.loss} needs full sizes from the start: leave progressive sizes out")
         if self.pruning and self.noise and self.pruning.share + self.noise.share >= 1:
             raise UsageError("pruning and Quant-Noise leave no steps for the fit: make their shares smaller")
 
@@ -172,7 +176,8 @@ class Trainer:
         latents = None if self.encoder is None else {0: self.encoder(target)}
         output = self.network(times, self._noise() if stage.name == "noise" else None, latents)
         errors = plane_errors(output, target, clip)
-        loss = self._objective(output, target, errors)
+        coarse = stage.name == "fit" and self.done < settings.coarse * stage.steps
+        loss = self._objective(output, target, errors, coarse)
         loss.backward()
         self._update()
         if self.average:

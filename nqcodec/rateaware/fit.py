@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,12 +20,13 @@ from nqcodec.fit.interrupt import interrupt_flag
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.presets import TIMED_STEPS, WARMUP_STEPS, clock
 from nqcodec.fit.train import FitSettings, compute_settings
-from nqcodec.network import STEP_RANGE, IntegerNetwork, IntTensor, Layer
+from nqcodec.network import BITS_RANGE, STEP_RANGE, IntegerNetwork, IntTensor, Layer
 from nqcodec.program import Program
+from nqcodec.quantize.candidates import base_steps, make_sources
 from nqcodec.quantize.course import Store, fingerprint
 from nqcodec.quantize.criteria import measure_curvature
 from nqcodec.quantize.export import integer_network
-from nqcodec.quantize.landing import Landing
+from nqcodec.quantize.landing import Landing, SizeError
 from nqcodec.quantize.maps import choose_formats, spread_frames
 from nqcodec.quantize.quantizers import OCTAVE
 from nqcodec.quantize.settings import SizeOf
@@ -70,7 +72,7 @@ class Fitted:
 
     @staticmethod
     def from_extra(network: FloatNetwork, extra: dict[str, Tensor]) -> Fitted:
-        """What `extra` was taken of; raises KeyError if something is missing."""
+        """What `extra` was taken of; raises KeyError or ValueError as `Quantizers.load` does."""
         fitted = Fitted.fresh(network)
         fitted.quantizers.load(extra)
         return fitted
@@ -153,6 +155,8 @@ def fit_for_size(
     def real_size(tensors: dict[str, IntTensor]) -> int:
         return size_of(_formless(fitted.network, tensors))
 
+    window = math.ceil(settings.min_ratio * max_bytes), max_bytes
+    _check_possible(fitted, size_of, window)
     with compute_settings(fitted.network, _compute(settings)), interrupt_flag() as interrupted:
         control = PriceControl.start(8 * settings.aim * max_bytes)
         trainer = RateAwareTrainer(fitted.network, clip, settings, control, real_size, fitted.quantizers)
@@ -163,7 +167,6 @@ def fit_for_size(
         try:
             run = _Run(trainer, store, progress, stop, interrupted)
             run.to(settings.steps)
-            window = math.ceil(settings.min_ratio * max_bytes), max_bytes
             run.into(window, round((1 + EXTRA) * settings.steps))
             run.keep()
         finally:
@@ -180,6 +183,20 @@ def shift_steps(fitted: Fitted, target: int, size_of: SizeOf) -> None:
         excess = OCTAVE * 8 * (size - target) / values
         for step in fitted.quantizers.steps.values():
             step.add_(excess).clamp_(*STEP_RANGE)
+
+
+def _check_possible(fitted: Fitted, size_of: SizeOf, window: tuple[int, int]) -> None:
+    """Raise SizeError if no values at all make a file within `window`: then there is no point in fitting any."""
+    network, tensors = fitted.network, fitted.quantizers.integers()
+    zeros = {key: replace(tensor, values=np.zeros_like(tensor.values), bits=2) for key, tensor in tensors.items()}
+    least = size_of(_formless(network, zeros))
+    if least > window[1]:
+        raise SizeError.too_small(window[1], least)
+    sources = make_sources(network)
+    room = sum(source.values.size * BITS_RANGE[source.tensor.name][1] for source in sources) / 8
+    if least + room < window[0]:
+        finest = {source.tensor.key: source.coded(base_steps(source)[0]) for source in sources}
+        raise SizeError.too_large(window[1], size_of(_formless(network, finest)))
 
 
 def _formless(network: FloatNetwork, tensors: dict[str, IntTensor]) -> IntegerNetwork:
@@ -213,10 +230,14 @@ class _Run:
 
     def into(self, window: tuple[int, int], most: int) -> None:
         """Steps until the real size is within `window`, up to number `most`."""
-        while not window[0] <= self._trainer.real_size() <= window[1] and self._trainer.done < most:
-            self._trainer.settle()
-            for _ in range(CONTROL_STEPS - self._trainer.done % CONTROL_STEPS):
-                self._step(most)
+        first = self._trainer.settings.steps
+        while self._trainer.done < most:
+            # Only at these steps, whether or not the run was interrupted between them.
+            if self._trainer.done % CONTROL_STEPS == 0 or self._trainer.done == first:
+                if window[0] <= self._trainer.real_size() <= window[1]:
+                    return
+                self._trainer.settle()
+            self._step(most)
 
     def keep(self) -> None:
         """Save the state."""
@@ -226,9 +247,13 @@ class _Run:
     def _step(self, steps: int) -> None:
         bits, level = self._trainer.step()
         self._levels.append(level)
-        halted = self._interrupted()
-        if self._trainer.done % CONTROL_STEPS and self._trainer.done < steps and not halted:
-            return
+        if self._trainer.done % CONTROL_STEPS == 0 or self._trainer.done >= steps:
+            self._look(bits, steps)
+        elif self._interrupted():
+            self._halt(steps)
+
+    def _look(self, bits: Tensor, steps: int) -> None:
+        """Steer by the size, tell, and keep the state if it is time to or this is the end."""
         size = self._trainer.steer(bits)
         if self._progress:
             done, elapsed = self._trainer.done, time.monotonic() - self._begin
@@ -236,13 +261,17 @@ class _Run:
             mean = float(torch.stack(self._levels).mean())
             self._progress(Progress(done, steps, mean, round(size), elapsed, eta))
         self._levels = []
-        halted = halted or (self._stop is not None and self._stop())
-        if self._store and (halted or self._store.due):
+        if self._interrupted() or (self._stop is not None and self._stop()):
+            self._halt(steps)
+        if self._store and self._store.due:
             self.keep()
+
+    def _halt(self, steps: int) -> None:
+        """Keep the state and end the fit."""
+        self.keep()
         if self._interrupted():
             raise KeyboardInterrupt
-        if halted:
-            raise NqError(f"stopped at step {self._trainer.done} of {steps}")
+        raise NqError(f"stopped at step {self._trainer.done} of {steps}")
 
 
 def _store(path: Path, trainer: RateAwareTrainer, max_bytes: int) -> Store:
@@ -259,7 +288,7 @@ def _store(path: Path, trainer: RateAwareTrainer, max_bytes: int) -> Store:
 def _land(trainer: RateAwareTrainer, size_of: SizeOf, window: tuple[int, int]) -> IntegerNetwork:
     """The integer network with its map formats, exactly within the window."""
     network, clip, settings = trainer.network, trainer.clip, trainer.settings
-    tensors = trainer.quantizers.integers()
+    tensors = trainer.quantizers.integers(final=True)
     used = Used(trainer.quantizers.draw(None).used)
     frames = spread_frames(clip.frames, settings.frames)
     formats = choose_formats(network, clip, used, frames, settings.map_width, settings.head_width)
@@ -271,9 +300,19 @@ def _land(trainer: RateAwareTrainer, size_of: SizeOf, window: tuple[int, int]) -
         network.program,
         {key: value.detach().cpu().double().numpy() for key, value in network.tensors.items()},
         {key: value.cpu().double().numpy() for key, value in curvatures.items()},
-        dict.fromkeys(tensors, STEP_RANGE),
+        _step_bounds(network, tensors),
         tensors,
         formats,
         size_of,
         tuned=True,
     ).run(*window)
+
+
+def _step_bounds(network: FloatNetwork, tensors: dict[str, IntTensor]) -> dict[str, tuple[int, int]]:
+    """(finest, coarsest) step index by tensor key: those that values need, and those that the fit came to."""
+    bounds = {}
+    for source in make_sources(network):
+        (step,) = tensors[source.tensor.key].steps.tolist()
+        finest, coarsest = base_steps(source)
+        bounds[source.tensor.key] = min(finest, step), max(coarsest, step)
+    return bounds

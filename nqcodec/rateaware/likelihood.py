@@ -13,23 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-NEIGHBOURS: tuple[tuple[int, int, int, int], ...] = (
-    (0, 0, 0, -1),
-    (0, 0, -1, 0),
-    (0, 0, -1, -1),
-    (0, 0, -1, 1),
-    (-1, 0, 0, 0),
-    (-1, 0, 0, 1),
-    (-1, 0, 1, 0),
-    (0, -1, 0, 0),
-    (0, 0, 0, -2),
-    (0, 0, -2, 0),
-    (-1, 0, 0, -1),
-    (-1, 0, -1, 0),
-    (0, -1, 0, 1),
-    (0, -1, 1, 0),
-)
-"""Places (dt, dc, dy, dx) of the context model's neighbours (formats/nq.md, 3.6)."""
+from nqcodec.entropy.context import NEIGHBOURS
 
 LOGISTIC_STD = math.pi / math.sqrt(3)
 """Standard deviation of the logistic distribution of scale 1."""

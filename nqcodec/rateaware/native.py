@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nqcodec._native import load_libnq
+from nqcodec.entropy.context import NEIGHBOURS
 from nqcodec.errors import UnsupportedError
 from nqcodec.rateaware import likelihood
-from nqcodec.rateaware.likelihood import LEAST_SPREAD, NEIGHBOURS, ContextWeights
+from nqcodec.rateaware.likelihood import LEAST_SPREAD, ContextWeights
 from nqcodec.synthesis.native import CPU_LEVELS
 
 OK, NO_RESOURCES, BAD_LEVEL = 0, 2, 3

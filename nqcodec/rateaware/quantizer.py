@@ -15,6 +15,7 @@ from nqcodec.network import BITS_RANGE, STEP_RANGE, Context, IntTensor
 from nqcodec.quantize.quantizers import OCTAVE, bits_needed, limits
 from nqcodec.quantize.transform import TensorName, tensor_names
 from nqcodec.rateaware.likelihood import LEAST_SPREAD, ContextWeights
+from nqcodec.rateaware.thrift import thrifty
 
 FIRST_STEP = {"weight": 0.15, "latent": 0.5, "bias": 0.0}
 """Steps at the start against a tensor's standard deviation."""
@@ -97,9 +98,19 @@ class Quantizers:
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` gave; raises KeyError if something is missing."""
+        """Take over what `tensors` gave.
+
+        Raises:
+            KeyError: if something is missing.
+            ValueError: if something has another shape, or values that no fit comes to.
+        """
         for name, value in self.tensors().items():
-            value.copy_(tensors[name])
+            given = tensors[name]
+            if given.shape != value.shape or not bool(given.isfinite().all()):
+                raise ValueError(f"{name} has another shape, or values that are no numbers")
+            value.copy_(given)
+        if any(not STEP_RANGE[0] <= float(step) <= STEP_RANGE[1] for step in self.steps.values()):
+            raise ValueError(f"a step index is outside {STEP_RANGE[0]}..{STEP_RANGE[1]}")
 
     @property
     def names(self) -> Iterator[TensorName]:
@@ -126,7 +137,7 @@ class Quantizers:
         """Make the steps coarser of tensors that have values beyond what a file can hold at theirs."""
         for key, value in self.network.tensors.items():
             needed = value.detach().abs().max() / self.reach[key][1]
-            self.steps[key].clamp_(min=float(OCTAVE * torch.log2(needed.clamp(min=1e-20)).ceil()))
+            self.steps[key].clamp_(min=float((OCTAVE * torch.log2(needed.clamp(min=1e-20))).ceil()))
 
     def settled(self, shift: float) -> dict[str, float]:
         """Whole step indices by key, `shift` coarser on average over all values.
@@ -148,16 +159,21 @@ class Quantizers:
             self.steps[key].fill_(index)
 
     @torch.no_grad()
-    def integers(self) -> dict[str, IntTensor]:
-        """The integer tensors by key, with bit widths as small as the values allow and the models that code latents."""
+    def integers(self, final: bool = False) -> dict[str, IntTensor]:
+        """The integer tensors by key, with bit widths as small as the values allow and the models that code latents.
+
+        `final` takes the time to make those models `thrifty`.
+        """
         result = {}
         for tensor in self.names:
             step = round(float(self.steps[tensor.key]))
             exact = self.network.tensors[tensor.key] / 2.0 ** (float(self.steps[tensor.key]) / OCTAVE)
             values = exact.round().clamp(*self.reach[tensor.key]).cpu().numpy().astype(np.int32)
-            context = whole(self.contexts[tensor.key]) if tensor.key in self.contexts else None
-            steps = np.array([step], np.int32)
-            result[tensor.key] = IntTensor(values, bits_needed(values), steps, context=context)
+            bits, context = bits_needed(values), None
+            if tensor.key in self.contexts:
+                context = whole(self.contexts[tensor.key])
+                context = thrifty(values, bits, context) if final else context
+            result[tensor.key] = IntTensor(values, bits, np.array([step], np.int32), context=context)
         return result
 
 

@@ -21,7 +21,8 @@ class RateAwareSettings:
         step_lr: peak rate of step indices, in eighths of an octave.
         context_lr: peak rate of the context models' weights.
         decay: weight decay of convolution weights, times the rate.
-        warmup, floor: parts of the steps and of the peak rate for a linear warm-up and a cosine's end.
+        warmup, hold, floor: parts of the steps for a linear warm-up and until a cosine begins, and of the peak rate for
+            its end.
         noise: part of the steps whose rounding is replaced by noise; afterwards values are rounded, straight-through.
         settled: part of the steps after which step indices are whole and stay.
         loss: a name of `nqcodec.fit.losses.LOSSES`.
@@ -34,13 +35,14 @@ class RateAwareSettings:
 
     steps: int
     batch: int = 2
-    lr: float = 2e-2
+    lr: float = 3e-2
     rest_lr: float = 1e-2
     latent_lr: float = 6e-2
     step_lr: float = 8e-2
     context_lr: float = 1e-2
     decay: float = 0.0
     warmup: float = 0.03
+    hold: float = 0.0
     floor: float = 0.005
     noise: float = 0.95
     settled: float = 0.975
@@ -57,11 +59,11 @@ class RateAwareSettings:
 
 
 PRESETS: dict[str, Preset] = {
-    "ultrafast": Preset(70, 1100),
-    "fast": Preset(230, 3600),
-    "medium": Preset(1000, 16000),
-    "slow": Preset(4000, 64000),
-    "placebo": Preset(16000, 256000),
+    "ultrafast": Preset(90, 1440),
+    "fast": Preset(360, 5760),
+    "medium": Preset(1440, 23040),
+    "slow": Preset(5760, 92160),
+    "placebo": Preset(23040, 368640),
 }
 """Epochs and least steps by name: each about four times as long as the one before."""
 

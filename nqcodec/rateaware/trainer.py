@@ -117,7 +117,8 @@ class RateAwareTrainer:
             self.quantizers.keep_reach()
         if self.settled or self.done % (CONTROL_STEPS * REAL_SIZES) == 0:
             self.correction = 8.0 * self.real_size() - smooth
-        size = smooth + self.correction
+        # The estimate may have fallen by more than the correction knows since that was taken.
+        size = max(smooth + self.correction, 1.0)
         if self.done >= STEERING * self.settings.steps:
             self.control.update(size, self.done / self.settings.steps, self.settled)
         return size / 8
@@ -138,7 +139,7 @@ class RateAwareTrainer:
 
     def real_size(self) -> int:
         """Bytes of the file if the fit ended now."""
-        return self.size_of(self.quantizers.integers())
+        return self.size_of(self.quantizers.integers(final=self.settled))
 
     def state(self) -> State:
         """What a resume needs."""
@@ -182,7 +183,7 @@ class RateAwareTrainer:
     def _scale_rates(self) -> None:
         settings = self.settings
         warmup = min(1.0, (self.done + 1) / max(1.0, settings.warmup * settings.steps))
-        place = min(self.done / settings.steps, 1.0)
+        place = min(max((self.done / settings.steps - settings.hold) / (1 - settings.hold), 0.0), 1.0)
         part = warmup * max(0.5 + 0.5 * math.cos(math.pi * place), settings.floor)
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * part

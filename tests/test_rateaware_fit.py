@@ -1,0 +1,286 @@
+"""Short rate-aware fits of real frames: sizes, exactness, the same result after any interruption, threads, errors."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rateaware_cases import QUICK, Case, crop, size_of
+
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.errors import InputError, NqError
+from nqcodec.fit.clip import unpack_frame
+from nqcodec.metrics import QualityMeter
+from nqcodec.network import IntegerNetwork, Layer
+from nqcodec.quantize.export import dequantised
+from nqcodec.quantize.landing import SizeError
+from nqcodec.rateaware.fit import Fitted, Progress, expected_seconds, fit_for_size, further, shift_steps
+from nqcodec.rateaware.settings import PRESETS, RateAwareSettings, preset_settings
+from nqcodec.rateaware.trainer import CONTROL_STEPS, RateAwareTrainer
+from nqcodec.synthesis.backends import open_synthesizer
+
+LATE = replace(QUICK, aim=0.96)
+"""Steered below its window, so that a fit takes all of its extra steps."""
+
+
+def fit(case: Case, fitted: Fitted | None = None, **arguments: object) -> IntegerNetwork:
+    return fit_for_size(
+        fitted or case.fresh(),
+        case.clip,
+        case.settings,
+        max_bytes=case.bytes,
+        size_of=size_of,
+        **arguments,  # type: ignore[arg-type]
+    )
+
+
+def payload(network: IntegerNetwork) -> bytes:
+    return pack_segment(network).payload
+
+
+@pytest.mark.parametrize("bpp", [0.1, 0.4, 1.5])
+def test_files_land_in_their_window(bpp: float) -> None:
+    case, seen = Case.at(bpp), list[Progress]()
+    size = size_of(fit(case, progress=seen.append))
+    assert 0.98 * case.bytes <= size <= case.bytes
+    assert [state.step for state in seen[:4]] == [25, 50, 75, 100]
+    assert all(state.step <= state.steps and state.size > 0 and state.eta >= 0 for state in seen)
+    assert bpp < 0.4 or seen[-1].psnr > seen[0].psnr
+
+
+def test_what_is_decoded_is_what_was_trained() -> None:
+    """Integers lose next to nothing against the float network with the same rounded tensors."""
+    case = Case.at(1.0)
+    fitted = case.fresh()
+    network = fit(case, fitted)
+    video, frames = crop()
+    floats = dequantised(network, video.frames)
+    exact, rounded = QualityMeter(video), QualityMeter(video)
+    ratio = network.program.operations[-1].ratio
+    apart = []
+    with open_synthesizer(network, video, video.frames) as synthesizer:
+        for t, frame in enumerate(frames):
+            decoded = synthesizer.frame(t)
+            with torch.no_grad():
+                packed = floats(torch.tensor([t]))[0].numpy()
+            codes = ((packed + 0.5) * 256).clip(0, 255)
+            planes = tuple(plane.round().astype(np.uint8) for plane in unpack_frame(codes, video, ratio))
+            apart += [np.abs(a.astype(int) - b).mean() for a, b in zip(decoded, planes, strict=True)]
+            exact.add(frame, decoded)
+            rounded.add(frame, planes)
+    assert max(apart) < 1
+    assert exact.means()["yuv"] == pytest.approx(rounded.means()["yuv"], abs=0.05)
+    assert exact.means()["yuv"] > 26, "a fit of real frames must resemble them"
+
+
+def test_the_seed_decides_the_file() -> None:
+    case = Case.at(0.4)
+    first, same = payload(fit(case)), payload(fit(case))
+    other = payload(fit(replace(case, settings=replace(QUICK, seed=1))))
+    assert first == same != other
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """A real Ctrl-C after step `step` of any fit."""
+    original = RateAwareTrainer.step
+
+    def counting(trainer: RateAwareTrainer) -> tuple[torch.Tensor, torch.Tensor]:
+        result = original(trainer)
+        if trainer.done == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(RateAwareTrainer, "step", counting)
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> bytes:
+    """A fit that takes steps of every phase, extra ones included."""
+    seen = list[Progress]()
+    whole = payload(fit(Case.at(0.4, LATE), progress=seen.append))
+    assert seen[-1].step == 110, "or the extra phase is not tested"
+    return whole
+
+
+@pytest.mark.parametrize("step", [10, 50, 63, 76, 100, 104])
+def test_ctrl_c_keeps_the_state_and_resume_gives_the_same_file(
+    step: int, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under noise, at its end, rounding, as steps become whole, after that, at the end, and beyond it."""
+    case, kept = Case.at(0.4, LATE), tmp_path / "state.safetensors"
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        interrupt(patch, step)
+        with pytest.raises(KeyboardInterrupt):
+            fit(case, checkpoint=kept)
+    assert signal.getsignal(signal.SIGINT) is before
+    taken = list[Progress]()
+    assert payload(fit(case, checkpoint=kept, resume=True, progress=taken.append)) == undisturbed
+    assert all(state.step > step for state in taken)
+
+
+@pytest.mark.parametrize("looks", [1, 3, 5])
+def test_stop_keeps_the_state_and_resume_gives_the_same_file(looks: int, undisturbed: bytes, tmp_path: Path) -> None:
+    case, kept = Case.at(0.4, LATE), tmp_path / "state.safetensors"
+    asked = []
+
+    def stop() -> bool:
+        asked.append(None)
+        return len(asked) == looks
+
+    with pytest.raises(NqError, match="stopped at step"):
+        fit(case, checkpoint=kept, stop=stop)
+    assert payload(fit(case, checkpoint=kept, resume=True)) == undisturbed
+
+
+def test_resume_of_a_finished_fit_takes_no_more_steps(tmp_path: Path) -> None:
+    case, kept = Case.at(0.4), tmp_path / "state.safetensors"
+    whole = payload(fit(case, checkpoint=kept))
+    taken = list[Progress]()
+    assert payload(fit(case, checkpoint=kept, resume=True, progress=taken.append)) == whole
+    assert not taken
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda case: replace(case, bytes=case.bytes + 1),
+        lambda case: replace(case, settings=replace(case.settings, steps=101)),
+        lambda case: replace(case, settings=replace(case.settings, seed=1)),
+        lambda case: replace(case, settings=replace(case.settings, threads=2)),
+        lambda case: replace(case, clip=replace(case.clip, data=case.clip.data.flip(0))),
+    ],
+    ids=["size", "steps", "seed", "threads", "clip"],
+)
+def test_a_checkpoint_of_something_else_is_refused(change: Callable[[Case], Case], tmp_path: Path) -> None:
+    case, kept = Case.at(0.4), tmp_path / "state.safetensors"
+    with pytest.raises(NqError, match="stopped"):
+        fit(case, checkpoint=kept, stop=lambda: True)
+    with pytest.raises(InputError, match="another network, clip, size or settings"):
+        fit(change(case), checkpoint=kept, resume=True)
+
+
+def test_two_threads_land_and_repeat() -> None:
+    case = Case.at(0.4, replace(QUICK, threads=2))
+    threads = torch.get_num_threads()
+    first = fit(case)
+    assert 0.98 * case.bytes <= size_of(first) <= case.bytes
+    assert payload(fit(case)) == payload(first)
+    assert torch.get_num_threads() == threads
+
+
+def test_too_small_a_file_is_refused_at_once_and_the_least_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case.at(0.005)
+    with monkeypatch.context() as patch:
+        patch.setattr(RateAwareTrainer, "step", None)
+        with pytest.raises(SizeError, match="too few") as caught:
+            fit(case)
+    possible = replace(case, bytes=round(1.03 * caught.value.possible))
+    assert 0.98 * possible.bytes <= size_of(fit(possible)) <= possible.bytes
+
+
+def test_too_large_a_file_is_refused_at_once_and_the_most_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case.at(30)
+    with monkeypatch.context() as patch:
+        patch.setattr(RateAwareTrainer, "step", None)
+        with pytest.raises(SizeError, match="more than this network can use") as caught:
+            fit(case)
+    possible = replace(case, bytes=round(0.7 * caught.value.possible))
+    assert 0.98 * possible.bytes <= size_of(fit(possible)) <= possible.bytes
+
+
+def test_sizes_that_only_the_fit_shows_to_be_too_large() -> None:
+    case = Case.at(30)
+    sizes = (round(case.bytes * 0.97**number) for number in range(200))
+    tried = next(size for size in sizes if is_tried(replace(case, bytes=size)))
+    with pytest.raises(SizeError, match="more than this network can use") as caught:
+        fit(replace(case, bytes=tried))
+    assert tried > caught.value.possible
+
+
+def is_tried(case: Case) -> bool:
+    """Whether a fit would take any steps at all."""
+    try:
+        fit(case, stop=lambda: True)
+    except NqError as error:
+        return not isinstance(error, SizeError)
+    return True
+
+
+@pytest.fixture(scope="module")
+def middle() -> Fitted:
+    """A fit at 0.6 bits a pixel, which nothing may change."""
+    case = Case.at(0.6)
+    fitted = case.fresh()
+    fit(case, fitted)
+    return fitted
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.5])
+def test_further_rates_start_from_the_first(factor: float, middle: Fitted) -> None:
+    """A few more steps from a fit are better than the same few from nothing, at rates around it."""
+    case = Case.at(0.6)
+    more = replace(case, bytes=round(factor * case.bytes), settings=further(case.settings))
+    kept = {name: value.clone() for name, value in middle.extra().items()}
+    another, seen, alone = middle.copy(), list[Progress](), list[Progress]()
+    shift_steps(another, more.bytes, size_of)
+    assert 0.98 * more.bytes <= size_of(fit(more, another, progress=seen.append)) <= more.bytes
+    fit(more, progress=alone.append)
+    assert seen[-1].psnr > alone[-1].psnr
+    assert all(torch.equal(kept[name], value) for name, value in middle.extra().items())
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.5])
+def test_shift_steps_brings_a_fit_near_another_size(factor: float, middle: Fitted) -> None:
+    fitted, target = middle.copy(), round(factor * Case.at(0.6).bytes)
+    shift_steps(fitted, target, size_of)
+    moved = [
+        float(step - before)
+        for step, before in zip(fitted.quantizers.steps.values(), middle.quantizers.steps.values(), strict=True)
+    ]
+    assert max(moved) - min(moved) < 1e-3, "all alike"
+    tensors = fitted.quantizers.integers()
+    layers = [Layer() for _ in fitted.network.program.operations]
+    for tensor in fitted.quantizers.names:
+        layers[tensor.index].tensors[tensor.name] = tensors[tensor.key]
+    size = size_of(IntegerNetwork(fitted.network.program, layers))
+    assert size == pytest.approx(target, rel=0.1)
+
+
+def test_expected_seconds_changes_nothing() -> None:
+    case = Case.at(0.4)
+    fitted = case.fresh()
+    before = {name: value.clone() for name, value in fitted.extra().items()}
+    values = {name: value.detach().clone() for name, value in fitted.network.tensors.items()}
+    seconds = expected_seconds(fitted, case.clip, case.settings)
+    assert 0 < seconds < math.inf
+    longer = expected_seconds(fitted, case.clip, replace(case.settings, steps=100_000))
+    assert longer > 100 * seconds
+    assert all(torch.equal(before[name], value) for name, value in fitted.extra().items())
+    assert all(torch.equal(values[name], value) for name, value in fitted.network.tensors.items())
+
+
+def test_each_preset_is_longer_than_the_one_before() -> None:
+    for frames in (1, 8, 60):
+        steps = [preset_settings(name, frames).steps for name in PRESETS]
+        assert all(3 * short < long for short, long in pairwise(steps))
+    assert preset_settings("fast", 1).batch == 1
+    given = preset_settings("fast", 8, seed=3, threads=2)
+    assert (given.seed, given.threads, given.device) == (3, 2, "cpu")
+    with pytest.raises(NqError, match="choose one of"):
+        preset_settings("faster", 8)
+
+
+def test_control_steps_divide_the_tests_settings() -> None:
+    """Phases of `QUICK` begin at looks at the size, so that interruptions are tested at and between them."""
+    settings: RateAwareSettings = QUICK
+    assert settings.noise * settings.steps % CONTROL_STEPS == 0
+    assert settings.settled * settings.steps % CONTROL_STEPS == 0
