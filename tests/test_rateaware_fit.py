@@ -188,7 +188,7 @@ def test_too_small_a_file_is_refused_at_once_and_the_least_is_told(monkeypatch: 
 
 
 def test_too_large_a_file_is_refused_at_once_and_the_most_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = Case.at(30)
+    case = replace(Case.at(0.3), bytes=Case.at(30).bytes)
     with monkeypatch.context() as patch:
         patch.setattr(RateAwareTrainer, "step", None)
         with pytest.raises(SizeError, match="more than this network can use") as caught:
@@ -198,7 +198,7 @@ def test_too_large_a_file_is_refused_at_once_and_the_most_is_told(monkeypatch: p
 
 
 def test_sizes_that_only_the_fit_shows_to_be_too_large() -> None:
-    case = Case.at(30)
+    case = replace(Case.at(0.3), bytes=Case.at(30).bytes)
     sizes = (round(case.bytes * 0.97**number) for number in range(200))
     tried = next(size for size in sizes if is_tried(replace(case, bytes=size)))
     with pytest.raises(SizeError, match="more than this network can use") as caught:

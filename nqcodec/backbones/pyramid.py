@@ -65,6 +65,17 @@ RICH_LEVELS = (
 
 RICH_BPP = 0.15
 
+DENSE_LEVELS = (
+    (Latents(1, 2), Latents(4, 1), Latents(0, 2)),
+    (Latents(2, 2), Latents(8, 1), Latents(0, 3)),
+    (Latents(4, 2), Latents(0, 4)),
+)
+FULL_LEVELS = ((Latents(1, 4), Latents(4, 4), Latents(0, 4)),)
+"""For rates that fewer latents could not use."""
+
+USABLE_BITS = 3.0
+"""Bits a parameter that a file can spend at most before more latents are better."""
+
 FRUGAL_LEVELS = (
     (Latents(8, 1), Latents(0, 2)),
     (Latents(0, 1),),
@@ -156,11 +167,10 @@ class _Builder:
 
     def _told(self, latent_grids: tuple[Latents, ...], height: int, width: int) -> int:
         """The level's grids as one map."""
-        grids = []
-        seen = set()
-        for latents in latent_grids:
+        grids, seen = [], set()
+        for latents in sorted(latent_grids, key=lambda one: -one.channels):
             times = latents.times(self._frames)
-            # In short segments several rates come to the same; one grid of them is enough.
+            # In short segments several densities come to the same; the one with most channels stands for all.
             if times not in seen:
                 grids.append(self._append(Grid((), times, latents.channels, height, width)))
                 seen.add(times)
@@ -201,9 +211,13 @@ def for_bytes(video: Video, frames: int, size: int, base: Settings | None = None
     """
     clip, base = video.with_frames(frames), base or Settings()
     scale = min(max((size / SCALE_BYTES) ** 0.5, LEAST_SCALE), base.most)
-    if base.levels is LEVELS and 8 * size > RICH_BPP * clip.pixels:
-        base = replace(base, levels=RICH_LEVELS)
-    program = assemble(replace(base, scale=round(scale / SCALE_STEP) * SCALE_STEP), clip, frames)
+    base = replace(base, scale=round(scale / SCALE_STEP) * SCALE_STEP)
+    rich = 8 * size > RICH_BPP * clip.pixels and not base.finest
+    settings = [base, *(replace(base, levels=levels, finest=()) for levels in (RICH_LEVELS, DENSE_LEVELS, FULL_LEVELS))]
+    programs = (assemble(one, clip, frames) for one in settings[rich:])
+    program = next((one for one in programs if one.parameters * USABLE_BITS >= 8 * size), None)
+    if program is None:
+        return build(video, frames, int(8 * size / USABLE_BITS), settings[-1])
     program.check_limits(clip, Limits())
     return program
 

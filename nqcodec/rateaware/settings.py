@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nqcodec.errors import UsageError
@@ -25,6 +26,8 @@ class RateAwareSettings:
             its end.
         noise: part of the steps whose rounding is replaced by noise; afterwards values are rounded, straight-through.
         settled: part of the steps after which step indices are whole and stay.
+        most_rounded: most steps with rounding, however many there are; `settled` then shortens alike. What rounding
+            teaches is soon learned, and its gradients make values dearer the longer they act.
         loss: a name of `nqcodec.fit.losses.LOSSES`.
         dtype: of maps, "float32", "bfloat16" or "auto".
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
@@ -45,7 +48,8 @@ class RateAwareSettings:
     hold: float = 0.0
     floor: float = 0.005
     noise: float = 0.95
-    settled: float = 0.975
+    settled: float = 0.965
+    most_rounded: int = 250
     loss: str = "log-mse"
     dtype: str = "auto"
     map_width: int = 14
@@ -56,6 +60,21 @@ class RateAwareSettings:
     seed: int = 0
     device: str = "cpu"
     threads: int = 1
+
+    @property
+    def first_rounded(self) -> int:
+        """Number of the first step with rounding."""
+        return math.ceil(self.steps - self._last * (1 - self.noise))
+
+    @property
+    def first_settled(self) -> int:
+        """Number of the first step with whole step indices."""
+        return math.ceil(self.steps - self._last * (1 - self.settled))
+
+    @property
+    def _last(self) -> float:
+        """The steps that `noise` and `settled` are parts of."""
+        return min(self.steps, self.most_rounded / max(1 - self.noise, 1e-9))
 
 
 PRESETS: dict[str, Preset] = {

@@ -52,7 +52,7 @@ class RateAwareTrainer:
         size_of: real size of the file.
         done: steps taken.
         correction: bits that the real file has beyond the smooth estimate.
-        estimate: the smooth estimate of the last step, in bits.
+        thrift: bytes that thrifty context models save, once steps are whole.
     """
 
     network: FloatNetwork
@@ -63,6 +63,7 @@ class RateAwareTrainer:
     quantizers: Quantizers
     done: int = 0
     correction: float = 0.0
+    thrift: int = 0
     optimizer: MuonAdam = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,17 +82,17 @@ class RateAwareTrainer:
     @property
     def rounds(self) -> bool:
         """Whether values are rounded by now, rather than noisy."""
-        return self.done >= self.settings.noise * self.settings.steps
+        return self.done >= self.settings.first_rounded
 
     @property
     def settled(self) -> bool:
         """Whether step indices are whole by now."""
-        return self.done >= self.settings.settled * self.settings.steps
+        return self.done >= self.settings.first_settled
 
     def step(self) -> tuple[Tensor, Tensor]:
         """One optimizer step: (bits, PSNR-YUV in dB), scalars on the device."""
         settings = self.settings
-        if self.done == math.ceil(settings.settled * settings.steps):
+        if self.done == settings.first_settled:
             self.settle()
         times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
         drawn = self.quantizers.draw(None if self.rounds else self._noise())
@@ -125,21 +126,29 @@ class RateAwareTrainer:
 
     def settle(self) -> None:
         """Make step indices whole, all of them coarser or finer alike by as much as the size is off."""
-        low, high = -MOST_SHIFT, MOST_SHIFT
         learned = {key: float(step) for key, step in self.quantizers.steps.items()}
+        self._shift(learned, 0.0)
+        full, thrifty = (self.size_of(self.quantizers.integers(final)) for final in (False, True))
+        self.thrift = full - thrifty
+        low, high = -MOST_SHIFT, MOST_SHIFT
         for _ in range(SETTLINGS):
             middle = (low + high) / 2
-            self.quantizers.set_steps(learned)
-            self.quantizers.set_steps(self.quantizers.settled(middle))
-            self.quantizers.keep_reach()
+            self._shift(learned, middle)
             if 8 * self.real_size() > self.control.target:
                 low = middle
             else:
                 high = middle
+        self._shift(learned, high)
+
+    def _shift(self, learned: dict[str, float], shift: float) -> None:
+        """Whole step indices, `shift` coarser than those learned, but coarse enough for every value."""
+        self.quantizers.set_steps(learned)
+        self.quantizers.set_steps(self.quantizers.settled(shift))
+        self.quantizers.keep_reach()
 
     def real_size(self) -> int:
-        """Bytes of the file if the fit ended now."""
-        return self.size_of(self.quantizers.integers(final=self.settled))
+        """Bytes of the file if the fit ended now; what thrifty context models save is taken as it was at `settle`."""
+        return self.size_of(self.quantizers.integers()) - self.thrift
 
     def state(self) -> State:
         """What a resume needs."""
@@ -148,6 +157,7 @@ class RateAwareTrainer:
         facts = {
             "done": self.done,
             "correction": self.correction,
+            "thrift": self.thrift,
             "learned": self.control.learned,
             "price": self.control.price,
         }
@@ -160,7 +170,7 @@ class RateAwareTrainer:
             value.copy_(state.tensors[f"network.{key}"])
         self.quantizers.load(state.tensors)
         restore_optimizer(self.optimizer, state.tensors)
-        self.done, self.correction = state.facts["done"], state.facts["correction"]
+        self.done, self.correction, self.thrift = (state.facts[name] for name in ("done", "correction", "thrift"))
         self.control.learned, self.control.price = state.facts["learned"], state.facts["price"]
 
     def _distortion(self, times: Tensor, drawn: Drawn) -> Distortion:
