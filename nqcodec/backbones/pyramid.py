@@ -214,12 +214,16 @@ def for_bytes(video: Video, frames: int, size: int, base: Settings | None = None
     base = replace(base, scale=round(scale / SCALE_STEP) * SCALE_STEP)
     rich = 8 * size > RICH_BPP * clip.pixels and not base.finest
     settings = [base, *(replace(base, levels=levels, finest=()) for levels in (RICH_LEVELS, DENSE_LEVELS, FULL_LEVELS))]
-    programs = (assemble(one, clip, frames) for one in settings[rich:])
-    program = next((one for one in programs if one.parameters * USABLE_BITS >= 8 * size), None)
-    if program is None:
-        return build(video, frames, int(8 * size / USABLE_BITS), settings[-1])
-    program.check_limits(clip, Limits())
-    return program
+    chosen = settings[rich]
+    assemble(chosen, clip, frames).check_limits(clip, Limits())
+    for one in settings[rich:]:
+        program = assemble(one, clip, frames)
+        if not _within_limits(program, clip):
+            break
+        if program.parameters * USABLE_BITS >= 8 * size:
+            return program
+        chosen = one
+    return build(video, frames, int(8 * size / USABLE_BITS), chosen)
 
 
 def light_for_bytes(video: Video, frames: int, size: int) -> Program:
@@ -263,8 +267,10 @@ def _widened(settings: Settings, video: Video, parameters: int) -> Settings:
 
 def _fits(settings: Settings, video: Video, parameters: int) -> bool:
     program = assemble(settings, video, video.frames)
-    if program.parameters > parameters:
-        return False
+    return program.parameters <= parameters and _within_limits(program, video)
+
+
+def _within_limits(program: Program, video: Video) -> bool:
     try:
         program.check_limits(video, Limits())
     except LimitError:
