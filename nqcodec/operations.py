@@ -6,6 +6,7 @@ One dataclass an operation; each has one float expression (`nqcodec.fit.network`
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
@@ -37,7 +38,7 @@ class Activation(IntEnum):
 
 
 @dataclass(frozen=True)
-class Operation:
+class Operation(ABC):
     """One step of a program; `inputs` are indices of earlier operations.
 
     Class attributes: `name`; `arity`, the number of inputs, None where it varies.
@@ -47,9 +48,9 @@ class Operation:
     name: ClassVar[str] = ""
     arity: ClassVar[int | None] = 1
 
+    @abstractmethod
     def shape(self, inputs: list[Shape]) -> Shape:
         """Output shape for input shapes; raises ValueError where they do not fit together."""
-        raise NotImplementedError
 
     def tensors(self, inputs: list[Shape]) -> dict[str, tuple[int, ...]]:
         """Shapes of the operation's integer tensors, in file order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,13 +45,17 @@ BATCH = 2
 """Frames a step: 1 measured slower a frame, and 4 worse at equal time."""
 
 
+def preset_steps(presets: Mapping[str, Preset], name: str, frames: int) -> tuple[int, int]:
+    """(steps, frames a step) of a preset for `frames` frames; raises UsageError for an unknown name."""
+    if name not in presets:
+        raise UsageError(f"there is no preset {name}: choose one of {', '.join(presets)}")
+    preset, batch = presets[name], min(BATCH, frames)
+    return max(preset.epochs * -(-frames // batch), preset.least_steps), batch
+
+
 def preset_settings(name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1) -> FitSettings:
     """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
-    if name not in PRESETS:
-        raise UsageError(f"there is no preset {name}: choose one of {', '.join(PRESETS)}")
-    preset = PRESETS[name]
-    batch = min(BATCH, frames)
-    steps = max(preset.epochs * -(-frames // batch), preset.least_steps)
+    steps, batch = preset_steps(PRESETS, name, frames)
     return FitSettings(steps=steps, batch=batch, seed=seed, device=device, threads=threads)
 
 

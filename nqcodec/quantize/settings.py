@@ -76,7 +76,7 @@ class QuantSettings:
     norm: float = 2.0
     input_mix: float = 0.0
     seed: int = 0
-    map_width: int = 12
+    map_width: int = 14
     head_width: int = 14
     min_ratio: float = 0.98
     aim: float = 0.995

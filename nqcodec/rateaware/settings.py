@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nqcodec.errors import UsageError
-from nqcodec.fit.presets import Preset
+from nqcodec.fit.presets import Preset, preset_steps
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,7 @@ class RateAwareSettings:
         step_lr: peak rate of step indices, in eighths of an octave.
         context_lr: peak rate of the context models' weights.
         decay: weight decay of convolution weights, times the rate.
-        warmup, hold, floor: parts of the steps for a linear warm-up and until a cosine begins, and of the peak rate for
-            its end.
+        warmup, floor: parts of the steps and of the peak rate for a linear warm-up and a cosine's end.
         noise: part of the steps whose rounding is replaced by noise; afterwards values are rounded, straight-through.
         settled: part of the steps after which step indices are whole and stay.
         most_rounded: most steps with rounding, however many there are; `settled` then shortens alike. What rounding
@@ -45,7 +43,6 @@ class RateAwareSettings:
     context_lr: float = 1e-2
     decay: float = 0.0
     warmup: float = 0.03
-    hold: float = 0.0
     floor: float = 0.005
     noise: float = 0.95
     settled: float = 0.965
@@ -86,17 +83,10 @@ PRESETS: dict[str, Preset] = {
 }
 """Epochs and least steps by name: each about four times as long as the one before."""
 
-BATCH = 2
-"""Frames a step."""
-
 
 def preset_settings(
     name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1
 ) -> RateAwareSettings:
     """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
-    if name not in PRESETS:
-        raise UsageError(f"there is no preset {name}: choose one of {', '.join(PRESETS)}")
-    preset = PRESETS[name]
-    batch = min(BATCH, frames)
-    steps = max(preset.epochs * -(-frames // batch), preset.least_steps)
+    steps, batch = preset_steps(PRESETS, name, frames)
     return RateAwareSettings(steps=steps, batch=batch, seed=seed, device=device, threads=threads)

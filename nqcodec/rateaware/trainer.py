@@ -193,7 +193,7 @@ class RateAwareTrainer:
     def _scale_rates(self) -> None:
         settings = self.settings
         warmup = min(1.0, (self.done + 1) / max(1.0, settings.warmup * settings.steps))
-        place = min(max((self.done / settings.steps - settings.hold) / (1 - settings.hold), 0.0), 1.0)
+        place = min(self.done / settings.steps, 1.0)
         part = warmup * max(0.5 + 0.5 * math.cos(math.pi * place), settings.floor)
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * part
