@@ -50,7 +50,7 @@ int32_t nq_hadamard(const NqHadamard* transform, const void* in, void* out, int3
   const int64_t step = std::max<int64_t>(1, nq::kTaskValues / t.length);
   try {
     nq::ThreadPool pool(static_cast<int32_t>(std::min<int64_t>(threads, useful)));
-    pool.run((t.rows + step - 1) / step, [&](int64_t item) {
+    pool.run((t.rows + step - 1) / step, [&](int64_t item, int32_t) {
       const int64_t first = item * step;
       nq::transform_rows(t, kernel, in, out, first, std::min(step, t.rows - first));
     });

@@ -89,10 +89,13 @@ NQ_MATH int32_t nq_gate(int32_t p, int32_t frac, const int32_t* table) {
   return (p * table[i + kNqTableSize / 2] + (1 << 14)) >> 15;
 }
 
-// half_tanh of 6.5; p has 12 fractional bits and 16 bits in all.
+// i of half_tanh in 6.5; p has 12 fractional bits and 16 bits in all.
+NQ_MATH int32_t nq_half_tanh_index(int32_t p) {
+  return nq_clamp((p + 8) >> 4, -kNqTableSize / 2, kNqTableSize / 2 - 1);
+}
+
 NQ_MATH int32_t nq_half_tanh(int32_t p, int32_t frac, int32_t low, int32_t high, const int32_t* table) {
-  const int32_t i = nq_clamp((p + 8) >> 4, -kNqTableSize / 2, kNqTableSize / 2 - 1);
-  return nq_clamp(nq_shift(table[i + kNqTableSize / 2], 15 - frac), low, high);
+  return nq_clamp(nq_shift(table[nq_half_tanh_index(p) + kNqTableSize / 2], 15 - frac), low, high);
 }
 
 // What a convolution does with a finished accumulator (6.3, 6.5).

@@ -58,14 +58,41 @@ struct NqProgram {
   NqTables tables;
 };
 
-// The best instruction set of this CPU: 0 baseline, 1 AVX2, 2 AVX-512 (F, BW).
+// How a program is run on the CPU.
+struct NqOptions {
+  int32_t threads;  // the caller counted
+  int32_t level;    // 0..nq_cpu_level()
+  int32_t bands;    // of rows that a frame is cut into: less memory, more work; at least 1
+  int32_t flags;    // NqOptionFlag
+};
+
+enum NqOptionFlag : int32_t {
+  kNqUnfused = 1,  // every map whole, instead of strips that go through several operations
+  kNqGuarded = 2,  // memory of maps and scratch between pages that no access survives
+};
+
+// The best instruction set of this CPU: 0 baseline, 1 AVX2, 2 AVX-512 (F, BW), 3 with VNNI.
 NQ_API int32_t nq_cpu_level();
 
-// Copies everything it needs of `program`. `level` is 0..nq_cpu_level(); `threads` counts the caller.
-NQ_API int32_t nq_synth_create(const NqProgram* program, int32_t threads, int32_t level, void** handle);
+// Copies everything it needs of `program`.
+NQ_API int32_t nq_synth_create(const NqProgram* program, const NqOptions* options, void** handle);
 
 // Synthesizes frame t into planes of 8-bit (depth 8) or 16-bit samples; strides are in bytes. One call at a time.
 NQ_API int32_t nq_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides);
+
+// Seconds that threads have spent in each operation, all frames so far and all threads together.
+NQ_API void nq_synth_seconds(void* handle, double* by_operation);
+
+// Bytes of maps, scratch and tensors that it holds.
+NQ_API int64_t nq_synth_bytes(void* handle);
+
+// One operation of a program alone, for tests: from its inputs' maps [C, H, W] to its own, or for planes to `planes`.
+NQ_API int32_t nq_run_operation(const NqProgram* program, const NqOptions* options, int32_t index, int64_t t,
+                                const int16_t* const* inputs, int16_t* out, void* const* planes,
+                                const int64_t* strides);
+
+// Multiply-accumulates done by `rounds` rounds of a level's dot products on registers alone; the caller takes the time.
+NQ_API int64_t nq_peak(int32_t level, int64_t rounds);
 
 NQ_API void nq_synth_destroy(void* handle);
 

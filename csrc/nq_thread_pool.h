@@ -14,12 +14,12 @@ namespace nq {
 
 class ThreadPool {
  public:
-  using Task = std::function<void(int64_t item)>;
+  using Task = std::function<void(int64_t item, int32_t worker)>;
 
   // `threads` counts the caller, who works too. Throws std::system_error if a thread cannot be started.
   explicit ThreadPool(int32_t threads) {
     try {
-      for (int32_t worker = 1; worker < threads; ++worker) threads_.emplace_back([this] { serve(); });
+      for (int32_t worker = 1; worker < threads; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
     } catch (...) {
       stop();
       throw;
@@ -29,10 +29,11 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool() { stop(); }
 
-  // Calls task(item) once for each item below `count` and returns when all are done. Tasks must not throw.
+  // Calls task(item, worker) once for each item below `count` and returns when all are done. `worker` is the thread
+  // that it runs on, below `threads`; the caller is 0. Tasks must not throw.
   void run(int64_t count, const Task& task) {
     if (threads_.empty() || count <= 1) {
-      for (int64_t item = 0; item < count; ++item) task(item);
+      for (int64_t item = 0; item < count; ++item) task(item, 0);
       return;
     }
     {
@@ -44,17 +45,17 @@ class ThreadPool {
       ++round_;
     }
     wake_.notify_all();
-    work(task, count);
+    work(task, count, 0);
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return busy_ == 0; });
   }
 
  private:
-  void work(const Task& task, int64_t count) {
-    for (int64_t item; (item = next_.fetch_add(1, std::memory_order_relaxed)) < count;) task(item);
+  void work(const Task& task, int64_t count, int32_t worker) {
+    for (int64_t item; (item = next_.fetch_add(1, std::memory_order_relaxed)) < count;) task(item, worker);
   }
 
-  void serve() {
+  void serve(int32_t worker) {
     uint64_t seen = 0;
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
@@ -64,7 +65,7 @@ class ThreadPool {
       const Task* task = task_;
       const int64_t count = count_;
       lock.unlock();
-      work(*task, count);
+      work(*task, count, worker);
       lock.lock();
       if (--busy_ == 0) done_.notify_one();
     }

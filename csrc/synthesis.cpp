@@ -1,121 +1,84 @@
 // Runs an integer network on the CPU (formats/nq.md, 6): the program runner behind the C interface of nq_synthesis.h.
 #include <algorithm>
-#include <cstring>
+#include <chrono>
 #include <memory>
 #include <new>
 #include <system_error>
 #include <vector>
 
+#include "nq_buffer.h"
 #include "nq_synthesis.h"
 #include "nq_synthesis_plan.h"
 #include "nq_thread_pool.h"
-#include "synthesis_conv.h"
-#include "synthesis_maps.h"
+#include "synthesis_schedule.h"
+#include "synthesis_steps.h"
 
 namespace nq {
 namespace {
 
-// One operation, with its own copy of the tensors that the caller's descriptor points to.
-struct Step : MapStep {
-  const int16_t* in() const { return inputs[0].data; }
+using Clock = std::chrono::steady_clock;
 
-  std::vector<int16_t> values;
-  std::vector<int32_t> bias, multiplier, shift;
-  std::vector<uint32_t> steps, phases;
-  ConvLayer conv = {};
-};
-
-struct Kernels {
-  const ConvKernels& conv;
-  const MapKernels& maps;
-};
+// Bytes of maps and packed rows that a strip may have, so that it stays in the cache of a core.
+constexpr int64_t kStripBytes = int64_t{3} << 18;
+// Strips for each thread that loads are balanced with, where they keep this many rows.
+constexpr int32_t kStripsAThread = 4, kLeastRows = 8;
 
 Kernels kernels_of(int32_t level) {
 #if defined(__x86_64__)
+  if (level == 3) return {vnni_kernels(), vnni_map_kernels()};
   if (level == 2) return {avx512_kernels(), avx512_map_kernels()};
   if (level == 1) return {avx2_kernels(), avx2_map_kernels()};
 #endif
   return {scalar_kernels(), scalar_map_kernels()};
 }
 
-// Dense weights [out, in, k, k] in the order that ConvLayer describes.
-std::vector<int16_t> pack_weights(const NqOp& op, int32_t in_channels, int32_t block) {
-  const int64_t taps = int64_t{op.kernel} * op.kernel, pairs = (int64_t{in_channels} + 1) / 2;
-  std::vector<int16_t> packed(2 * pairs * taps * op.channels);
-  int16_t* target = packed.data();
-  for (int32_t first = 0; first < op.channels; first += block) {
-    const int32_t end = std::min(first + block, op.channels);
-    for (int64_t pair = 0; pair < pairs; ++pair) {
-      for (int64_t tap = 0; tap < taps; ++tap) {
-        for (int32_t o = first; o < end; ++o) {
-          for (int64_t i = 2 * pair; i < 2 * pair + 2; ++i) {
-            *target++ = i < in_channels ? op.values[(o * int64_t{in_channels} + i) * taps + tap] : int16_t{0};
-          }
-        }
-      }
-    }
-  }
-  return packed;
-}
-
-// One packed row: the row of one channel (`lanes` 1) or of two side by side (`lanes` 2), with zeros around it.
-// A null source is a row above or below the map, or the missing second channel of an odd count.
-void pack_row(const int16_t* first, const int16_t* second, int32_t width, int64_t left, int64_t pitch, int32_t lanes,
-              int16_t* target) {
-  std::memset(target, 0, sizeof(int16_t) * pitch * lanes);
-  target += left * lanes;
-  if (lanes == 1) {
-    if (first) std::memcpy(target, first, sizeof(int16_t) * width);
-  } else if (first && second) {
-    for (int32_t x = 0; x < width; ++x) {
-      target[2 * x] = first[x];
-      target[2 * x + 1] = second[x];
-    }
-  } else if (first) {
-    for (int32_t x = 0; x < width; ++x) target[2 * x] = first[x];
-  }
-}
-
-template <typename Sample>
-void write_samples(const int16_t* in, int32_t count, int32_t step, int32_t frac, int32_t depth, Sample* out) {
-  for (int32_t x = 0; x < count; ++x) out[int64_t{x} * step] = static_cast<Sample>(nq_sample(in[x], frac, depth));
-}
+// What one thread works in: the maps of a strip by their place in a group, packed rows, and where maps are.
+struct Scratch {
+  std::vector<Buffer> maps;
+  Buffer packed;
+  std::vector<Rows> rows;  // by operation
+  std::vector<Rows> inputs;
+  std::vector<double> seconds;  // by operation
+};
 
 class Synthesizer {
  public:
-  Synthesizer(const NqProgram& program, int32_t threads, const Kernels& kernels)
-      : program_(program), kernels_(kernels.conv), map_kernels_(kernels.maps), threads_(threads), pool_(threads) {
+  Synthesizer(const NqProgram& program, const NqOptions& options)
+      : program_(program),
+        kernels_(kernels_of(options.level)),
+        threads_(options.threads),
+        guarded_(options.flags & kNqGuarded),
+        schedule_(make_schedule(program, options.bands, !(options.flags & kNqUnfused))),
+        pool_(options.threads) {
     copy_tables();
-    const MapPlan plan = plan_maps(program);
-    for (const int64_t size : plan.buffer_size) maps_.emplace_back(new int16_t[size]);
-    steps_.resize(program.op_count);
+    activations_.reset(new ActivationTables(program_.tables));
     for (int32_t i = 0; i < program.op_count; ++i) {
-      Step& step = steps_[i];
-      step.op = program.ops[i];
-      if (plan.buffer_of[i] >= 0) step.out = maps_[plan.buffer_of[i]].get();
-      copy_inputs(step);
-      if (step.op.code == kNqGrid) {
-        step.values.assign(step.op.values, step.op.values + step.op.times * map_size(step.op));
-        copy_factors(step);
-      }
-      if (step.op.code == kNqConv) prepare_conv(step);
-      if (step.op.code == kNqFrequency) copy_angles(step);
+      steps_.push_back(make_step(program, i, kernels_, *activations_));
+      bytes_ += sizeof(int16_t) * steps_.back().values.size();
     }
-    packed_.reset(new int16_t[packed_size_]);
+    for (const int64_t size : schedule_.buffer_size) maps_.push_back(allocate(size));
+    kept_.resize(program.op_count);
+    program_.ops = nullptr;
+    make_scratch();
   }
 
   int32_t frame(int64_t t, void* const* planes, const int64_t* strides) {
     if (t < 0 || t >= program_.frames) return kNqBadProgram;
-    for (const Step& step : steps_) {
-      switch (step.op.code) {
-        case kNqGrid: run_grid(step, t); break;
-        case kNqConv: run_conv(step); break;
-        case kNqPlanes: run_planes(step, planes, strides); break;
-        default: run_map(step, t, program_.tables.sine, map_kernels_, pool_);
-      }
+    const FrameTarget target = {t, planes, strides};
+    for (size_t band = 0; band < schedule_.groups.back().bands.size(); ++band) {
+      for (size_t number = 0; number < schedule_.groups.size(); ++number) run_group(number, band, target);
     }
     return kNqOk;
   }
+
+  void seconds(double* by_operation) const {
+    std::fill_n(by_operation, steps_.size(), 0.0);
+    for (const Scratch& scratch : scratch_) {
+      for (size_t i = 0; i < steps_.size(); ++i) by_operation[i] += scratch.seconds[i];
+    }
+  }
+
+  int64_t bytes() const { return bytes_; }
 
  private:
   void copy_tables() {
@@ -127,133 +90,147 @@ class Synthesizer {
     program_.tables = {copy, copy + kNqTableSize, copy + 2 * kNqTableSize, copy + 3 * kNqTableSize};
   }
 
-  void copy_inputs(Step& step) {
-    for (int32_t k = 0; k < step.op.input_count; ++k) {
-      const Step& source = steps_[step.op.inputs[k]];
-      step.inputs.push_back({source.out, source.op.channels, source.op.height, source.op.width, source.op.frac});
+  Buffer allocate(int64_t values) {
+    bytes_ += sizeof(int16_t) * values;
+    return Buffer(values, guarded_);
+  }
+
+  // Bytes of a strip of `rows` rows of a group.
+  int64_t strip_bytes(const Group& group, int32_t rows) const {
+    int64_t maps = 0, packed = 0;
+    for (const int32_t index : group.ops) {
+      if (schedule_.buffer_of[index] < 0) maps += local_values(index, rows);
+      packed = std::max(packed, scratch_values(steps_[index], rows));
     }
-    step.op.inputs = nullptr;
+    return sizeof(int16_t) * (maps + packed);
   }
 
-  static void copy_angles(Step& step) {
-    const int32_t count = step.op.channels / 2;
-    step.steps.assign(step.op.steps, step.op.steps + count);
-    step.phases.assign(step.op.phases, step.op.phases + count);
-    step.op.steps = step.steps.data();
-    step.op.phases = step.phases.data();
+  // Values of a map that lives in a strip.
+  int64_t local_values(int32_t index, int32_t rows) const {
+    const NqOp& op = steps_[index].op;
+    return op.code == kNqPlanes ? 0 : int64_t{op.channels} * rows * op.width;
   }
 
-  static void copy_factors(Step& step) {
-    step.multiplier.assign(step.op.multiplier, step.op.multiplier + step.op.channels);
-    step.shift.assign(step.op.shift, step.op.shift + step.op.channels);
+  // As many rows as the cache holds, and few enough that every thread has strips.
+  int32_t strip_rows(const Group& group, int32_t rows) const {
+    int32_t fitting = rows;
+    while (fitting > 1 && strip_bytes(group, fitting) > kStripBytes) fitting -= (fitting + 7) / 8;
+    if (threads_ == 1) return fitting;
+    const int32_t shares = std::clamp(rows / (threads_ * kLeastRows), 1, kStripsAThread) * threads_;
+    return std::min(fitting, (rows + shares - 1) / shares);
   }
 
-  void prepare_conv(Step& step) {
-    const NqOp& op = step.op;
-    copy_factors(step);
-    step.bias.assign(op.bias, op.bias + op.channels);
-    const int32_t in_channels = op.depthwise ? 1 : step.inputs[0].channels;
-    if (op.depthwise) {
-      step.values.assign(op.values, op.values + int64_t{op.channels} * op.kernel * op.kernel);
-    } else {
-      step.values = pack_weights(op, in_channels, kernels_.block);
-    }
-    const int64_t pitch = (int64_t{op.width} + kMaxTile - 1) / kMaxTile * kMaxTile + op.kernel - 1;
-    step.conv = {op.channels, op.height, op.width, in_channels, op.kernel, pitch, step.values.data(),
-                 step.bias.data(), step.multiplier.data(), step.shift.data(),
-                 nq_epilogue(op.activation, op.map_width, op.frac, program_.tables)};
-    const int64_t lines = op.depthwise ? op.channels : 2 * step.conv.pairs();
-    packed_size_ = std::max(packed_size_, lines * step.conv.rows() * pitch);
-  }
-
-  // formats/nq.md 6.2.
-  void run_grid(const Step& step, int64_t t) {
-    const NqOp& op = step.op;
-    const int64_t area = map_area(op), size = map_size(op);
-    const int64_t p = nq_grid_position(t, program_.frames, op.times);
-    const int64_t i = p >> kNqGridFractionBits, j = std::min<int64_t>(i + 1, op.times - 1);
-    const int32_t fraction = static_cast<int32_t>(p & ((1 << kNqGridFractionBits) - 1));
-    pool_.run(op.channels, [&](int64_t c) {
-      const int16_t* const channel = step.values.data() + c * area;
-      const NqBlend blend = {fraction, step.multiplier[c], step.shift[c], nq_low(op.map_width), nq_high(op.map_width)};
-      map_kernels_.blend(channel + i * size, channel + j * size, area, blend, step.out + c * area);
-    });
-  }
-
-  void pack_input(const Step& step) {
-    const ConvLayer& c = step.conv;
-    const int64_t area = map_area(step.op), pad = (c.kernel - 1) / 2;
-    const int32_t lanes = step.op.depthwise ? 1 : 2;
-    pool_.run(step.op.depthwise ? c.channels : c.pairs(), [&](int64_t item) {
-      const int16_t* const first = step.in() + item * lanes * area;
-      const bool has_second = lanes == 2 && 2 * item + 1 < c.in_channels;
-      int16_t* target = packed_.get() + item * c.rows() * c.pitch * lanes;
-      for (int64_t row = -pad; row < c.height + pad; ++row, target += c.pitch * lanes) {
-        const bool inside = row >= 0 && row < c.height;
-        const int16_t* const source = inside ? first + row * c.width : nullptr;
-        pack_row(source, inside && has_second ? source + area : nullptr, c.width, pad, c.pitch, lanes, target);
+  void make_scratch() {
+    std::vector<int64_t> maps;
+    int64_t packed = 0;
+    for (const Group& group : schedule_.groups) {
+      for (const RowRange& band : group.bands) {
+        const int32_t rows = strip_rows(group, band.rows());
+        for (size_t place = 0; place < group.ops.size() && rows > 0; ++place) {
+          const int32_t index = group.ops[place];
+          if (maps.size() <= place) maps.push_back(0);
+          if (schedule_.buffer_of[index] < 0) maps[place] = std::max(maps[place], local_values(index, rows));
+          packed = std::max(packed, scratch_values(steps_[index], rows));
+        }
       }
-    });
-  }
-
-  // formats/nq.md 6.3 and 6.5.
-  void run_conv(const Step& step) {
-    pack_input(step);
-    const ConvLayer& c = step.conv;
-    const int16_t* const packed = packed_.get();
-    if (step.op.depthwise) {
-      pool_.run(c.channels, [&](int64_t channel) {
-        for (int32_t y = 0; y < c.height; ++y) {
-          kernels_.depthwise_row(c, packed, y, static_cast<int32_t>(channel), step.out);
-        }
-      });
-      return;
     }
-    // Low maps of many channels are split by blocks of channels too, so that every thread has work.
-    const int64_t blocks = (int64_t{c.channels} + kernels_.block - 1) / kernels_.block;
-    const int64_t parts = c.height >= 4 * threads_ ? 1 : blocks;
-    const int64_t part_blocks = parts == 1 ? blocks : 1;
-    pool_.run(parts * c.height, [&](int64_t item) {
-      const int64_t first = item / c.height * part_blocks;
-      kernels_.dense_row(c, packed, static_cast<int32_t>(item % c.height), static_cast<int32_t>(first),
-                         static_cast<int32_t>(first + part_blocks), step.out);
+    for (int32_t thread = 0; thread < threads_; ++thread) {
+      scratch_.emplace_back();
+      for (const int64_t size : maps) scratch_.back().maps.push_back(allocate(size));
+      scratch_.back().packed = allocate(packed);
+      scratch_.back().rows.resize(steps_.size());
+      scratch_.back().seconds.resize(steps_.size());
+    }
+  }
+
+  void run_group(size_t number, size_t band, const FrameTarget& target) {
+    const Group& group = schedule_.groups[number];
+    const RowRange rows = group.bands[band];
+    if (rows.rows() <= 0) return;
+    for (const int32_t index : group.ops) {
+      if (schedule_.buffer_of[index] < 0) continue;
+      const NqOp& op = steps_[index].op;
+      const int32_t made = rows_made(op);
+      kept_[index] = {maps_[schedule_.buffer_of[index]].get(), int64_t{rows.rows()} * made * op.width,
+                      rows.first * made, op.width};
+    }
+    const int32_t height = strip_rows(group, rows.rows());
+    pool_.run((rows.rows() + height - 1) / height, [&](int64_t item, int32_t worker) {
+      const int32_t first = rows.first + static_cast<int32_t>(item) * height;
+      run_strip(group, {first, std::min(first + height, rows.end)}, target, scratch_[worker]);
     });
   }
 
-  // formats/nq.md 6.6.
-  void run_planes(const Step& step, void* const* planes, const int64_t* strides) {
-    int64_t first = 0;
-    for (int32_t k = 0; k < program_.plane_count; ++k) {
-      const NqPlane& plane = program_.planes[k];
-      const int32_t rows = step.op.ratio / plane.sub_y, columns = step.op.ratio / plane.sub_x;
-      pool_.run(plane.height, [&](int64_t y) {
-        char* const out = static_cast<char*>(planes[k]) + y * strides[k];
-        for (int32_t j = 0; j < std::min(columns, plane.width); ++j) {
-          const int64_t channel = first + y % rows * columns + j;
-          const int16_t* const in = step.in() + (channel * step.op.height + y / rows) * step.op.width;
-          const int32_t count = (plane.width - j + columns - 1) / columns;
-          if (program_.depth == 8) {
-            write_samples(in, count, columns, step.op.frac, 8, reinterpret_cast<uint8_t*>(out) + j);
-          } else {
-            write_samples(in, count, columns, step.op.frac, program_.depth, reinterpret_cast<uint16_t*>(out) + j);
-          }
-        }
-      });
-      first += int64_t{rows} * columns;
+  void run_strip(const Group& group, RowRange rows, const FrameTarget& target, Scratch& scratch) const {
+    const StepRunner runner(program_, kernels_);
+    auto begin = Clock::now();
+    for (size_t place = 0; place < group.ops.size(); ++place) {
+      const int32_t index = group.ops[place];
+      const Step& step = steps_[index];
+      Rows& out = scratch.rows[index];
+      out = kept_[index];
+      if (schedule_.buffer_of[index] < 0) {
+        out = {scratch.maps[place].get(), int64_t{rows.rows()} * step.op.width, rows.first, step.op.width};
+      }
+      scratch.inputs.clear();
+      for (const int32_t input : step.inputs) {
+        scratch.inputs.push_back(schedule_.buffer_of[input] < 0 ? scratch.rows[input] : kept_[input]);
+      }
+      runner.run(step, rows, target, scratch.inputs.data(), out, scratch.packed.get());
+      const auto end = Clock::now();
+      scratch.seconds[index] += std::chrono::duration<double>(end - begin).count();
+      begin = end;
     }
   }
 
   NqProgram program_;  // its `ops` are the caller's and not used after construction
-  const ConvKernels& kernels_;
-  const MapKernels& map_kernels_;
-  const int64_t threads_;
+  const Kernels kernels_;
+  const int32_t threads_;
+  const bool guarded_;
+  const Schedule schedule_;
   std::vector<int32_t> tables_;
-  std::vector<std::unique_ptr<int16_t[]>> maps_;
+  std::unique_ptr<ActivationTables> activations_;
   std::vector<Step> steps_;
-  int64_t packed_size_ = 0;
-  std::unique_ptr<int16_t[]> packed_;  // the input of the convolution that is running
+  std::vector<Buffer> maps_;
+  std::vector<Rows> kept_;  // by operation, of the band that runs
+  std::vector<Scratch> scratch_;
+  int64_t bytes_ = 0;
   ThreadPool pool_;
 };
+
+int32_t check(const NqProgram& program, const NqOptions& options) {
+  if (!is_valid_program(program) || options.threads < 1 || options.bands < 1) return kNqBadProgram;
+  return options.level < 0 || options.level > nq_cpu_level() ? kNqBadLevel : kNqOk;
+}
+
+// Memory or threads that the system refuses become a status.
+template <typename Body>
+int32_t guarded(const Body& body) {
+  try {
+    body();
+    return kNqOk;
+  } catch (const std::bad_alloc&) {
+    return kNqNoResources;
+  } catch (const std::system_error&) {
+    return kNqNoResources;
+  }
+}
+
+void run_operation(const NqProgram& program, const NqOptions& options, int32_t index, const int16_t* const* inputs,
+                   int16_t* out, const FrameTarget& target) {
+  const Kernels kernels = kernels_of(options.level);
+  ActivationTables tables(program.tables);
+  const Step step = make_step(program, index, kernels, tables);
+  std::vector<Rows> in;
+  for (size_t k = 0; k < step.sources.size(); ++k) {
+    // Read only, as every input is.
+    in.push_back({const_cast<int16_t*>(inputs[k]), map_area(step.sources[k]), 0, step.sources[k].width});
+  }
+  const int32_t height = rows_made(step.op) > 1 ? step.sources[0].height : step.op.height;
+  const Buffer packed(scratch_values(step, height), options.flags & kNqGuarded);
+  StepRunner(program, kernels)
+      .run(step, {0, height}, target, in.data(), {out, map_area(step.op), 0, step.op.width}, packed.get());
+}
 
 }  // namespace
 }  // namespace nq
@@ -261,28 +238,41 @@ class Synthesizer {
 int32_t nq_cpu_level() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return 2;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
+    return __builtin_cpu_supports("avx512vnni") ? 3 : 2;
+  }
   if (__builtin_cpu_supports("avx2")) return 1;
 #endif
   return 0;
 }
 
-int32_t nq_synth_create(const NqProgram* program, int32_t threads, int32_t level, void** handle) {
+int32_t nq_synth_create(const NqProgram* program, const NqOptions* options, void** handle) {
   *handle = nullptr;
-  if (!nq::is_valid_program(*program) || threads < 1) return kNqBadProgram;
-  if (level < 0 || level > nq_cpu_level()) return kNqBadLevel;
-  try {
-    *handle = new nq::Synthesizer(*program, threads, nq::kernels_of(level));
-  } catch (const std::bad_alloc&) {
-    return kNqNoResources;
-  } catch (const std::system_error&) {
-    return kNqNoResources;
-  }
-  return kNqOk;
+  const int32_t status = nq::check(*program, *options);
+  if (status != kNqOk) return status;
+  return nq::guarded([&] { *handle = new nq::Synthesizer(*program, *options); });
 }
 
 int32_t nq_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides) {
   return static_cast<nq::Synthesizer*>(handle)->frame(t, planes, strides);
 }
 
+void nq_synth_seconds(void* handle, double* by_operation) {
+  static_cast<nq::Synthesizer*>(handle)->seconds(by_operation);
+}
+
+int64_t nq_synth_bytes(void* handle) { return static_cast<nq::Synthesizer*>(handle)->bytes(); }
+
 void nq_synth_destroy(void* handle) { delete static_cast<nq::Synthesizer*>(handle); }
+
+int32_t nq_run_operation(const NqProgram* program, const NqOptions* options, int32_t index, int64_t t,
+                         const int16_t* const* inputs, int16_t* out, void* const* planes, const int64_t* strides) {
+  const int32_t status = nq::check(*program, *options);
+  if (status != kNqOk) return status;
+  if (index < 0 || index >= program->op_count || t < 0 || t >= program->frames) return kNqBadProgram;
+  return nq::guarded([&] { nq::run_operation(*program, *options, index, inputs, out, {t, planes, strides}); });
+}
+
+int64_t nq_peak(int32_t level, int64_t rounds) {
+  return level < 0 || level > nq_cpu_level() ? 0 : nq::kernels_of(level).conv.peak(rounds);
+}

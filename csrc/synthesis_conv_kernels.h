@@ -1,10 +1,15 @@
 // The body of the convolution kernels. Included by one file for each instruction set, after it has defined, in an
 // unnamed namespace:
 //   NQ_TARGET        attribute that allows the instruction set in a function
-//   Vec, kLanes      a vector of kLanes int32 accumulators; kLanes pairs of int16 as well
-//   kBlock, kSpan    output channels and vectors of a full tile, chosen so that its accumulators stay in registers
-//   vec_set(int32), vec_load(const int16_t*), vec_store(int32_t*, Vec)
-//   vec_dot(sum, pairs, weights)   sum + a0 w0 + a1 w1 in each lane
+//   Vec, kLanes      a vector of kLanes int32; 2 kLanes int16 as well
+//   kBlock, kTiles   output channels of a block; accumulators of a tile that stay in registers
+//   vec_set(int32), vec_load(const void*), vec_store(void*, Vec)
+//   vec_dot(sum, pairs, weights)       sum + a0 w0 + a1 w1 in each lane
+//   vec_clamp(v, low, high)
+//   vec_scale(v, multiplier, scale)    low 32 bits of (v multiplier + 2^(shift - 1)) >> shift, with 64-bit products
+//   vec_store_narrow(int16*, Vec)      kLanes values that fit 16 bits
+//   vec_pairs_low(a, b), vec_pairs_high(a, b), vec_join(low, high)   int16 a and b side by side, in two halves, and
+//                                      back from two halves of int32 to int16
 // A bound of formats/nq.md 6.3 keeps every partial sum within 32 bits, in any order.
 
 #include <array>
@@ -16,44 +21,46 @@
 namespace nq {
 namespace {
 
-static_assert(kLanes * kSpan <= kMaxTile && kBlock <= kMaxBlock, "packing pads for the largest tile");
+static_assert(2 * kLanes <= kRowTile && kRowTile % kLanes == 0 && kBlock <= kMaxBlock, "packing pads for this tile");
 
-// Of a tile's values p. The activation is known before each loop, so that the loops have no branch and vectorise.
-NQ_TARGET void activate(const int32_t* __restrict p, int32_t count, const NqEpilogue& e, int16_t* __restrict out) {
-  const int32_t frac = e.frac;
-  if (e.activation == kNqNone) {
-    for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(p[x]);
-  } else if (e.activation == kNqRelu) {
-    for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(p[x] > 0 ? p[x] : 0);
-  } else if (e.activation == kNqHalfTanh) {
-    for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(nq_activate(p[x], e));
-  } else {
-    const int32_t* const table = e.activation == kNqGelu ? e.tables.gelu : e.tables.silu;
-    for (int32_t x = 0; x < count; ++x) out[x] = static_cast<int16_t>(nq_gate(p[x], frac, table));
+// The lookups stay scalar: two loads a value from a table in the nearest cache beat gathers.
+NQ_TARGET void activate(const int16_t* __restrict p, int32_t count, const ActivationTable& a,
+                        int16_t* __restrict out) {
+  const int16_t* const centre = a.centre;
+  switch (a.kind) {
+    case ActivationTable::kCopy: std::memcpy(out, p, sizeof(int16_t) * count); return;
+    case ActivationTable::kRelu:
+      for (int32_t x = 0; x < count; ++x) out[x] = p[x] > 0 ? p[x] : int16_t{0};
+      return;
+    case ActivationTable::kValue:
+      for (int32_t x = 0; x < count; ++x) out[x] = centre[p[x]];
+      return;
+    case ActivationTable::kHalfTanh:
+      for (int32_t x = 0; x < count; ++x) out[x] = centre[nq_half_tanh_index(p[x])];
+      return;
   }
 }
 
-// Accumulators to map values: rescale, clamp, activation (6.3).
-NQ_TARGET void finish(const int32_t* acc, int32_t count, int32_t multiplier, int32_t shift, const NqEpilogue& e,
-                      int16_t* out) {
-  int32_t p[kMaxTile];
-  const int32_t low = e.p_low, high = e.p_high;
-  for (int32_t x = 0; x < count; ++x) p[x] = nq_requantize(acc[x], multiplier, shift, low, high);
-  activate(p, count, e, out);
+// Rescales that enlarge: rare, so plain.
+NQ_TARGET void rescale_plainly(const ConvLayer& c, const Rescale& r, const int32_t* acc, int32_t count, int16_t* p) {
+  for (int32_t x = 0; x < count; ++x) {
+    p[x] = static_cast<int16_t>(nq_requantize(acc[x], r.multiplier, r.shift, c.p_low, c.p_high));
+  }
 }
 
-// Accumulators of kOut channels by kVectors vectors of columns; `input` is the tile's top left packed pair.
+// Values p of kOut channels by kVectors vectors of columns; `input` is the tile's top left packed pair.
 template <int kOut, int kVectors>
-NQ_TARGET void dense_tile(const ConvLayer& c, const int16_t* input, const int16_t* weights, const int32_t* bias,
-                          int32_t* acc) {
+NQ_TARGET void dense_tile(const ConvLayer& c, const PackedRows& in, int64_t column, const int16_t* weights,
+                          int32_t first, int16_t* p) {
   Vec sum[kOut][kVectors];
   for (int o = 0; o < kOut; ++o) {
-    for (int v = 0; v < kVectors; ++v) sum[o][v] = vec_set(bias[o]);
+    for (int v = 0; v < kVectors; ++v) sum[o][v] = vec_set(c.bias[first + o]);
   }
-  const int64_t row_step = 2 * c.pitch, plane_step = row_step * c.rows(), pairs = c.pairs();
+  const int16_t* const input = in.first + 2 * column;
+  const int64_t row_step = 2 * in.pitch, pairs = c.pairs();
   for (int64_t i = 0; i < pairs; ++i) {
     for (int32_t a = 0; a < c.kernel; ++a) {
-      const int16_t* row = input + i * plane_step + a * row_step;
+      const int16_t* row = input + i * in.plane + a * row_step;
       for (int32_t b = 0; b < c.kernel; ++b, row += 2) {
         Vec x[kVectors];
         for (int v = 0; v < kVectors; ++v) x[v] = vec_load(row + 2 * v * kLanes);
@@ -66,65 +73,159 @@ NQ_TARGET void dense_tile(const ConvLayer& c, const int16_t* input, const int16_
       }
     }
   }
-  for (int o = 0; o < kOut; ++o) {
-    for (int v = 0; v < kVectors; ++v) vec_store(acc + (o * kVectors + v) * kLanes, sum[o][v]);
+  for (int o = 0; o < kOut; ++o, p += kVectors * kLanes) {
+    const Rescale& r = c.rescale[first + o];
+    if (c.narrows) {
+      const Vec low = vec_set(r.acc_low), high = vec_set(r.acc_high), multiplier = vec_set(r.multiplier);
+      const Scale scale(r.shift);
+      for (int v = 0; v < kVectors; ++v) {
+        vec_store_narrow(p + v * kLanes, vec_scale(vec_clamp(sum[o][v], low, high), multiplier, scale));
+      }
+    } else {
+      alignas(64) int32_t acc[kVectors * kLanes];
+      for (int v = 0; v < kVectors; ++v) vec_store(acc + v * kLanes, sum[o][v]);
+      rescale_plainly(c, r, acc, kVectors * kLanes, p);
+    }
   }
 }
 
-using DenseTile = void (*)(const ConvLayer&, const int16_t*, const int16_t*, const int32_t*, int32_t*);
+using DenseTile = void (*)(const ConvLayer&, const PackedRows&, int64_t, const int16_t*, int32_t, int16_t*);
 
-template <int kVectors, int... kIndex>
+// The widest tile for a number of channels: fewer channels take more columns, so that there are as many independent
+// sums, and an input vector is loaded for several of them.
+constexpr int most_vectors(int channels) {
+  int vectors = 1;
+  while (2 * vectors * channels <= kTiles) vectors *= 2;
+  return vectors;
+}
+
+template <int kShare, int... kIndex>
 constexpr std::array<DenseTile, sizeof...(kIndex)> dense_tiles(std::integer_sequence<int, kIndex...>) {
-  return {{dense_tile<kIndex + 1, kVectors>...}};
+  return {{dense_tile<kIndex + 1, (most_vectors(kIndex + 1) >= kShare ? most_vectors(kIndex + 1) / kShare : 1)>...}};
 }
 
-// By channels of the block, less one.
-constexpr auto kFullTiles = dense_tiles<kSpan>(std::make_integer_sequence<int, kBlock>());
-constexpr auto kSingleTiles = dense_tiles<1>(std::make_integer_sequence<int, kBlock>());
+// By a number s, and channels of the block less one: the widest tile's vectors halved s times.
+using Channels = std::make_integer_sequence<int, kBlock>;
+constexpr std::array<DenseTile, kBlock> kTilesOf[] = {dense_tiles<1>(Channels()), dense_tiles<2>(Channels()),
+                                                      dense_tiles<4>(Channels()), dense_tiles<8>(Channels()),
+                                                      dense_tiles<16>(Channels())};
+static_assert(kTiles <= 16, "tiles of one channel are halved four times");
 
-NQ_TARGET void dense_row(const ConvLayer& c, const int16_t* packed, int32_t y, int32_t first_block, int32_t end_block,
-                         int16_t* out) {
-  const int64_t area = int64_t{c.height} * c.width, taps = c.pairs() * c.kernel * c.kernel;
-  const int16_t* row = packed + 2 * c.pitch * y;
-  alignas(64) int32_t acc[kBlock * kSpan * kLanes];
-  for (int32_t block = first_block; block < end_block; ++block) {
-    const int32_t first = block * kBlock;
-    const int32_t count = c.channels - first < kBlock ? c.channels - first : kBlock;
-    const int16_t* weights = c.weights + 2 * taps * first;
-    int32_t tile = 0;
-    for (int32_t x = 0; x < c.width; x += tile) {
-      const bool full = c.width - x > kLanes;
-      tile = full ? kSpan * kLanes : kLanes;
-      (full ? kFullTiles : kSingleTiles)[count - 1](c, row + 2 * x, weights, c.bias + first, acc);
-      const int32_t columns = c.width - x < tile ? c.width - x : tile;
-      for (int32_t o = 0; o < count; ++o) {
-        finish(acc + o * tile, columns, c.multiplier[first + o], c.shift[first + o], c.epilogue,
-               out + (first + o) * area + int64_t{y} * c.width + x);
-      }
+NQ_TARGET void dense_row(const ConvLayer& c, const PackedRows& in, int32_t columns, int32_t block, int16_t* out,
+                         int64_t stride) {
+  const int32_t first = block * kBlock;
+  const int32_t count = c.channels - first < kBlock ? c.channels - first : kBlock;
+  const int16_t* const weights = c.weights + 2 * c.taps() * c.pairs() * first;
+  alignas(64) int16_t p[kTiles * kLanes];
+  const int32_t widest = most_vectors(count);
+  int32_t tile = 0;
+  for (int32_t x = 0; x < columns; x += tile) {
+    // The last tile may read and compute less than a vector too much.
+    int32_t vectors = widest, halved = 0;
+    for (; vectors > 1 && columns - x <= (vectors - 1) * kLanes; vectors /= 2) ++halved;
+    tile = vectors * kLanes;
+    kTilesOf[halved][count - 1](c, in, x, weights, first, p);
+    const int32_t valid = columns - x < tile ? columns - x : tile;
+    for (int32_t o = 0; o < count; ++o) activate(p + o * tile, valid, c.activation, out + o * stride + x);
+  }
+}
+
+// Input vectors of a depthwise convolution's taps, in row order.
+class Taps {
+ public:
+  NQ_TARGET Taps(const PackedRows& in, int64_t column, int32_t kernel)
+      : at_(in.first + column), pitch_(in.pitch - kernel), kernel_(kernel), left_(kernel) {}
+
+  NQ_TARGET Vec next() {
+    if (left_ == 0) {
+      at_ += pitch_;
+      left_ = kernel_;
+    }
+    --left_;
+    return vec_load(at_++);
+  }
+
+ private:
+  const int16_t* at_;
+  int64_t pitch_;  // from a row's last tap to the next row's first
+  int32_t kernel_, left_;
+};
+
+// Values p of two halves of sums, in the order that vec_join puts right.
+NQ_TARGET void rescale_halves(const ConvLayer& c, const Rescale& r, Vec sum_low, Vec sum_high, int16_t* p) {
+  if (c.narrows) {
+    const Vec low = vec_set(r.acc_low), high = vec_set(r.acc_high), multiplier = vec_set(r.multiplier);
+    const Scale scale(r.shift);
+    vec_store(p, vec_join(vec_scale(vec_clamp(sum_low, low, high), multiplier, scale),
+                          vec_scale(vec_clamp(sum_high, low, high), multiplier, scale)));
+  } else {
+    alignas(64) int32_t halves[2 * kLanes];
+    vec_store(halves, sum_low);
+    vec_store(halves + kLanes, sum_high);
+    for (int32_t& v : halves) v = nq_requantize(v, r.multiplier, r.shift, c.p_low, c.p_high);
+    vec_store(p, vec_join(vec_load(halves), vec_load(halves + kLanes)));
+  }
+}
+
+NQ_TARGET void depthwise_row(const ConvLayer& c, const PackedRows& in, int32_t columns, int32_t channel, int16_t* out) {
+  const int64_t taps = c.taps(), pairs = (taps + 1) / 2;
+  const int16_t* const weights = c.weights + 2 * pairs * channel;
+  const Vec zero = vec_set(0);
+  for (int32_t x = 0; x < columns; x += 2 * kLanes) {
+    Vec sum_low = vec_set(c.bias[channel]), sum_high = sum_low;
+    Taps input(in, x, c.kernel);
+    for (int64_t i = 0; i < pairs; ++i) {
+      const Vec one = input.next(), other = 2 * i + 1 < taps ? input.next() : zero;
+      int32_t pair;
+      std::memcpy(&pair, weights + 2 * i, sizeof pair);
+      const Vec w = vec_set(pair);
+      sum_low = vec_dot(sum_low, vec_pairs_low(one, other), w);
+      sum_high = vec_dot(sum_high, vec_pairs_high(one, other), w);
+    }
+    alignas(64) int16_t p[2 * kLanes];
+    rescale_halves(c, c.rescale[channel], sum_low, sum_high, p);
+    activate(p, columns - x < 2 * kLanes ? columns - x : 2 * kLanes, c.activation, out + x);
+  }
+}
+
+NQ_TARGET void pack_pairs(const int16_t* __restrict first, const int16_t* __restrict second, int32_t count,
+                          int16_t* __restrict target) {
+  int32_t x = 0;
+  if (second) {
+    for (; x + 2 * kLanes <= count; x += 2 * kLanes) {
+      vec_store_pairs(target + 2 * x, vec_load(first + x), vec_load(second + x));
+    }
+    for (; x < count; ++x) {
+      target[2 * x] = first[x];
+      target[2 * x + 1] = second[x];
+    }
+  } else {
+    for (; x + 2 * kLanes <= count; x += 2 * kLanes) {
+      vec_store_pairs(target + 2 * x, vec_load(first + x), vec_set(0));
+    }
+    for (; x < count; ++x) {
+      target[2 * x] = first[x];
+      target[2 * x + 1] = 0;
     }
   }
 }
 
-NQ_TARGET void depthwise_row(const ConvLayer& c, const int16_t* packed, int32_t y, int32_t channel, int16_t* out) {
-  const int16_t* row = packed + (channel * c.rows() + y) * c.pitch;
-  const int16_t* weights = c.weights + int64_t{channel} * c.kernel * c.kernel;
-  int16_t* const target = out + (int64_t{channel} * c.height + y) * c.width;
-  for (int32_t x = 0; x < c.width; x += kMaxTile) {
-    int32_t acc[kMaxTile];
-    for (int32_t l = 0; l < kMaxTile; ++l) acc[l] = c.bias[channel];
-    for (int32_t a = 0; a < c.kernel; ++a) {
-      for (int32_t b = 0; b < c.kernel; ++b) {
-        const int16_t* in = row + a * c.pitch + x + b;
-        const int32_t w = weights[a * c.kernel + b];
-        for (int32_t l = 0; l < kMaxTile; ++l) acc[l] += w * in[l];
-      }
-    }
-    const int32_t columns = c.width - x < kMaxTile ? c.width - x : kMaxTile;
-    finish(acc, columns, c.multiplier[channel], c.shift[channel], c.epilogue, target + x);
+NQ_TARGET int64_t peak(int64_t rounds) {
+  Vec sum[kTiles];
+  for (int i = 0; i < kTiles; ++i) sum[i] = vec_set(i);
+  const Vec x = vec_set(0x00030005), w = vec_set(0x00010002);
+  for (int64_t round = 0; round < rounds; ++round) vec_dot_all(sum, x, w);
+  alignas(64) int32_t lanes[kLanes];
+  int64_t macs = rounds * kTiles * 2 * kLanes;
+  // The sums reach the result, so that they are computed; it does not change by them.
+  for (int i = 0; i < kTiles; ++i) {
+    vec_store(lanes, sum[i]);
+    macs += lanes[0] == INT32_MIN;
   }
+  return macs;
 }
 
-constexpr ConvKernels kKernels = {kBlock, dense_row, depthwise_row};
+constexpr ConvKernels kKernels = {kBlock, pack_pairs, dense_row, depthwise_row, peak};
 
 }  // namespace
 }  // namespace nq

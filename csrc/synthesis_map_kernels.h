@@ -1,7 +1,11 @@
-// The body of the kernels of synthesis_maps.h. Included by one file for each instruction set, after it has
-// defined NQ_TARGET, the attribute that allows the set in a function. Plain loops that compilers vectorise.
+// The body of the kernels of synthesis_maps.h. Included by one file for each instruction set, after it has defined what
+// synthesis_conv_kernels.h asks for, and vec_widen(const int16_t*) and vec_deviation(v, mean), 256 v - mean.
+// Otherwise plain loops that compilers vectorise.
+
+#include <cstring>
 
 #include "synthesis_maps.h"
+#include "synthesis_norm_kernel.h"
 
 namespace nq {
 namespace {
@@ -39,91 +43,95 @@ NQ_TARGET void mul(const int16_t* a, const int16_t* b, int64_t count, const NqPa
   (nq_mul_fits(pair) ? mul_as<int32_t> : mul_as<int64_t>)(a, b, count, pair, out);
 }
 
-// Input columns that upsample_row takes at a time.
-constexpr int32_t kUpsampleTile = 256;
-
-// Outputs of ratio 2 for `count` input columns: both phases at once, so that whole vectors are stored.
-NQ_TARGET void enlarge_twice(const int32_t* __restrict v, int32_t count, NqPhase left, NqPhase right,
-                             int16_t* __restrict out) {
+// Values of kRows rows in turn; a number of rows known to the compiler becomes shuffles of vectors.
+template <int kRows, typename Value>
+NQ_TARGET void interleave_rows(const Value* __restrict in, int64_t stride, int32_t count, Value* __restrict out) {
   for (int32_t x = 0; x < count; ++x) {
-    out[2 * x] = static_cast<int16_t>(nq_interpolated(nq_between(v[x - 1], v[x], left.second)));
-    out[2 * x + 1] = static_cast<int16_t>(nq_interpolated(nq_between(v[x], v[x + 1], right.second)));
+    for (int k = 0; k < kRows; ++k) out[kRows * x + k] = in[k * stride + x];
+  }
+}
+
+// The first `width` values of `rows` rows in turn.
+template <typename Value>
+NQ_TARGET void interleave_any(const Value* in, int64_t stride, int32_t rows, int32_t width, Value* out) {
+  const int32_t count = width / rows;
+  switch (rows) {
+    case 1: std::memcpy(out, in, sizeof(Value) * count); break;
+    case 2: interleave_rows<2>(in, stride, count, out); break;
+    case 3: interleave_rows<3>(in, stride, count, out); break;
+    case 4: interleave_rows<4>(in, stride, count, out); break;
+    case 5: interleave_rows<5>(in, stride, count, out); break;
+    default:
+      for (int32_t k = 0; k < rows; ++k) {
+        for (int32_t x = 0; x < count; ++x) out[int64_t{rows} * x + k] = in[k * stride + x];
+      }
+  }
+  for (int32_t k = 0; k < width - count * rows; ++k) out[int64_t{rows} * count + k] = in[k * stride + count];
+}
+
+NQ_TARGET void interleave(const Interleaved& r, int16_t* out) {
+  interleave_any(r.first, r.stride, r.rows, r.width, out);
+}
+
+// Input columns that upsample_row and sample_row take at a time.
+constexpr int32_t kRowPart = 256;
+
+// Outputs of one phase for `count` input columns; w[x] and w[x + 1] are the columns that output x lies between.
+NQ_TARGET void enlarge_phase(const int32_t* __restrict w, int32_t count, int32_t weight, int16_t* __restrict out) {
+  for (int32_t x = 0; x < count; ++x) {
+    out[x] = static_cast<int16_t>(nq_interpolated(nq_between(w[x], w[x + 1], weight)));
   }
 }
 
 NQ_TARGET void upsample_row(const UpsampleRow& u, int16_t* out) {
-  int32_t blended[kUpsampleTile + 2];
+  int32_t blended[kRowPart + 2];
+  int16_t phases[kNqMostRatio * kRowPart];
   int32_t* const v = blended + 1;
-  for (int32_t left = 0; left < u.in_width; left += kUpsampleTile) {
-    const int32_t count = u.in_width - left < kUpsampleTile ? u.in_width - left : kUpsampleTile;
+  for (int32_t left = 0; left < u.in_width; left += kRowPart) {
+    const int32_t count = u.in_width - left < kRowPart ? u.in_width - left : kRowPart;
+    const int64_t room = u.out_width - int64_t{left} * u.ratio;  // outputs from here to the end of the cropped row
+    if (room <= 0) return;
     const int16_t* const a = u.first + left;
     const int16_t* const b = u.second + left;
     for (int32_t x = 0; x < count; ++x) v[x] = nq_between(a[x], b[x], u.weight);
     const int32_t before = left > 0 ? -1 : 0, after = left + count < u.in_width ? count : count - 1;
     v[-1] = nq_between(a[before], b[before], u.weight);
     v[count] = nq_between(a[after], b[after], u.weight);
-    int16_t* const target = out + int64_t{left} * u.ratio;
-    const int64_t room = u.out_width - int64_t{left} * u.ratio;  // outputs from here to the end of the cropped row
-    int32_t done = 0;
-    if (u.ratio == 2) {
-      done = room < 2 * count ? static_cast<int32_t>(room < 0 ? 0 : room / 2) : count;
-      enlarge_twice(v, done, u.phases[0], u.phases[1], target);
-    }
     for (int32_t phase = 0; phase < u.ratio; ++phase) {
-      const int32_t* const w = v + u.phases[phase].first;
-      const int32_t weight = u.phases[phase].second;
-      for (int32_t x = done; x < count && int64_t{x} * u.ratio + phase < room; ++x) {
-        target[int64_t{x} * u.ratio + phase] = static_cast<int16_t>(nq_interpolated(nq_between(w[x], w[x + 1], weight)));
-      }
+      enlarge_phase(v + u.phases[phase].first, count, u.phases[phase].second, phases + phase * kRowPart);
     }
+    const int32_t width = static_cast<int32_t>(room < int64_t{count} * u.ratio ? room : int64_t{count} * u.ratio);
+    interleave_any(phases, kRowPart, u.ratio, width, out + int64_t{left} * u.ratio);
   }
 }
 
-// The last pass of a norm, with R in as many bits as it needs.
-template <typename Int>
-NQ_TARGET void scale_deviations(const NormLayer& n, int64_t first, int32_t count, const int32_t* mean,
-                                const Int* reciprocal, int16_t* out) {
-  const int32_t frac = n.frac, low = n.low, high = n.high;
-  for (int32_t c = 0; c < n.channels; ++c) {
-    const int16_t* __restrict in = n.in + c * n.area + first;
-    int16_t* __restrict target = out + c * n.area + first;
-    for (int32_t x = 0; x < count; ++x) {
-      const int64_t scaled = int64_t{nq_deviation(in[x], mean[x])} * reciprocal[x];
-      target[x] = static_cast<int16_t>(nq_normalize(scaled, frac, low, high));
+template <typename Sample>
+NQ_TARGET void to_samples(const int16_t* __restrict in, int32_t count, int32_t frac, int32_t depth,
+                          Sample* __restrict out) {
+  for (int32_t x = 0; x < count; ++x) out[x] = static_cast<Sample>(nq_sample(in[x], frac, depth));
+}
+
+template <typename Sample>
+NQ_TARGET void sample_row_as(const Interleaved& r, int32_t frac, int32_t depth, Sample* out) {
+  Sample samples[kNqMostRatio * kRowPart];
+  for (int32_t done = 0; done < r.width;) {
+    const int32_t left = r.width - done;
+    const int32_t width = left < r.rows * kRowPart ? left : r.rows * kRowPart;
+    for (int32_t k = 0; k < r.rows && k < width; ++k) {
+      const int32_t count = (width - k + r.rows - 1) / r.rows;
+      to_samples(r.first + k * r.stride + done / r.rows, count, frac, depth, samples + k * kRowPart);
     }
+    interleave_any(samples, kRowPart, r.rows, width, out + done);
+    done += width;
   }
 }
 
-NQ_TARGET void norm_positions(const NormLayer& n, int64_t first, int32_t count, int16_t* out) {
-  int32_t mean[kNormTile] = {}, narrow[kNormTile];
-  int64_t squares[kNormTile] = {}, reciprocal[kNormTile];
-  for (int32_t c = 0; c < n.channels; ++c) {
-    const int16_t* const in = n.in + c * n.area + first;
-    for (int32_t x = 0; x < count; ++x) mean[x] += in[x];
-  }
-  for (int32_t x = 0; x < count; ++x) mean[x] = nq_mean(mean[x], n.channels);
-  for (int32_t c = 0; c < n.channels; ++c) {
-    const int16_t* const in = n.in + c * n.area + first;
-    for (int32_t x = 0; x < count; ++x) {
-      const int32_t d = nq_deviation(in[x], mean[x]);
-      squares[x] += int64_t{d} * d;
-    }
-  }
-  int64_t largest = 0;
-  for (int32_t x = 0; x < count; ++x) {
-    reciprocal[x] = nq_reciprocal(squares[x], n.channels);
-    largest = reciprocal[x] > largest ? reciprocal[x] : largest;
-    narrow[x] = static_cast<int32_t>(reciprocal[x]);
-  }
-  // Only positions whose channels hardly differ need more than 31 bits.
-  if (largest <= INT32_MAX) {
-    scale_deviations(n, first, count, mean, narrow, out);
-  } else {
-    scale_deviations(n, first, count, mean, reciprocal, out);
-  }
+NQ_TARGET void sample_row(const Interleaved& r, int32_t frac, int32_t depth, void* out) {
+  if (depth == 8) return sample_row_as(r, frac, depth, static_cast<uint8_t*>(out));
+  sample_row_as(r, frac, depth, static_cast<uint16_t*>(out));
 }
 
-constexpr MapKernels kMapKernels = {blend, reformat, add, mul, upsample_row, norm_positions};
+constexpr MapKernels kMapKernels = {blend, reformat, add, mul, upsample_row, norm_positions, interleave, sample_row};
 
 }  // namespace
 }  // namespace nq

@@ -1,12 +1,11 @@
 // Operations other than convolutions on the CPU: their kernels, compiled once for each instruction set as those are
-// (synthesis_conv.h), and the runner of those without tensors.
+// (synthesis_conv.h).
 #ifndef NQ_SYNTHESIS_MAPS_H
 #define NQ_SYNTHESIS_MAPS_H
 
 #include <cstdint>
 
-#include "nq_synthesis_plan.h"
-#include "nq_thread_pool.h"
+#include "nq_math.h"
 
 namespace nq {
 
@@ -20,16 +19,25 @@ struct UpsampleRow {
   NqPhase phases[kNqMostRatio];  // of columns
 };
 
-// A norm of a map (formats/nq.md 6.12).
+// A norm of positions that follow one another in each channel (formats/nq.md 6.12).
 struct NormLayer {
   const int16_t* in;
-  int64_t area;
+  int16_t* out;
+  int64_t in_stride, out_stride;  // from channel to channel
   int32_t channels, frac;
   int32_t low, high;
 };
 
 // Most positions that norm_positions takes at a time.
-constexpr int32_t kNormTile = 64;
+constexpr int32_t kNormTile = 128;
+
+// Rows of several channels that become one row, value by value in turn: `rows` of them, `stride` apart.
+struct Interleaved {
+  const int16_t* first;
+  int64_t stride;
+  int32_t rows;
+  int32_t width;  // of the row that they become
+};
 
 // The kernels of one instruction set; inputs and outputs never overlap.
 struct MapKernels {
@@ -39,18 +47,18 @@ struct MapKernels {
   void (*add)(const int16_t* a, const int16_t* b, int64_t count, const NqPair&, int16_t* out);
   void (*mul)(const int16_t* a, const int16_t* b, int64_t count, const NqPair&, int16_t* out);
   void (*upsample_row)(const UpsampleRow&, int16_t* out);
-  // All channels of positions `first` to first + count - 1; `out` is the whole map.
-  void (*norm_positions)(const NormLayer&, int64_t first, int32_t count, int16_t* out);
+  void (*norm_positions)(const NormLayer&, int32_t count);
+  void (*interleave)(const Interleaved&, int16_t* out);
+  // Samples of a plane's row (formats/nq.md 6.6): of 8 bits at depth 8, else of 16.
+  void (*sample_row)(const Interleaved&, int32_t frac, int32_t depth, void* out);
 };
 
 const MapKernels& scalar_map_kernels();
 #if defined(__x86_64__)
 const MapKernels& avx2_map_kernels();
 const MapKernels& avx512_map_kernels();
+const MapKernels& vnni_map_kernels();
 #endif
-
-// Runs any operation without tensors but planes, for frame t; `sine` is the table of 6.7.
-void run_map(const MapStep& step, int64_t t, const int32_t* sine, const MapKernels& kernels, ThreadPool& pool);
 
 }  // namespace nq
 

@@ -170,7 +170,8 @@ def create_status(flat: FlatProgram) -> int:
     """What libnq says to a descriptor; it makes nothing of a bad one."""
     library, handle = load_libnq(), ctypes.c_void_p()
     assert library is not None
-    status = int(library.nq_synth_create(ctypes.byref(flat.descriptor), 1, 0, ctypes.byref(handle)))
+    how = native.options("scalar")
+    status = int(library.nq_synth_create(ctypes.byref(flat.descriptor), ctypes.byref(how), ctypes.byref(handle)))
     assert (status == OK) == bool(handle.value)
     library.nq_synth_destroy(handle)
     return status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import enum
 import weakref
 from collections.abc import Sequence
 from types import TracebackType
@@ -16,7 +17,7 @@ from nqcodec.network import IntegerNetwork
 from nqcodec.synthesis.descriptors import FlatProgram, check_status, empty_frame, plane_arguments
 from nqcodec.video import Frame, Video
 
-CPU_LEVELS = ("scalar", "avx2", "avx512")
+CPU_LEVELS = ("scalar", "avx2", "avx512", "vnni")
 """Instruction sets with kernels of their own, in the order of `nq_cpu_level`."""
 
 
@@ -24,6 +25,32 @@ def cpu_levels() -> tuple[str, ...]:
     """The levels that this CPU runs, the best last; empty without libnq."""
     library = load_libnq()
     return () if library is None else CPU_LEVELS[: int(library.nq_cpu_level()) + 1]
+
+
+LOW_MEMORY_BANDS = 8
+"""Bands of rows that a frame is cut into to save memory: maps are about an eighth as large, work a third more."""
+
+
+class OptionFlag(enum.IntFlag):
+    """NqOptionFlag."""
+
+    UNFUSED = 1
+    GUARDED = 2
+
+
+class Options(ctypes.Structure):
+    """NqOptions."""
+
+    _fields_ = tuple((name, ctypes.c_int32) for name in ("threads", "level", "bands", "flags"))
+
+
+def options(cpu: str | None, threads: int = 1, bands: int = 1, flags: OptionFlag = OptionFlag(0)) -> Options:
+    """The structure for one of `CPU_LEVELS`, or the best for None; raises UnsupportedError for one not here."""
+    present = cpu_levels()
+    level = cpu or present[-1]
+    if level not in present:
+        raise UnsupportedError(f"CPU level {level!r} is not one of this machine's: {', '.join(present)}")
+    return Options(threads, CPU_LEVELS.index(level), bands, int(flags))
 
 
 class NativeSynthesizer:
@@ -35,6 +62,8 @@ class NativeSynthesizer:
         frames: T of formats/nq.md 6.2, the frames of the segment.
         threads: CPU threads, the caller's included.
         cpu: one of `CPU_LEVELS`; None takes the best that the CPU has.
+        bands: how many bands of rows a frame is cut into: less memory for more work.
+        flags: how it is run, for tests.
 
     Raises:
         UnsupportedError: no libnq, or a level that it or the CPU does not know.
@@ -42,19 +71,26 @@ class NativeSynthesizer:
         MemoryError: memory or threads that the system refuses.
     """
 
-    def __init__(self, network: IntegerNetwork, video: Video, frames: int, threads: int = 1, *, cpu: str | None = None):
+    def __init__(
+        self,
+        network: IntegerNetwork,
+        video: Video,
+        frames: int,
+        threads: int = 1,
+        *,
+        cpu: str | None = None,
+        bands: int = 1,
+        flags: OptionFlag = OptionFlag(0),
+    ):
         library = load_libnq()
         if library is None:
             raise UnsupportedError(f"backend native: {why_absent('libnq')}")
-        present = cpu_levels()
-        level = cpu or present[-1]
-        if level not in present:
-            raise UnsupportedError(f"CPU level {level!r} is not one of this machine's: {', '.join(present)}")
-        self._library, self._video = library, video
+        how = options(cpu, threads, bands, flags)
+        self._library, self._video, self._operations = library, video, len(network.program.operations)
         flat = FlatProgram(network, video, frames)
         self._handle = ctypes.c_void_p()
         status = library.nq_synth_create(
-            ctypes.byref(flat.descriptor), threads, CPU_LEVELS.index(level), ctypes.byref(self._handle)
+            ctypes.byref(flat.descriptor), ctypes.byref(how), ctypes.byref(self._handle)
         )
         check_status(status, "backend native")
         self._release = weakref.finalize(self, library.nq_synth_destroy, self._handle)
@@ -72,6 +108,19 @@ class NativeSynthesizer:
         pointers, strides = plane_arguments(planes, self._video)
         status = self._library.nq_synth_frame(self._handle, ctypes.c_int64(t), pointers, strides)
         check_status(status, f"backend native, frame {t}")
+
+    def seconds(self) -> npt.NDArray[np.float64]:
+        """Seconds spent in each operation so far, float64 [operations]; those of all threads added up."""
+        values = np.zeros(self._operations)
+        if self._release.alive:
+            self._library.nq_synth_seconds(self._handle, ctypes.c_void_p(values.ctypes.data))
+        return values
+
+    @property
+    def planned_bytes(self) -> int:
+        """Bytes of maps, scratch and tensors that the library holds for it."""
+        self._library.nq_synth_bytes.restype = ctypes.c_int64
+        return int(self._library.nq_synth_bytes(self._handle)) if self._release.alive else 0
 
     def close(self) -> None:
         """Free the library's memory and threads; may be called again."""
