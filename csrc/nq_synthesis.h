@@ -86,13 +86,13 @@ NQ_API void nq_synth_seconds(void* handle, double* by_operation);
 // Bytes of maps, scratch and tensors that it holds.
 NQ_API int64_t nq_synth_bytes(void* handle);
 
+// Runs `rounds` rounds of dot products on registers alone on each thread; returns the multiply-accumulates that all did.
+NQ_API int64_t nq_synth_peak(void* handle, int64_t rounds);
+
 // One operation of a program alone, for tests: from its inputs' maps [C, H, W] to its own, or for planes to `planes`.
 NQ_API int32_t nq_run_operation(const NqProgram* program, const NqOptions* options, int32_t index, int64_t t,
                                 const int16_t* const* inputs, int16_t* out, void* const* planes,
                                 const int64_t* strides);
-
-// Multiply-accumulates done by `rounds` rounds of a level's dot products on registers alone; the caller takes the time.
-NQ_API int64_t nq_peak(int32_t level, int64_t rounds);
 
 NQ_API void nq_synth_destroy(void* handle);
 

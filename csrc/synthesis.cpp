@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <new>
+#include <numeric>
 #include <system_error>
 #include <vector>
 
@@ -79,6 +80,12 @@ class Synthesizer {
   }
 
   int64_t bytes() const { return bytes_; }
+
+  int64_t peak(int64_t rounds) {
+    std::vector<int64_t> macs(threads_);
+    pool_.run(threads_, [&](int64_t item, int32_t) { macs[item] = kernels_.conv.peak(rounds); });
+    return std::accumulate(macs.begin(), macs.end(), int64_t{0});
+  }
 
  private:
   void copy_tables() {
@@ -273,6 +280,4 @@ int32_t nq_run_operation(const NqProgram* program, const NqOptions* options, int
   return nq::guarded([&] { nq::run_operation(*program, *options, index, inputs, out, {t, planes, strides}); });
 }
 
-int64_t nq_peak(int32_t level, int64_t rounds) {
-  return level < 0 || level > nq_cpu_level() ? 0 : nq::kernels_of(level).conv.peak(rounds);
-}
+int64_t nq_synth_peak(void* handle, int64_t rounds) { return static_cast<nq::Synthesizer*>(handle)->peak(rounds); }

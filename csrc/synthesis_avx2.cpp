@@ -32,6 +32,7 @@ NQ_TARGET inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) {
 }
 NQ_TARGET inline void vec_dot_all(Vec* sums, Vec x, Vec w) {
   Vec product;
+#pragma GCC unroll 16
   for (int32_t i = 0; i < kTiles; ++i) {
     __asm__ volatile("vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0" : "+x"(sums[i]), "=&x"(product) : "x"(x), "x"(w));
   }

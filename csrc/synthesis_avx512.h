@@ -30,6 +30,7 @@ NQ_TARGET inline Vec vec_widen(const int16_t* p) {
 }
 NQ_TARGET inline void vec_dot_all(Vec* sums, Vec x, Vec w) {
   Vec product;
+#pragma GCC unroll 16
   for (int32_t i = 0; i < kTiles; ++i) {
     __asm__ volatile(NQ_DOT : "+v"(sums[i]), "=&v"(product) : "v"(x), "v"(w));
   }

@@ -212,12 +212,14 @@ NQ_TARGET void pack_pairs(const int16_t* __restrict first, const int16_t* __rest
 
 NQ_TARGET int64_t peak(int64_t rounds) {
   Vec sum[kTiles];
+#pragma GCC unroll 16
   for (int i = 0; i < kTiles; ++i) sum[i] = vec_set(i);
   const Vec x = vec_set(0x00030005), w = vec_set(0x00010002);
   for (int64_t round = 0; round < rounds; ++round) vec_dot_all(sum, x, w);
   alignas(64) int32_t lanes[kLanes];
   int64_t macs = rounds * kTiles * 2 * kLanes;
   // The sums reach the result, so that they are computed; it does not change by them.
+#pragma GCC unroll 16
   for (int i = 0; i < kTiles; ++i) {
     vec_store(lanes, sum[i]);
     macs += lanes[0] == INT32_MIN;

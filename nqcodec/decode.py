@@ -8,8 +8,9 @@ from pathlib import Path
 
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.errors import HashError, UsageError
+from nqcodec.network import IntegerNetwork
 from nqcodec.program import Limits
-from nqcodec.synthesis.backends import Synthesizer, open_synthesizer
+from nqcodec.synthesis.backends import Synthesizer, default_threads, open_synthesizer
 from nqcodec.video import Frame, frame_bytes
 
 
@@ -27,6 +28,7 @@ class Decoder:
         threads: for entropy decoding and synthesis; None takes all cores.
         limits: what the file may ask for.
         verify: compare with the hashes in the file: frames with theirs, whole segments with theirs.
+        low_memory: cut frames into bands: maps of a fraction of the memory, for more work (backend native).
     """
 
     def __init__(
@@ -37,9 +39,10 @@ class Decoder:
         threads: int | None = None,
         limits: Limits | None = None,
         verify: bool = True,
+        low_memory: bool = False,
     ):
         self.file, self.backend, self.threads = file, backend, threads
-        self.limits, self.verify = limits or Limits(), verify
+        self.limits, self.verify, self.low_memory = limits or Limits(), verify, low_memory
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Frames start..stop-1 in order, each decoded when asked for.
@@ -61,10 +64,14 @@ class Decoder:
 
     def open_segment(self, number: int) -> tuple[Synthesizer, bytes]:
         """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for any of its frames."""
-        segment = self.file.segment(number, self.limits, self.threads or 1)
+        segment = self.file.segment(number, self.limits, self.threads or default_threads())
+        return self.open_network(number, segment.network), segment.md5
+
+    def open_network(self, number: int, network: IntegerNetwork) -> Synthesizer:
+        """A synthesizer for a segment's network."""
         frames = self.file.index[number].frames
         video = self.file.video.with_frames(frames)
-        return open_synthesizer(segment.network, video, frames, self.backend, self.threads), segment.md5
+        return open_synthesizer(network, video, frames, self.backend, self.threads, low_memory=self.low_memory)
 
     def _segment_frames(self, number: int, first: int, begin: int, end: int) -> Iterator[Frame]:
         digest, whole = plane_md5(), begin == 0 and end == self.file.index[number].frames

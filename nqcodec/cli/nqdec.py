@@ -37,9 +37,10 @@ from nqcodec.video import frame_bytes
 )
 @click.option("--no-verify", is_flag=True, help="Do not compare with the hashes in the file.")
 @click.option("--info", is_flag=True, help="Describe the file without decoding it.")
-@click.option("--bench", is_flag=True, help="Decode to memory and print frames per second by stage.")
+@click.option("--bench", is_flag=True, help="Time every stage, file to memory and file to .yuv; print memory.")
 @click.option("--backend", type=click.Choice(["reference", "native", "cuda"]), help="Default: the best present.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
+@click.option("--low-memory", is_flag=True, help="Cut large frames into bands: less memory, more time.")
 @click.option("--raw", is_flag=True, help="With -o -: raw planes instead of y4m.")
 @click.option("--codec", metavar="NAME", help="FFmpeg encoder for .mp4/.mkv output, e.g. libx264, ffv1.")
 @click.option(
@@ -82,7 +83,11 @@ def show_bench(file: NqFile, options: dict[str, Any]) -> None:
     from nqcodec.bench import bench_decode, bench_lines
 
     result = bench_decode(
-        file, options["backend"], options["threads"], parse_frames(options["frames"], file.video.frames)
+        file,
+        options["backend"],
+        options["threads"],
+        parse_frames(options["frames"], file.video.frames),
+        low_memory=options["low_memory"],
     )
     click.echo(json.dumps(result) if options["as_json"] else "\n".join(bench_lines(result)))
 
@@ -93,7 +98,13 @@ def run(file: NqFile, options: dict[str, Any]) -> None:
     expected = read_expected(options["verify"])
     if options["output"] == "-" and (options["md5"] or options["as_json"]):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
-    decoder = Decoder(file, backend=options["backend"], threads=options["threads"], verify=not options["no_verify"])
+    decoder = Decoder(
+        file,
+        backend=options["backend"],
+        threads=options["threads"],
+        verify=not options["no_verify"],
+        low_memory=options["low_memory"],
+    )
     digest, begin = plane_md5(), time.perf_counter()
     with progress_bar(stop - start, "decoding", "frame", options["quiet"]) as bar:
         write_frames(decoder, start, stop, options, expected, digest, bar)

@@ -15,6 +15,7 @@ from nqcodec.cli.backbones import backbones
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
 from nqcodec.cli.sensitivity import sensitivity
+from nqcodec.cli.speed import bench_decoding, bench_kernels
 from nqcodec.program import Limits
 
 
@@ -40,7 +41,7 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
 class Bench(click.Command):
     """A command of words, the first of which may instead name a benchmark with options of its own."""
 
-    own: Mapping[str, click.Command] = {"backbones": backbones}
+    own: Mapping[str, click.Command] = {"backbones": backbones, "decode": bench_decoding, "kernels": bench_kernels}
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -76,7 +77,8 @@ def bench(
     coding saves on a file) takes a second; options (each option of
     a float fit of --clip against the default) takes a few; quantise (allocations and quantizers on one fit of it) and
     ablation (what each ingredient is worth against NeuroQuant's method) take many. `nqtool bench backbones` compares
-    backbones at equal time, and has options of its own: see its --help.
+    backbones at equal time, `bench decode` decoding with torch's, `bench kernels` checks and times every kernel; named
+    first, these have options of their own: see their --help.
     """
     from nqcodec.bench import machine
 
@@ -102,9 +104,9 @@ def _coder(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
 
 def _decode(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
     if path is None:
-        from nqcodec.synthesis.bench import run
+        from nqcodec.speed.decode import Rounds, run
 
-        return run(threads=threads)
+        return run(how=Rounds(threads))
     from nqcodec.bench import bench_decode
 
     file = read_file(path)

@@ -2,7 +2,7 @@
 
 Environment, read here and nowhere else:
     NQCODEC_BACKEND   cuda, native or reference
-    NQCODEC_CPU       scalar, avx2 or avx512: the native backend's instruction set
+    NQCODEC_CPU       scalar, avx2, avx512 or vnni: the native backend's instruction set
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nqcodec._native import why_absent
 from nqcodec.errors import UnsupportedError
 from nqcodec.network import IntegerNetwork
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
-from nqcodec.synthesis.native import NativeSynthesizer
+from nqcodec.synthesis.native import LOW_MEMORY_BANDS, NativeSynthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 from nqcodec.video import Frame, Video
 
@@ -73,7 +73,13 @@ def default_threads() -> int:
 
 
 def open_synthesizer(
-    network: IntegerNetwork, video: Video, frames: int, backend: str | None = None, threads: int | None = None
+    network: IntegerNetwork,
+    video: Video,
+    frames: int,
+    backend: str | None = None,
+    threads: int | None = None,
+    *,
+    low_memory: bool = False,
 ) -> Synthesizer:
     """A synthesizer for a segment of `frames` frames by the chosen backend.
 
@@ -83,6 +89,7 @@ def open_synthesizer(
         frames: T of formats/nq.md 6.2.
         backend: one of `BACKENDS`, or None as `choose` says.
         threads: CPU threads; None takes all.
+        low_memory: cut frames into bands of rows; of the native backend alone, others take no notice.
 
     Raises:
         UnsupportedError: a backend or CPU level that is not here.
@@ -93,5 +100,6 @@ def open_synthesizer(
     if chosen == "cuda":
         return CudaSynthesizer(network, video, frames, count)
     if chosen == "native":
-        return NativeSynthesizer(network, video, frames, count, cpu=os.environ.get("NQCODEC_CPU") or None)
+        bands = LOW_MEMORY_BANDS if low_memory else 1
+        return NativeSynthesizer(network, video, frames, count, cpu=os.environ.get("NQCODEC_CPU") or None, bands=bands)
     return ReferenceSynthesizer(network, video, frames, count)

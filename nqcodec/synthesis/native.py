@@ -44,13 +44,13 @@ class Options(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_int32) for name in ("threads", "level", "bands", "flags"))
 
 
-def options(cpu: str | None, threads: int = 1, bands: int = 1, flags: OptionFlag = OptionFlag(0)) -> Options:
+def options(cpu: str | None, threads: int = 1, bands: int = 1, flags: int = 0) -> Options:
     """The structure for one of `CPU_LEVELS`, or the best for None; raises UnsupportedError for one not here."""
     present = cpu_levels()
     level = cpu or present[-1]
     if level not in present:
         raise UnsupportedError(f"CPU level {level!r} is not one of this machine's: {', '.join(present)}")
-    return Options(threads, CPU_LEVELS.index(level), bands, int(flags))
+    return Options(threads, CPU_LEVELS.index(level), bands, flags)
 
 
 class NativeSynthesizer:
@@ -80,7 +80,7 @@ class NativeSynthesizer:
         *,
         cpu: str | None = None,
         bands: int = 1,
-        flags: OptionFlag = OptionFlag(0),
+        flags: int = 0,
     ):
         library = load_libnq()
         if library is None:
@@ -89,9 +89,7 @@ class NativeSynthesizer:
         self._library, self._video, self._operations = library, video, len(network.program.operations)
         flat = FlatProgram(network, video, frames)
         self._handle = ctypes.c_void_p()
-        status = library.nq_synth_create(
-            ctypes.byref(flat.descriptor), ctypes.byref(how), ctypes.byref(self._handle)
-        )
+        status = library.nq_synth_create(ctypes.byref(flat.descriptor), ctypes.byref(how), ctypes.byref(self._handle))
         check_status(status, "backend native")
         self._release = weakref.finalize(self, library.nq_synth_destroy, self._handle)
 
@@ -121,6 +119,11 @@ class NativeSynthesizer:
         """Bytes of maps, scratch and tensors that the library holds for it."""
         self._library.nq_synth_bytes.restype = ctypes.c_int64
         return int(self._library.nq_synth_bytes(self._handle)) if self._release.alive else 0
+
+    def peak(self, rounds: int) -> int:
+        """Multiply-accumulates done by `rounds` rounds of dot products on registers alone on every thread."""
+        self._library.nq_synth_peak.restype = ctypes.c_int64
+        return int(self._library.nq_synth_peak(self._handle, ctypes.c_int64(rounds)))
 
     def close(self) -> None:
         """Free the library's memory and threads; may be called again."""
