@@ -53,11 +53,12 @@ inline Vec vec_widen(const int16_t* p) {
   return v;
 }
 
+// Written so that compilers see pairs of int16 that are multiplied and added.
 inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) {
-  const Halves a = halves(pairs), w = halves(weights);
-  for (int32_t l = 0; l < kLanes; ++l) {
-    sum.lane[l] += a.half[2 * l] * w.half[2 * l] + a.half[2 * l + 1] * w.half[2 * l + 1];
-  }
+  int16_t a[2 * kLanes], w[2 * kLanes];
+  std::memcpy(a, pairs.lane, sizeof a);
+  std::memcpy(w, weights.lane, sizeof w);
+  for (int32_t l = 0; l < kLanes; ++l) sum.lane[l] += a[2 * l] * w[2 * l] + a[2 * l + 1] * w[2 * l + 1];
   return sum;
 }
 

@@ -30,7 +30,6 @@ from nqcodec.operations import (
 )
 from nqcodec.program import Program
 from nqcodec.synthesis import backends, cuda, native
-from nqcodec.synthesis.bench import measure
 from nqcodec.synthesis.descriptors import (
     BAD_LEVEL,
     BAD_PROGRAM,
@@ -264,13 +263,6 @@ def test_synthesis_imports_nothing_heavy() -> None:
         "sys.exit(' '.join({'torch', 'torchac', 'av', 'imageio'} & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_benchmark_measures_every_backend_present() -> None:
-    video = Video(9, 5, 16)
-    result = measure(random_network(np.random.default_rng(1), video), video, 1, 0.0)
-    assert {name.split()[0] for name in result} == {name for name, reason in backends.available().items() if not reason}
-    assert all(figures["fps"] > 0 for figures in result.values())
 
 
 def test_reference_and_protocol_agree(network: IntegerNetwork) -> None:

@@ -7,6 +7,7 @@ in any order, and float64 holds integers to 2^53.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 
 import numpy as np
@@ -182,13 +183,14 @@ class ReferenceSynthesizer:
             if isinstance(op, Planes):
                 _, frac = self._network.map_format(index)
                 return run_planes(maps[op.inputs[0]], op.ratio, frac, self._video)
-            maps[index] = self._map(index, maps, t)
+            maps[index] = self.map(index, maps, t)
             for i in set(op.inputs):
                 if self._last_reader[i] == index:
                     del maps[i]
         raise AssertionError("a checked program ends in planes")
 
-    def _map(self, index: int, maps: dict[int, Int16], t: int) -> Int16:
+    def map(self, index: int, maps: Mapping[int, Int16], t: int) -> Int16:
+        """The map of operation `index`, not planes, for frame t from the `maps` of its inputs by index."""
         op, layer, factors = self._network.program.operations[index], self._network.layers[index], self._factors[index]
         inputs = [maps[i] for i in op.inputs]
         if isinstance(op, Grid) and factors is not None:

@@ -1,0 +1,113 @@
+"""The benchmarks of decoding: what they measure is there, and of the right kind."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from random_networks import random_network
+
+from nqcodec.affinity import pinned_threads
+from nqcodec.bench import bench_decode, bench_lines
+from nqcodec.bitstream.file import read_file
+from nqcodec.cli.nqdec import main as nqdec
+from nqcodec.cli.nqtool import main as nqtool
+from nqcodec.network import validate
+from nqcodec.program import Limits
+from nqcodec.speed.cases import CASES, random_integers
+from nqcodec.speed.decode import Rounds, compare
+from nqcodec.synthesis.meter import Meter, dense_macs
+from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
+from nqcodec.video import Video
+
+needs_libnq = pytest.mark.skipif(not cpu_levels(), reason="libnq is not built")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cases_are_legal_and_as_published(name: str) -> None:
+    case = CASES[name]()
+    case.program.check_limits(case.video, Limits())
+    if name == "hnerv-0.75m":
+        assert not any(each is None for each in [validate(random_integers(case.program))])
+
+
+@needs_libnq
+def test_maps_of_a_case_neither_vanish_nor_saturate() -> None:
+    case = CASES["hnerv-0.75m"]()
+    with NativeSynthesizer(random_integers(case.program), case.video, 4) as synthesizer:
+        frame = synthesizer.frame(1)
+    assert all(5 < plane.std() < 100 for plane in frame)
+
+
+@needs_libnq
+def test_shares_are_of_what_the_machine_was_measured_to_do() -> None:
+    video = Video(64, 48, 4)
+    network = random_network(np.random.default_rng(3), video)
+    with NativeSynthesizer(network, video, 4) as synthesizer:
+        meter = Meter(synthesizer, network.program, 1)
+        for t in range(4):
+            meter.frame(t)
+        figures = meter.figures()
+        assert figures["planned_bytes"] == synthesizer.planned_bytes > 0
+    assert figures["frame_ms"]["runs"] == 4
+    assert 0 < figures["peak_gmac_per_s"] < 1e5
+    assert figures["dense_share_of_peak"] < 1.5
+    assert set(dense_macs(network.program)) <= set(range(len(network.program.operations)))
+
+
+def test_a_file_is_timed_by_stage(sample: Path) -> None:
+    result = bench_decode(read_file(sample), "native" if cpu_levels() else None, 1, (3, 6))
+    for stage in ("parse_ms", "entropy_ms", "setup_ms", "frame_ms", "colour_ms", "output_ms", "memory", "yuv"):
+        assert result[stage]["p10"] <= result[stage]["median"] <= result[stage]["p90"]
+    assert result["frame_ms"]["runs"] == 3
+    assert result["memory"]["fps"] == pytest.approx(3 / (result["memory"]["median"] / 1000))
+    assert result["peak_rss_bytes"] > 1e7
+    assert json.loads(json.dumps(result))["frames"] == 3
+    assert any("file to .yuv" in line for line in bench_lines(result))
+
+
+def test_the_reference_is_timed_too(sample: Path) -> None:
+    result = bench_decode(read_file(sample), "reference", 1, (0, 1))
+    assert "peak_gmac_per_s" not in result
+    assert result["frame_ms"]["runs"] == 1
+    assert any("fps of synthesis" in line for line in bench_lines(result))
+
+
+def test_nqdec_bench_writes_json(sample: Path) -> None:
+    done = CliRunner().invoke(nqdec, [str(sample), "--bench", "--frames", "0:2", "--json", "--low-memory"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["frames"] == 2
+
+
+@needs_libnq
+def test_rivals_are_run_in_turns() -> None:
+    video = Video(33, 17, 4)
+    network = random_network(np.random.default_rng(2), video)
+    figures = compare(network, video, 4, [("float32", False), ("bfloat16", False)], Rounds(1, 0.0, pinned=True))
+    for name in ("torch float32", "torch bfloat16"):
+        assert figures[name]["frame_ms"]["runs"] == figures["frame_ms"]["runs"] >= 3
+        assert figures[name]["ours_over_it"] > 0
+
+
+@needs_libnq
+def test_a_file_is_compared_with_torch(sample: Path) -> None:
+    done = CliRunner().invoke(
+        nqtool, ["bench", "decode", "--file", str(sample), "--seconds", "0", "--threads", "1", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    figures = json.loads(done.stdout)[str(sample)]
+    assert figures["file"]["memory_fps"] > 0
+    assert figures["torch float32"]["fps"] > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_pinned_threads_are_free_again() -> None:
+    before = os.sched_getaffinity(0)
+    with pinned_threads() as pinned:
+        assert pinned == (len(before) > 1)
+        assert len(os.sched_getaffinity(0)) == 1 or not pinned
+    assert os.sched_getaffinity(0) == before
