@@ -33,9 +33,11 @@ NQ_TARGET void activate(const int16_t* __restrict p, int32_t count, const Activa
       for (int32_t x = 0; x < count; ++x) out[x] = p[x] > 0 ? p[x] : int16_t{0};
       return;
     case ActivationTable::kValue:
+#pragma GCC unroll 16
       for (int32_t x = 0; x < count; ++x) out[x] = centre[p[x]];
       return;
     case ActivationTable::kHalfTanh:
+#pragma GCC unroll 16
       for (int32_t x = 0; x < count; ++x) out[x] = centre[nq_half_tanh_index(p[x])];
       return;
   }
@@ -48,10 +50,10 @@ NQ_TARGET void rescale_plainly(const ConvLayer& c, const Rescale& r, const int32
   }
 }
 
-// Values p of kOut channels by kVectors vectors of columns; `input` is the tile's top left packed pair.
+// Values p of kOut channels from `first` on by kVectors vectors of columns, `stride` values from channel to channel.
 template <int kOut, int kVectors>
 NQ_TARGET void dense_tile(const ConvLayer& c, const PackedRows& in, int64_t column, const int16_t* weights,
-                          int32_t first, int16_t* p) {
+                          int32_t first, int16_t* p, int64_t stride) {
   Vec sum[kOut][kVectors];
   for (int o = 0; o < kOut; ++o) {
     for (int v = 0; v < kVectors; ++v) sum[o][v] = vec_set(c.bias[first + o]);
@@ -73,7 +75,7 @@ NQ_TARGET void dense_tile(const ConvLayer& c, const PackedRows& in, int64_t colu
       }
     }
   }
-  for (int o = 0; o < kOut; ++o, p += kVectors * kLanes) {
+  for (int o = 0; o < kOut; ++o, p += stride) {
     const Rescale& r = c.rescale[first + o];
     if (c.narrows) {
       const Vec low = vec_set(r.acc_low), high = vec_set(r.acc_high), multiplier = vec_set(r.multiplier);
@@ -89,7 +91,7 @@ NQ_TARGET void dense_tile(const ConvLayer& c, const PackedRows& in, int64_t colu
   }
 }
 
-using DenseTile = void (*)(const ConvLayer&, const PackedRows&, int64_t, const int16_t*, int32_t, int16_t*);
+using DenseTile = void (*)(const ConvLayer&, const PackedRows&, int64_t, const int16_t*, int32_t, int16_t*, int64_t);
 
 // The widest tile for a number of channels: fewer channels take more columns, so that there are as many independent
 // sums, and an input vector is loaded for several of them.
@@ -124,8 +126,13 @@ NQ_TARGET void dense_row(const ConvLayer& c, const PackedRows& in, int32_t colum
     int32_t vectors = widest, halved = 0;
     for (; vectors > 1 && columns - x <= (vectors - 1) * kLanes; vectors /= 2) ++halved;
     tile = vectors * kLanes;
-    kTilesOf[halved][count - 1](c, in, x, weights, first, p);
+    const DenseTile run = kTilesOf[halved][count - 1];
     const int32_t valid = columns - x < tile ? columns - x : tile;
+    if (valid == tile && c.activation.kind == ActivationTable::kCopy) {
+      run(c, in, x, weights, first, out + x, stride);
+      continue;
+    }
+    run(c, in, x, weights, first, p, tile);
     for (int32_t o = 0; o < count; ++o) activate(p + o * tile, valid, c.activation, out + o * stride + x);
   }
 }

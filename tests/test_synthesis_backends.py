@@ -112,7 +112,7 @@ def test_the_environment_names_the_cpu_level(monkeypatch: pytest.MonkeyPatch, ne
     asked: list[str | None] = []
     real = NativeSynthesizer.__init__
 
-    def record(self: NativeSynthesizer, *args: object, cpu: str | None = None) -> None:
+    def record(self: NativeSynthesizer, *args: object, cpu: str | None = None, bands: int = 1) -> None:
         asked.append(cpu)
         real(self, *args, cpu=cpu)  # type: ignore[arg-type]
 
