@@ -23,7 +23,24 @@ namespace {
 
 static_assert(2 * kLanes <= kRowTile && kRowTile % kLanes == 0 && kBlock <= kMaxBlock, "packing pads for this tile");
 
-// The lookups stay scalar: two loads a value from a table in the nearest cache beat gathers.
+// Loads one by one from a table in the nearest cache beat gathers. Unrolled by hand: compilers count and compare for
+// each value otherwise.
+NQ_TARGET inline void look_up(const int16_t* __restrict p, int32_t count, const int16_t* __restrict centre,
+                              int16_t* __restrict out) {
+  int32_t x = 0;
+  for (; x + 8 <= count; x += 8, p += 8, out += 8) {
+    out[0] = centre[p[0]];
+    out[1] = centre[p[1]];
+    out[2] = centre[p[2]];
+    out[3] = centre[p[3]];
+    out[4] = centre[p[4]];
+    out[5] = centre[p[5]];
+    out[6] = centre[p[6]];
+    out[7] = centre[p[7]];
+  }
+  for (; x < count; ++x) *out++ = centre[*p++];
+}
+
 NQ_TARGET void activate(const int16_t* __restrict p, int32_t count, const ActivationTable& a,
                         int16_t* __restrict out) {
   const int16_t* const centre = a.centre;
@@ -32,12 +49,8 @@ NQ_TARGET void activate(const int16_t* __restrict p, int32_t count, const Activa
     case ActivationTable::kRelu:
       for (int32_t x = 0; x < count; ++x) out[x] = p[x] > 0 ? p[x] : int16_t{0};
       return;
-    case ActivationTable::kValue:
-#pragma GCC unroll 16
-      for (int32_t x = 0; x < count; ++x) out[x] = centre[p[x]];
-      return;
+    case ActivationTable::kValue: return look_up(p, count, centre, out);
     case ActivationTable::kHalfTanh:
-#pragma GCC unroll 16
       for (int32_t x = 0; x < count; ++x) out[x] = centre[nq_half_tanh_index(p[x])];
       return;
   }

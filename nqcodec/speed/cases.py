@@ -13,6 +13,7 @@ from math import log2
 import numpy as np
 
 from nqcodec.backbones import hinerv, hnerv, pyramid
+from nqcodec.entropy.bench import CONTEXT
 from nqcodec.network import IntegerNetwork, IntTensor, Layer
 from nqcodec.operations import Activation, Conv, Grid, Norm
 from nqcodec.program import Program
@@ -25,6 +26,9 @@ MAP_WIDTH, MAP_FRAC, NORM_FRAC, HEAD_FRAC = 14, 10, 11, 13
 """Formats as an encoder chooses them: maps of unit deviation, heads within half a unit."""
 
 WEIGHT_BITS, LATENT_BITS, BIAS_BITS = 8, 8, 12
+LATENT_SPREAD = 1.5
+"""Mean magnitude of a latent's integers: about 3 bits each."""
+
 UNIFORM_DEVIATION = 0.5 * 3**-0.5
 """Of a uniform variable, in units of its range."""
 
@@ -77,7 +81,7 @@ def random_integers(program: Program, seed: int = 0) -> IntegerNetwork:
             frac = HEAD_FRAC if index == head else NORM_FRAC if isinstance(op, Norm) else MAP_FRAC
             layer.width, layer.frac = MAP_WIDTH, frac
         if isinstance(op, Grid):
-            layer.tensors = {"latent": _uniform(rng, shapes["latent"], LATENT_BITS, 1.0)}
+            layer.tensors = {"latent": _latent(rng, shapes["latent"])}
         elif isinstance(op, Conv):
             fan_in = float(np.prod(shapes["weight"][1:]))
             gain = 1.0 if op.activation is Activation.NONE else GAIN
@@ -88,6 +92,13 @@ def random_integers(program: Program, seed: int = 0) -> IntegerNetwork:
                 "bias": _uniform(rng, shapes["bias"], BIAS_BITS, 0.1),
             }
     return IntegerNetwork(program, layers)
+
+
+def _latent(rng: np.random.Generator, shape: tuple[int, ...]) -> IntTensor:
+    """Integers as a fit for a rate leaves them: mostly small, and coded in context."""
+    values = np.rint(rng.laplace(0.0, LATENT_SPREAD, shape)).clip(-128, 127).astype(np.int32)
+    step = round(-8 * log2(LATENT_SPREAD * 2**0.5))
+    return IntTensor(values, LATENT_BITS, np.array([step], np.int32), context=CONTEXT)
 
 
 def _uniform(rng: np.random.Generator, shape: tuple[int, ...], bits: int, deviation: float) -> IntTensor:
