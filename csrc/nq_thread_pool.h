@@ -3,6 +3,7 @@
 #define NQ_THREAD_POOL_H
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -42,23 +43,33 @@ class ThreadPool {
       count_ = count;
       next_.store(0, std::memory_order_relaxed);
       busy_ = static_cast<int32_t>(threads_.size());
-      ++round_;
+      round_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
     work(task, count, 0);
+    spin_until([this] { return busy_.load(std::memory_order_acquire) == 0; });
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return busy_ == 0; });
   }
 
  private:
+  // Waits a little without sleeping: loops follow one another closely, and to wake a thread takes longer than many of
+  // them, above all in virtual machines. It yields, since the thread that it waits for may need this CPU.
+  template <typename Condition>
+  static void spin_until(const Condition& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
+    while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  }
+
   void work(const Task& task, int64_t count, int32_t worker) {
     for (int64_t item; (item = next_.fetch_add(1, std::memory_order_relaxed)) < count;) task(item, worker);
   }
 
   void serve(int32_t worker) {
     uint64_t seen = 0;
-    std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
+      spin_until([&] { return stopping_ || round_.load(std::memory_order_acquire) != seen; });
+      std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [&] { return stopping_ || round_ != seen; });
       if (stopping_) return;
       seen = round_;
@@ -68,6 +79,7 @@ class ThreadPool {
       work(*task, count, worker);
       lock.lock();
       if (--busy_ == 0) done_.notify_one();
+      lock.unlock();
     }
   }
 
@@ -86,9 +98,9 @@ class ThreadPool {
   std::atomic<int64_t> next_{0};
   const Task* task_ = nullptr;
   int64_t count_ = 0;
-  int32_t busy_ = 0;
-  uint64_t round_ = 0;
-  bool stopping_ = false;
+  std::atomic<int32_t> busy_{0};
+  std::atomic<uint64_t> round_{0};
+  std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
 };
 
