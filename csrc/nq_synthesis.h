@@ -61,7 +61,7 @@ struct NqProgram {
 // How a program is run on the CPU.
 struct NqOptions {
   int32_t threads;  // the caller counted
-  int32_t level;    // 0..nq_cpu_level()
+  int32_t level;    // 0..nq_synth_level()
   int32_t bands;    // of rows that a frame is cut into: less memory, more work; at least 1
   int32_t flags;    // NqOptionFlag
 };
@@ -71,8 +71,11 @@ enum NqOptionFlag : int32_t {
   kNqGuarded = 2,  // memory of maps and scratch between pages that no access survives
 };
 
-// The best instruction set of this CPU: 0 baseline, 1 AVX2, 2 AVX-512 (F, BW), 3 with VNNI.
+// The best instruction set of this CPU: 0 baseline, 1 AVX2, 2 AVX-512 (F, BW).
 NQ_API int32_t nq_cpu_level();
+
+// The same for synthesis, which has kernels for one more: 3 AVX-512 with VNNI.
+NQ_API int32_t nq_synth_level();
 
 // Copies everything it needs of `program`.
 NQ_API int32_t nq_synth_create(const NqProgram* program, const NqOptions* options, void** handle);
@@ -86,7 +89,7 @@ NQ_API void nq_synth_seconds(void* handle, double* by_operation);
 // Bytes of maps, scratch and tensors that it holds.
 NQ_API int64_t nq_synth_bytes(void* handle);
 
-// Runs `rounds` rounds of dot products on registers alone on each thread; returns the multiply-accumulates that all did.
+// Runs `rounds` rounds of dot products on registers alone on each thread; returns the multiply-accumulates of all.
 NQ_API int64_t nq_synth_peak(void* handle, int64_t rounds);
 
 // One operation of a program alone, for tests: from its inputs' maps [C, H, W] to its own, or for planes to `planes`.

@@ -99,7 +99,8 @@ inline bool is_valid_op(const NqProgram& program, int32_t index) {
     case kNqMul: return same_shape(op, in) && same_shape(op, program.ops[op.inputs[1]]);
     case kNqNorm: return same_shape(op, in) && op.channels <= kNqMostNormChannels;
     case kNqTile: return op.channels == in.channels;
-    case kNqPlanes: return same_shape(op, in) && op.ratio >= 1 && op.ratio <= kNqMostRatio && is_valid_planes(program, op);
+    case kNqPlanes:
+      return same_shape(op, in) && op.ratio >= 1 && op.ratio <= kNqMostRatio && is_valid_planes(program, op);
     default: return false;
   }
 }

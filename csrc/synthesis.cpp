@@ -207,7 +207,7 @@ class Synthesizer {
 
 int32_t check(const NqProgram& program, const NqOptions& options) {
   if (!is_valid_program(program) || options.threads < 1 || options.bands < 1) return kNqBadProgram;
-  return options.level < 0 || options.level > nq_cpu_level() ? kNqBadLevel : kNqOk;
+  return options.level < 0 || options.level > nq_synth_level() ? kNqBadLevel : kNqOk;
 }
 
 // Memory or threads that the system refuses become a status.
@@ -245,12 +245,17 @@ void run_operation(const NqProgram& program, const NqOptions& options, int32_t i
 int32_t nq_cpu_level() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
-    return __builtin_cpu_supports("avx512vnni") ? 3 : 2;
-  }
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return 2;
   if (__builtin_cpu_supports("avx2")) return 1;
 #endif
   return 0;
+}
+
+int32_t nq_synth_level() {
+#if defined(__x86_64__)
+  if (nq_cpu_level() == 2 && __builtin_cpu_supports("avx512vnni")) return 3;
+#endif
+  return nq_cpu_level();
 }
 
 int32_t nq_synth_create(const NqProgram* program, const NqOptions* options, void** handle) {

@@ -14,7 +14,8 @@ NQ_TARGET void blend(const int16_t* __restrict a, const int16_t* __restrict b, i
                      int16_t* __restrict out) {
   const NqBlend k = from;
   for (int64_t x = 0; x < count; ++x) {
-    out[x] = static_cast<int16_t>(nq_requantize(nq_blend(a[x], b[x], k.fraction), k.multiplier, k.shift, k.low, k.high));
+    const int32_t blended = nq_blend(a[x], b[x], k.fraction);
+    out[x] = static_cast<int16_t>(nq_requantize(blended, k.multiplier, k.shift, k.low, k.high));
   }
 }
 

@@ -1,4 +1,4 @@
-// Vectors of four int32 by the extension that GCC and clang share: what machines other than x86 run (NEON: one register).
+// Vectors of four int32 by the extension that GCC and clang share: what machines other than x86 run (NEON: a register).
 #include <cstdint>
 #include <cstring>
 

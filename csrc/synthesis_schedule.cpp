@@ -116,7 +116,9 @@ class Planner {
   }
 
   // True if a map must be whole: another group reads it, or its rows are not the group's.
-  bool is_kept(int32_t index) const { return op(index).code != kNqPlanes && (is_read_elsewhere_[index] || enlarges(op(index))); }
+  bool is_kept(int32_t index) const {
+    return op(index).code != kNqPlanes && (is_read_elsewhere_[index] || enlarges(op(index)));
+  }
 
   // The rows of each band, from the picture backwards.
   void find_rows(Schedule& schedule) {

@@ -229,8 +229,9 @@ void StepRunner::run_frequency(const Step& step, int64_t t, const Rows& out) con
   constexpr uint32_t kQuarterTurn = uint32_t{1} << 30;
   for (int32_t k = 0; k < op.channels / 2; ++k) {
     const uint32_t angle = step.phases[k] + static_cast<uint32_t>(t) * step.steps[k];
-    *out.at(2 * k, 0) = static_cast<int16_t>(nq_sine(angle, op.frac, low, high, program_.tables.sine));
-    *out.at(2 * k + 1, 0) = static_cast<int16_t>(nq_sine(angle + kQuarterTurn, op.frac, low, high, program_.tables.sine));
+    const int32_t* const sine = program_.tables.sine;
+    *out.at(2 * k, 0) = static_cast<int16_t>(nq_sine(angle, op.frac, low, high, sine));
+    *out.at(2 * k + 1, 0) = static_cast<int16_t>(nq_sine(angle + kQuarterTurn, op.frac, low, high, sine));
   }
 }
 

@@ -15,10 +15,10 @@ from nqcodec.cli.nqtool import main
 from nqcodec.speed.guarded import GuardedArray, guarded_copy
 from nqcodec.speed.kernel_cases import KERNELS, PLANES, kernel_case, widened
 from nqcodec.speed.kernels import Operation, check_case, check_kernels, expected_outputs
-from nqcodec.synthesis.native import NativeSynthesizer, OptionFlag, cpu_levels
+from nqcodec.synthesis.native import NativeSynthesizer, OptionFlag, synthesis_levels
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 
-pytestmark = pytest.mark.skipif(not cpu_levels(), reason="libnq is not built")
+pytestmark = pytest.mark.skipif(not synthesis_levels(), reason="libnq is not built")
 
 
 @pytest.mark.parametrize("name", [*KERNELS, PLANES])
@@ -26,8 +26,8 @@ def test_every_kernel_is_exact(name: str) -> None:
     rng = np.random.default_rng([5, *name.encode()])
     for _ in range(8):
         case = kernel_case(name, rng)
-        assert not check_case(case, cpu_levels())
-        assert not check_case(widened(case), cpu_levels())
+        assert not check_case(case, synthesis_levels())
+        assert not check_case(widened(case), synthesis_levels())
 
 
 def test_a_wrong_value_is_found() -> None:
@@ -83,7 +83,7 @@ def test_the_command_reports_and_times() -> None:
     assert done.exit_code == 0, done.output
     figures = json.loads(done.stdout)["norm"]
     assert figures["wrong"] == []
-    assert set(figures["ns_per_value"]) == set(cpu_levels())
+    assert set(figures["ns_per_value"]) == set(synthesis_levels())
 
 
 def test_the_command_fails_for_a_wrong_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

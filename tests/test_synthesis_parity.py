@@ -16,7 +16,7 @@ from nqcodec.network import Int32, IntegerNetwork, IntTensor, Layer, derive
 from nqcodec.operations import Activation, Conv, Grid, Operation, Planes
 from nqcodec.program import Program
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
-from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
+from nqcodec.synthesis.native import NativeSynthesizer, synthesis_levels
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 from nqcodec.video import Chroma, Frame, Video
 
@@ -54,7 +54,7 @@ def assert_same(got: Frame, expected: Frame, what: str) -> None:
 
 def check_native(network: IntegerNetwork, video: Video) -> None:
     expected = [ReferenceSynthesizer(network, video, video.frames).frame(t) for t in (0, video.frames - 1)]
-    for cpu in cpu_levels():
+    for cpu in synthesis_levels():
         for threads in (1, 2, 3):
             for t, frame in zip((0, video.frames - 1), expected, strict=True):
                 assert_same(
@@ -72,7 +72,7 @@ def check_cuda(network: IntegerNetwork, video: Video) -> None:
 @pytest.fixture(params=["native", pytest.param("cuda", marks=NEEDS_DEVICE)])
 def check(request: pytest.FixtureRequest) -> Check:
     """Compares a backend with the reference."""
-    if request.param == "native" and not cpu_levels():
+    if request.param == "native" and not synthesis_levels():
         pytest.skip("libnq is not built")
     return {"native": check_native, "cuda": check_cuda}[request.param]
 
@@ -176,7 +176,7 @@ def test_heads_and_crops(chroma: Chroma, depth: int, size: tuple[int, int], chec
 
 
 def test_one_synthesizer_serves_frames_in_any_order() -> None:
-    if not cpu_levels():
+    if not synthesis_levels():
         pytest.skip("libnq is not built")
     video = Video(17, 9, 7)
     network = random_network(np.random.default_rng(8), video)

@@ -20,7 +20,7 @@ from nqcodec.speed.guarded import GuardedArray, guarded_copy
 from nqcodec.speed.kernel_cases import KERNELS, PLANES, KernelCase, kernel_case, widened
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
 from nqcodec.synthesis.descriptors import FlatProgram, check_status, plane_arguments
-from nqcodec.synthesis.native import OptionFlag, cpu_levels, options
+from nqcodec.synthesis.native import OptionFlag, options, synthesis_levels
 from nqcodec.synthesis.reference import ReferenceSynthesizer, run_planes
 
 TIMING_ROUNDS = 5
@@ -116,7 +116,7 @@ def check_kernels(rounds: int, seed: int, only: str | None, timed: bool) -> Iter
     Raises:
         UnsupportedError: without libnq, or where pages cannot be protected.
     """
-    levels = cpu_levels()
+    levels = synthesis_levels()
     for name in [*KERNELS, PLANES]:
         if only and not name.startswith(only):
             continue

@@ -17,14 +17,23 @@ from nqcodec.network import IntegerNetwork
 from nqcodec.synthesis.descriptors import FlatProgram, check_status, empty_frame, plane_arguments
 from nqcodec.video import Frame, Video
 
-CPU_LEVELS = ("scalar", "avx2", "avx512", "vnni")
+CPU_LEVELS = ("scalar", "avx2", "avx512")
 """Instruction sets with kernels of their own, in the order of `nq_cpu_level`."""
+
+SYNTHESIS_LEVELS = (*CPU_LEVELS, "vnni")
+"""Those of synthesis, in the order of `nq_synth_level`."""
 
 
 def cpu_levels() -> tuple[str, ...]:
     """The levels that this CPU runs, the best last; empty without libnq."""
     library = load_libnq()
     return () if library is None else CPU_LEVELS[: int(library.nq_cpu_level()) + 1]
+
+
+def synthesis_levels() -> tuple[str, ...]:
+    """The levels of `SYNTHESIS_LEVELS` that this CPU runs, the best last; empty without libnq."""
+    library = load_libnq()
+    return () if library is None else SYNTHESIS_LEVELS[: int(library.nq_synth_level()) + 1]
 
 
 LOW_MEMORY_BANDS = 8
@@ -45,12 +54,12 @@ class Options(ctypes.Structure):
 
 
 def options(cpu: str | None, threads: int = 1, bands: int = 1, flags: int = 0) -> Options:
-    """The structure for one of `CPU_LEVELS`, or the best for None; raises UnsupportedError for one not here."""
-    present = cpu_levels()
+    """The structure for one of `SYNTHESIS_LEVELS`, or the best for None; raises UnsupportedError for one not here."""
+    present = synthesis_levels()
     level = cpu or present[-1]
     if level not in present:
         raise UnsupportedError(f"CPU level {level!r} is not one of this machine's: {', '.join(present)}")
-    return Options(threads, CPU_LEVELS.index(level), bands, flags)
+    return Options(threads, SYNTHESIS_LEVELS.index(level), bands, flags)
 
 
 class NativeSynthesizer:
@@ -61,7 +70,7 @@ class NativeSynthesizer:
         video: the picture's size, chroma format and depth.
         frames: T of formats/nq.md 6.2, the frames of the segment.
         threads: CPU threads, the caller's included.
-        cpu: one of `CPU_LEVELS`; None takes the best that the CPU has.
+        cpu: one of `SYNTHESIS_LEVELS`; None takes the best that the CPU has.
         bands: how many bands of rows a frame is cut into: less memory for more work.
         flags: how it is run, for tests.
 
