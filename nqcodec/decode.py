@@ -10,7 +10,7 @@ from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.errors import HashError, UsageError
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Limits
-from nqcodec.synthesis.backends import Synthesizer, default_threads, open_synthesizer
+from nqcodec.synthesis.backends import Synthesizer, open_synthesizer
 from nqcodec.video import Frame, frame_bytes
 
 
@@ -64,7 +64,7 @@ class Decoder:
 
     def open_segment(self, number: int) -> tuple[Synthesizer, bytes]:
         """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for any of its frames."""
-        segment = self.file.segment(number, self.limits, self.threads or default_threads())
+        segment = self.file.segment(number, self.limits, self.threads or 1)
         return self.open_network(number, segment.network), segment.md5
 
     def open_network(self, number: int, network: IntegerNetwork) -> Synthesizer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from nqcodec.bitstream.layers import (
@@ -16,7 +15,7 @@ from nqcodec.bitstream.layers import (
 from nqcodec.bitstream.operations import pack_program, parse_program
 from nqcodec.bitstream.reader import Reader
 from nqcodec.errors import LimitError, UnsupportedError
-from nqcodec.network import IntegerNetwork, IntTensor, Layer, validate
+from nqcodec.network import IntegerNetwork, Layer, validate
 from nqcodec.program import Limits, Program
 from nqcodec.video import Video
 
@@ -132,28 +131,12 @@ def _parse_table(reader: Reader, program: Program) -> tuple[list[tuple[int, int]
     return formats, records
 
 
-def _decode_tensors(reader: Reader, entries: list[TensorEntry], threads: int) -> list[IntTensor]:
-    """The tensors in order. Those of several independent pieces take all threads in turn, the others one each."""
-    if threads <= 1:
-        return [decode_tensor(reader, entry, 1) for entry in entries]
-    with ThreadPoolExecutor(threads) as pool:
-        alone = {
-            place: pool.submit(decode_tensor, reader, entry, 1)
-            for place, entry in enumerate(entries)
-            if len(entry.pieces) == 1 or entry.record.context is not None
-        }
-        return [
-            alone[place].result() if place in alone else decode_tensor(reader, entry, threads)
-            for place, entry in enumerate(entries)
-        ]
-
-
 def parse_segment(reader: Reader, video: Video, limits: Limits, threads: int = 1) -> Segment:
     """Read and entropy-decode a segment; raises FormatError, UnsupportedError or LimitError."""
     layout = scan_segment(reader, video, limits)
     layers = [Layer(width, frac) for width, frac in layout.formats]
-    for entry, tensor in zip(layout.tensors, _decode_tensors(reader, layout.tensors, threads), strict=True):
-        layers[entry.index].tensors[entry.name] = tensor
+    for entry in layout.tensors:
+        layers[entry.index].tensors[entry.name] = decode_tensor(reader, entry, threads)
     network = IntegerNetwork(layout.program, layers)
     try:
         validate(network)

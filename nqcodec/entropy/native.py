@@ -10,6 +10,7 @@ import ctypes
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -126,14 +127,23 @@ class _HeldTable:
         return _HeldTable(struct, table, first)
 
 
+_BUILDING = Lock()
+"""Two threads that meet an empty cache would each build a table, and the one not kept would go while C reads it."""
+
+
 @cache
+def _build(name: str) -> _HeldTable:
+    return _HeldTable.of(tables.gaussian() if name == "gaussian" else tables.logistic())
+
+
 def _gaussian_table() -> _HeldTable:
-    return _HeldTable.of(tables.gaussian())
+    with _BUILDING:
+        return _build("gaussian")
 
 
-@cache
 def _logistic_table() -> _HeldTable:
-    return _HeldTable.of(tables.logistic())
+    with _BUILDING:
+        return _build("logistic")
 
 
 NO_MEMORY = 8
