@@ -14,6 +14,8 @@ from nqcodec.bitstream.file import read_file
 from nqcodec.cli.backbones import backbones
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
+from nqcodec.cli.figures import lines
+from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.program import Limits
 
@@ -40,7 +42,7 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
 class Bench(click.Command):
     """A command of words, the first of which may instead name a benchmark with options of its own."""
 
-    own: Mapping[str, click.Command] = {"backbones": backbones}
+    own: Mapping[str, click.Command] = {"backbones": backbones, "quantise": quantise, "ablation": ablation}
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -55,14 +57,12 @@ class Bench(click.Command):
 @click.argument(
     "parts",
     nargs=-1,
-    type=click.Choice(["coder", "decode", "fit", "hadamard", "latents", "options", "quantise", "ablation"]),
+    type=click.Choice(["coder", "decode", "fit", "hadamard", "latents", "options"]),
 )
 @click.option(
     "--file", "path", metavar="FILE.nq", help="Of decode and latents; default: built-in networks, the sample."
 )
-@click.option(
-    "--clip", default="samples/bbb_320x180.mkv", show_default=True, help="Clip of options, quantise and ablation."
-)
+@click.option("--clip", default="samples/bbb_320x180.mkv", show_default=True, help="Clip of options.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores; one for what fits.")
 @click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
@@ -73,10 +73,10 @@ def bench(
     """Measure this machine and the methods. Ratios are taken within one run.
 
     PARTS: coder, decode, fit and hadamard, which are also the default and take a minute or two; latents (what context
-    coding saves on a file) takes a second; options (each option of
-    a float fit of --clip against the default) takes a few; quantise (allocations and quantizers on one fit of it) and
-    ablation (what each ingredient is worth against NeuroQuant's method) take many. `nqtool bench backbones` compares
-    backbones at equal time, and has options of its own: see its --help.
+    coding saves on a file) takes a second; options (each option of a float fit of --clip against the default) takes a
+    few minutes. Three benchmarks have options of their own, see their --help: `nqtool bench backbones` compares
+    backbones at equal time, `quantise` allocations, quantizers and calibrations on one fit, `ablation` what each
+    ingredient is worth against NeuroQuant's method.
     """
     from nqcodec.bench import machine
 
@@ -139,18 +139,6 @@ def _options(path: str | None, clip: str, threads: int | None) -> dict[str, Any]
     return run(clip, threads=threads or 1)
 
 
-def _quantise(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.quantize.bench import run
-
-    return run(clip, threads=threads or 1)
-
-
-def _ablation(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.quantize.ablation import run
-
-    return run(clip, threads=threads or 1)
-
-
 RUNNERS = {
     "coder": _coder,
     "decode": _decode,
@@ -158,49 +146,7 @@ RUNNERS = {
     "hadamard": _hadamard,
     "latents": _latents,
     "options": _options,
-    "quantise": _quantise,
-    "ablation": _ablation,
 }
-
-
-def lines(data: Any, indent: str) -> list[str]:
-    """Nested figures as indented lines."""
-    if not isinstance(data, dict):
-        return [f"{indent}{data}"]
-    out = []
-    for name, value in data.items():
-        if isinstance(value, dict):
-            out += [f"{indent}{name}", *lines(value, indent + "  ")]
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            if all(is_row(entry, value[0]) for entry in value):
-                out += [f"{indent}{name}", *table(value, indent + "  ")]
-                continue
-            for entry in value:
-                out += [f"{indent}{name}", *lines(entry, indent + "  ")]
-        else:
-            out.append(f"{indent}{name:<28} {shown(value)}")
-    return out
-
-
-def is_row(entry: dict[str, Any], first: dict[str, Any]) -> bool:
-    """Whether an entry of a list is a row of the table that its first entry begins: the same names, single figures."""
-    return list(entry) == list(first) and not any(isinstance(value, dict | list) for value in entry.values())
-
-
-def table(rows: list[dict[str, Any]], indent: str) -> list[str]:
-    """Rows with the same names as lines under them; the first column to the left, figures to the right."""
-    cells = [list(rows[0]), *([shown(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    out = []
-    for first, *rest in cells:
-        figures = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
-        out.append("  ".join([f"{indent}{first:<{widths[0]}}", *figures]))
-    return out
-
-
-def shown(value: Any) -> str:
-    """A figure as text."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":
