@@ -30,6 +30,9 @@ MOST_CODED_BITS = 6.5
 class SegmentFit(Protocol):
     """A fitted segment, whatever the method."""
 
+    def order(self) -> list[int]:
+        """The task's rates in the order in which they are best made."""
+
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
         """The integer network whose payload meets budget `rate` of the task.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -128,6 +129,11 @@ class SegmentResult:
         return sum(row["yuv"] for row in self.psnr) / len(self.psnr)
 
 
+def by_budget(task: SegmentTask) -> list[int]:
+    """The task's rates, lowest first."""
+    return sorted(range(len(task.budgets)), key=lambda rate: task.budgets[rate] or 0)
+
+
 class Clock:
     """Wall-clock seconds by stage."""
 
@@ -150,21 +156,29 @@ def encode_segment(task: SegmentTask, context: JobContext) -> list[SegmentResult
     """
     from nqcodec.segment_fit import fit_segment, integers_at
 
-    results = {rate: done for rate in range(len(task.budgets)) if (done := _load(task, rate)) is not None}
-    if len(results) < len(task.budgets):
-        clock = Clock()
-        fitted = fit_segment(task, context)
-        clock.lap("fit")
-        least = 0.0
-        for rate in sorted(range(len(task.budgets)), key=lambda rate: task.budgets[rate] or 0):
-            if rate not in results:
-                result = _coded(task, integers_at(fitted, task, rate, again=False), clock)
-                if result.level < least:
-                    result = _coded(task, integers_at(fitted, task, rate, again=True), clock)
-                _save(task, rate, result)
-                results[rate], clock = result, Clock()
-            least = max(least, results[rate].level)
-    return [results[rate] for rate in range(len(task.budgets))]
+    rates = range(len(task.budgets))
+    results = {rate: done for rate in rates if (done := _load(task, rate)) is not None}
+    if len(results) == len(rates):
+        levels = [results[rate].level for rate in by_budget(task)]
+        if levels == sorted(levels):
+            return [results[rate] for rate in rates]
+    clock = Clock()
+    fitted = fit_segment(task, context)
+    clock.lap("fit")
+    for rate in fitted.order():
+        if rate not in results:
+            results[rate] = _coded(task, integers_at(fitted, task, rate, again=False), clock)
+            _save(task, rate, results[rate])
+            clock = Clock()
+    least = -math.inf
+    for rate in by_budget(task):
+        if results[rate].level < least:
+            clock.seconds = results[rate].seconds
+            results[rate] = _coded(task, integers_at(fitted, task, rate, again=True), clock)
+            _save(task, rate, results[rate])
+            clock = Clock()
+        least = max(least, results[rate].level)
+    return [results[rate] for rate in rates]
 
 
 def _coded(task: SegmentTask, integers: IntegerNetwork, clock: Clock) -> SegmentResult:

@@ -24,7 +24,7 @@ from nqcodec.program import Program
 from nqcodec.quantize.pipeline import quantize
 from nqcodec.quantize.settings import QuantProgress, QuantSettings
 from nqcodec.segment_fit import CODED_BITS, announce, fit_path
-from nqcodec.segment_job import Event, FitOptions, SegmentTask
+from nqcodec.segment_job import Event, FitOptions, SegmentTask, by_budget
 
 FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
 """Steps of a calibration with rounding in the loop, as a part of the fit's, and the fewest."""
@@ -67,12 +67,15 @@ class PlainSegment:
             save_fit(fit_path(settings.save_fit, task), task.video, network)
         return PlainSegment(task, context, clip, network)
 
+    def order(self) -> list[int]:
+        """Lowest first."""
+        return by_budget(self._task)
+
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
         """The network of budget `rate`: the lowest rate, which loses most by quantisation, is calibrated in full, the
         others briefly, and in full if asked `again`."""
         task = self._task
-        lowest = rate == min(range(len(task.budgets)), key=lambda r: task.budgets[r] or 0)
-        brief = not (lowest or again)
+        brief = not (rate == self.order()[0] or again)
         name = f"segment{task.number:05d}.{rate}.{'brief' if brief else 'full'}.safetensors"
         most = task.budgets[rate] or int(self._network.program.parameters * CODED_BITS / 8)
         return self._quantised(most, brief, task.work / name)
