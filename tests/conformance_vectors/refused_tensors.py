@@ -1,0 +1,262 @@
+"""Segments whose layers, pieces or rules of arithmetic a decoder refuses (formats/nq.md, 3, 4 and 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from conformance_vectors.build import File, Part, Vector
+from conformance_vectors.calm import Calm, calm_network, one_step
+from conformance_vectors.coding import pack_network, piece
+from conformance_vectors.containers import OPERATIONS, VIDEO
+from conformance_vectors.extremes import REACH_VIDEO, reaching
+from conformance_vectors.faults import (
+    FORMAT,
+    LATENT,
+    MD5,
+    NETWORK,
+    PIECES,
+    PROGRAM,
+    SEED,
+    TABLE,
+    UNSUPPORTED,
+    record,
+    refused,
+    segment,
+    table,
+)
+from nqcodec.bitstream.layers import ADAPTIVE, CHANNEL_SCALES, CHANNEL_STEPS, CONTEXT, HADAMARD
+from nqcodec.bitstream.reader import write_sv, write_uv
+from nqcodec.entropy.coder import HALF_TOTAL, TOTAL, ArithmeticEncoder
+from nqcodec.entropy.context import points
+from nqcodec.entropy.models import gaussian_events
+from nqcodec.entropy.tensors import code_list
+from nqcodec.formats import tables
+from nqcodec.network import Context, Hadamard, IntegerNetwork
+from nqcodec.operations import Conv, Planes
+
+CONTEXT_TAIL = write_uv(1) + write_uv(40) + write_sv(30) + write_uv(10)
+"""Mask, base and weights of a context model of neighbour 0."""
+
+
+def vectors() -> Iterator[Vector]:
+    """All of this module."""
+    yield from formats()
+    yield from records()
+    yield from flags()
+    yield from contexts()
+    yield from pieces()
+    yield from lists()
+    yield from arithmetic()
+
+
+def formats() -> Iterator[Vector]:
+    """Widths and fractional bits outside their range."""
+    for name, grid in (("width-7", b"\7\7"), ("width-15", b"\x0f\x0a"), ("frac-21", b"\x0e\x15")):
+        data = segment(table=table(grid=grid))
+        yield refused(f"format-{name}", f"A map's {name.replace('-', ' ')}.", data, FORMAT, "refused:map-format")
+
+
+def records() -> Iterator[Vector]:
+    """Fields of records outside their range."""
+    for name, purpose, layers in (
+        ("weight-1-bit", "A weight of one bit.", table(weight=record(1, tail=b"\0\0"))),
+        ("weight-9-bits", "A weight of nine bits.", table(weight=record(9))),
+        ("bias-17-bits", "A bias of 17 bits.", table(bias=record(17))),
+        ("latent-13-bits", "A latent of 13 bits.", table(latent=record(13))),
+        ("offset", "An offset of 32 for 6 bits.", table(latent=record(6, tail=write_sv(32) + b"\x14"))),
+        ("scale-64", "A scale index of 64.", table(latent=record(6, tail=b"\0\x40"))),
+        ("step-scale-64", "A list of steps at scale index 64.", table(latent=record(6, CHANNEL_STEPS, 0, b"\x40\0\0"))),
+        (
+            "scale-scale-64",
+            "A list of scales at scale index 64.",
+            table(latent=record(6, CHANNEL_SCALES, 0, b"\0\x14\x40")),
+        ),
+        ("used-width-7", "A used width of 7.", table(weight=record(6, HADAMARD, 0, b"\0\x14\7\0"))),
+        ("used-width-13", "A used width of 13.", table(weight=record(6, HADAMARD, 0, b"\0\x14\x0d\0"))),
+        ("gain-7", "A gain of 7.", table(weight=record(6, HADAMARD, 0, b"\0\x14\x0a\7"))),
+    ):
+        yield refused(f"record-{name}", purpose, segment(table=layers), FORMAT, "refused:record")
+    cut = segment(table=TABLE[:5], pieces=b"")
+    yield refused("record-cut", "A payload that ends within a record.", cut, FORMAT, "refused:payload-end")
+    for name, step in (("321", 321), ("minus-321", -321)):
+        data = segment(table=table(latent=record(6, step=step)))
+        yield refused(f"step-{name}", f"A step index of {step}.", data, FORMAT, "refused:step")
+
+
+def flags() -> Iterator[Vector]:
+    """Flags of another version, and flags that contradict one another."""
+    for bit in (5, 6, 7):
+        data = segment(table=table(latent=record(6, 1 << bit)))
+        yield refused(
+            f"flags-bit-{bit}", f"Flag bit {bit}, of a later version.", data, UNSUPPORTED, "refused:newer-flags"
+        )
+    lists, adaptive = b"\x14\0\x14", ADAPTIVE | CHANNEL_SCALES
+    for name, purpose, layers in (
+        ("adaptive-9-bits", "The adaptive model for 9 bits.", table(latent=record(9, ADAPTIVE, tail=b""))),
+        ("adaptive-scales", "Scales in the adaptive model.", table(latent=record(6, adaptive, tail=b"\x14"))),
+        ("bias-steps", "A step a channel for a bias.", table(bias=record(8, CHANNEL_STEPS, tail=lists))),
+        ("latent-hadamard", "A latent's Hadamard domain.", table(latent=record(6, HADAMARD, 0, b"\0\x14\x0a\0"))),
+        ("bias-hadamard", "A bias's Hadamard domain.", table(bias=record(8, HADAMARD, 0, b"\0\x14\x0a\0"))),
+        ("weight-context", "The context model for a weight.", table(weight=record(6, CONTEXT, 0, CONTEXT_TAIL))),
+        (
+            "context-adaptive",
+            "The adaptive and the context model at once.",
+            table(latent=record(6, CONTEXT | ADAPTIVE, 0, CONTEXT_TAIL)),
+        ),
+        (
+            "context-scales",
+            "A scale a channel in the context model.",
+            table(latent=record(6, CONTEXT | CHANNEL_SCALES, 0, CONTEXT_TAIL)),
+        ),
+    ):
+        yield refused(f"flags-{name}", purpose, segment(table=layers), FORMAT, "refused:flags-contradict")
+    yield depthwise_hadamard()
+
+
+def depthwise_hadamard() -> Vector:
+    """A depthwise weight with bit 3."""
+    chain = [OPERATIONS[0], Conv((0,), 3, 1, True), Conv((1,), 6, 1), Planes((2,), 2)]
+    network = calm_network(VIDEO, chain, Calm(SEED))
+    network.layers[1].tensors["weight"].hadamard = Hadamard(10, 0)
+    purpose = "A depthwise weight's Hadamard domain."
+    return refused("flags-depthwise-hadamard", purpose, unchecked(network), FORMAT, "refused:flags-contradict")
+
+
+def contexts() -> Iterator[Vector]:
+    """Weights of a context model outside their range."""
+    for name, purpose, tail in (
+        ("mask", "A mask of 15 neighbours.", write_uv(1 << 14) + write_uv(40) + write_sv(1) + write_uv(1)),
+        ("base-0", "A base of 0.", write_uv(1) + b"\0" + write_sv(30) + write_uv(10)),
+        ("base-65536", "A base of 65,536.", write_uv(1) + write_uv(65536) + write_sv(30) + write_uv(10)),
+        ("no-weight", "A neighbour in the mask without a weight.", write_uv(1) + write_uv(40) + b"\0\0"),
+        ("mean-256", "A mean weight of 256.", write_uv(1) + write_uv(40) + write_sv(256) + write_uv(10)),
+        ("mean-minus-257", "A mean weight of -257.", write_uv(1) + write_uv(40) + write_sv(-257) + write_uv(10)),
+        ("spread-256", "A spread weight of 256.", write_uv(1) + write_uv(40) + write_sv(30) + write_uv(256)),
+    ):
+        data = segment(table=table(latent=record(6, CONTEXT, 0, tail)))
+        yield refused(f"context-{name}", purpose, data, FORMAT, "refused:context")
+
+
+def coded(events: list[tuple[int, int]]) -> bytes:
+    """A piece of given events."""
+    encoder = ArithmeticEncoder()
+    for low, high in events:
+        encoder.encode(low, high)
+    return encoder.finish()
+
+
+def first_piece(data: bytes) -> bytes:
+    """The legal file with another first piece."""
+    length = PIECES[0]
+    return segment(pieces=piece(data) + PIECES[1 + length :])
+
+
+def pieces() -> Iterator[Vector]:
+    """Pieces of a wrong length, and events that no legal piece has."""
+    length = PIECES[0]
+    first = PIECES[1 : 1 + length]
+    for name, purpose, data in (
+        ("too-long", "A piece with a byte more than its events take.", first_piece(first + b"\0")),
+        ("too-short", "A piece without its last byte.", first_piece(first[:-1])),
+        ("empty", "A piece of no bytes.", first_piece(b"")),
+        ("beyond-payload", "A piece that is longer than the payload.", segment(pieces=write_uv(9999) + PIECES[1:])),
+        ("length-long", "A piece's length in a longer form.", segment(pieces=bytes([length | 128, 0]) + PIECES[1:])),
+        ("missing", "A payload without its last piece.", segment(pieces=PIECES[: -1 - last_length()])),
+        ("trailing", "A byte after the last piece.", segment(pieces=PIECES + b"\0")),
+        ("one-more", "A piece after the last.", segment(pieces=PIECES + piece(first))),
+    ):
+        yield refused(f"piece-{name}", purpose, data, FORMAT, "refused:piece-length")
+    yield from bad_values()
+    yield from escapes()
+
+
+def last_length() -> int:
+    """Bytes of the legal file's last piece."""
+    position = 0
+    while position + 1 + PIECES[position] < len(PIECES):
+        position += 1 + PIECES[position]
+    return PIECES[position]
+
+
+def bad_values() -> Iterator[Vector]:
+    """Values outside their tensor's bits, in each model that can say so."""
+    values = NETWORK.layers[0].tensors["latent"].values.ravel().copy()
+    values[5] = 32
+    lows, highs = gaussian_events(values, np.full(values.size, 20, np.int32), 0)
+    layers = table(latent=record(6, tail=b"\0\x14"))
+    data = coded(list(zip(lows.tolist(), highs.tolist(), strict=True)))
+    spoilt = segment(table=layers, pieces=piece(data) + PIECES[1 + PIECES[0] :])
+    yield refused("value-gaussian", "A latent of 32 in 6 bits.", spoilt, FORMAT, "refused:value")
+    context = Context(40, (30, *[0] * 13), (10, *[0] * 13))
+    lows, highs = points(values.reshape(2, 3, 3, 4), 6, context).events(0, values.size)
+    data = coded(list(zip(lows.tolist(), highs.tolist(), strict=True)))
+    layers = table(latent=record(6, CONTEXT, -40, CONTEXT_TAIL))
+    spoilt = segment(table=layers, pieces=piece(data) + PIECES[1 + PIECES[0] :])
+    yield refused("value-context", "A latent of 32 in 6 bits, in the context model.", spoilt, FORMAT, "refused:value")
+
+
+def escapes() -> Iterator[Vector]:
+    """Escapes beyond what tensors hold."""
+    values = NETWORK.layers[0].tensors["latent"].values.ravel()
+    lows, highs = gaussian_events(values, np.full(values.size, 20, np.int32), 0)
+    layers = table(latent=record(6, tail=b"\0\x14"))
+    cumulative, half_width = tables.gaussian().cumulative[20], int(tables.gaussian().half_width[20])
+    escape = (int(cumulative[2 * half_width + 1]), int(cumulative[2 * half_width + 2]))
+    zero, one = (0, HALF_TOTAL), (HALF_TOTAL, TOTAL)
+    rest = list(zip(lows.tolist(), highs.tolist(), strict=True))[1:]
+    for name, purpose, zeros, feature in (
+        ("endless", "An escape that begins with 20 bits of 0.", 20, "refused:escape"),
+        ("longest", "An escape of 20 bits, more than any tensor holds.", 19, "refused:value"),
+    ):
+        data = coded([escape, zero, *[zero] * zeros, one, *[zero] * zeros, *rest])
+        spoilt = segment(table=layers, pieces=piece(data) + PIECES[1 + PIECES[0] :])
+        yield refused(f"escape-{name}", purpose, spoilt, FORMAT, feature)
+
+
+def lists() -> Iterator[Vector]:
+    """Lists of steps and of scales that leave their range."""
+    program, rest = PROGRAM, PIECES
+    for name, purpose, flag, tail, entries, base in (
+        ("steps", "A step index of 321 by its list.", CHANNEL_STEPS, b"\x14" + LATENT[3:], [0, 1, 0], 320),
+        ("steps-low", "A step index of -321 by its list.", CHANNEL_STEPS, b"\x14" + LATENT[3:], [0, -1, 0], -320),
+        ("scales", "A scale index of 64 by its list.", CHANNEL_SCALES, b"\0\x3f\x14", [0, 0, 1], -40),
+        ("scales-low", "A scale index of -1 by its list.", CHANNEL_SCALES, b"\0\0\x14", [-1, 0, 0], -40),
+    ):
+        layers = table(latent=record(6, flag, base, tail))
+        data = segment(program, layers, piece(code_list(np.array(entries, np.int32), 20)[1]) + rest)
+        yield refused(f"list-{name}", purpose, data, FORMAT, "refused:list")
+
+
+def unchecked(network: IntegerNetwork) -> bytes:
+    """A file of a network that breaks a rule, with the legal file's hash."""
+    return File(VIDEO, [Part(2, b"\0" + MD5 + b"".join(pack_network(network)))]).data()
+
+
+def arithmetic() -> Iterator[Vector]:
+    """Rescales whose shift leaves its range, and accumulators that can overflow."""
+    for name, purpose, index, tensor, step in (
+        ("grid-shift-0", "A grid rescaled by 2^15: a shift of 0.", 0, "latent", 120 - 8 * (10 - 16)),
+        ("grid-shift-47", "A grid rescaled by a shift of 47.", 0, "latent", -249 - 8 * (10 - 16)),
+        ("conv-shift-0", "A convolution rescaled by a shift of 0.", 1, "weight", 120 - 8 * (12 - 10)),
+        ("conv-shift-47", "A convolution rescaled by a shift of 47.", 1, "weight", -249 - 8 * (12 - 10)),
+        ("bias-shift-0", "A bias rescaled by a shift of 0.", 1, "bias", None),
+        ("bias-shift-47", "A bias rescaled by a shift of 47.", 1, "bias", -318),
+    ):
+        network = calm_network(VIDEO, OPERATIONS, Calm(SEED))
+        chosen = network.layers[index].tensors[tensor]
+        if step is None:
+            step = 120 - 80 + int(network.layers[1].tensors["weight"].steps[0])
+        chosen.steps = one_step(step)
+        if name == "bias-shift-47":
+            network.layers[1].tensors["weight"].steps = one_step(20)
+        yield refused(f"rescale-{name}", purpose, unchecked(network), FORMAT, "refused:rescale")
+    for name, purpose, weight, bias in (
+        ("weights", "Weights whose accumulator can reach 2^31.", -128, 0),
+        ("bias", "A bias by which an accumulator can reach 2^31.", 127, 8192),
+        ("negative-bias", "A negative bias of that magnitude.", 127, -8192),
+    ):
+        payload = b"\0" + MD5 + b"".join(pack_network(reaching(weight, bias)))
+        data = File(REACH_VIDEO, [Part(1, payload)]).data()
+        yield refused(f"accumulator-{name}", purpose, data, FORMAT, "refused:accumulator")
