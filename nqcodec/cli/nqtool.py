@@ -14,6 +14,7 @@ from nqcodec.bitstream.file import read_file
 from nqcodec.cli.backbones import backbones
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
+from nqcodec.cli.conform import conform
 from nqcodec.cli.figures import lines
 from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.sensitivity import sensitivity
@@ -119,6 +120,7 @@ def _fit(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
 
 main.add_command(sensitivity)
 main.add_command(compare)
+main.add_command(conform)
 
 
 def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Each backbone whole: the same operations, layers and readers as a fitted network's, with random integers.
 
-The programs are kept as bytes (formats/nq.md, 5), an operation a word after their number, so that vectors stay when backbones change. Those that
-are called published have the layers of a paper's network at a small size, with its head of three full-resolution planes.
+The programs are kept as bytes (formats/nq.md, 5), an operation a word after their number, so that vectors stay when
+backbones change. Those that are called published have the layers of a paper's network at a small size, with its head of
+three full-resolution planes.
 """
 
 from __future__ import annotations

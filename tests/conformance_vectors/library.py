@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def descriptor(vector: Vector) -> dict[str, Any]:
         "specification": SPECIFICATION,
         "purpose": vector.purpose,
         "features": features,
-        "sections": sections_of(features),
+        "sections": sections_of(vector.name, features),
         "bytes": len(vector.data),
         "file_md5": hashlib.md5(vector.data, usedforsecurity=False).hexdigest(),
     }
@@ -90,20 +90,19 @@ def decoded(data: bytes) -> dict[str, Any]:
     }
 
 
-def files(chosen: Iterable[Vector]) -> dict[str, bytes]:
+def files(chosen: Iterable[Vector], descriptors: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
     """Contents of the vectors' files by name."""
     made = {}
     for vector in chosen:
         made[f"{vector.name}.nq"] = vector.data
-        text = json.dumps(descriptor(vector), indent=1, ensure_ascii=False)
+        text = json.dumps(descriptors[vector.name], indent=1, ensure_ascii=False)
         made[f"{vector.name}.json"] = (text + "\n").encode()
     return made
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, descriptors: Mapping[str, Mapping[str, Any]]) -> None:
     """Make the folder hold the files of all vectors, and no other vector's."""
-    made = files(vectors())
-    folder.mkdir(parents=True, exist_ok=True)
+    made = files(vectors(), descriptors)
     for path in [*folder.glob("*.nq"), *folder.glob("*.json")]:
         if path.name not in made:
             path.unlink()

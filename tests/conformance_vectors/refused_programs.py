@@ -80,7 +80,7 @@ def vectors() -> Iterator[Vector]:
     ):
         for name, (purpose, words) in programs.items():
             data = segment(bytes.fromhex(words))
-            yield refused(f"program-{name}", purpose, data, error, feature, f"refused:{name}")
+            yield refused(f"program-{name}", purpose, data, error, feature)
     cut = segment(PROGRAM[:-1], b"", b"")
     yield refused("program-cut", "A payload that ends within the program.", cut, FORMAT, "refused:payload-end")
     yield from limits()

@@ -234,6 +234,11 @@ def unchecked(network: IntegerNetwork) -> bytes:
     return File(VIDEO, [Part(2, b"\0" + MD5 + b"".join(pack_network(network)))]).data()
 
 
+def weight_step() -> int:
+    """Step index of the legal file's weight."""
+    return int(NETWORK.layers[1].tensors["weight"].steps[0])
+
+
 def arithmetic() -> Iterator[Vector]:
     """Rescales whose shift leaves its range, and accumulators that can overflow."""
     for name, purpose, index, tensor, step in (
@@ -241,13 +246,11 @@ def arithmetic() -> Iterator[Vector]:
         ("grid-shift-47", "A grid rescaled by a shift of 47.", 0, "latent", -249 - 8 * (10 - 16)),
         ("conv-shift-0", "A convolution rescaled by a shift of 0.", 1, "weight", 120 - 8 * (12 - 10)),
         ("conv-shift-47", "A convolution rescaled by a shift of 47.", 1, "weight", -249 - 8 * (12 - 10)),
-        ("bias-shift-0", "A bias rescaled by a shift of 0.", 1, "bias", None),
+        ("bias-shift-0", "A bias rescaled by a shift of 0.", 1, "bias", weight_step() + 120 - 80),
         ("bias-shift-47", "A bias rescaled by a shift of 47.", 1, "bias", -318),
     ):
         network = calm_network(VIDEO, OPERATIONS, Calm(SEED))
         chosen = network.layers[index].tensors[tensor]
-        if step is None:
-            step = 120 - 80 + int(network.layers[1].tensors["weight"].steps[0])
         chosen.steps = one_step(step)
         if name == "bias-shift-47":
             network.layers[1].tensors["weight"].steps = one_step(20)

@@ -94,6 +94,8 @@ def _tensor(entry: TensorEntry, tensor: IntTensor) -> Iterator[str]:
         yield "list:steps"
     if record.scale_scale >= 0:
         yield "list:scales"
+    if min(record.step_scale, record.scale_scale) >= 0:
+        yield "list:both"
     if len(entry.pieces) > 1:
         yield f"pieces:{record.model}"
     elif tensor.values.size == PIECE_SYMBOLS:

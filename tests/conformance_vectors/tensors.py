@@ -12,12 +12,15 @@ from conformance_vectors.calm import GREY, Calm, calm_network, calm_vector, one_
 from conformance_vectors.coding import ADAPTIVE_MODEL, gaussian_scale
 from conformance_vectors.draws import Draws
 from nqcodec.entropy.tensors import TensorModel
-from nqcodec.network import CONTEXT_NEIGHBOURS, Context, Int32, IntegerNetwork, IntTensor
+from nqcodec.network import CONTEXT_NEIGHBOURS, Context, Hadamard, Int32, IntegerNetwork, IntTensor
 from nqcodec.operations import Conv, Grid, Operation, Planes, Shuffle
 from nqcodec.video import Chroma, Video
 
 PLAIN: list[Operation] = [Grid((), 2, 4, 12, 16), Conv((0,), 4, 3), Conv((1,), 1, 1), Planes((2,), 1)]
 """A program for tensors of every kind."""
+
+TENSORS = ((0, "latent"), (1, "weight"), (1, "bias"), (2, "weight"), (2, "bias"))
+"""Its tensors, by operation and name."""
 
 LATENTS = Video(8, 6, 3, chroma=Chroma.C400)
 """The picture of vectors whose latents are the picture."""
@@ -73,6 +76,16 @@ def steps() -> Iterator[Vector]:
         "A step for each channel of a latent and of a weight: every fraction of a rescale.",
         file(video, network),
         features=("rescale:all-fractions",),
+    )
+    scales = {
+        (0, "latent"): TensorModel(False, 1, 18, np.arange(14, 23, dtype=np.int32), 16),
+        (1, "weight"): TensorModel(False, -1, 20, np.arange(28, 12, -1, dtype=np.int32), 24),
+    }
+    weight.hadamard = Hadamard(12, 3)
+    yield Vector(
+        "steps-and-scales-by-channel",
+        "A step and a scale for each channel: the list of steps, the list of scales, then the values.",
+        file(video, network, scales),
     )
 
 
@@ -131,7 +144,7 @@ def adaptives() -> Iterator[Vector]:
             f"All tensors of {bits} bits in the adaptive model.",
             Calm(580 + bits, weight_bits=bits, bias_bits=bits, latent_bits=bits),
             PLAIN,
-            models=dict.fromkeys(((0, "latent"), (1, "weight"), (1, "bias"), (2, "weight"), (2, "bias")), ADAPTIVE_MODEL),
+            models=dict.fromkeys(TENSORS, ADAPTIVE_MODEL),
             features=("model:two-events" if bits > 4 else "model:one-event",),
         )
     video = Video(4, 2, 2, chroma=Chroma.C400)
