@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from nqcodec import errors
 from nqcodec.bitstream.file import read_file
 from nqcodec.decode import Decoder
 from nqcodec.errors import InputError, NqError, UsageError
@@ -108,8 +109,12 @@ def run_backend(vectors: Iterable[Vector], backend: str, threads: int = 1) -> It
     return _run(vectors, lambda vector: check_backend(vector, backend, threads))
 
 
-def run_command(vectors: Iterable[Vector], command: str, timeout: float = TIMEOUT) -> Iterator[Outcome]:
+def run_command(
+    vectors: Iterable[Vector], command: str, timeout: float = TIMEOUT, *, strict: bool = False
+) -> Iterator[Outcome]:
     """Each vector decoded by a command, in which {in} and {out} stand for the file and the raw planar output.
+
+    With `strict` a refusal needs the exit code that `nqdec` has for the error.
 
     Raises:
         UsageError: a command without both, or that cannot be started.
@@ -117,7 +122,7 @@ def run_command(vectors: Iterable[Vector], command: str, timeout: float = TIMEOU
     words = shlex.split(command)
     if not all(any(place in word for word in words) for place in ("{in}", "{out}")):
         raise UsageError(f"the decoder {command!r} must say where {{in}} and {{out}} go")
-    return _run(vectors, lambda vector: check_command(vector, words, timeout))
+    return _run(vectors, lambda vector: check_command(vector, words, timeout, strict=strict))
 
 
 def _run(vectors: Iterable[Vector], check: Callable[[Vector], str]) -> Iterator[Outcome]:
@@ -176,7 +181,7 @@ def _difference(vector: Vector, hashes: list[str], whole: str) -> str:
     return "" if whole == vector.told["md5"] else f"MD5 {whole} instead of {vector.told['md5']}"
 
 
-def check_command(vector: Vector, words: Sequence[str], timeout: float = TIMEOUT) -> str:
+def check_command(vector: Vector, words: Sequence[str], timeout: float = TIMEOUT, *, strict: bool = False) -> str:
     """Why a command does not do with a vector what it must; empty where it does.
 
     A legal file: exit code 0, and the planes of all frames in the output. Any other: another exit code, by no signal,
@@ -203,15 +208,18 @@ def check_command(vector: Vector, words: Sequence[str], timeout: float = TIMEOUT
         if done.returncode < 0:
             return f"ended by signal {-done.returncode}{because}"
         if vector.error:
-            return _refusal(vector, done.returncode, Path(folder))
+            return _refusal(vector, done.returncode, Path(folder), strict)
         if done.returncode:
             return f"exit code {done.returncode} where a picture was expected{because}"
         return _output_difference(vector, output)
 
 
-def _refusal(vector: Vector, code: int, folder: Path) -> str:
+def _refusal(vector: Vector, code: int, folder: Path, strict: bool) -> str:
     if code == 0:
         return f"played, where {_wanted(vector)} was expected"
+    expected: int = getattr(errors, vector.error).exit_code
+    if strict and code != expected:
+        return f"exit code {code} where {expected} ({vector.error}) was expected"
     left = sorted(path.name for path in folder.iterdir())
     return f"refused, and left {', '.join(left)} behind" if left else ""
 

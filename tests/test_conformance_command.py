@@ -44,7 +44,7 @@ def copied(folder: Path, name: str, **changes: Any) -> Path:
 
 
 def test_our_own_command_passes_as_any_decoder() -> None:
-    result = conform("--decoder", NQDEC, *FEW)
+    result = conform("--decoder", NQDEC, "--strict", *FEW)
     assert result.exit_code == 0
     assert "3 of 3 vectors passed (1 legal, 2 to be refused)" in result.output
 
@@ -77,6 +77,12 @@ def test_a_decoder_that_does_nothing_fails_every_vector() -> None:
 def test_a_decoder_that_refuses_everything_fails_the_legal_ones() -> None:
     assert set(reasons("false {in} {out}", "op-add", "refuse-empty")) == {"op-add"}
     assert conform("--decoder", "false {in} {out}", *FEW).exit_code == 1
+
+
+def test_strictly_a_refusal_needs_its_exit_code() -> None:
+    vectors = conformance.load_vectors(only=["refuse-hash-last", "refuse-empty"])
+    outcomes = conformance.run_command(vectors, "false {in} {out}", strict=True)
+    assert [outcome.reason for outcome in outcomes] == ["", "exit code 1 where 5 (HashError) was expected"]
 
 
 def test_wrong_pictures_are_found(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ MOST_FAILURES = 100
     show_default=True,
     help="Seconds that --decoder may take for a vector.",
 )
+@click.option("--strict", is_flag=True, help="--decoder must refuse with the exit codes of nqdec.")
 @click.option("--list", "listing", is_flag=True, help="List the vectors and run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every feature instead of their kinds.")
@@ -81,7 +82,7 @@ def listed(vectors: list[Vector]) -> list[str]:
 def runs(vectors: list[Vector], options: dict[str, Any]) -> Iterator[tuple[str, Iterator[Outcome]]]:
     """(name, outcomes) of each decoder asked for, one after the other."""
     if options["decoder"]:
-        yield options["decoder"], run_command(vectors, options["decoder"], options["timeout"])
+        yield options["decoder"], run_command(vectors, options["decoder"], options["timeout"], strict=options["strict"])
         return
     from nqcodec.synthesis.backends import available, choose
 

@@ -103,12 +103,17 @@ def sealed(video: Video, frames: int, body: bytes) -> Part:
     """A segment from all that follows its hash, with the hash that the reference gives."""
     video = video.with_frames(frames)
     network = parse_segment(Reader(bytes(1 + MD5_BYTES) + body), video, Limits()).network
-    whole, hashes = hashlib.md5(usedforsecurity=False), []
     with ReferenceSynthesizer(network, video, frames) as synthesizer:
-        for t in range(frames):
-            planes = frame_bytes(synthesizer.frame(t))
-            whole.update(planes)
-            hashes.append(hashlib.md5(planes, usedforsecurity=False).digest())
+        return hashed(synthesizer, frames, body)
+
+
+def hashed(synthesizer: ReferenceSynthesizer, frames: int, body: bytes) -> Part:
+    """A segment with the hash of what a synthesizer makes."""
+    whole, hashes = hashlib.md5(usedforsecurity=False), []
+    for t in range(frames):
+        planes = frame_bytes(synthesizer.frame(t))
+        whole.update(planes)
+        hashes.append(hashlib.md5(planes, usedforsecurity=False).digest())
     return Part(frames, b"\0" + whole.digest() + body, tuple(hashes))
 
 

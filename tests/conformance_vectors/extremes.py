@@ -14,6 +14,7 @@ from nqcodec.operations import Activation, Add, Concat, Conv, Fold, Frequency, G
 from nqcodec.program import Program
 from nqcodec.video import Chroma, Video
 
+STEP_VIDEO = Video(8, 4, 1, chroma=Chroma.C400)
 REACH_VIDEO = Video(2, 2, 1, chroma=Chroma.C400)
 REACH_CHANNELS = 2048
 """Inputs whose 8-bit weights of -128 and 14-bit maps reach 2^31."""
@@ -68,33 +69,42 @@ def shifts() -> Iterator[Vector]:
 
 def step_ends() -> Iterator[Vector]:
     """Step indices of -320 and of 320."""
-    video = Video(8, 4, 1, chroma=Chroma.C400)
-    program = Program.of([Grid((), 1, 64, 4, 8), Conv((0,), 1, 1), Conv((1,), 1, 1), Planes((2,), 1)], video)
-    layers = [
-        Layer(14, 0, {"latent": tensor([3, -7, 2, 0, 5], (1, 64, 4, 8), 4, 80)}),
-        Layer(14, 20, {"weight": tensor([127], (1, 64, 1, 1), 8, -320), "bias": tensor([30000], (1,), 16, -320)}),
-        Layer(12, 12, {"weight": tensor([100], (1, 1, 1, 1), 8, 56), "bias": tensor([0], (1,), 2, 0)}),
-        Layer(),
-    ]
     yield Vector(
         "step-least",
         "Step indices of -320, the least, of a weight and its bias.",
-        file(video, IntegerNetwork(program, layers)),
+        file(STEP_VIDEO, of_small_step(-320)),
         features=("step:least",),
     )
-    program = Program.of([Grid((), 1, 1, 4, 8), Conv((0,), 1, 1), Planes((1,), 1)], video)
-    weight = replace(tensor([1], (1, 1, 1, 1), 2, 320), hadamard=Hadamard(8, 6))
+    yield Vector(
+        "step-greatest",
+        "A step index of 320, the greatest: legal only with the most gain, from 20 fractional bits to none.",
+        file(STEP_VIDEO, of_large_step(320)),
+        features=("step:greatest",),
+    )
+
+
+def of_small_step(step: int) -> IntegerNetwork:
+    """A convolution whose weight and bias have a step near -320, and one that makes its map visible."""
+    program = Program.of([Grid((), 1, 64, 4, 8), Conv((0,), 1, 1), Conv((1,), 1, 1), Planes((2,), 1)], STEP_VIDEO)
+    layers = [
+        Layer(14, 0, {"latent": tensor([3, -7, 2, 0, 5], (1, 64, 4, 8), 4, 80)}),
+        Layer(14, 20, {"weight": tensor([127], (1, 64, 1, 1), 8, step), "bias": tensor([30000], (1,), 16, -320)}),
+        Layer(12, 12, {"weight": tensor([100], (1, 1, 1, 1), 8, 56), "bias": tensor([0], (1,), 2, 0)}),
+        Layer(),
+    ]
+    return IntegerNetwork(program, layers)
+
+
+def of_large_step(step: int) -> IntegerNetwork:
+    """A convolution whose weight has a step near 320, in the Hadamard domain and from the most to the least frac."""
+    program = Program.of([Grid((), 1, 1, 4, 8), Conv((0,), 1, 1), Planes((1,), 1)], STEP_VIDEO)
+    weight = replace(tensor([1], (1, 1, 1, 1), 2, step), hadamard=Hadamard(8, 6))
     layers = [
         Layer(14, 20, {"latent": tensor([1, -1, 0], (1, 1, 4, 8), 2, -160)}),
         Layer(14, 0, {"weight": weight, "bias": tensor([1], (1,), 2, -100)}),
         Layer(),
     ]
-    yield Vector(
-        "step-greatest",
-        "A step index of 320, the greatest: legal only with the most gain, from 20 fractional bits to none.",
-        file(video, IntegerNetwork(program, layers)),
-        features=("step:greatest",),
-    )
+    return IntegerNetwork(program, layers)
 
 
 def formats() -> Iterator[Vector]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from conformance_vectors.build import File, Part, Vector
+import numpy as np
+
+from conformance_vectors.build import File, Part, Vector, hashed
 from conformance_vectors.calm import Calm, calm_network
 from conformance_vectors.coding import default_model, pack_network, pack_record
 from conformance_vectors.containers import OPERATIONS, VIDEO, small_part
 from nqcodec.bitstream.reader import write_sv
+from nqcodec.network import IntegerNetwork, Rescaled, derive, rescale, rescale_factors, used_steps, used_weight
+from nqcodec.operations import Grid
+from nqcodec.synthesis.reference import ReferenceSynthesizer
+from nqcodec.video import Video
 
 FORMAT, UNSUPPORTED, LIMIT, HASH = "FormatError", "UnsupportedError", "LimitError", "HashError"
 
@@ -41,6 +47,36 @@ def segment(
     So a decoder that overlooks a fault of syntax plays the file and is found out.
     """
     return body(bytes([flags]) + md5 + program + table + pieces)
+
+
+class Careless(ReferenceSynthesizer):
+    """The reference without its checks of ranges and of accumulators, which here may be of any size."""
+
+    def __init__(self, network: IntegerNetwork, video: Video, frames: int):
+        super().__init__(NETWORK, VIDEO, VIDEO.frames)
+        self._network, self._video, self._frames = network, video, frames
+        operations = network.program.operations
+        self._factors = [
+            derive(network, index) if isinstance(op, Grid) else unbounded(network, index) if op.has_format else None
+            for index, op in enumerate(operations)
+        ]
+        self._last_reader = {i: index for index, op in enumerate(operations) for i in op.inputs}
+
+
+def unbounded(network: IntegerNetwork, index: int) -> Rescaled:
+    """Constants of a convolution whose accumulators may be of any size."""
+    layer, frac_in = network.layers[index], network.map_format(network.program.operations[index].inputs[0])[1]
+    weight, bias = layer.tensors["weight"], layer.tensors["bias"]
+    steps = np.broadcast_to(used_steps(weight), bias.values.shape)
+    factors = rescale_factors(steps + 8 * (layer.frac - frac_in))
+    acc_bias = rescale(bias.values, *rescale_factors(bias.steps - steps + 8 * frac_in))
+    return Rescaled(*factors, acc_bias.astype(np.int32), used_weight(weight))
+
+
+def unchecked(network: IntegerNetwork, video: Video) -> bytes:
+    """A file of a network that breaks a rule, with the hash of what comes out where nobody minds it."""
+    body = b"".join(pack_network(network))
+    return File(video, [hashed(Careless(network, video, video.frames), video.frames, body)]).data()
 
 
 def record(bits: int, flags: int = 0, step: int = -40, tail: bytes = LATENT[3:]) -> bytes:

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from conformance_vectors.build import File, Part, Vector
+from conformance_vectors.build import Vector
 from conformance_vectors.calm import Calm, calm_network, one_step
 from conformance_vectors.coding import pack_network, piece
 from conformance_vectors.containers import OPERATIONS, VIDEO
-from conformance_vectors.extremes import REACH_VIDEO, reaching
+from conformance_vectors.extremes import REACH_VIDEO, STEP_VIDEO, of_large_step, of_small_step, reaching
 from conformance_vectors.faults import (
     FORMAT,
     LATENT,
-    MD5,
     NETWORK,
     PIECES,
     PROGRAM,
@@ -25,6 +24,7 @@ from conformance_vectors.faults import (
     refused,
     segment,
     table,
+    unchecked,
 )
 from nqcodec.bitstream.layers import ADAPTIVE, CHANNEL_SCALES, CHANNEL_STEPS, CONTEXT, HADAMARD
 from nqcodec.bitstream.reader import write_sv, write_uv
@@ -33,7 +33,7 @@ from nqcodec.entropy.context import points
 from nqcodec.entropy.models import gaussian_events
 from nqcodec.entropy.tensors import code_list
 from nqcodec.formats import tables
-from nqcodec.network import Context, Hadamard, IntegerNetwork
+from nqcodec.network import Context, Hadamard
 from nqcodec.operations import Conv, Planes
 
 CONTEXT_TAIL = write_uv(1) + write_uv(40) + write_sv(30) + write_uv(10)
@@ -53,9 +53,12 @@ def vectors() -> Iterator[Vector]:
 
 def formats() -> Iterator[Vector]:
     """Widths and fractional bits outside their range."""
-    for name, grid in (("width-7", b"\7\7"), ("width-15", b"\x0f\x0a"), ("frac-21", b"\x0e\x15")):
-        data = segment(table=table(grid=grid))
-        yield refused(f"format-{name}", f"A map's {name.replace('-', ' ')}.", data, FORMAT, "refused:map-format")
+    for name, width, frac in (("width-7", 7, 7), ("width-15", 15, 10), ("frac-21", 14, 21)):
+        network = calm_network(VIDEO, OPERATIONS, Calm(SEED))
+        network.layers[0].width, network.layers[0].frac = width, frac
+        network.layers[1].tensors["bias"].steps -= 8 * max(0, frac - 10)  # else its rescale would be a second fault
+        purpose = f"A map's {name.replace('-', ' ')}."
+        yield refused(f"format-{name}", purpose, unchecked(network, VIDEO), FORMAT, "refused:map-format")
 
 
 def records() -> Iterator[Vector]:
@@ -80,8 +83,8 @@ def records() -> Iterator[Vector]:
         yield refused(f"record-{name}", purpose, segment(table=layers), FORMAT, "refused:record")
     cut = segment(table=TABLE[:5], pieces=b"")
     yield refused("record-cut", "A payload that ends within a record.", cut, FORMAT, "refused:payload-end")
-    for name, step in (("321", 321), ("minus-321", -321)):
-        data = segment(table=table(latent=record(6, step=step)))
+    for name, step, network in (("321", 321, of_large_step(321)), ("minus-321", -321, of_small_step(-321))):
+        data = unchecked(network, STEP_VIDEO)
         yield refused(f"step-{name}", f"A step index of {step}.", data, FORMAT, "refused:step")
 
 
@@ -121,7 +124,7 @@ def depthwise_hadamard() -> Vector:
     network = calm_network(VIDEO, chain, Calm(SEED))
     network.layers[1].tensors["weight"].hadamard = Hadamard(10, 0)
     purpose = "A depthwise weight's Hadamard domain."
-    return refused("flags-depthwise-hadamard", purpose, unchecked(network), FORMAT, "refused:flags-contradict")
+    return refused("flags-depthwise-hadamard", purpose, unchecked(network, VIDEO), FORMAT, "refused:flags-contradict")
 
 
 def contexts() -> Iterator[Vector]:
@@ -229,11 +232,6 @@ def lists() -> Iterator[Vector]:
         yield refused(f"list-{name}", purpose, data, FORMAT, "refused:list")
 
 
-def unchecked(network: IntegerNetwork) -> bytes:
-    """A file of a network that breaks a rule, with the legal file's hash."""
-    return File(VIDEO, [Part(2, b"\0" + MD5 + b"".join(pack_network(network)))]).data()
-
-
 def weight_step() -> int:
     """Step index of the legal file's weight."""
     return int(NETWORK.layers[1].tensors["weight"].steps[0])
@@ -254,12 +252,12 @@ def arithmetic() -> Iterator[Vector]:
         chosen.steps = one_step(step)
         if name == "bias-shift-47":
             network.layers[1].tensors["weight"].steps = one_step(20)
-        yield refused(f"rescale-{name}", purpose, unchecked(network), FORMAT, "refused:rescale")
+        program, layers, values = pack_network(network)
+        yield refused(f"rescale-{name}", purpose, segment(program, layers, values), FORMAT, "refused:rescale")
     for name, purpose, weight, bias in (
         ("weights", "Weights whose accumulator can reach 2^31.", -128, 0),
         ("bias", "A bias by which an accumulator can reach 2^31.", 127, 8192),
         ("negative-bias", "A negative bias of that magnitude.", 127, -8192),
     ):
-        payload = b"\0" + MD5 + b"".join(pack_network(reaching(weight, bias)))
-        data = File(REACH_VIDEO, [Part(1, payload)]).data()
+        data = unchecked(reaching(weight, bias), REACH_VIDEO)
         yield refused(f"accumulator-{name}", purpose, data, FORMAT, "refused:accumulator")
