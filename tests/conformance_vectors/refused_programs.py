@@ -8,7 +8,7 @@ from conformance_vectors.build import File, Part, Vector
 from conformance_vectors.faults import FORMAT, LIMIT, MD5, PIECES, PROGRAM, TABLE, UNSUPPORTED, refused, segment
 from nqcodec.bitstream.header import pack_video
 from nqcodec.bitstream.operations import pack_program
-from nqcodec.operations import Conv, Grid, Operation, Planes, Tile
+from nqcodec.operations import Add, Conv, Grid, Mul, Norm, Operation, Planes, Tile, Upsample
 from nqcodec.program import Program
 from nqcodec.video import Chroma, Video
 
@@ -57,6 +57,7 @@ SHAPES = {
     "upsample-too-high": ("7 rows from 3 enlarged by 2.", f"04 {GRID} 05 01 02 07 04 {CONV} {PLANES}"),
     "upsample-no-rows": ("An enlargement cropped to no rows.", f"04 {GRID} 05 01 02 00 04 {CONV} {PLANES}"),
     "concat-sizes": ("A concat of maps of two sizes.", f"05 {GRID} 0c 01 03 05 06 02 01 02 {CONV} {PLANES}"),
+    "concat-heights": ("A concat of maps of two heights.", f"05 {GRID} 0c 01 04 04 06 02 01 02 {CONV} {PLANES}"),
     "add-shapes": ("A sum of 3 and 6 channels.", f"05 {GRID} {CONV} 07 01 02 {CONV} {PLANES}"),
     "mul-shapes": ("A product of maps of two sizes.", f"05 {GRID} 0c 01 03 05 08 02 01 {CONV} {PLANES}"),
     "norm-channels": ("A norm of 65,537 channels.", f"04 01 01 81 80 04 03 04 09 01 {CONV} {PLANES}"),
@@ -88,7 +89,8 @@ def vectors() -> Iterator[Vector]:
 
 def limits() -> Iterator[Vector]:
     """Programs and headers that ask for more than each limit; nothing of that size is in the file."""
-    one, claims = Video(1, 1, 1, chroma=Chroma.C400), []
+    one = Video(1, 1, 1, chroma=Chroma.C400)
+    claims: list[tuple[str, str, list[Operation]]] = []
     small = Grid((), 1, 1, 1, 1)
     claims.append(("parameters", "2^26 + 1 integers in a tensor", [Grid((), (1 << 26) + 1, 1, 1, 1), Planes((0,), 1)]))
     claims.append(
@@ -98,6 +100,7 @@ def limits() -> Iterator[Vector]:
             [small, Tile((0,), 2048, 2049), Conv((1,), 1, 1), Planes((2,), 1)],
         )
     )
+    claims += each_cost(small)
     claims.append(
         (
             "map-bytes",
@@ -119,6 +122,38 @@ def limits() -> Iterator[Vector]:
         payload = b"\0" + MD5 + pack_program(Program.of(operations, one)) + TABLE + PIECES
         data = File(video, [Part(video.frames, payload)], pack_video(video)).data()
         yield refused(f"limit-{name}", f"A header that asks for {what}.", data, LIMIT, f"limit:{name}")
+
+
+def each_cost(small: Grid) -> Iterator[tuple[str, str, list[Operation]]]:
+    """Programs over the limit on multiply-accumulates, or on live maps, by one operation's cost alone."""
+    wide = [small, Tile((0,), 1024, 1025)]
+    rest = [Tile((2,), 1, 1), Planes((3,), 1)]
+    yield (
+        "macs-grid",
+        "more than 2^22 multiply-accumulates a pixel by a grid",
+        [
+            Grid((), 1, 1, 1024, 2049),
+            Tile((0,), 1, 1),
+            Planes((1,), 1),
+        ],
+    )
+    yield "macs-upsample", "more by an enlargement", [*wide, Upsample((1,), 1, 1024, 1025), *rest]
+    yield "macs-norm", "more by a norm", [*wide, Norm((1,)), *rest]
+    for name, operation in (("add", Add((1, 1))), ("mul", Mul((1, 1)))):
+        square = [small, Tile((0,), 2048, 2049), operation]
+        yield f"macs-{name}", f"more by a {operation.name}", [*square, *rest]
+    yield (
+        "live-maps",
+        "more than 2^31 bytes for two maps, the first of which is read after the second is made",
+        [
+            Grid((), 1, 64, 1, 1),
+            Tile((0,), 4096, 2049),
+            Tile((0,), 4096, 2049),
+            Tile((1,), 1, 1),
+            Conv((3,), 1, 1),
+            Planes((4,), 1),
+        ],
+    )
 
 
 def asking(video: Video, operations: Sequence[Operation]) -> bytes:

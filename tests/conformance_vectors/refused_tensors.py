@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from conformance_vectors.coding import pack_network, piece
 from conformance_vectors.containers import OPERATIONS, VIDEO
 from conformance_vectors.extremes import REACH_VIDEO, STEP_VIDEO, of_large_step, of_small_step, reaching
 from conformance_vectors.faults import (
+    BIAS,
     FORMAT,
     LATENT,
     NETWORK,
@@ -20,6 +22,7 @@ from conformance_vectors.faults import (
     SEED,
     TABLE,
     UNSUPPORTED,
+    WEIGHT,
     record,
     refused,
     segment,
@@ -30,14 +33,17 @@ from nqcodec.bitstream.layers import ADAPTIVE, CHANNEL_SCALES, CHANNEL_STEPS, CO
 from nqcodec.bitstream.reader import write_sv, write_uv
 from nqcodec.entropy.coder import HALF_TOTAL, TOTAL, ArithmeticEncoder
 from nqcodec.entropy.context import points
-from nqcodec.entropy.models import gaussian_events
+from nqcodec.entropy.models import AdaptiveModel, gaussian_events
 from nqcodec.entropy.tensors import code_list
 from nqcodec.formats import tables
-from nqcodec.network import Context, Hadamard
+from nqcodec.network import Context, Hadamard, Int32
 from nqcodec.operations import Conv, Planes
 
 CONTEXT_TAIL = write_uv(1) + write_uv(40) + write_sv(30) + write_uv(10)
 """Mask, base and weights of a context model of neighbour 0."""
+
+PLAIN_CONTEXT = Context(40, (30, *[0] * 13), (10, *[0] * 13))
+"""The same."""
 
 
 def vectors() -> Iterator[Vector]:
@@ -61,31 +67,84 @@ def formats() -> Iterator[Vector]:
         yield refused(f"format-{name}", purpose, unchecked(network, VIDEO), FORMAT, "refused:map-format")
 
 
+def other_bits(bits: int, legal: bytes) -> bytes:
+    """A legal record with other bits, which alone change nothing that a Gaussian decodes."""
+    return bytes([bits]) + legal[1:]
+
+
 def records() -> Iterator[Vector]:
     """Fields of records outside their range."""
     for name, purpose, layers in (
-        ("weight-1-bit", "A weight of one bit.", table(weight=record(1, tail=b"\0\0"))),
-        ("weight-9-bits", "A weight of nine bits.", table(weight=record(9))),
-        ("bias-17-bits", "A bias of 17 bits.", table(bias=record(17))),
-        ("latent-13-bits", "A latent of 13 bits.", table(latent=record(13))),
-        ("offset", "An offset of 32 for 6 bits.", table(latent=record(6, tail=write_sv(32) + b"\x14"))),
-        ("scale-64", "A scale index of 64.", table(latent=record(6, tail=b"\0\x40"))),
-        ("step-scale-64", "A list of steps at scale index 64.", table(latent=record(6, CHANNEL_STEPS, 0, b"\x40\0\0"))),
-        (
-            "scale-scale-64",
-            "A list of scales at scale index 64.",
-            table(latent=record(6, CHANNEL_SCALES, 0, b"\0\x14\x40")),
-        ),
-        ("used-width-7", "A used width of 7.", table(weight=record(6, HADAMARD, 0, b"\0\x14\7\0"))),
-        ("used-width-13", "A used width of 13.", table(weight=record(6, HADAMARD, 0, b"\0\x14\x0d\0"))),
-        ("gain-7", "A gain of 7.", table(weight=record(6, HADAMARD, 0, b"\0\x14\x0a\7"))),
+        ("weight-1-bit", "A weight of one bit.", table(weight=other_bits(1, WEIGHT))),
+        ("weight-9-bits", "A weight of nine bits.", table(weight=other_bits(9, WEIGHT))),
+        ("bias-17-bits", "A bias of 17 bits.", table(bias=other_bits(17, BIAS))),
+        ("latent-13-bits", "A latent of 13 bits.", table(latent=other_bits(13, LATENT))),
     ):
         yield refused(f"record-{name}", purpose, segment(table=layers), FORMAT, "refused:record")
+    for name, purpose, scale, offset in (
+        ("offset", "An offset of 32 for 6 bits.", 20, 32),
+        ("scale-64", "A scale index of 64.", 64, 0),
+    ):
+        tail = write_sv(offset) + bytes([scale])
+        latent = record(6, step=latent_step(), tail=tail)
+        data = segment(table=table(latent=latent), pieces=with_first(latent_piece(scale, offset)))
+        yield refused(f"record-{name}", purpose, data, FORMAT, "refused:record")
+    entries, tail = listed([0, 0, 0], 64), LATENT[-2:]
+    for name, purpose, flag, fields in (
+        ("step-scale-64", "A list of steps at scale index 64.", CHANNEL_STEPS, b"\x40" + tail),
+        ("scale-scale-64", "A list of scales at scale index 64.", CHANNEL_SCALES, tail + b"\x40"),
+    ):
+        layers = table(latent=record(6, flag, latent_step(), fields))
+        yield refused(
+            f"record-{name}", purpose, segment(table=layers, pieces=entries + PIECES), FORMAT, "refused:record"
+        )
+    for name, used_width, gain in (("used-width-7", 7, 0), ("used-width-13", 13, 6), ("gain-7", 12, 7)):
+        network = calm_network(VIDEO, OPERATIONS, Calm(SEED))
+        network.layers[1].tensors["weight"].hadamard = Hadamard(used_width, gain)
+        purpose = f"A Hadamard domain of used width {used_width} and gain {gain}."
+        yield refused(f"record-{name}", purpose, unchecked(network, VIDEO), FORMAT, "refused:record")
     cut = segment(table=TABLE[:5], pieces=b"")
     yield refused("record-cut", "A payload that ends within a record.", cut, FORMAT, "refused:payload-end")
     for name, step, network in (("321", 321, of_large_step(321)), ("minus-321", -321, of_small_step(-321))):
         data = unchecked(network, STEP_VIDEO)
         yield refused(f"step-{name}", f"A step index of {step}.", data, FORMAT, "refused:step")
+
+
+def latent_step() -> int:
+    """Step index of the legal file's latent."""
+    return int(NETWORK.layers[0].tensors["latent"].steps[0])
+
+
+def legal_latents() -> Int32:
+    """The legal file's latents, int32 [36]."""
+    return NETWORK.layers[0].tensors["latent"].values.ravel().copy()
+
+
+def latent_piece(scale: int, offset: int) -> bytes:
+    """The legal file's latents coded at any scale index and offset."""
+    return gaussian_piece(legal_latents(), scale, offset)
+
+
+def adaptive_piece(bits: int) -> bytes:
+    """The legal file's latents in the adaptive model of any bits."""
+    model = AdaptiveModel(bits)
+    return coded([interval for value in legal_latents().tolist() for interval in model.events(value)])
+
+
+def gaussian_piece(values: Int32, scale: int, offset: int = 0) -> bytes:
+    """A piece of any values at any scale index and offset."""
+    lows, highs = gaussian_events(values, np.full(values.size, scale, np.int32), offset)
+    return coded(list(zip(lows.tolist(), highs.tolist(), strict=True)))
+
+
+def listed(entries: list[int], scale: int) -> bytes:
+    """A list with its length."""
+    return piece(gaussian_piece(np.array(entries, np.int32), scale))
+
+
+def with_first(data: bytes) -> bytes:
+    """The legal file's pieces with another first one."""
+    return piece(data) + PIECES[1 + PIECES[0] :]
 
 
 def flags() -> Iterator[Vector]:
@@ -95,27 +154,53 @@ def flags() -> Iterator[Vector]:
         yield refused(
             f"flags-bit-{bit}", f"Flag bit {bit}, of a later version.", data, UNSUPPORTED, "refused:newer-flags"
         )
-    lists, adaptive = b"\x14\0\x14", ADAPTIVE | CHANNEL_SCALES
-    for name, purpose, layers in (
-        ("adaptive-9-bits", "The adaptive model for 9 bits.", table(latent=record(9, ADAPTIVE, tail=b""))),
-        ("adaptive-scales", "Scales in the adaptive model.", table(latent=record(6, adaptive, tail=b"\x14"))),
-        ("bias-steps", "A step a channel for a bias.", table(bias=record(8, CHANNEL_STEPS, tail=lists))),
-        ("latent-hadamard", "A latent's Hadamard domain.", table(latent=record(6, HADAMARD, 0, b"\0\x14\x0a\0"))),
-        ("bias-hadamard", "A bias's Hadamard domain.", table(bias=record(8, HADAMARD, 0, b"\0\x14\x0a\0"))),
-        ("weight-context", "The context model for a weight.", table(weight=record(6, CONTEXT, 0, CONTEXT_TAIL))),
+    domain, none = b"\x0a\0", listed([0] * 6, 20)
+    last = len(PIECES) - 1 - last_length()
+    for name, purpose, layers, pieces_ in (
+        (
+            "adaptive-scales",
+            "Scales in the adaptive model.",
+            table(latent=record(6, ADAPTIVE | CHANNEL_SCALES, latent_step(), b"\x14")),
+            listed([0, 0, 0], 20) + with_first(adaptive_piece(6)),
+        ),
+        (
+            "bias-steps",
+            "A step a channel for a bias.",
+            table(bias=bytes([BIAS[0], CHANNEL_STEPS]) + BIAS[2:-2] + b"\x14" + BIAS[-2:]),
+            PIECES[:last] + none + PIECES[last:],
+        ),
+        ("latent-hadamard", "A latent's Hadamard domain.", table(latent=flagged(LATENT, HADAMARD) + domain), PIECES),
+        ("bias-hadamard", "A bias's Hadamard domain.", table(bias=flagged(BIAS, HADAMARD) + domain), PIECES),
+        (
+            "weight-context",
+            "The context model for a weight.",
+            table(weight=record(6, CONTEXT, 0, CONTEXT_TAIL)),
+            PIECES,
+        ),
         (
             "context-adaptive",
             "The adaptive and the context model at once.",
-            table(latent=record(6, CONTEXT | ADAPTIVE, 0, CONTEXT_TAIL)),
+            table(latent=record(6, CONTEXT | ADAPTIVE, latent_step(), CONTEXT_TAIL)),
+            with_first(context_piece(PLAIN_CONTEXT, legal_latents())),
         ),
         (
             "context-scales",
             "A scale a channel in the context model.",
-            table(latent=record(6, CONTEXT | CHANNEL_SCALES, 0, CONTEXT_TAIL)),
+            table(latent=record(6, CONTEXT | CHANNEL_SCALES, latent_step(), CONTEXT_TAIL)),
+            listed([0, 0, 0], 20) + with_first(context_piece(PLAIN_CONTEXT, legal_latents())),
         ),
     ):
-        yield refused(f"flags-{name}", purpose, segment(table=layers), FORMAT, "refused:flags-contradict")
+        data = segment(table=layers, pieces=pieces_)
+        yield refused(f"flags-{name}", purpose, data, FORMAT, "refused:flags-contradict")
+    layers = table(latent=record(9, ADAPTIVE, latent_step(), b""))
+    data = segment(table=layers, pieces=with_first(adaptive_piece(9)))
+    yield refused("flags-adaptive-9-bits", "The adaptive model for 9 bits.", data, FORMAT, "refused:flags-contradict")
     yield depthwise_hadamard()
+
+
+def flagged(legal: bytes, flag: int) -> bytes:
+    """A legal record with another flag."""
+    return bytes([legal[0], legal[1] | flag]) + legal[2:]
 
 
 def depthwise_hadamard() -> Vector:
@@ -127,18 +212,35 @@ def depthwise_hadamard() -> Vector:
     return refused("flags-depthwise-hadamard", purpose, unchecked(network, VIDEO), FORMAT, "refused:flags-contradict")
 
 
+def context_piece(context: Context, values: Int32) -> bytes:
+    """Latents [2, 3, 3, 4] of any size in a context model of any weights, unchecked."""
+    with patch("nqcodec.entropy.context.check"):
+        lows, highs = points(values.reshape(2, 3, 3, 4), 6, context).events(0, values.size)
+    return coded(list(zip(lows.tolist(), highs.tolist(), strict=True)))
+
+
 def contexts() -> Iterator[Vector]:
-    """Weights of a context model outside their range."""
-    for name, purpose, tail in (
-        ("mask", "A mask of 15 neighbours.", write_uv(1 << 14) + write_uv(40) + write_sv(1) + write_uv(1)),
-        ("base-0", "A base of 0.", write_uv(1) + b"\0" + write_sv(30) + write_uv(10)),
-        ("base-65536", "A base of 65,536.", write_uv(1) + write_uv(65536) + write_sv(30) + write_uv(10)),
-        ("no-weight", "A neighbour in the mask without a weight.", write_uv(1) + write_uv(40) + b"\0\0"),
-        ("mean-256", "A mean weight of 256.", write_uv(1) + write_uv(40) + write_sv(256) + write_uv(10)),
-        ("mean-minus-257", "A mean weight of -257.", write_uv(1) + write_uv(40) + write_sv(-257) + write_uv(10)),
-        ("spread-256", "A spread weight of 256.", write_uv(1) + write_uv(40) + write_sv(30) + write_uv(256)),
+    """Weights of a context model outside their range; the values are coded with them all the same."""
+    for name, purpose, base, mean, spread in (
+        ("base-65536", "A base of 65,536.", 65536, 30, 10),
+        ("mean-256", "A mean weight of 256.", 40, 256, 10),
+        ("mean-minus-257", "A mean weight of -257.", 40, -257, 10),
+        ("spread-256", "A spread weight of 256.", 40, 30, 256),
     ):
-        data = segment(table=table(latent=record(6, CONTEXT, 0, tail)))
+        tail = write_uv(1) + write_uv(base) + write_sv(mean) + write_uv(spread)
+        first = context_piece(Context(base, (mean, *[0] * 13), (spread, *[0] * 13)), legal_latents())
+        layers = table(latent=record(6, CONTEXT, latent_step(), tail))
+        yield refused(
+            f"context-{name}", purpose, segment(table=layers, pieces=with_first(first)), FORMAT, "refused:context"
+        )
+    first = with_first(context_piece(PLAIN_CONTEXT, legal_latents()))
+    one = write_sv(30) + write_uv(10)
+    for name, purpose, tail in (
+        ("mask", "A mask of 15 neighbours.", write_uv(1 | 1 << 14) + write_uv(40) + one + write_sv(1) + write_uv(1)),
+        ("base-0", "A base of 0.", write_uv(1) + b"\0" + one),
+        ("no-weight", "A neighbour in the mask without a weight.", write_uv(3) + write_uv(40) + one + b"\0\0"),
+    ):
+        data = segment(table=table(latent=record(6, CONTEXT, latent_step(), tail)), pieces=first)
         yield refused(f"context-{name}", purpose, data, FORMAT, "refused:context")
 
 
@@ -185,24 +287,19 @@ def last_length() -> int:
 
 def bad_values() -> Iterator[Vector]:
     """Values outside their tensor's bits, in each model that can say so."""
-    values = NETWORK.layers[0].tensors["latent"].values.ravel().copy()
+    values = legal_latents()
     values[5] = 32
-    lows, highs = gaussian_events(values, np.full(values.size, 20, np.int32), 0)
     layers = table(latent=record(6, tail=b"\0\x14"))
-    data = coded(list(zip(lows.tolist(), highs.tolist(), strict=True)))
-    spoilt = segment(table=layers, pieces=piece(data) + PIECES[1 + PIECES[0] :])
-    yield refused("value-gaussian", "A latent of 32 in 6 bits.", spoilt, FORMAT, "refused:value")
-    context = Context(40, (30, *[0] * 13), (10, *[0] * 13))
-    lows, highs = points(values.reshape(2, 3, 3, 4), 6, context).events(0, values.size)
-    data = coded(list(zip(lows.tolist(), highs.tolist(), strict=True)))
+    data = segment(table=layers, pieces=with_first(gaussian_piece(values, 20)))
+    yield refused("value-gaussian", "A latent of 32 in 6 bits.", data, FORMAT, "refused:value")
     layers = table(latent=record(6, CONTEXT, -40, CONTEXT_TAIL))
-    spoilt = segment(table=layers, pieces=piece(data) + PIECES[1 + PIECES[0] :])
-    yield refused("value-context", "A latent of 32 in 6 bits, in the context model.", spoilt, FORMAT, "refused:value")
+    data = segment(table=layers, pieces=with_first(context_piece(PLAIN_CONTEXT, values)))
+    yield refused("value-context", "A latent of 32 in 6 bits, in the context model.", data, FORMAT, "refused:value")
 
 
 def escapes() -> Iterator[Vector]:
     """Escapes beyond what tensors hold."""
-    values = NETWORK.layers[0].tensors["latent"].values.ravel()
+    values = legal_latents()
     lows, highs = gaussian_events(values, np.full(values.size, 20, np.int32), 0)
     layers = table(latent=record(6, tail=b"\0\x14"))
     cumulative, half_width = tables.gaussian().cumulative[20], int(tables.gaussian().half_width[20])
