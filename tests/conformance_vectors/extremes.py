@@ -14,7 +14,7 @@ from nqcodec.operations import Activation, Add, Concat, Conv, Fold, Frequency, G
 from nqcodec.program import Program
 from nqcodec.video import Chroma, Video
 
-STEP_VIDEO = Video(8, 4, 1, chroma=Chroma.C400)
+STEP_VIDEO = Video(16, 8, 1, chroma=Chroma.C400)
 REACH_VIDEO = Video(2, 2, 1, chroma=Chroma.C400)
 REACH_CHANNELS = 2048
 """Inputs whose 8-bit weights of -128 and 14-bit maps reach 2^31."""
@@ -68,43 +68,55 @@ def shifts() -> Iterator[Vector]:
 
 
 def step_ends() -> Iterator[Vector]:
-    """Step indices of -320 and of 320."""
+    """Step indices of -320 and of 320, for all channels and by a list."""
     yield Vector(
         "step-least",
         "Step indices of -320, the least, of a weight and its bias.",
-        file(STEP_VIDEO, of_small_step(-320)),
+        file(STEP_VIDEO, of_small_steps(-320)),
         features=("step:least",),
     )
     yield Vector(
         "step-greatest",
         "A step index of 320, the greatest: legal only with the most gain, from 20 fractional bits to none.",
-        file(STEP_VIDEO, of_large_step(320)),
+        file(STEP_VIDEO, of_large_steps(320)),
         features=("step:greatest",),
     )
+    for end, network in (
+        ("least", of_small_steps(-320, -300, -310, -290)),
+        ("greatest", of_large_steps(300, 320, 310, 290)),
+    ):
+        yield Vector(
+            f"step-list-{end}",
+            f"A list of steps with the {end} step index.",
+            file(STEP_VIDEO, network),
+            features=(f"step:{end}",),
+        )
 
 
-def of_small_step(step: int) -> IntegerNetwork:
-    """A convolution whose weight and bias have a step near -320, and one that makes its map visible."""
-    program = Program.of([Grid((), 1, 64, 4, 8), Conv((0,), 1, 1), Conv((1,), 1, 1), Planes((2,), 1)], STEP_VIDEO)
+def of_small_steps(*steps: int) -> IntegerNetwork:
+    """A convolution with steps near -320, one or one a channel, and one that makes its map visible."""
+    operations = [Grid((), 1, 64, 4, 8), Conv((0,), 4, 1), Conv((1,), 4, 1, True), Planes((2,), 2)]
+    weight = replace(tensor([127, 120, -100], (4, 64, 1, 1), 8, 0), steps=np.array(steps, np.int32))
     layers = [
         Layer(14, 0, {"latent": tensor([3, -7, 2, 0, 5], (1, 64, 4, 8), 4, 80)}),
-        Layer(14, 20, {"weight": tensor([127], (1, 64, 1, 1), 8, step), "bias": tensor([30000], (1,), 16, -320)}),
-        Layer(12, 12, {"weight": tensor([100], (1, 1, 1, 1), 8, 56), "bias": tensor([0], (1,), 2, 0)}),
+        Layer(14, 20, {"weight": weight, "bias": tensor([30000, -20000], (4,), 16, -320)}),
+        Layer(12, 12, {"weight": tensor([100], (4, 1, 1, 1), 8, 56), "bias": tensor([0], (4,), 2, 0)}),
         Layer(),
     ]
-    return IntegerNetwork(program, layers)
+    return IntegerNetwork(Program.of(operations, STEP_VIDEO), layers)
 
 
-def of_large_step(step: int) -> IntegerNetwork:
-    """A convolution whose weight has a step near 320, in the Hadamard domain and from the most to the least frac."""
-    program = Program.of([Grid((), 1, 1, 4, 8), Conv((0,), 1, 1), Planes((1,), 1)], STEP_VIDEO)
-    weight = replace(tensor([1], (1, 1, 1, 1), 2, step), hadamard=Hadamard(8, 6))
+def of_large_steps(*steps: int) -> IntegerNetwork:
+    """A convolution with steps near 320, one or one a channel, in the Hadamard domain, from most to least frac."""
+    operations = [Grid((), 1, 1, 4, 8), Conv((0,), 4, 1), Planes((1,), 2)]
+    weight = tensor([1, -1, 1, -2], (4, 1, 1, 1), 2, 0)
+    weight = replace(weight, steps=np.array(steps, np.int32), hadamard=Hadamard(8, 6))
     layers = [
         Layer(14, 20, {"latent": tensor([1, -1, 0], (1, 1, 4, 8), 2, -160)}),
-        Layer(14, 0, {"weight": weight, "bias": tensor([1], (1,), 2, -100)}),
+        Layer(14, 0, {"weight": weight, "bias": tensor([1], (4,), 2, -100)}),
         Layer(),
     ]
-    return IntegerNetwork(program, layers)
+    return IntegerNetwork(Program.of(operations, STEP_VIDEO), layers)
 
 
 def formats() -> Iterator[Vector]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance_vectors.build import Vector
-from conformance_vectors.calm import Calm, calm_vector
+import numpy as np
+
+from conformance_vectors.build import Vector, file
+from conformance_vectors.calm import Calm, calm_network, calm_vector
+from conformance_vectors.draws import Draws
 from nqcodec.operations import (
     Activation,
     Add,
@@ -178,6 +181,7 @@ def pairs() -> Iterator[Vector]:
         [Grid((), 1, 1, 12, 16), Norm((0,)), Add((0, 1)), Planes((2,), 1)],
         features=("norm:constant",),
     )
+    yield widest_norm()
     yield calm_vector(
         "op-concat-16",
         "Sixteen maps stacked, the most that a concat takes.",
@@ -185,6 +189,18 @@ def pairs() -> Iterator[Vector]:
         [*(Grid((), 1, 1, 12, 16) for _ in range(16)), Concat(tuple(range(16))), Conv((16,), 1, 1), Planes((17,), 1)],
         features=("limit:concat-inputs",),
     )
+
+
+def widest_norm() -> Vector:
+    """A norm of 65,536 channels, most of them 0."""
+    video = Video(16, 12, 1, chroma=Chroma.C400)
+    operations = [Grid((), 1, 65536, 1, 1), Norm((0,)), Shuffle((1,), 256), Planes((2,), 1)]
+    network = calm_network(video, operations, Calm(208, latent_bits=2, width=14, fracs={1: 9}))
+    latent, draws = network.layers[0].tensors["latent"], Draws(209)
+    rare = draws.random(65536).reshape(latent.values.shape)
+    latent.values = np.where(rare < 0.02, 1, np.where(rare > 0.98, -2, 0)).astype(np.int32)
+    purpose = "A norm of 65,536 channels, the most, and a shuffle by 256."
+    return Vector("op-norm-65536-channels", purpose, file(video, network), features=("norm:most-channels",))
 
 
 def frequencies() -> Iterator[Vector]:

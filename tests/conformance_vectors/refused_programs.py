@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from conformance_vectors.build import File, Part, Vector
-from conformance_vectors.faults import FORMAT, LIMIT, MD5, PIECES, PROGRAM, TABLE, UNSUPPORTED, refused, segment
+from conformance_vectors.faults import FORMAT, LATENT, LIMIT, MD5, PIECES, PROGRAM, TABLE, UNSUPPORTED, refused, segment
 from nqcodec.bitstream.header import pack_video
 from nqcodec.bitstream.operations import pack_program
 from nqcodec.operations import Add, Conv, Grid, Mul, Norm, Operation, Planes, Tile, Upsample
@@ -43,10 +43,6 @@ SHAPES = {
     "grid-no-times": ("A grid of no times.", f"03 01 00 03 03 04 {CONV} {PLANES}"),
     "grid-no-rows": ("A grid of no rows.", f"03 01 02 03 00 04 {CONV} {PLANES}"),
     "conv-even-kernel": ("A 2 x 2 kernel.", f"03 {GRID} 02 01 06 02 00 00 {PLANES}"),
-    "conv-no-channels": (
-        "A convolution of no channels, before another.",
-        f"04 {GRID} 02 01 00 01 00 00 {CONV} {PLANES}",
-    ),
     "conv-depthwise-channels": ("A depthwise 3 to 6 channels.", f"03 {GRID} 02 01 06 01 01 00 {PLANES}"),
     "shuffle-channels": ("3 channels shuffled by 2.", f"04 {GRID} 03 01 02 {CONV} {PLANES}"),
     "shuffle-0": ("A shuffle by 0.", f"04 {GRID} 03 01 00 {CONV} {PLANES}"),
@@ -82,6 +78,10 @@ def vectors() -> Iterator[Vector]:
         for name, (purpose, words) in programs.items():
             data = segment(bytes.fromhex(words))
             yield refused(f"program-{name}", purpose, data, error, feature)
+    words = f"04 {GRID} 02 01 00 01 00 00 02 02 06 01 00 00 {PLANES}"
+    layers = TABLE[: 2 + len(LATENT)] + TABLE[2 + len(LATENT) :] * 2
+    data, purpose = segment(bytes.fromhex(words), layers), "A convolution of no channels, which nothing reads."
+    yield refused("program-conv-no-channels", purpose, data, FORMAT, "refused:program-shape")
     cut = segment(PROGRAM[:-1], b"", b"")
     yield refused("program-cut", "A payload that ends within the program.", cut, FORMAT, "refused:payload-end")
     yield from limits()
@@ -106,6 +106,13 @@ def limits() -> Iterator[Vector]:
             "map-bytes",
             "more than 2^31 bytes for a map that nothing reads",
             [Grid((), 1, 64, 1, 1), Tile((0,), 4096, 4097), Conv((0,), 1, 1), Planes((2,), 1)],
+        )
+    )
+    claims.append(
+        (
+            "coded-pixels-by-ratio",
+            "more than 2^26 coded pixels, 16 x 16 of each map position",
+            [Grid((), 1, 256, 1, 1), Tile((0,), 512, 513), Planes((1,), 16)],
         )
     )
     claims.append(("coded-pixels", "more than 2^26 coded pixels", [small, Tile((0,), 8192, 8193), Planes((1,), 1)]))

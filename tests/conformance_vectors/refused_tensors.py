@@ -11,14 +11,13 @@ from conformance_vectors.build import Vector
 from conformance_vectors.calm import Calm, calm_network, one_step
 from conformance_vectors.coding import pack_network, piece
 from conformance_vectors.containers import OPERATIONS, VIDEO
-from conformance_vectors.extremes import REACH_VIDEO, STEP_VIDEO, of_large_step, of_small_step, reaching
+from conformance_vectors.extremes import REACH_VIDEO, STEP_VIDEO, of_large_steps, of_small_steps, reaching
 from conformance_vectors.faults import (
     BIAS,
     FORMAT,
     LATENT,
     NETWORK,
     PIECES,
-    PROGRAM,
     SEED,
     TABLE,
     UNSUPPORTED,
@@ -34,7 +33,6 @@ from nqcodec.bitstream.reader import write_sv, write_uv
 from nqcodec.entropy.coder import HALF_TOTAL, TOTAL, ArithmeticEncoder
 from nqcodec.entropy.context import points
 from nqcodec.entropy.models import AdaptiveModel, gaussian_events
-from nqcodec.entropy.tensors import code_list
 from nqcodec.formats import tables
 from nqcodec.network import Context, Hadamard, Int32
 from nqcodec.operations import Conv, Planes
@@ -105,7 +103,7 @@ def records() -> Iterator[Vector]:
         yield refused(f"record-{name}", purpose, unchecked(network, VIDEO), FORMAT, "refused:record")
     cut = segment(table=TABLE[:5], pieces=b"")
     yield refused("record-cut", "A payload that ends within a record.", cut, FORMAT, "refused:payload-end")
-    for name, step, network in (("321", 321, of_large_step(321)), ("minus-321", -321, of_small_step(-321))):
+    for name, step, network in (("321", 321, of_large_steps(321)), ("minus-321", -321, of_small_steps(-321))):
         data = unchecked(network, STEP_VIDEO)
         yield refused(f"step-{name}", f"A step index of {step}.", data, FORMAT, "refused:step")
 
@@ -317,15 +315,21 @@ def escapes() -> Iterator[Vector]:
 
 def lists() -> Iterator[Vector]:
     """Lists of steps and of scales that leave their range."""
-    program, rest = PROGRAM, PIECES
-    for name, purpose, flag, tail, entries, base in (
-        ("steps", "A step index of 321 by its list.", CHANNEL_STEPS, b"\x14" + LATENT[3:], [0, 1, 0], 320),
-        ("steps-low", "A step index of -321 by its list.", CHANNEL_STEPS, b"\x14" + LATENT[3:], [0, -1, 0], -320),
-        ("scales", "A scale index of 64 by its list.", CHANNEL_SCALES, b"\0\x3f\x14", [0, 0, 1], -40),
-        ("scales-low", "A scale index of -1 by its list.", CHANNEL_SCALES, b"\0\0\x14", [-1, 0, 0], -40),
+    for name, purpose, network in (
+        ("steps", "A step index of 321 by its list.", of_large_steps(300, 310, 290, 321)),
+        ("steps-low", "A step index of -321 by its list.", of_small_steps(-300, -321, -310, -290)),
     ):
-        layers = table(latent=record(6, flag, base, tail))
-        data = segment(program, layers, piece(code_list(np.array(entries, np.int32), 20)[1]) + rest)
+        yield refused(f"list-{name}", purpose, unchecked(network, STEP_VIDEO), FORMAT, "refused:list")
+    values = legal_latents()
+    for name, purpose, base, entries in (
+        ("scales", "A scale index of 64 by its list.", 63, [0, -3, 1]),
+        ("scales-low", "A scale index of -1 by its list.", 0, [-1, 0, 4]),
+    ):
+        scales = np.repeat(np.tile(np.array(entries, np.int32) + base, 2), values.size // 6)
+        lows, highs = gaussian_events(values, np.maximum(scales, 0), 0)
+        first = with_first(coded(list(zip(lows.tolist(), highs.tolist(), strict=True))))
+        layers = table(latent=record(6, CHANNEL_SCALES, latent_step(), bytes([0, base, 20])))
+        data = segment(table=layers, pieces=listed(entries, 20) + first)
         yield refused(f"list-{name}", purpose, data, FORMAT, "refused:list")
 
 

@@ -261,7 +261,7 @@ RULES: dict[str, dict[str, Patterns]] = {
         "integers in all tensors": ("limit:parameters",),
         "multiply-accumulates a frame": ("limit:macs*",),
         "bytes of the maps": ("limit:map-bytes", "limit:live-maps"),
-        "coded pixels": ("limit:coded-pixels", "limit:picture"),
+        "coded pixels": ("limit:coded-pixels*", "limit:picture"),
         "| frames |": ("limit:frames",),
     },
 }
