@@ -2,10 +2,11 @@
 
     python nqdecode.py IN.nq OUT.yuv
 
-It writes raw planar frames: Y, U, V (or G, B, R) of each frame, one byte a sample at depth 8 and two, little-endian, above.
-It exits with 0; on a file that it refuses it prints one line, leaves no output, and exits with 1 (not a legal file), 3 (unsupported),
-4 (over a limit of section 8) or 5 (a hash differs). It imports the standard library only and shares no code with the
-project; numbers in brackets are sections of formats/nq.md, whose integer tables it reads from formats/tables.
+It writes raw planar frames: Y, U, V (or G, B, R) of each frame, one byte a sample at depth 8 and two, little-endian,
+above. It exits with 0; on a file that it refuses it prints one line, leaves no output, and exits with 1 (not a legal
+file), 3 (unsupported), 4 (over a limit of section 8) or 5 (a hash differs). It imports the standard library only and
+shares no code with the project; numbers in brackets are sections of formats/nq.md, whose integer tables it reads from
+formats/tables.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TABLES = Path(__file__).resolve().parents[2] / "formats" / "tables"
 EXIT_CODES = {"error": 1, "unsupported": 3, "limit": 4, "hash": 5}
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """A file that must not be decoded. `kind` is one of EXIT_CODES."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -37,9 +38,9 @@ class Refusal(Exception):
 
 
 def need(condition: bool, message: str, kind: str = "error") -> None:
-    """Raise Refusal unless the condition holds."""
+    """Raise RefusalError unless the condition holds."""
     if not condition:
-        raise Refusal(kind, message)
+        raise RefusalError(kind, message)
 
 
 def clamp(value: int, least: int, greatest: int) -> int:
@@ -51,7 +52,7 @@ def clamp(value: int, least: int, greatest: int) -> int:
 
 
 def load_table(name: str, keys: Sequence[str], sha256: str) -> dict[str, list[list[int]]]:
-    """Lists of a file of formats/tables, checked against the SHA-256 that the specification gives; a flat list becomes [list]."""
+    """Lists of a file of formats/tables, checked against the specification's SHA-256; a flat list becomes [list]."""
     content = json.loads((TABLES / name).read_text())
     lists = {key: content[key] if isinstance(content[key][0], list) else [content[key]] for key in keys}
     flat = [entry for key in keys for row in lists[key] for entry in row]
@@ -79,7 +80,7 @@ ACTIVATIONS = load_table(
 
 
 class Reader:
-    """Integers from bytes, in order; reading past the end is a Refusal. `where` names the bytes in messages."""
+    """Integers from bytes, in order; reading past the end is a RefusalError. `where` names the bytes in messages."""
 
     def __init__(self, data: bytes, where: str) -> None:
         self.data, self.where, self.at = data, where, 0
@@ -106,7 +107,7 @@ class Reader:
                 need(byte > 0 or shift == 0, f"{self.where}: a uv is longer than it must be")
                 need(value < 1 << 32, f"{self.where}: a uv is 2^32 or more")
                 return value
-        raise Refusal("error", f"{self.where}: a uv has more than 5 bytes")
+        raise RefusalError("error", f"{self.where}: a uv has more than 5 bytes")
 
     def sv(self) -> int:
         value = self.uv()
@@ -190,7 +191,7 @@ def read_file(data: bytes) -> File:
     segments: list[bytes] = []
     for start, kind, payload in read_chunks(data):
         if kind not in ("VHDR", "SIDX", "SEGM", "NEND") and kind[0].isupper():
-            raise Refusal("unsupported", f"critical chunk {kind} at byte {start}")
+            raise RefusalError("unsupported", f"critical chunk {kind} at byte {start}")
         if header is None:
             need(kind == "VHDR", f"the first chunk is {kind}, not VHDR")
             header = read_header(payload)
@@ -200,7 +201,8 @@ def read_file(data: bytes) -> File:
             index = read_index(payload, header.frames)
         elif kind == "SEGM":
             need(len(segments) < len(index), "more SEGM chunks than SIDX tells")
-            need(index[len(segments)][1:] == (start, len(payload)), f"SEGM at byte {start} is not where SIDX tells, or as long")
+            told = index[len(segments)][1:]
+            need(told == (start, len(payload)), f"SEGM at byte {start}: SIDX tells another place or length")
             segments.append(payload)
         elif kind == "NEND":
             need(not payload, "NEND has a payload")
@@ -209,15 +211,17 @@ def read_file(data: bytes) -> File:
             hashes = payload
         else:
             need(kind[0].islower(), f"chunk {kind} at byte {start} is repeated or misplaced")
-    need(header is not None and index is not None and len(segments) == len(index), "a critical chunk is missing")
-    assert header is not None and index is not None
+    if header is None or index is None or len(segments) < len(index):
+        raise RefusalError("error", "a critical chunk is missing")
     return File(header, index, segments, hashes)
 
 
 # ------------------------------------------------------------------------------- program and layers [4, 5, 8]
 
-CODES = "grid conv shuffle planes upsample concat add mul norm frequency fold tile".split()
-FIELDS = {"grid": "vvvv", "conv": "vbbb", "shuffle": "v", "planes": "b", "upsample": "bvv", "fold": "vv", "tile": "vv"}  # v uv, b u8
+CODES = ["grid", "conv", "shuffle", "planes", "upsample", "concat", "add", "mul", "norm", "frequency", "fold", "tile"]
+FIELDS = {  # v: uv, b: u8
+    "grid": "vvvv", "conv": "vbbb", "shuffle": "v", "planes": "b", "upsample": "bvv", "fold": "vv", "tile": "vv",
+}  # fmt: skip
 INPUTS = {"grid": 0, "frequency": 0, "add": 2, "mul": 2}  # the others but concat: 1
 WITH_FORMAT = {"grid", "conv", "concat", "add", "mul", "norm", "frequency"}
 ADAPTIVE, STEPS, SCALES, HADAMARD, CONTEXT = 1, 2, 4, 8, 16  # flags of a tensor
@@ -268,7 +272,7 @@ Map = list[list[int]]  # channels, each its H W values
 
 @dataclass
 class Operation:
-    """An operation, its inputs as indices, its fields, the shape and format of its map. `ready` computes it for a frame."""
+    """An operation, its inputs as indices, its fields, its tensors, the shape and format of its map."""
 
     name: str
     inputs: list[int]
@@ -318,7 +322,8 @@ def map_shape(op: Operation, inputs: list[Shape], number: int) -> Shape:
         op.tensors = [Tensor("latent", tuple(f))]
     elif name == "conv":
         out, kernel, depthwise, activation = f
-        legal = out >= 1 and kernel % 2 == 1 and depthwise <= 1 and activation <= 4 and (not depthwise or out == c)
+        need(activation <= 4, f"operation {number}: activation {activation}", "unsupported")
+        legal = out >= 1 and kernel % 2 == 1 and depthwise <= 1 and (not depthwise or out == c)
         shape = (out, h, w)
         op.tensors = [Tensor("weight", (out, 1 if depthwise else c, kernel, kernel)), Tensor("bias", (out,))]
     elif name in ("shuffle", "fold"):
@@ -355,8 +360,9 @@ def check_picture_and_limits(program: list[Operation], header: Header) -> None:
     """The needs of planes [5, 6.6], and the limits [8]."""
     (channels, h, w), ratio = program[-1].shape, program[-1].fields[0]
     need(h * ratio >= header.height and w * ratio >= header.width, "the last map does not cover the picture")
-    need(all(ratio % sx == 0 and ratio % sy == 0 for sx, sy in header.subsampling), "planes: ratio and chroma do not fit")
-    need(channels == sum(ratio // sy * (ratio // sx) for sx, sy in header.subsampling), "planes: not the channels that it takes")
+    need(all(ratio % s == 0 for pair in header.subsampling for s in pair), "planes: ratio and chroma do not fit")
+    taken = sum(ratio // sy * (ratio // sx) for sx, sy in header.subsampling)
+    need(channels == taken, f"planes takes {taken} channels, and the map has {channels}")
     need(h * ratio * w * ratio <= 1 << 26, "too many coded pixels", "limit")
     need(sum(prod(t.shape) for op in program for t in op.tensors) <= 1 << 26, "too many integers in tensors", "limit")
     work = sum(macs(op) for op in program) // (header.width * header.height)
@@ -387,10 +393,10 @@ def read_record(reader: Reader, tensor: Tensor, depthwise: bool) -> None:
     tensor.bits = reader.u8(f"{tensor.role} bits", 2, BITS[tensor.role])
     tensor.flags = flags = reader.unsigned(1)
     need(flags < 32, f"tensor flags {flags}", "unsupported")
-    legal = not flags & ADAPTIVE or tensor.bits <= 8 and not flags & SCALES
+    legal = not flags & ADAPTIVE or (tensor.bits <= 8 and not flags & SCALES)
     legal &= not flags & STEPS or tensor.role != "bias"
-    legal &= not flags & HADAMARD or tensor.role == "weight" and not depthwise
-    legal &= not flags & CONTEXT or tensor.role == "latent" and not flags & (ADAPTIVE | SCALES)
+    legal &= not flags & HADAMARD or (tensor.role == "weight" and not depthwise)
+    legal &= not flags & CONTEXT or (tensor.role == "latent" and not flags & (ADAPTIVE | SCALES))
     need(legal, f"{tensor.role} flags {flags} do not go together")
     tensor.step = reader.sv()
     if flags & STEPS:
@@ -413,7 +419,8 @@ def read_context(reader: Reader, tensor: Tensor) -> None:
     for j in range(14):
         if mask >> j & 1:
             mean, spread = reader.sv(), reader.uv()
-            need(-256 <= mean <= 255 and spread <= 255 and (mean, spread) != (0, 0), f"neighbour {j}: weights {mean}, {spread}")
+            legal = -256 <= mean <= 255 and spread <= 255 and (mean, spread) != (0, 0)
+            need(legal, f"context model: neighbour {j} has weights {mean} and {spread}")
             tensor.neighbours.append((*NEIGHBOURS[j], mean, spread))
 
 
@@ -536,7 +543,7 @@ def adaptive_model(bits: int) -> Callable[[], Model]:
 
 def context_model(tensor: Tensor) -> Model:
     """3.6; it reads the values decoded so far from `tensor.values`."""
-    times, channels, height, width = tensor.shape
+    _, channels, height, width = tensor.shape
     residuals: list[int] = []
 
     def value(coder: Coder, place: int) -> int:
@@ -690,7 +697,8 @@ def prepare_conv(op: Operation, source: Operation) -> Evaluate:
     rows = [weight.values[o * size : (o + 1) * size] for o in range(out)]
     target = 12 if code == 4 else op.frac
     scalings = [scaling(step + 8 * (target - source.frac)) for step in weight.steps]
-    biases = [rescale(b, scaling(bias.step - s + 8 * source.frac)) for b, s in zip(bias.values, weight.steps, strict=True)]
+    bias_scalings = [scaling(bias.step - step + 8 * source.frac) for step in weight.steps]
+    biases = list(map(rescale, bias.values, bias_scalings))
     for row, b in zip(rows, biases, strict=True):
         need((sum(map(abs, row)) << source.width - 1) + abs(b) < 1 << 31, "an accumulator can pass 32 bits")
     act = activation(code, op)
@@ -709,23 +717,24 @@ def prepare_conv(op: Operation, source: Operation) -> Evaluate:
 def convolve(x: Map, rows: list[list[int]], k: int, h: int, w: int, depthwise: bool) -> Iterator[list[int]]:
     """The sums of 6.3 without the bias, an output channel at a time.
 
-    A channel becomes one long integer, the sum of value * 2^(32 lane) with lane = pitch y + x; the q lanes of zeros after
-    each row pad on both sides. A weight times it is all its products at once, and a tap a shift by lanes. The bound of 6.3
-    keeps each lane's sum in 32 bits.
+    A channel becomes one long integer, the sum of value * 2^(32 lane) with lane = pitch y + x; the lanes of zeros
+    after each row pad on both sides. A weight times it is all its products at once, and a tap a shift by lanes. The
+    bound of 6.3 keeps each lane's sum in 32 bits. Taps that meet only padding are left out.
     """
-    q = k // 2
-    pitch = w + q
-    zeros = [0] * q
+    q, down, across = k // 2, min(k // 2, h - 1), min(k // 2, w - 1)
+    pitch = w + across
+    zeros = [0] * across
     packed = [pack([v for y in range(h) for v in channel[y * w : (y + 1) * w] + zeros]) for channel in x]
-    first = q * pitch + q
+    taps = [(q + a) * k + q + b for a in range(-down, down + 1) for b in range(-across, across + 1)]
+    shifts = [
+        32 * ((down - a) * pitch + across - b) for a in range(-down, down + 1) for b in range(-across, across + 1)
+    ]
+    first = down * pitch + across
     lanes = h * pitch + 2 * first
     offset = int.from_bytes(b"\0\0\0\x80" * lanes, "little")
     for o, row in enumerate(rows):
         maps = packed[o : o + 1] if depthwise else packed
-        total = 0
-        for tap in range(k * k):
-            a, b = divmod(tap, k)
-            total += sum(map(mul, row[tap :: k * k], maps)) << 32 * ((k - 1 - a) * pitch + k - 1 - b)
+        total = sum(sum(map(mul, row[tap :: k * k], maps)) << by for tap, by in zip(taps, shifts, strict=True))
         sums = struct.unpack(f"<{lanes}I", (total + offset).to_bytes(4 * lanes, "little"))
         starts = range(first, first + h * pitch, pitch)
         yield [v - (1 << 31) for start in starts for v in sums[start : start + w]]
@@ -740,12 +749,10 @@ def pack(values: list[int]) -> int:
 def prepare_fold(op: Operation, source: Operation) -> Evaluate:
     """shuffle and fold [6.4]"""
     rows, columns = op.fields * 2 if op.name == "shuffle" else op.fields
-    w = source.shape[2]
+    w, size = source.shape[2], rows * columns
 
     def evaluate(_: int, inputs: list[Map]) -> Map:
-        return [
-            interleave(inputs[0][c * rows * columns : (c + 1) * rows * columns], rows, columns, w) for c in range(op.shape[0])
-        ]
+        return [interleave(inputs[0][c * size : (c + 1) * size], rows, columns, w) for c in range(op.shape[0])]
 
     return evaluate
 
@@ -850,10 +857,8 @@ def prepare(op: Operation, sources: list[Operation], frames: int) -> Evaluate:
         return prepare_norm(op)
     if op.name in ("concat", "add", "mul"):
         return (prepare_concat if op.name == "concat" else prepare_binary)(op, sources)
-    one = {
-        "conv": prepare_conv, "shuffle": prepare_fold, "fold": prepare_fold, "upsample": prepare_upsample, "tile": prepare_tile,
-    }  # fmt: skip
-    return one[op.name](op, sources[0])
+    one = {"conv": prepare_conv, "upsample": prepare_upsample, "tile": prepare_tile}
+    return one.get(op.name, prepare_fold)(op, sources[0])
 
 
 # ------------------------------------------------------------------------------------ frames [6, 6.6, 7]
@@ -902,7 +907,7 @@ def decode_segment(payload: bytes, frames: int, header: Header) -> Iterator[byte
 
 
 def decode(data: bytes) -> Iterator[bytes]:
-    """The planes of each frame of a file; Refusal wherever the file is found to be none."""
+    """The planes of each frame of a file; RefusalError wherever the file is found to be none."""
     file = read_file(data)
     number = 0
     for (frames, _, _), payload in zip(file.index, file.segments, strict=True):
@@ -925,10 +930,10 @@ def main(arguments: list[str]) -> int:
             for frame in decode(source.read_bytes()):
                 output.write(frame)
         os.replace(part, target)
-    except (Refusal, OSError) as error:
+    except (RefusalError, OSError) as error:
         part.unlink(missing_ok=True)
         print(f"{source}: {error}", file=sys.stderr)
-        return EXIT_CODES[error.kind] if isinstance(error, Refusal) else 1
+        return EXIT_CODES[error.kind] if isinstance(error, RefusalError) else 1
     return 0
 
 
