@@ -121,7 +121,6 @@ class Reader:
 class Header:
     """VHDR [2.1]: the fields that decoding needs."""
 
-    minor: int
     width: int
     height: int
     frames: int
@@ -156,6 +155,7 @@ def read_chunks(data: bytes) -> Iterator[tuple[int, str, bytes]]:
 
 
 def read_header(payload: bytes) -> Header:
+    """[2.1]"""
     reader = Reader(payload, "VHDR")
     major, minor = reader.unsigned(1), reader.unsigned(1)
     need(major <= 1, f"version {major}.{minor}", "unsupported")
@@ -171,10 +171,11 @@ def read_header(payload: bytes) -> Header:
     if minor <= 1:
         reader.end()
     sub = [(), ((2, 2),) * 2, ((2, 1),) * 2, ((1, 1),) * 2][chroma]
-    return Header(minor, width, height, frames, depth, [(1, 1), *sub])
+    return Header(width, height, frames, depth, [(1, 1), *sub])
 
 
 def read_index(payload: bytes, frames: int) -> list[tuple[int, int, int]]:
+    """Frames, offset and length of each segment [2.2]."""
     reader = Reader(payload, "SIDX")
     count = reader.unsigned(4)
     need(count >= 1, "SIDX has no segment")
@@ -288,7 +289,8 @@ class Operation:
         return clamp(value, -(1 << self.width - 1), (1 << self.width - 1) - 1)
 
 
-def read_program(reader: Reader, header: Header) -> list[Operation]:
+def read_program(reader: Reader) -> list[Operation]:
+    """The operations, their maps' shapes and their tensors' [5]."""
     count = reader.uv()
     need(1 <= count <= 4096, f"a program of {count} operations")
     program: list[Operation] = []
@@ -380,6 +382,7 @@ def check_picture_and_limits(program: list[Operation], header: Header) -> None:
 
 
 def read_layers(reader: Reader, program: list[Operation]) -> None:
+    """Formats of all maps, and the tensors' records [4]."""
     for op in program:
         if op.name in WITH_FORMAT:
             op.width, op.frac = reader.u8("width", 8, 14), reader.u8("frac", 0, 20)
@@ -390,6 +393,7 @@ def read_layers(reader: Reader, program: list[Operation]) -> None:
 
 
 def read_record(reader: Reader, tensor: Tensor, depthwise: bool) -> None:
+    """A tensor's record, whose flags must go together [4]."""
     tensor.bits = reader.u8(f"{tensor.role} bits", 2, BITS[tensor.role])
     tensor.flags = flags = reader.unsigned(1)
     need(flags < 32, f"tensor flags {flags}", "unsupported")
@@ -414,6 +418,7 @@ def read_record(reader: Reader, tensor: Tensor, depthwise: bool) -> None:
 
 
 def read_context(reader: Reader, tensor: Tensor) -> None:
+    """The record's part for the context model [4]."""
     mask, tensor.base = reader.uv(), reader.uv()
     need(mask < 1 << 14 and 1 <= tensor.base <= 65535, f"context model: mask {mask}, base {tensor.base}")
     for j in range(14):
@@ -436,6 +441,7 @@ class Coder:
         self.code = int.from_bytes(piece[:4].ljust(4, b"\0"), "big")
 
     def event(self, cumulative: Sequence[int]) -> int:
+        """A symbol."""
         low = self.low
         size = self.high - low + 1
         x = bisect_right(cumulative, ((self.code - low + 1) * 65536 - 1) // size) - 1
@@ -445,6 +451,7 @@ class Coder:
         return x
 
     def shift_out(self) -> None:
+        """The repeated step after an event; bits past the end of the piece are 0."""
         low, high, code, at, piece = self.low, self.high, self.code, self.shifts + 32, self.piece
         while True:
             if high < 1 << 31:
@@ -460,6 +467,7 @@ class Coder:
         self.low, self.high, self.code, self.shifts = low, high, code, at - 32
 
     def bypass(self, bits: int) -> int:
+        """A bypass number."""
         value = 0
         for _ in range(bits):
             value = 2 * value + self.event((0, 32768, 65536))
@@ -480,6 +488,7 @@ class Coder:
         return (h << k) + self.bypass(k) - (1 << k >> 1)
 
     def finish(self) -> None:
+        """Check the length of the piece after its last event."""
         right = (self.shifts + 9) // 8
         need(len(self.piece) == right, f"a piece has {len(self.piece)} bytes, not {right}")
 
@@ -500,6 +509,7 @@ class Adaptive:
         self.count = 0
 
     def decode(self, coder: Coder) -> int:
+        """A symbol; the estimates follow it."""
         middle = [i + (f + g >> 14) for i, (f, g) in enumerate(zip(self.fast, self.slow, strict=True), 1)]
         x = coder.event([0, *middle, 65536])
         rate = (self.count + 4).bit_length() - 1
@@ -514,6 +524,7 @@ Model = Callable[[Coder, int], int]  # the value at a place of the array
 
 
 def gaussian_model(tensor: Tensor) -> Model:
+    """3.3, with the scale index of each channel."""
     inner = prod(tensor.shape[tensor.axis + 1 :])
     rows = [(GAUSSIAN[row], k) for k, row in map(split_scale, tensor.scales)]
 
@@ -523,22 +534,18 @@ def gaussian_model(tensor: Tensor) -> Model:
     return value
 
 
-def adaptive_model(bits: int) -> Callable[[], Model]:
-    """A maker of models, since each piece starts afresh."""
+def adaptive_model(bits: int) -> Model:
+    """3.4, as it starts."""
+    if bits <= 4:
+        only = Adaptive(1 << bits)
+        return lambda coder, place: only.decode(coder) - (1 << bits - 1)
+    first, second = Adaptive(1 << bits - 4), [Adaptive(16) for _ in range(1 << bits - 4)]
 
-    def make() -> Model:
-        if bits <= 4:
-            only = Adaptive(1 << bits)
-            return lambda coder, place: only.decode(coder) - (1 << bits - 1)
-        first, second = Adaptive(1 << bits - 4), [Adaptive(16) for _ in range(1 << bits - 4)]
+    def value(coder: Coder, place: int) -> int:
+        high = first.decode(coder)
+        return 16 * high + second[high].decode(coder) - (1 << bits - 1)
 
-        def value(coder: Coder, place: int) -> int:
-            high = first.decode(coder)
-            return 16 * high + second[high].decode(coder) - (1 << bits - 1)
-
-        return value
-
-    return make
+    return value
 
 
 def context_model(tensor: Tensor) -> Model:
@@ -570,7 +577,7 @@ def context_model(tensor: Tensor) -> Model:
 
 
 def read_piece(reader: Reader, model: Model, values: list[int], count: int) -> None:
-    """Append `count` integers of one piece [3.1]. Ranges are the caller's, but for values that serve as neighbours."""
+    """Append `count` integers of one piece [3.1]."""
     coder = Coder(reader.take(reader.uv()))
     for place in range(len(values), len(values) + count):
         values.append(model(coder, place))
@@ -578,6 +585,7 @@ def read_piece(reader: Reader, model: Model, values: list[int], count: int) -> N
 
 
 def read_list(reader: Reader, base: int, scale: int, channels: int, limits: tuple[int, int], name: str) -> list[int]:
+    """`base` plus the entries of a step or scale list, one a channel [4]."""
     k, row = split_scale(scale)
     entries: list[int] = []
     read_piece(reader, lambda coder, _: coder.rounded(GAUSSIAN[row], k), entries, channels)
@@ -587,7 +595,7 @@ def read_list(reader: Reader, base: int, scale: int, channels: int, limits: tupl
 
 
 def read_tensor(reader: Reader, tensor: Tensor) -> None:
-    """The pieces of a tensor: step list, scale list, values."""
+    """The pieces of a tensor: step list, scale list, values [3.1]; each value is checked as it comes [3.5]."""
     channels = tensor.shape[tensor.axis]
     steps_listed, scales_listed = tensor.flags & STEPS, tensor.flags & SCALES
     need(steps_listed != 0 or -320 <= tensor.step <= 320, f"step index {tensor.step}")
@@ -596,8 +604,7 @@ def read_tensor(reader: Reader, tensor: Tensor) -> None:
         tensor.steps = read_list(reader, tensor.step, tensor.step_scale, channels, (-320, 320), "step")
     if scales_listed:
         tensor.scales = read_list(reader, tensor.scale, tensor.scale_scale, channels, (0, 63), "scale")
-    fixed = context_model(tensor) if tensor.flags & CONTEXT else gaussian_model(tensor)
-    make = adaptive_model(tensor.bits) if tensor.flags & ADAPTIVE else lambda: fixed
+    model = context_model(tensor) if tensor.flags & CONTEXT else gaussian_model(tensor)
 
     def checked(coder: Coder, place: int) -> int:
         value = model(coder, place)
@@ -606,7 +613,8 @@ def read_tensor(reader: Reader, tensor: Tensor) -> None:
 
     total = prod(tensor.shape)
     while len(tensor.values) < total:
-        model = make()
+        if tensor.flags & ADAPTIVE:
+            model = adaptive_model(tensor.bits)  # each piece starts afresh
         read_piece(reader, checked, tensor.values, min(65536, total - len(tensor.values)))
 
 
@@ -616,16 +624,19 @@ Scaling = tuple[int, int, int]  # M, 2^(S-1), S
 
 
 def scaling(exponent: int) -> Scaling:
+    """The constants of a rescale [6.1]."""
     shift = 15 - (exponent >> 3)
     need(1 <= shift <= 46, f"a rescale shifts by {shift}, not 1 to 46")
     return (32768, 35734, 38968, 42495, 46341, 50535, 55109, 60097)[exponent & 7], 1 << shift - 1, shift
 
 
 def rescale(value: int, by: Scaling) -> int:
+    """[6.1]"""
     return value * by[0] + by[1] >> by[2]
 
 
 def shift(value: int, n: int) -> int:
+    """[6.5]"""
     return value + (1 << n - 1) >> n if n > 0 else value << -n
 
 
@@ -671,23 +682,28 @@ Evaluate = Callable[[int, list[Map]], Map]  # from the frame's number and the in
 
 
 def prepare_grid(op: Operation, frames: int) -> Evaluate:
+    """6.2, for a segment of `frames` frames."""
     times, channels, h, w = op.tensors[0].shape
+    size = channels * h * w
     values = op.tensors[0].values
     scalings = [scaling(step + 8 * (op.frac - 16)) for step in op.tensors[0].steps]
 
     def evaluate(t: int, _: list[Map]) -> Map:
         p = clamp((((2 * t + 1) * times - frames) << 16) // (2 * frames), 0, (times - 1) << 16)
         i, f = p >> 16, p & 65535
-        here, there = (values[n * channels * h * w : (n + 1) * channels * h * w] for n in (i, min(i + 1, times - 1)))
+        here, there = (values[n * size : (n + 1) * size] for n in (i, min(i + 1, times - 1)))
         blend = [a * (65536 - f) + b * f for a, b in zip(here, there, strict=True)]
+        starts = range(0, size, h * w)
         return [
-            [op.clamp(rescale(v, scalings[c])) for v in blend[c * h * w : (c + 1) * h * w]] for c in range(channels)
+            [op.clamp(rescale(v, by)) for v in blend[start : start + h * w]]
+            for start, by in zip(starts, scalings, strict=True)
         ]
 
     return evaluate
 
 
 def prepare_conv(op: Operation, source: Operation) -> Evaluate:
+    """6.3, its bound on accumulators included, and 6.5."""
     weight, bias = op.tensors
     if weight.flags & HADAMARD:
         hadamard(weight)
@@ -722,19 +738,16 @@ def convolve(x: Map, rows: list[list[int]], k: int, h: int, w: int, depthwise: b
     bound of 6.3 keeps each lane's sum in 32 bits. Taps that meet only padding are left out.
     """
     q, down, across = k // 2, min(k // 2, h - 1), min(k // 2, w - 1)
-    pitch = w + across
-    zeros = [0] * across
+    pitch, zeros = w + across, [0] * across
     packed = [pack([v for y in range(h) for v in channel[y * w : (y + 1) * w] + zeros]) for channel in x]
-    taps = [(q + a) * k + q + b for a in range(-down, down + 1) for b in range(-across, across + 1)]
-    shifts = [
-        32 * ((down - a) * pitch + across - b) for a in range(-down, down + 1) for b in range(-across, across + 1)
-    ]
+    reach = [(a, b) for a in range(-down, down + 1) for b in range(-across, across + 1)]
+    taps = [((q + a) * k + q + b, 32 * ((down - a) * pitch + across - b)) for a, b in reach]
     first = down * pitch + across
     lanes = h * pitch + 2 * first
     offset = int.from_bytes(b"\0\0\0\x80" * lanes, "little")
     for o, row in enumerate(rows):
         maps = packed[o : o + 1] if depthwise else packed
-        total = sum(sum(map(mul, row[tap :: k * k], maps)) << by for tap, by in zip(taps, shifts, strict=True))
+        total = sum(sum(map(mul, row[tap :: k * k], maps)) << by for tap, by in taps)
         sums = struct.unpack(f"<{lanes}I", (total + offset).to_bytes(4 * lanes, "little"))
         starts = range(first, first + h * pitch, pitch)
         yield [v - (1 << 31) for start in starts for v in sums[start : start + w]]
@@ -747,7 +760,7 @@ def pack(values: list[int]) -> int:
 
 
 def prepare_fold(op: Operation, source: Operation) -> Evaluate:
-    """shuffle and fold [6.4]"""
+    """6.4: shuffle and fold."""
     rows, columns = op.fields * 2 if op.name == "shuffle" else op.fields
     w, size = source.shape[2], rows * columns
 
@@ -770,6 +783,8 @@ def interleave(channels: Map, rows: int, columns: int, w: int) -> list[int]:
 
 
 def prepare_frequency(op: Operation) -> Evaluate:
+    """6.7"""
+
     def evaluate(t: int, _: list[Map]) -> Map:
         result: Map = []
         for step, phase in op.turns:
@@ -780,7 +795,7 @@ def prepare_frequency(op: Operation) -> Evaluate:
     return evaluate
 
 
-def taps(count: int, size: int, r: int) -> list[tuple[int, int, int]]:
+def meeting(count: int, size: int, r: int) -> list[tuple[int, int, int]]:
     """i0, i1 and the weight f of i1, for each of `count` rows or columns of an upsample [6.8]."""
     result = []
     for y in range(count):
@@ -790,8 +805,9 @@ def taps(count: int, size: int, r: int) -> list[tuple[int, int, int]]:
 
 
 def prepare_upsample(op: Operation, source: Operation) -> Evaluate:
+    """6.8"""
     _, h, w = source.shape
-    down, across = taps(op.fields[1], h, op.fields[0]), taps(op.fields[2], w, op.fields[0])
+    down, across = meeting(op.fields[1], h, op.fields[0]), meeting(op.fields[2], w, op.fields[0])
 
     def channel(x: list[int]) -> list[int]:
         result = []
@@ -805,12 +821,15 @@ def prepare_upsample(op: Operation, source: Operation) -> Evaluate:
 
 
 def prepare_tile(op: Operation, source: Operation) -> Evaluate:
+    """6.9"""
     _, h, w = source.shape
     places = [y % h * w + x % w for y in range(op.shape[1]) for x in range(op.shape[2])]
     return lambda _, inputs: [[channel[place] for place in places] for channel in inputs[0]]
 
 
 def prepare_concat(op: Operation, sources: list[Operation]) -> Evaluate:
+    """6.10"""
+
     def evaluate(_: int, inputs: list[Map]) -> Map:
         return [
             [op.clamp(shift(v, source.frac - op.frac)) for v in channel]
@@ -822,7 +841,7 @@ def prepare_concat(op: Operation, sources: list[Operation]) -> Evaluate:
 
 
 def prepare_binary(op: Operation, sources: list[Operation]) -> Evaluate:
-    """add and mul [6.11]"""
+    """6.11: add and mul."""
     fa, fb = (source.frac for source in sources)
     e = max(fa, fb)
 
@@ -837,6 +856,8 @@ def prepare_binary(op: Operation, sources: list[Operation]) -> Evaluate:
 
 
 def prepare_norm(op: Operation) -> Evaluate:
+    """6.12"""
+
     def position(x: tuple[int, ...]) -> list[int]:
         m = 256 * sum(x) // len(x)
         d = [256 * v - m for v in x]
@@ -851,10 +872,8 @@ def prepare(op: Operation, sources: list[Operation], frames: int) -> Evaluate:
     """Check what the operation's integers must keep, and give its function."""
     if op.name == "grid":
         return prepare_grid(op, frames)
-    if op.name == "frequency":
-        return prepare_frequency(op)
-    if op.name == "norm":
-        return prepare_norm(op)
+    if op.name in ("frequency", "norm"):
+        return (prepare_frequency if op.name == "frequency" else prepare_norm)(op)
     if op.name in ("concat", "add", "mul"):
         return (prepare_concat if op.name == "concat" else prepare_binary)(op, sources)
     one = {"conv": prepare_conv, "upsample": prepare_upsample, "tile": prepare_tile}
@@ -886,7 +905,7 @@ def decode_segment(payload: bytes, frames: int, header: Header) -> Iterator[byte
     flags = reader.unsigned(1)
     need(flags == 0, f"segment flags {flags}", "unsupported")
     digest, md5 = reader.take(16), hashlib.md5()
-    program = read_program(reader, header)
+    program = read_program(reader)
     check_picture_and_limits(program, header)
     read_layers(reader, program)
     for op in program:
@@ -920,6 +939,7 @@ def decode(data: bytes) -> Iterator[bytes]:
 
 
 def main(arguments: list[str]) -> int:
+    """The command; the result is its exit code."""
     if len(arguments) != 2:
         print("usage: nqdecode.py IN.nq OUT.yuv", file=sys.stderr)
         return 2
@@ -930,10 +950,11 @@ def main(arguments: list[str]) -> int:
             for frame in decode(source.read_bytes()):
                 output.write(frame)
         os.replace(part, target)
-    except (RefusalError, OSError) as error:
-        part.unlink(missing_ok=True)
-        print(f"{source}: {error}", file=sys.stderr)
+    except (RefusalError, OSError, MemoryError) as error:
+        print(f"{source}: {error or 'out of memory'}", file=sys.stderr)
         return EXIT_CODES[error.kind] if isinstance(error, RefusalError) else 1
+    finally:
+        part.unlink(missing_ok=True)
     return 0
 
 
