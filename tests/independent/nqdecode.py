@@ -197,6 +197,7 @@ def read_file(data: bytes) -> File:
             need(kind == "VHDR", f"the first chunk is {kind}, not VHDR")
             header = read_header(payload)
             need(header.frames <= 1 << 24, f"{header.frames} frames", "limit")
+            need(header.width * header.height <= 1 << 26, f"{header.width} x {header.height} pixels", "limit")
         elif index is None:
             need(kind == "SIDX", f"the second chunk is {kind}, not SIDX")
             index = read_index(payload, header.frames)
