@@ -152,8 +152,10 @@ def _frame_hashes(chunks: tuple[Chunk, ...], video: Video, path: str) -> tuple[b
     found = [c for c in chunks if c.kind == FRAME_HASHES]
     if not found:
         return ()
+    if len(found) > 1:
+        raise FormatError("there may be only one", path=path, chunk=FRAME_HASHES, offset=found[1].offset)
     payload = found[0].payload
-    if len(found) > 1 or len(payload) != MD5_BYTES * video.frames:
+    if len(payload) != MD5_BYTES * video.frames:
         raise FormatError(
             f"{len(payload)} bytes of frame hashes do not fit {video.frames} frames",
             path=path,
