@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nqcodec.bitstream.file import NqFile, read_file
-from nqcodec.decode import Decoder
+from nqcodec.decoding import Decoder
 from nqcodec.synthesis.backends import choose
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import PackedSegment, pack_segment, parse_segment
 from nqcodec.clip import ClipInput
-from nqcodec.decode import plane_md5
+from nqcodec.decoding import plane_md5
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.metrics import QualityMeter
 from nqcodec.network import IntegerNetwork

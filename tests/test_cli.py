@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nqcodec.decode import Decoder, probe
+from nqcodec.decoding import Decoder, probe
 from nqcodec.formats.source import open_source
 from nqcodec.synthesis.backends import available
 from nqcodec.video import frame_bytes

@@ -17,8 +17,8 @@ from nqcodec import segment_rateaware
 from nqcodec.backbones import BACKBONES, pyramid
 from nqcodec.cli.nqenc import main
 from nqcodec.clip import ClipInput
-from nqcodec.decode import Decoder, probe
-from nqcodec.encode import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
+from nqcodec.decoding import Decoder, probe
+from nqcodec.encoding import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
 from nqcodec.errors import InputError, RateError
 from nqcodec.fit import presets as plain_presets
 from nqcodec.fit.checkpoint import KIND_FIT, read_tensors, save_fit, write_tensors

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from fitting import small_clip
 
 from nqcodec.cli.nqtool import main
-from nqcodec.decode import Decoder, plane_md5, probe
+from nqcodec.decoding import Decoder, plane_md5, probe
 from nqcodec.errors import InputError, RateError, UsageError
 from nqcodec.evaluate import runs
 from nqcodec.evaluate.comparison import load, remarks

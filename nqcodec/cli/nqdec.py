@@ -14,7 +14,7 @@ import click
 
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
-from nqcodec.decode import Decoder, plane_md5
+from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.program import Limits
 from nqcodec.video import frame_bytes

@@ -117,7 +117,7 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     if not clips:
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
     from nqcodec.cli.progress import EncodeProgress
-    from nqcodec.encode import encode_clips
+    from nqcodec.encoding import encode_clips
     from nqcodec.work import work_path
 
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
@@ -142,7 +142,7 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
 def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
     """What to encode and where to: one output for each rate."""
     from nqcodec.clip import ClipInput
-    from nqcodec.encode import ClipJob, Output
+    from nqcodec.encoding import ClipJob, Output
 
     pattern, rates = options["output"], rates_of(options)
     if several and "{name}" not in pattern:
@@ -194,7 +194,7 @@ def parse_rate(name: str, text: str) -> float:
 
 def settings_of(options: dict[str, Any]) -> Any:
     """The settings that all clips share."""
-    from nqcodec.encode import EncodeSettings
+    from nqcodec.encoding import EncodeSettings
     from nqcodec.segment_job import FitOptions
 
     values: dict[str, Any] = {name: options[name] for name in SHARED}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nqcodec.bitstream.file import pack_file, parse_file, read_file
 from nqcodec.clip import ClipInput
-from nqcodec.decode import Decoder, plane_md5
+from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
