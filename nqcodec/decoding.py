@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.errors import HashError, UsageError
@@ -93,14 +94,44 @@ class Decoder:
 
 
 def probe(path: str | Path) -> NqFile:
-    """Read a file's description without decoding it; raises as `read_file`."""
+    """Describe a .nq file without decoding it.
+
+    Returns:
+        `video` (size, frames, fps, chroma format, depth, colour), `size` in bytes, `bpp`, `version`, and `index`, one
+        entry a segment with its number of `frames`.
+
+    Raises:
+        InputError, FormatError, UnsupportedError, LimitError: as `nqcodec.bitstream.file.read_file`.
+    """
     return read_file(path)
 
 
-def decode(path: str | Path, *, start: int = 0, stop: int | None = None, backend: str | None = None) -> Iterator[Frame]:
-    """Frames of a .nq file as tuples of numpy planes [H, W], verified against the file's hashes.
+def decode(
+    path: str | Path,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    backend: Literal["cuda", "native", "reference"] | None = None,
+    threads: int | None = None,
+    verify: bool = True,
+) -> Iterator[Frame]:
+    """Frames start..stop-1 of a .nq file, each decoded when asked for.
+
+    Args:
+        start, stop: half-open range of frames; `stop` None is the end. Any frame decodes alone.
+        backend: None takes NQCODEC_BACKEND, else the best present; all give the same samples.
+        threads: CPU threads; None takes all.
+        verify: compare with the hashes in the file: a segment's when its last frame has been taken, a frame's, where
+            the file has them, at once.
+
+    Yields:
+        A tuple of planes, (Y,) for 4:0:0, else (Y, U, V), or (G, B, R) where `probe(path).video.is_rgb`; each [H, W],
+        uint8 at depth 8 and uint16 above, of the shapes in `probe(path).video.plane_shapes`. `nqcodec.to_rgb` makes an
+        array [H, W, 3] of them.
 
     Raises:
-        InputError, FormatError, UnsupportedError, LimitError, HashError, UsageError.
+        InputError, FormatError, UnsupportedError, LimitError: as the file gives cause.
+        UsageError: a range outside the clip.
+        HashError: the decoded planes differ from the file's hash.
     """
-    return Decoder(read_file(path), backend=backend).frames(start, stop)
+    return Decoder(read_file(path), backend=backend, threads=threads, verify=verify).frames(start, stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nqcodec.bitstream.chunks import FRAMING_BYTES, HEAD_BYTES, SIGNATURE, Chunk, pack_chunk, read_chunks
@@ -63,8 +63,8 @@ class NqFile:
     version: tuple[int, int]
     video: Video
     index: tuple[IndexEntry, ...]
-    frame_md5: tuple[bytes, ...]
-    chunks: tuple[Chunk, ...]
+    frame_md5: tuple[bytes, ...] = field(repr=False)
+    chunks: tuple[Chunk, ...] = field(repr=False)
 
     @property
     def bpp(self) -> float:
