@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import COMPARE
 from nqcodec.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ SHARED = ("segment", "jobs", "seed", "device", "threads")
 """Options that become fields of every configuration's `EncodeSettings`."""
 
 
-@click.command()
+@click.command(cls=Manual, page=COMPARE)
 @click.argument("clip", required=False)
 @click.option(
     "-o", "--output", "folder", metavar="FOLDER", help="Where results, files and page go; default: CLIP.compare."
@@ -58,7 +60,7 @@ SHARED = ("segment", "jobs", "seed", "device", "threads")
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Compare at most N frames.")
 @click.option("--segment", type=click.IntRange(1), metavar="N", help="nqcodec: frames a segment at most.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="nqcodec: segments fitted at the same time.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit.")
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout, too.")
@@ -70,11 +72,6 @@ def compare(clip: str | None, **options: Any) -> None:
     FOLDER gets results.json (figures of every file and frame, and the settings to repeat each run), results.csv,
     curves.png, index.html (curves, tables, pictures side by side with maps of their errors; one file that needs
     nothing else) and streams/. Given again, finished files are kept and only what is missing is encoded.
-
-    \b
-    nqtool compare clip.mkv --bpp 0.02,0.05,0.1 --preset medium -o clip.compare
-    nqtool compare clip.mkv --preset fast,slow --anchors x264,x265:veryslow:psnr,svt-av1:4
-    nqtool compare --from clip.compare/results.json
     """
     from nqcodec.evaluate.comparison import RESULTS, load
     from nqcodec.evaluate.curves import check_packages

@@ -14,13 +14,15 @@ import click
 
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import NQDEC
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.program import Limits
 from nqcodec.video import frame_bytes
 
 
-@click.command(context_settings=CONTEXT)
+@click.command(cls=Manual, page=NQDEC, context_settings=CONTEXT)
 @click.argument("source", metavar="FILE.nq", required=False)
 @click.option("-i", "--input", "named_source", metavar="FILE.nq", help="The file, as an option.")
 @click.option(
@@ -30,7 +32,9 @@ from nqcodec.video import frame_bytes
     help="clip.yuv, clip.y4m, frames/%05d.png or a folder of PNGs, clip.mp4/.mkv (lossless unless --codec says "
     "otherwise), or - (y4m to stdout).",
 )
-@click.option("--frames", metavar="A:B", help="Only frames A to B-1 (or one frame A). Any range decodes alone.")
+@click.option(
+    "--frames", metavar="A:B", help="Only frames A to B-1, counted from 0, or one frame A. Any range decodes alone."
+)
 @click.option("--md5", is_flag=True, help="Print the MD5 of the decoded planes (of the raw .yuv) on stdout.")
 @click.option(
     "--verify", metavar="MD5|FILE", help="Compare with an MD5, or with a file that holds one; exit 5 if it differs."
@@ -38,12 +42,18 @@ from nqcodec.video import frame_bytes
 @click.option("--no-verify", is_flag=True, help="Do not compare with the hashes in the file.")
 @click.option("--info", is_flag=True, help="Describe the file without decoding it.")
 @click.option("--bench", is_flag=True, help="Decode to memory and print frames per second by stage.")
-@click.option("--backend", type=click.Choice(["reference", "native", "cuda"]), help="Default: the best present.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
-@click.option("--raw", is_flag=True, help="With -o -: raw planes instead of y4m.")
-@click.option("--codec", metavar="NAME", help="FFmpeg encoder for .mp4/.mkv output, e.g. libx264, ffv1.")
 @click.option(
-    "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option for --codec, repeatable."
+    "--backend",
+    type=click.Choice(["reference", "native", "cuda"]),
+    help="What decodes: numpy, C or CUDA; default: the best present. All give the same samples.",
+)
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores.")
+@click.option("--raw", is_flag=True, help="With -o -: raw planes instead of y4m.")
+@click.option(
+    "--codec", metavar="NAME", help="FFmpeg encoder of .mp4/.mkv output, such as libx264; default: a lossless one."
+)
+@click.option(
+    "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option of --codec; may be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors.")
@@ -53,8 +63,7 @@ def main(source: str | None, named_source: str | None, **options: Any) -> None:
     """Decode a .nq file to video.
 
     The output is exact: the same file gives the same samples on every machine and backend, and is checked against
-    the hash in the file. Exit codes: 0 done, 1 failed, 2 usage, 3 unsupported version or feature, 4 over a limit,
-    5 hash mismatch.
+    the hash in the file. Without -o it is decoded and checked, and nothing is written.
     """
     if (source is None) == (named_source is None):
         raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")

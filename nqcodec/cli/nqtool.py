@@ -16,18 +16,20 @@ from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
 from nqcodec.cli.conform import conform
 from nqcodec.cli.figures import lines
+from nqcodec.cli.help import Manual, ManualGroup
+from nqcodec.cli.pages import BENCH, INFO, NQTOOL
 from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.program import Limits
 
 
-@click.group(context_settings=CONTEXT)
+@click.group(cls=ManualGroup, page=NQTOOL, context_settings=CONTEXT)
 @version_option
 def main() -> None:
-    """Tools around .nq files."""
+    """Tools around .nq files: describe them, measure this machine and the methods, compare with other codecs."""
 
 
-@main.command()
+@main.command(cls=Manual, page=INFO)
 @click.argument("files", metavar="FILE.nq...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @guarded
@@ -40,7 +42,7 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps(data) if as_json else "\n".join(info_lines(data)))
 
 
-class Bench(click.Command):
+class Bench(Manual):
     """A command of words, the first of which may instead name a benchmark with options of its own."""
 
     own: Mapping[str, click.Command] = {"backbones": backbones, "quantise": quantise, "ablation": ablation}
@@ -54,17 +56,20 @@ class Bench(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@main.command(cls=Bench)
+@main.command(cls=Bench, page=BENCH)
 @click.argument(
     "parts",
     nargs=-1,
     type=click.Choice(["coder", "decode", "fit", "hadamard", "latents", "options"]),
 )
 @click.option(
-    "--file", "path", metavar="FILE.nq", help="Of decode and latents; default: built-in networks, the sample."
+    "--file",
+    "path",
+    metavar="FILE.nq",
+    help="The file of decode and latents; default: built-in networks, and the sample.",
 )
-@click.option("--clip", default="samples/bbb_320x180.mkv", show_default=True, help="Clip of options.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores; one for what fits.")
+@click.option("--clip", default="samples/bbb_320x180.mkv", show_default=True, help="The clip of options.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores, and one for what fits.")
 @click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import guarded, progress_bar
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import SENSITIVITY
 from nqcodec.errors import UnsupportedError, UsageError
 from nqcodec.quantize.settings import CRITERIA
 
@@ -25,13 +27,21 @@ UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
 """What a unit of the loss, the mean of ln(MSE), is to first order. Unlike dB it adds up over tensors."""
 
 
-@click.command()
+@click.command(cls=Manual, page=SENSITIVITY)
 @click.argument("clip")
 @click.option("--fit", "fit_file", required=True, metavar="FILE.safetensors", help="What nqenc --save-fit kept of it.")
-@click.option("--method", type=click.Choice(CRITERIA), default="measured", show_default=True)
+@click.option("--method", type=click.Choice(CRITERIA), default="measured", show_default=True, help="See above.")
 @click.option("--bits", default="2:8", show_default=True, metavar="A[:B]", help="Bit widths A to B, within 2:8.")
-@click.option("--quantizer", type=click.Choice(["symmetric", "asymmetric"]), default="symmetric", show_default=True)
-@click.option("--per", type=click.Choice(["tensor", "channel"]), default="tensor", show_default=True, help="Steps.")
+@click.option(
+    "--quantizer",
+    type=click.Choice(["symmetric", "asymmetric"]),
+    default="symmetric",
+    show_default=True,
+    help="Levels around zero, or from the least value to the largest.",
+)
+@click.option(
+    "--per", type=click.Choice(["tensor", "channel"]), default="tensor", show_default=True, help="How many steps."
+)
 @click.option(
     "--search",
     type=click.Choice(["max", "mse", "l1", "lp"]),
