@@ -39,7 +39,10 @@ def read(words: list[str]) -> dict[str, Any]:
     command: click.Command = COMMANDS[words[0]]
     name, arguments, parent = words[0], words[1:], None
     while True:
-        context = command.make_context(name, list(arguments), parent)
+        try:
+            context = command.make_context(name, list(arguments), parent)
+        except click.exceptions.Exit:  # --help and --version
+            return {}
         if not isinstance(command, click.Group):
             return context.params
         chosen, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
