@@ -122,11 +122,11 @@ def sized_for(budgets: Sequence[int | None]) -> int:
 
 def announce(task: SegmentTask, context: JobContext, program: Program, steps: int, seconds: float) -> None:
     """Tell what is about to be fitted, and how long it will take."""
-    kilo = program.macs / (task.video.width * task.video.height) / 1000
-    text = (
-        f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel; {steps} steps, "
-        f"about {seconds / 60:.1f} min to fit with preset {task.settings.preset}"
-    )
+    settings, kilo = task.settings, program.macs / (task.video.width * task.video.height) / 1000
+    recipe = settings.fit_options.recipe
+    chosen = "" if settings.steps else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
+    size = f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel"
+    text = f"{size}; {steps} steps, about {seconds / 60:.1f} min to fit{chosen}"
     context.progress(Event(task.name, "fit", text=text))
 
 

@@ -243,3 +243,18 @@ def test_files_and_names_in_them_exist(path: Path) -> None:
         assert (ROOT / name).exists(), f"{path.name}: {name}"
     for symbol, name in re.findall(r"`([A-Za-z_]\w+)`,? (?:in|of) " + file, text):
         assert re.search(rf"\b{symbol}\b", (ROOT / name).read_text("utf-8")), f"{path.name}: {symbol} of {name}"
+
+
+def test_messages_in_troubleshooting_are_those_of_the_code() -> None:
+    """Quoted messages, but for what stands for a value: "..." and capital letters alone."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| (.+?) \|", text[text.index("## Troubleshooting") :], re.MULTILINE)
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "nqcodec").rglob("*.py"))
+    quoted = [
+        span for row in rows for span in re.findall(r"`([^`]+)`", row) if " " in span and not span.startswith("-")
+    ]
+    messages = [span for span in quoted if span.split()[0] not in COMMANDS]
+    assert len(messages) > 4
+    for message in messages:
+        for part in re.split(r" ?\.\.\. ?|\b[A-Z]\b|\btorch\b", message):
+            assert part.strip() in code, message
