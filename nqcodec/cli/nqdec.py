@@ -161,7 +161,8 @@ def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds
         if not options["no_verify"] and frames < video.frames and not file.frame_md5:
             hashes = "checked only for whole segments"
         count = f"{frames} frame{'s' if frames > 1 else ''}"
-        to = f" -> {options['output']}" if options["output"] else ""
+        place = "standard output" if options["output"] == "-" else options["output"]
+        to = f" -> {place}" if place else ""
         say(
             f"{file.path}{to}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, {count} "
             f"in {seconds:.2f} s ({frames / seconds:.1f} fps, start-up included), hashes {hashes}"
