@@ -40,7 +40,11 @@ UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
     help="Levels around zero, or from the least value to the largest.",
 )
 @click.option(
-    "--per", type=click.Choice(["tensor", "channel"]), default="tensor", show_default=True, help="How many steps."
+    "--per",
+    type=click.Choice(["tensor", "channel"]),
+    default="tensor",
+    show_default=True,
+    help="A step for all, or for each channel.",
 )
 @click.option(
     "--search",
