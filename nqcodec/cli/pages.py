@@ -91,7 +91,7 @@ BENCH = Page(
     examples=(
         ("nqtool bench", "Coder, decoder, fit and transform: a minute or two."),
         ("nqtool bench decode --file clip.nq --json", "Decoding of one file, as data."),
-        ("nqtool bench backbones clip.mkv --seconds 60 --bpp 0.1", "All backbones at equal time; options of its own."),
+        ("nqtool bench backbones clip.mkv --bpp 0.1", "All backbones at equal time; options of its own."),
     ),
     see_also=("BENCHMARKS.md",),
 )
