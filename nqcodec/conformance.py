@@ -20,7 +20,7 @@ from typing import Any
 
 from nqcodec import errors
 from nqcodec.bitstream.file import read_file
-from nqcodec.decode import Decoder
+from nqcodec.decoding import Decoder
 from nqcodec.errors import InputError, NqError, UsageError
 from nqcodec.formats import tables
 from nqcodec.video import Video, frame_bytes

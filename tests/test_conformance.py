@@ -19,7 +19,7 @@ from conformance_vectors.specification import SPECIFICATION, Unit, units
 
 from nqcodec import conformance, errors
 from nqcodec.bitstream.file import parse_file
-from nqcodec.decode import Decoder
+from nqcodec.decoding import Decoder
 from nqcodec.entropy import native
 from nqcodec.operations import OPERATIONS
 from nqcodec.synthesis.backends import available

@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from nqcodec.cli.common import guarded, progress_bar
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import CONFORM
 from nqcodec.conformance import FOLDER, TIMEOUT, Outcome, Vector, load_vectors, run_backend, run_command, summary
 from nqcodec.errors import UsageError
 
@@ -18,7 +20,7 @@ MOST_FAILURES = 100
 """Largest exit code: those above mean something else to a shell."""
 
 
-@click.command()
+@click.command(cls=Manual, page=CONFORM)
 @click.option("--decoder", metavar="'CMD {in} {out}'", help="Any decoder: {out} receives raw planar frames.")
 @click.option(
     "--backend",
@@ -51,9 +53,6 @@ def conform(**options: Any) -> None:
     A decoder passes a legal vector if its frames have the MD5 in the descriptor, and another one if it refuses it: a
     backend of ours with the error named there, a --decoder with an exit code other than 0 and no output left behind.
     The exit code is the number of failures, at most 100.
-
-    \b
-    nqtool conform --decoder 'nqdec {in} -o {out} -q' --only 'context-*'
     """
     if options["decoder"] and options["backends"]:
         raise UsageError("--decoder and --backend ask for different things: give one of them")

@@ -106,6 +106,45 @@ BACKBONES = Page(
     see_also=("BENCHMARKS.md",),
 )
 
+ONE_FIT = {
+    "The fit": ("--fit", "--params", "--preset"),
+    "What to compare": ("--section", "--bits", "--steps"),
+    "Machine": ("--threads", "--seed"),
+    "Results": ("--save", "--json"),
+}
+
+QUANTISE = Page(
+    groups=ONE_FIT,
+    examples=(
+        (
+            "nqtool bench quantise clip.mkv --section calibration --bits 3.9,4.8 --steps 400,1600",
+            "Every calibration at two sizes and two lengths.",
+        ),
+    ),
+    environment=(THREADS,),
+    see_also=("docs/rate.md", "BENCHMARKS.md"),
+)
+
+ABLATION = Page(
+    groups={**ONE_FIT, "What to compare": ("--bits", "--steps")},
+    examples=(("nqtool bench ablation clip.mkv --steps 1600 --fit clip.safetensors", "The table of BENCHMARKS.md."),),
+    environment=(THREADS,),
+    see_also=("docs/rate.md", "BENCHMARKS.md"),
+)
+
+CONFORM = Page(
+    groups={
+        "What decodes": ("--backend", "--decoder", "--strict", "--timeout", "--threads"),
+        "Vectors": ("--vectors", "--only", "--list"),
+        "Results": ("--json", "--verbose", "--quiet"),
+    },
+    examples=(
+        ("nqtool conform", "Every vector on every backend of this machine."),
+        ("nqtool conform --decoder 'nqdec {in} -o {out} -q' --only 'context-*'", "Any decoder, some vectors."),
+    ),
+    see_also=("formats/conformance/README.md", "formats/nq.md"),
+)
+
 COMPARE = Page(
     groups={
         "Files": ("--output", "--from"),

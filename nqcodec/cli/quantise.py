@@ -12,6 +12,8 @@ import click
 from nqcodec.bench import machine
 from nqcodec.cli.common import guarded
 from nqcodec.cli.figures import lines
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import ABLATION, QUANTISE
 from nqcodec.fit.presets import PRESETS
 from nqcodec.formats.atomic import AtomicFile
 
@@ -29,8 +31,10 @@ def of_one_fit(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--preset", type=click.Choice(list(PRESETS)), default="fast", show_default=True, help="Of the fit made."
         ),
-        click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True),
-        click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True),
+        click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads."),
+        click.option(
+            "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of fit and calibrations."
+        ),
         click.option("--save", metavar="FILE.json", help="Write the figures there as well."),
         click.option("--json", "as_json", is_flag=True, help="JSON on stdout."),
     ]
@@ -39,7 +43,7 @@ def of_one_fit(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(cls=Manual, page=QUANTISE)
 @of_one_fit
 @click.option(
     "--section", "sections", type=click.Choice(SECTIONS), multiple=True, help="What to compare; default: everything."
@@ -55,9 +59,6 @@ def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **opti
     """Compare allocations, quantizers and calibrations on one fit of CLIP at equal bytes.
 
     PSNR-YUV (6:1:1, dB) is of what the decoder shows; for quantizers, of floats.
-
-    \b
-    nqtool bench quantise clip.mkv --section calibration --bits 3.9,4.8 --steps 400,1600
     """
     from nqcodec.cli.compare import numbers
     from nqcodec.quantize.bench import run
@@ -75,17 +76,13 @@ def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **opti
     )
 
 
-@click.command()
+@click.command(cls=Manual, page=ABLATION)
 @of_one_fit
 @click.option("--bits", type=click.FloatRange(1, 8), default=4.0, show_default=True, help="Coded bits a parameter.")
 @click.option("--steps", type=click.IntRange(1), default=800, show_default=True, help="Of every calibration.")
 @guarded
 def ablation(clip: str, bits: float, steps: int, **options: Any) -> None:
-    """What each ingredient of quantisation is worth on one fit of CLIP, against NeuroQuant's method.
-
-    \b
-    nqtool bench ablation clip.mkv --steps 1600 --fit clip.safetensors
-    """
+    """What each ingredient of quantisation is worth on one fit of CLIP, against NeuroQuant's method."""
     from nqcodec.quantize.ablation import run
 
     show(options, run(clip, bits=bits, steps=steps, **_fit_options(options)))

@@ -26,7 +26,7 @@ from conformance_vectors.rules import sections_of
 from conformance_vectors.seen import seen
 from nqcodec.bitstream import MAJOR, MINOR
 from nqcodec.bitstream.file import parse_file
-from nqcodec.decode import Decoder
+from nqcodec.decoding import Decoder
 from nqcodec.video import frame_bytes
 
 MODULES = (
