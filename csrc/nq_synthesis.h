@@ -61,6 +61,10 @@ struct NqProgram {
 // The best instruction set of this CPU: 0 baseline, 1 AVX2, 2 AVX-512 (F, BW).
 NQ_API int32_t nq_cpu_level();
 
+// Bytes that nq_synth_create would allocate for maps and tensors, 0 for a program that it refuses. Allocates next to
+// nothing itself, so that a caller can decide before a program gets anything.
+NQ_API int64_t nq_synth_bytes(const NqProgram* program);
+
 // Copies everything it needs of `program`. `level` is 0..nq_cpu_level(); `threads` counts the caller.
 NQ_API int32_t nq_synth_create(const NqProgram* program, int32_t threads, int32_t level, void** handle);
 

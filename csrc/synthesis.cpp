@@ -38,6 +38,32 @@ Kernels kernels_of(int32_t level) {
   return {scalar_kernels(), scalar_map_kernels()};
 }
 
+// Values of a row of a convolution's packed input, and of all of it.
+int64_t packed_pitch(const NqOp& op) {
+  return (int64_t{op.width} + kMaxTile - 1) / kMaxTile * kMaxTile + op.kernel - 1;
+}
+
+int64_t packed_values(const NqOp& op, int32_t in_channels) {
+  const int64_t lines = op.depthwise ? op.channels : (int64_t{in_channels} + 1) / 2 * 2;
+  return lines * (int64_t{op.height} + op.kernel - 1) * packed_pitch(op);
+}
+
+// Bytes that a legal program's maps, packed input and tensors take; below 2^60 by the bounds of is_valid_op.
+int64_t needed_bytes(const NqProgram& program) {
+  int64_t values = 0, packed = 0;
+  for (const int64_t size : plan_maps(program).buffer_size) values += size;
+  for (int32_t i = 0; i < program.op_count; ++i) {
+    const NqOp& op = program.ops[i];
+    if (op.code == kNqGrid) values += op.times * map_size(op);
+    if (op.code != kNqConv) continue;
+    const int32_t in_channels = program.ops[op.inputs[0]].channels;
+    const int64_t fan_in = op.depthwise ? 1 : (int64_t{in_channels} + 1) / 2 * 2;
+    values += fan_in * op.channels * op.kernel * op.kernel;
+    packed = std::max(packed, packed_values(op, in_channels));
+  }
+  return static_cast<int64_t>(sizeof(int16_t)) * (values + packed);
+}
+
 // Dense weights [out, in, k, k] in the order that ConvLayer describes.
 std::vector<int16_t> pack_weights(const NqOp& op, int32_t in_channels, int32_t block) {
   const int64_t taps = int64_t{op.kernel} * op.kernel, pairs = (int64_t{in_channels} + 1) / 2;
@@ -158,12 +184,10 @@ class Synthesizer {
     } else {
       step.values = pack_weights(op, in_channels, kernels_.block);
     }
-    const int64_t pitch = (int64_t{op.width} + kMaxTile - 1) / kMaxTile * kMaxTile + op.kernel - 1;
-    step.conv = {op.channels, op.height, op.width, in_channels, op.kernel, pitch, step.values.data(),
+    step.conv = {op.channels, op.height, op.width, in_channels, op.kernel, packed_pitch(op), step.values.data(),
                  step.bias.data(), step.multiplier.data(), step.shift.data(),
                  nq_epilogue(op.activation, op.map_width, op.frac, program_.tables)};
-    const int64_t lines = op.depthwise ? op.channels : 2 * step.conv.pairs();
-    packed_size_ = std::max(packed_size_, lines * step.conv.rows() * pitch);
+    packed_size_ = std::max(packed_size_, packed_values(op, in_channels));
   }
 
   // formats/nq.md 6.2.
@@ -265,6 +289,15 @@ int32_t nq_cpu_level() {
   if (__builtin_cpu_supports("avx2")) return 1;
 #endif
   return 0;
+}
+
+int64_t nq_synth_bytes(const NqProgram* program) {
+  if (!nq::is_valid_program(*program)) return 0;
+  try {
+    return nq::needed_bytes(*program);
+  } catch (const std::bad_alloc&) {
+    return INT64_MAX;
+  }
 }
 
 int32_t nq_synth_create(const NqProgram* program, int32_t threads, int32_t level, void** handle) {

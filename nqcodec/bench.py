@@ -14,6 +14,7 @@ import numpy as np
 
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.decoding import Decoder
+from nqcodec.program import Limits
 from nqcodec.synthesis.backends import choose
 
 
@@ -28,15 +29,17 @@ def machine() -> dict[str, Any]:
     return {"cpu": name, "cores": os.cpu_count(), "python": platform.python_version(), "numpy": np.__version__}
 
 
-def bench_decode(file: NqFile, backend: str | None, threads: int | None, frames: tuple[int, int]) -> dict[str, Any]:
+def bench_decode(
+    file: NqFile, backend: str | None, threads: int | None, frames: tuple[int, int], limits: Limits | None = None
+) -> dict[str, Any]:
     """Time the decoding of frames [start, stop) of a file; returns plain data with the definitions of its figures."""
     start, stop = frames
-    decoder = Decoder(file, backend=backend, threads=threads, verify=False)
+    decoder = Decoder(file, backend=backend, threads=threads, limits=limits, verify=False)
     begin = time.perf_counter()
-    parsed = read_file(file.path)
+    parsed = read_file(file.path, decoder.limits)
     parse = time.perf_counter() - begin
     begin = time.perf_counter()
-    segments = [parsed.segment(number, threads=threads or 1) for number in range(len(parsed.index))]
+    segments = [parsed.segment(number, decoder.limits, threads or 1) for number in range(len(parsed.index))]
     entropy = time.perf_counter() - begin
     times, macs = _frame_times(decoder, start, stop)
     begin = time.perf_counter()
@@ -75,7 +78,7 @@ def _frame_times(decoder: Decoder, start: int, stop: int) -> tuple[list[float], 
         first += entry.frames
         if begin >= end:
             continue
-        macs = decoder.file.layout(number).program.macs
+        macs = decoder.file.layout(number, decoder.limits).program.macs
         synthesizer, _ = decoder.open_segment(number)
         with synthesizer:
             synthesizer.frame(begin)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from nqcodec.bitstream.file import NqFile, read_file
-from nqcodec.errors import HashError, UsageError
+from nqcodec.errors import HashError, LimitError, UsageError
 from nqcodec.program import Limits
 from nqcodec.synthesis.backends import Synthesizer, open_synthesizer
 from nqcodec.video import Frame, frame_bytes
@@ -65,7 +65,11 @@ class Decoder:
         segment = self.file.segment(number, self.limits, self.threads or 1)
         frames = self.file.index[number].frames
         video = self.file.video.with_frames(frames)
-        return open_synthesizer(segment.network, video, frames, self.backend, self.threads), segment.md5
+        try:
+            opened = open_synthesizer(segment.network, video, frames, self.backend, self.threads, self.limits)
+        except LimitError as error:
+            raise LimitError(f"{self.file.path}: {error}") from error
+        return opened, segment.md5
 
     def _segment_frames(self, number: int, first: int, begin: int, end: int) -> Iterator[Frame]:
         digest, whole = plane_md5(), begin == 0 and end == self.file.index[number].frames

@@ -43,6 +43,14 @@ from nqcodec.video import frame_bytes
 @click.option("--info", is_flag=True, help="Describe the file without decoding it.")
 @click.option("--bench", is_flag=True, help="Decode to memory and print frames per second by stage.")
 @click.option(
+    "--limits",
+    "limit_texts",
+    metavar="NAME=N[,...]",
+    multiple=True,
+    help="What the file may ask for, instead of the defaults: parameters, macs_per_pixel, map_bytes, picture_pixels, "
+    "frames, memory (bytes); N may end in K, M, G or T.",
+)
+@click.option(
     "--backend",
     type=click.Choice(["reference", "native", "cuda"]),
     help="What decodes: numpy, C or CUDA; default: the best present. All give the same samples.",
@@ -69,40 +77,46 @@ def main(source: str | None, named_source: str | None, **options: Any) -> None:
         raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")
     path = source or named_source
     assert path is not None
-    file = read_file(path)
+    limits = Limits.parse(options["limit_texts"])
+    file = read_file(path, limits)
     if options["info"]:
-        show_info(file, options["as_json"])
+        show_info(file, limits, options["as_json"])
     elif options["bench"]:
-        show_bench(file, options)
+        show_bench(file, limits, options)
     else:
-        run(file, options)
+        run(file, limits, options)
 
 
-def show_info(file: NqFile, as_json: bool) -> None:
+def show_info(file: NqFile, limits: Limits, as_json: bool) -> None:
     """--info."""
     from nqcodec.cli.info import file_info, info_lines
 
-    info = file_info(file, Limits())
+    info = file_info(file, limits)
     click.echo(json.dumps(info) if as_json else "\n".join(info_lines(info)))
 
 
-def show_bench(file: NqFile, options: dict[str, Any]) -> None:
+def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """--bench."""
     from nqcodec.bench import bench_decode, bench_lines
 
-    result = bench_decode(
-        file, options["backend"], options["threads"], parse_frames(options["frames"], file.video.frames)
-    )
+    frames = parse_frames(options["frames"], file.video.frames)
+    result = bench_decode(file, options["backend"], options["threads"], frames, limits)
     click.echo(json.dumps(result) if options["as_json"] else "\n".join(bench_lines(result)))
 
 
-def run(file: NqFile, options: dict[str, Any]) -> None:
+def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """Decode, write, hash and compare."""
     start, stop = parse_frames(options["frames"], file.video.frames)
     expected = read_expected(options["verify"])
     if options["output"] == "-" and (options["md5"] or options["as_json"]):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
-    decoder = Decoder(file, backend=options["backend"], threads=options["threads"], verify=not options["no_verify"])
+    decoder = Decoder(
+        file,
+        backend=options["backend"],
+        threads=options["threads"],
+        limits=limits,
+        verify=not options["no_verify"],
+    )
     digest, begin = plane_md5(), time.perf_counter()
     with progress_bar(stop - start, "decoding", "frame", options["quiet"]) as bar:
         write_frames(decoder, start, stop, options, expected, digest, bar)

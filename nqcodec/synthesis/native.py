@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nqcodec._native import load_libnq, why_absent
 from nqcodec.errors import UnsupportedError
 from nqcodec.network import IntegerNetwork
+from nqcodec.program import PARAMETER_BYTES, Limits
 from nqcodec.synthesis.descriptors import FlatProgram, check_status, empty_frame, plane_arguments
 from nqcodec.video import Frame, Video
 
@@ -34,15 +35,26 @@ class NativeSynthesizer:
         video: the picture's size, chroma format and depth.
         frames: T of formats/nq.md 6.2, the frames of the segment.
         threads: CPU threads, the caller's included.
+        limits: its `memory` bounds what libnq allocates; None for no bound.
         cpu: one of `CPU_LEVELS`; None takes the best that the CPU has.
 
     Raises:
+        LimitError: a network that needs more memory.
         UnsupportedError: no libnq, or a level that it or the CPU does not know.
         ValueError: a network that breaks a rule of formats/nq.md 6.
         MemoryError: memory or threads that the system refuses.
     """
 
-    def __init__(self, network: IntegerNetwork, video: Video, frames: int, threads: int = 1, *, cpu: str | None = None):
+    def __init__(
+        self,
+        network: IntegerNetwork,
+        video: Video,
+        frames: int,
+        threads: int = 1,
+        limits: Limits | None = None,
+        *,
+        cpu: str | None = None,
+    ):
         library = load_libnq()
         if library is None:
             raise UnsupportedError(f"backend native: {why_absent('libnq')}")
@@ -50,8 +62,12 @@ class NativeSynthesizer:
         level = cpu or present[-1]
         if level not in present:
             raise UnsupportedError(f"CPU level {level!r} is not one of this machine's: {', '.join(present)}")
+        library.nq_synth_bytes.restype = ctypes.c_int64
         self._library, self._video = library, video
         flat = FlatProgram(network, video, frames)
+        if limits is not None:
+            needed = int(library.nq_synth_bytes(ctypes.byref(flat.descriptor)))
+            limits.check(memory=needed + PARAMETER_BYTES * network.program.parameters)
         self._handle = ctypes.c_void_p()
         status = library.nq_synth_create(
             ctypes.byref(flat.descriptor), threads, CPU_LEVELS.index(level), ctypes.byref(self._handle)

@@ -38,6 +38,7 @@ from nqcodec.operations import (
     Tile,
     Upsample,
 )
+from nqcodec.program import PARAMETER_BYTES, Program
 from nqcodec.synthesis.reference_maps import (
     clamp_width,
     run_add,
@@ -57,6 +58,9 @@ HALF_TANH_WIDTH = 16
 
 STRIP_VALUES = 1 << 20
 """Values of one matrix of input windows (8 MiB): a convolution works in strips of rows, so memory stays bounded."""
+
+WORKING_BYTES = 64
+"""Most bytes that a value of a map takes while it is computed: some eight arrays of int64."""
 
 Float64 = npt.NDArray[np.float64]
 
@@ -152,6 +156,13 @@ def run_planes(x: Int16, ratio: int, frac: int, video: Video) -> Frame:
         planes.append(np.ascontiguousarray(plane[:rows, :columns]))
         first += a * b
     return tuple(planes)
+
+
+def reference_bytes(program: Program) -> int:
+    """Most bytes that synthesis takes here: tensors, the maps that live, and an operation's own in 64 bits."""
+    largest = max(channels * height * width for channels, height, width in program.shapes)
+    strips = 3 * 8 * STRIP_VALUES
+    return PARAMETER_BYTES * program.parameters + program.map_bytes + WORKING_BYTES * largest + strips
 
 
 class ReferenceSynthesizer:
