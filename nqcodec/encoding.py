@@ -5,6 +5,7 @@ This module reads as a table of contents; a segment's own way is in `nqcodec.seg
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from pathlib import Path
 from nqcodec.bitstream.file import pack_file, parse_file, read_file
 from nqcodec.clip import ClipInput
 from nqcodec.decoding import Decoder, plane_md5
-from nqcodec.errors import OutputError, UsageError
+from nqcodec.errors import InputError, OutputError, UsageError
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
 from nqcodec.report import EncodeReport
@@ -46,9 +47,15 @@ class ClipJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """A clip taken apart into segments, each with its share of every output's bytes (`targets`)."""
+    """A clip taken apart into segments, each with its share of every output's bytes (`targets`).
+
+    `clip` is the job's as it can be read again; `digest` is of all its samples, taken when its file had `stamp`.
+    """
 
     job: ClipJob
+    clip: ClipInput
+    stamp: tuple[int, ...]
+    digest: str
     video: Video
     targets: list[int | None]
     tasks: list[SegmentTask]
@@ -93,6 +100,7 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
         reports = []
         for one in plans:
             segments = [next(results) for _ in one.tasks]
+            check_unchanged(one)
             for number in range(len(one.job.outputs)):
                 reports.append(finish(one, number, [rates[number] for rates in segments], settings, begin))
             one.work.remove()
@@ -104,8 +112,8 @@ def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progres
     work = stack.enter_context(WorkFolder(job.outputs[0].path, resume=settings.resume))
     clip = job.clip.spooled(work.path)
     begin = time.perf_counter()
-    scenes = SceneDetector()
-    video = clip.describe(scenes.add if settings.segment else None)
+    scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
+    video = clip.describe(scenes.add if settings.segment else None, digest)
     targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
     lengths = _lengths(scenes, video.frames, targets, settings)
     hashed = video.frames if settings.hashes == "frame" else 0
@@ -124,8 +132,25 @@ def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progres
     size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, {video.frames} frames"
     parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
     tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
-    work.claim({"clip": clip.name, "video": str(video), "targets": targets, "settings": settings.fingerprint()})
-    return Plan(job, video, targets, tasks, work)
+    samples = digest.hexdigest()
+    claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
+    work.claim({**claim, "settings": settings.fingerprint()})
+    return Plan(job, clip, stamp, samples, video, targets, tasks, work)
+
+
+def clip_digest() -> hashlib.blake2b:
+    """A fresh digest of a clip's samples."""
+    return hashlib.blake2b(digest_size=16)
+
+
+def check_unchanged(one: Plan) -> None:
+    """Raise InputError if the clip's file is not what it was when it was first read."""
+    if one.clip.stamp() == one.stamp:
+        return
+    digest = clip_digest()
+    one.clip.describe(digest=digest)
+    if digest.hexdigest() != one.digest:
+        raise InputError(f"{one.clip.name}: was changed while it was encoded: encode it again")
 
 
 def _lengths(scenes: SceneDetector, frames: int, targets: list[int | None], settings: EncodeSettings) -> list[int]:
@@ -151,7 +176,7 @@ def finish(
     """Write output `number`, decode it from disk, and only then give it its name."""
     hashes = [md5 for result in results for md5 in result.frame_md5] if settings.hashes == "frame" else []
     data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes)
-    with AtomicFile(one.job.outputs[number].path) as file:
+    with AtomicFile(one.job.outputs[number].path, folder=one.work.path) as file:
         file.write(data)
         tick = time.perf_counter()
         md5 = check_written(file.temporary, data, one.video)
