@@ -9,10 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mutations import MUTATIONS, mutant, put_together, random_file, take_apart
 
 from nqcodec._native import why_absent
+from nqcodec.bitstream.file import parse_file
+from nqcodec.decode import Decoder
+from nqcodec.errors import NqError
+from nqcodec.formats.sink import open_sink
 
 TESTS = Path(__file__).resolve().parent
 FUZZ = TESTS / "fuzz"
@@ -64,6 +69,34 @@ def test_damaged_files_give_a_named_error_or_a_right_picture(tmp_path: Path) -> 
     assert counts["picture"] > 10
     assert counts["HashError"] > 10
     assert not last.exists()
+
+
+def extreme_header(seed: int) -> bytes:
+    """A legal file whose description is unusual: rates, aspects and colours that the format allows and few expect."""
+    rng, parts = np.random.default_rng(seed), take_apart(random_file(seed)) or []
+    header = bytearray(parts[0][1])
+    # Place and length of fps, primaries, transfer, range, location and aspect in VHDR (formats/nq.md, 2.1).
+    for place, length in ((14, 4), (18, 4), (24, 1), (25, 1), (27, 1), (28, 1), (29, 2), (31, 2)):
+        value = int(rng.choice([1, 2, 9, 14, (1 << 8 * length) - 1]))
+        value = value & 1 if place == 27 else value % 6 if place == 28 else value
+        header[place : place + length] = value.to_bytes(length, "little")
+    return put_together([("VHDR", bytes(header)), *parts[1:]])
+
+
+@pytest.mark.parametrize("name", ["out.yuv", "out.y4m", "%03d.png", "out.mkv", "out.mp4"])
+def test_unusual_headers_are_written_or_refused_by_name(name: str, tmp_path: Path) -> None:
+    written = 0
+    for seed in range(8):
+        file = parse_file(extreme_header(seed), "extreme.nq")
+        try:
+            with open_sink(tmp_path / name, file.video) as sink:
+                for frame in Decoder(file, backend="reference").frames():
+                    sink.write(frame)
+            written += 1
+        except NqError:
+            assert not any(path.name.startswith(".") for path in tmp_path.iterdir())
+    assert written >= 1
+    assert written == 8 or name not in ("out.yuv", "out.y4m")
 
 
 @pytest.mark.parametrize("target", ["parser", "decoder"])
