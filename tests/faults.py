@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -197,12 +197,15 @@ def survive(clip: Path, folder: Path, method: str, fault: Fault, at: int, whole:
     return struck
 
 
-def cases(wholes: dict[str, Undisturbed], short: bool) -> Iterator[tuple[str, Fault, int]]:
-    """Every method, fault and step; in short a few of each, spread over the run."""
+def cases(wholes: dict[str, Undisturbed], short: bool) -> list[tuple[str, Fault, int]]:
+    """Every method, fault and step, in an order in which a part of them is spread over all; in short a few of each."""
+    found: list[tuple[str, Fault, int]] = []
     for method, whole in wholes.items():
         for fault in (kill, fill_disk):
             few = [whole.steps // 3, whole.steps - 2] if fault is kill else [whole.steps // 2]
-            yield from ((method, fault, at) for at in (few if short else range(whole.steps)))
+            found += [(method, fault, at) for at in (few if short else range(whole.steps))]
+    np.random.default_rng(0).shuffle(found)  # type: ignore[arg-type]
+    return found
 
 
 def main() -> None:
@@ -229,6 +232,7 @@ def main() -> None:
         except HarmError as harm:
             sys.exit(f"harm: {harm}")
     counts = {"inputs": struck + passed, "faults": struck, "passed over": passed}
+    counts["of"] = len(cases(wholes, options.short))
     json.dump({**counts, "steps": {method: whole.steps for method, whole in wholes.items()}}, sys.stdout)
     print()
 
