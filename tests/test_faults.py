@@ -47,8 +47,8 @@ def test_killed_and_out_of_disk_in_each_stage() -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=280, env=env)
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
-    assert counts["inputs"] == 6
-    assert counts["faults"] >= 4
+    assert counts["inputs"] == 3
+    assert counts["faults"] >= 2
 
 
 def test_a_second_encoder_of_the_same_output_is_refused(clip: Path, whole: bytes, tmp_path: Path) -> None:
