@@ -68,7 +68,7 @@ class Limits:
         for name, asked in claims.items():
             allowed: int = getattr(self, name)
             if asked > allowed:
-                way = f"--limits {name}={asked} lifts it, for a file that you trust"
+                way = f"nqdec --limits {name}={asked} lifts it, for a file that you trust"
                 if asked > LIMITS[name].most:
                     way = f"{LIMITS[name].most} is the most that can be decoded at all"
                 raise LimitError(f"the file asks for {asked} {LIMITS[name].what}, and the limit is {allowed}: {way}")
