@@ -37,7 +37,7 @@ DIGESTS = "sys.path.insert(0, sys.argv[1]); sys.path.insert(1, sys.argv[2]); imp
 def digest(path: Path, backend: str, threads: int) -> str:
     """MD5 of a file's planes, or the name of the error that it is refused with."""
     from nqcodec.bitstream.file import read_file
-    from nqcodec.decode import Decoder
+    from nqcodec.decoding import Decoder
     from nqcodec.errors import NqError
     from nqcodec.video import frame_bytes
 

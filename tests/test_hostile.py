@@ -15,7 +15,7 @@ from mutations import MUTATIONS, mutant, put_together, random_file, take_apart
 
 from nqcodec._native import why_absent
 from nqcodec.bitstream.file import parse_file
-from nqcodec.decode import Decoder
+from nqcodec.decoding import Decoder
 from nqcodec.errors import NqError
 from nqcodec.formats.sink import open_sink
 

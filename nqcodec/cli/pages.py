@@ -52,7 +52,7 @@ NQDEC = Page(
         "Kinds of output": ("--raw", "--codec", "--codec-option"),
         "Checks": ("--md5", "--verify", "--no-verify"),
         "Instead of decoding to a file": ("--info", "--bench"),
-        "Machine": ("--backend", "--threads"),
+        "Machine": ("--backend", "--threads", "--limits"),
     },
     short=("--output", "--frames", "--info", "--md5", "--verify", "--bench"),
     examples=(
