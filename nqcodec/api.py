@@ -1,4 +1,4 @@
-"""`nqcodec.encoding`, the encoder for Python callers (docs/python.md): options become the settings of `nqcodec.encoding`.
+"""`nqcodec.encode`, the encoder for Python callers (docs/python.md): options become the settings of `nqcodec.encoding`.
 
 Of the other public names, `decode` and `probe` are in `nqcodec.decoding`.
 """
