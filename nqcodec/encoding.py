@@ -224,6 +224,7 @@ def _report(
         parameters=sum(result.parameters for result in results),
         macs_per_pixel=sum(r.macs * r.frames for r in results) / one.video.pixels,
         md5=md5,
+        frame_md5=[digest.hex() for result in results for digest in result.frame_md5],
         seconds={**seconds, **times},
     )
 

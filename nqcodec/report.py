@@ -30,6 +30,7 @@ class EncodeReport:
         frame_psnr: dB by plane and frame (`nqcodec.metrics.QualityMeter.rows`).
         parameters, macs_per_pixel: of the networks of all segments; means over frames of their arithmetic.
         md5: of the decoded planes, as 32 hexadecimal digits.
+        frame_md5: MD5 of each frame's decoded planes, in hexadecimal.
         seconds: by stage, and "total".
     """
 
@@ -45,6 +46,7 @@ class EncodeReport:
     parameters: int
     macs_per_pixel: float
     md5: str
+    frame_md5: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -85,6 +87,7 @@ class EncodeReport:
             "parameters": self.parameters,
             "kmac_per_pixel": self.macs_per_pixel / 1000,
             "md5": self.md5,
+            "frame_md5": self.frame_md5,
             "seconds": self.seconds,
             "definitions": DEFINITIONS,
         }

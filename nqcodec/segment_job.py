@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -74,7 +75,16 @@ class EncodeSettings:
 
 @dataclass(frozen=True)
 class Event:
-    """Progress of one stage: step of steps, or with steps 0 a line of text."""
+    """Progress of one stage: step of steps, or with steps 0 a line of text.
+
+    Attributes:
+        psnr: mean PSNR-YUV of recent training frames in dB.
+        size: bytes of the segment as estimated.
+        eta: seconds left of the stage.
+        rate: number of the task's rate that the stage is for; None where it serves them all.
+        figures: what else is known of the fit then: "loss" (mean since the last event), "price" (lambda, in nats of
+            the loss a bit), and "step <tensor key>", that tensor's mean step index, an eighth of an octave each.
+    """
 
     name: str
     stage: str
@@ -84,6 +94,8 @@ class Event:
     size: int | None = None
     eta: float | None = None
     text: str = ""
+    rate: int | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.errors import InputError
@@ -102,7 +103,9 @@ class RateAwareSegment:
         task, context = self._task, self._context
 
         def tell(p: Progress) -> None:
-            context.progress(Event(task.name, "fit", p.step, p.steps, psnr=p.psnr, size=p.size, eta=p.eta))
+            figures = {"loss": p.loss, "price": p.price, **{f"step {key}": step for key, step in p.indices.items()}}
+            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": figures}
+            context.progress(Event(task.name, stage, p.step, p.steps, rate=rate, **known))
 
         return fit_for_size(
             fitted,

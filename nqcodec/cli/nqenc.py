@@ -137,6 +137,13 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     type=click.Choice(["native", "python", "torchac"]),
     help="Arithmetic coder, default native; the bytes are the same.",
 )
+@click.option(
+    "--report",
+    metavar="OUT.html",
+    help="A page: fit curve, bytes by part, PSNR by frame, frames. {name}, {bpp} as for -o.",
+)
+@click.option("--csv", metavar="OUT.csv", help="A line a frame: PSNR by plane, MD5. {name}, {bpp} as for -o.")
+@click.option("--log", metavar="FOLDER", help="The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors.")
@@ -152,14 +159,18 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     clips = [*sources, *named_sources]
     if not clips:
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
+    from nqcodec.cli.encode_outputs import EncodeOutputs
     from nqcodec.cli.progress import EncodeProgress
     from nqcodec.encoding import encode_clips
     from nqcodec.work import work_path
 
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
+    settings = settings_of(options)
+    extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])
     try:
-        with EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
-            reports = encode_clips(jobs, settings_of(options), progress)
+        with extra, EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
+            reports = encode_clips(jobs, settings, extra.watched(progress))
+            written = extra.write(reports)
     except KeyboardInterrupt:
         for kept in (work_path(job.outputs[0].path) for job in jobs):
             if kept.exists():
@@ -173,10 +184,13 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
 
         for report in reports:
             say("\n".join(report_lines(report)))
+        if written:
+            say(f"see {', '.join(written)}")
 
 
 def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
     """What to encode and where to: one output for each rate."""
+    from nqcodec.cli.encode_outputs import named
     from nqcodec.clip import ClipInput
     from nqcodec.encoding import ClipJob, Output
 
@@ -185,7 +199,6 @@ def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
         raise UsageError(f"-o {pattern}: with several clips write a pattern, such as -o {{name}}.nq")
     if len(rates) > 1 and "{bpp}" not in pattern and "{bitrate}" not in pattern:
         raise UsageError(f"-o {pattern}: with several rates write a pattern, such as -o out_{{bpp}}.nq")
-    name = "stdin" if clip == "-" else Path(clip.rstrip("/")).stem
     source = ClipInput(
         path=clip,
         input_res=parse_size(options["input_res"]),
@@ -199,8 +212,7 @@ def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
     )
     outputs = []
     for text, rate in rates:
-        path = pattern.replace("{name}", name).replace("{bpp}", text).replace("{bitrate}", text)
-        outputs.append(Output(Path(path), rate))
+        outputs.append(Output(Path(named(pattern, clip, text)), rate))
     return ClipJob(source, tuple(outputs))
 
 

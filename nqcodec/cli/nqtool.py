@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from nqcodec.bitstream.file import read_file
+from nqcodec.cli.analyse import analyse, plot
 from nqcodec.cli.backbones import backbones
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
@@ -126,6 +127,8 @@ def _fit(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
 main.add_command(sensitivity)
 main.add_command(compare)
 main.add_command(conform)
+main.add_command(analyse)
+main.add_command(plot)
 
 
 def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from nqcodec.errors import UnsupportedError, UsageError
 from nqcodec.quantize.settings import CRITERIA
 
 if TYPE_CHECKING:
+    from nqcodec.clip import ClipInput
     from nqcodec.fit.clip import PackedClip
     from nqcodec.fit.network import FloatNetwork
     from nqcodec.quantize.survey import Survey
+    from nqcodec.video import Video
 
 WIDTHS = (2, 8)
 PLOT_FORMATS = (".png", ".svg", ".pdf")
@@ -101,29 +103,35 @@ def load(options: dict[str, Any]) -> tuple[FloatNetwork, PackedClip]:
     """The saved fit, and the frames that it is of; raises UsageError if the clip is another."""
     import torch
 
-    from nqcodec.cli.nqenc import parse_size
-    from nqcodec.clip import CSP, ClipInput
     from nqcodec.fit.checkpoint import load_fit
     from nqcodec.fit.clip import pack
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])
     saved = load_fit(Path(options["fit_file"]))
+    source = clip_like(saved.video, options)
+    video = source.describe()
+    if replace(saved.video, fps=video.fps) != video:
+        raise UsageError(f"{options['fit_file']}: is a fit of another clip (size, format or number of frames differ)")
+    return saved.network, pack(source.frames(), video, saved.network.program)
+
+
+def clip_like(video: Video, options: dict[str, Any]) -> ClipInput:
+    """The clip that the options name, in the format and length of `video`; raises UsageError."""
+    from nqcodec.cli.nqenc import parse_size
+    from nqcodec.clip import CSP, ClipInput
+
     names = {chroma: name for name, chroma in CSP.items() if name != "rgb"}
-    source = ClipInput(
+    return ClipInput(
         options["clip"],
         input_res=parse_size(options["input_res"]),
         csp=options["input_csp"],
         depth=options["input_depth"],
         start=options["seek"],
-        count=saved.video.frames,
-        coded_csp="rgb" if saved.video.is_rgb else names[saved.video.chroma],
-        coded_depth=saved.video.depth,
+        count=video.frames,
+        coded_csp="rgb" if video.is_rgb else names[video.chroma],
+        coded_depth=video.depth,
     )
-    video = source.describe()
-    if replace(saved.video, fps=video.fps) != video:
-        raise UsageError(f"{options['fit_file']}: is a fit of another clip (size, format or number of frames differ)")
-    return saved.network, pack(source.frames(), video, saved.network.program)
 
 
 def as_data(result: Survey, options: dict[str, Any]) -> dict[str, Any]:

@@ -123,7 +123,12 @@ def calibrated(
     saved = store.load() if store and resume else None
     with interrupt_flag() as interrupted:
         course = Course(
-            control, calibration.steps, progress, lambda: interrupted() or (stop is not None and stop()), store
+            control,
+            calibration.steps,
+            progress,
+            lambda: interrupted() or (stop is not None and stop()),
+            store,
+            figures=tuning.figures,
         )
         if saved:
             course.resume(saved)

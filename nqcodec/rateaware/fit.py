@@ -54,13 +54,17 @@ SHIFTS = 6
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a rate-aware fit stands: `psnr` in dB is the mean PSNR-YUV of recent training frames, `size` the file's
-    bytes as estimated, times are seconds."""
+    """Where a rate-aware fit stands: `psnr` in dB is the mean PSNR-YUV of recent training frames and `loss` theirs,
+    `size` the file's bytes as estimated, `price` lambda in nats a bit, `indices` the step index of each tensor by key;
+    times are seconds."""
 
     step: int
     steps: int
+    loss: float
     psnr: float
     size: int
+    price: float
+    indices: dict[str, float]
     seconds: float
     eta: float
 
@@ -242,7 +246,8 @@ class _Run:
     ):
         self._trainer, self._store, self._progress = trainer, store, progress
         self._stop, self._interrupted = stop, interrupted
-        self._begin, self._first, self._levels = time.monotonic(), trainer.done, list[Tensor]()
+        self._begin, self._first = time.monotonic(), trainer.done
+        self._levels, self._losses = list[Tensor](), list[Tensor]()
 
     def to(self, steps: int) -> None:
         """Steps up to number `steps`."""
@@ -268,6 +273,7 @@ class _Run:
     def _step(self, steps: int) -> None:
         bits, level = self._trainer.step()
         self._levels.append(level)
+        self._losses.append(self._trainer.loss)
         if self._trainer.done % CONTROL_STEPS == 0 or self._trainer.done >= steps:
             self._look(bits, steps)
         elif self._interrupted():
@@ -279,9 +285,11 @@ class _Run:
         if self._progress:
             done, elapsed = self._trainer.done, time.monotonic() - self._begin
             eta = elapsed / (done - self._first) * (steps - done)
-            mean = float(torch.stack(self._levels).mean())
-            self._progress(Progress(done, steps, mean, round(size), elapsed, eta))
-        self._levels = []
+            loss, level = (float(torch.stack(seen).mean()) for seen in (self._losses, self._levels))
+            indices = {key: float(index.mean()) for key, index in self._trainer.quantizers.steps.items()}
+            price = self._trainer.control.price
+            self._progress(Progress(done, steps, loss, level, round(size), price, indices, elapsed, eta))
+        self._levels, self._losses = [], []
         if self._interrupted() or (self._stop is not None and self._stop()):
             self._halt(steps)
         if self._store and self._store.due:
