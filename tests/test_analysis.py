@@ -26,6 +26,7 @@ from nqcodec.analysis.landscape import (
 from nqcodec.analysis.tables import hessian_table, sensitivity_table, surface_table
 from nqcodec.analysis.tensors import (
     BINS,
+    TensorView,
     bits_by_layer,
     bits_table,
     block_hadamard,
@@ -79,6 +80,19 @@ def test_histograms_count_every_value_in_both_domains(sample: Path) -> None:
             assert zero == np.count_nonzero(view.values == 0)
     table = histogram_table(data)
     assert all(len(row) == len(table.names) for row in table.rows)
+
+
+def test_the_coded_domain_is_told_apart() -> None:
+    """Of weights coded in the Hadamard domain the symbols are the coefficients, and what is used follows from them."""
+    symbols = np.random.default_rng(2).integers(-3, 4, (6, 8, 1, 1)).astype(np.float64)
+    view = TensorView("1 conv weight", "weight", symbols, "hadamard", block_hadamard(symbols), whole=True)
+    (tensor,) = histograms([view], "x", "steps").data["tensors"]
+    assert tensor["coded"] == "hadamard"
+    coded = np.sum(tensor["domains"]["hadamard"]["channels"], axis=0)
+    assert [coded[BINS + value] for value in range(-3, 4)] == [np.count_nonzero(symbols == v) for v in range(-3, 4)]
+    shares = coded[coded > 0] / symbols.size
+    assert tensor["entropy"] == pytest.approx(-np.sum(shares * np.log2(shares)))
+    assert tensor["domains"]["spatial"]["std"] == pytest.approx(block_hadamard(symbols).std())
 
 
 def test_what_tells_heavy_tails_from_a_gaussian(fitted: tuple[FloatNetwork, PackedClip]) -> None:

@@ -29,14 +29,16 @@ def draw_fit(data: dict[str, Any], title: str) -> Figure:
 
     figure = Figure(figsize=(13, 8), layout="constrained")
     panels = figure.subplots(3, 2).ravel()
-    segments = groupby(sorted(data["points"], key=lambda p: p["segment"]), key=lambda p: p["segment"])
-    for number, (_, run) in enumerate(segments):
-        points = list(run)
+    segments: dict[str, list[dict[str, Any]]] = {}
+    for point in data["points"]:
+        segments.setdefault(point["segment"], []).append(point)
+    for number, (segment, points) in enumerate(sorted(segments.items(), key=lambda item: _number(item[0]))):
         places, stages = _places(points)
         for axes, name in zip(panels, _PANELS, strict=False):
             known = [(x, p[name]) for x, p in zip(places, points, strict=True) if p[name]]
             if known:
-                axes.plot(*zip(*known, strict=True), lw=1.4, color=f"C{number}")
+                label = segment.rpartition(" ")[2] if number < _LEGEND else None
+                axes.plot(*zip(*known, strict=True), lw=1.4, color=f"C{number}", label=label)
         for axes in panels[: 5 if number == 0 else 0]:
             _mark_stages(axes, stages, named=axes in panels[:2])
         if number == 0:
@@ -46,6 +48,8 @@ def draw_fit(data: dict[str, Any], title: str) -> Figure:
         axes.grid(alpha=0.3)
         if not axes.lines:
             axes.text(0.5, 0.5, "not part of this fit", ha="center", transform=axes.transAxes, color="#888888")
+    if len(segments) > 1:
+        panels[0].legend(fontsize=8, title="segment", loc="lower right")
     if any(point["price"] for point in data["points"]):
         panels[3].set_yscale("log")
     panels[5].set_axis_off()
@@ -53,6 +57,12 @@ def draw_fit(data: dict[str, Any], title: str) -> Figure:
     panels[5].legend(handles, labels, fontsize=8, ncols=2, loc="center", title="quantizer steps of the first segment")
     figure.suptitle(title, fontsize=12)
     return figure
+
+
+def _number(segment: str) -> int:
+    """A segment's place in its clip, by its name: "clip.mkv [3/12]", or the clip's alone."""
+    digits = segment.rpartition(" [")[2].partition("/")[0]
+    return int(digits) if digits.isdigit() else 0
 
 
 def _places(points: list[dict[str, Any]]) -> tuple[list[float], list[tuple[float, str]]]:
@@ -104,6 +114,7 @@ def _colours(count: int) -> list[Any]:
 def draw_frames(data: dict[str, Any], title: str) -> Figure:
     """PSNR of each frame, together and by plane."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     rows = data["rows"]
     figure = Figure(figsize=(12, 4.2), layout="constrained")
@@ -126,7 +137,9 @@ def draw_frames(data: dict[str, Any], title: str) -> Figure:
         textcoords="offset points",
         ha="right" if worst > len(rows) / 2 else "left",
         fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="frame", ylabel="PSNR, dB")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=9, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False)

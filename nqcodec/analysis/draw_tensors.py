@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 14
-"""Tensors in a picture at most: those of most values. The numbers hold all."""
+"""Tensors in a picture at most: weights and latents of most values. The numbers hold all."""
 
 COLOURS = {SPATIAL: "#2b6cb0", TRANSFORMED: "#d1382c"}
 TITLES = {SPATIAL: "as used", TRANSFORMED: "Hadamard"}
@@ -24,17 +24,17 @@ def draw_histograms(data: dict[str, Any], title: str) -> Figure:
     """A row a tensor: counts on a log scale, then each channel's share of them, before and after the transform."""
     from matplotlib.figure import Figure
 
-    values = [int(np.prod(tensor["shape"])) for tensor in data["tensors"]]
-    largest = sorted(np.argsort(values)[::-1][:SHOWN].tolist())
-    tensors = [data["tensors"][place] for place in largest]
+    sizes = {n: int(np.prod(one["shape"])) for n, one in enumerate(data["tensors"]) if one["name"] != "bias"}
+    largest = sorted(sorted(sizes, key=lambda number: -sizes[number])[:SHOWN])
+    tensors = [data["tensors"][number] for number in largest]
     figure = Figure(figsize=(13, 1.2 + 1.75 * len(tensors)), layout="constrained")
     panels = figure.subplots(len(tensors), 3, squeeze=False, width_ratios=[1.25, 1, 1])
     for number, (row, tensor) in enumerate(zip(panels, tensors, strict=True)):
         _counts(row[0], tensor, data["unit"], last=number == len(tensors) - 1)
         for axes, domain in zip(row[1:], (SPATIAL, TRANSFORMED), strict=True):
             _channels(axes, tensor, domain)
-    left_out = len(values) - len(tensors)
-    more = f" ({left_out} smaller tensors in the numbers alone)" if left_out else ""
+    left_out = len(data["tensors"]) - len(tensors)
+    more = f" ({left_out} smaller tensors and biases in the numbers alone)" if left_out else ""
     figure.suptitle(f"{title}{more}", fontsize=12)
     return figure
 

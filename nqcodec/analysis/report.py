@@ -30,6 +30,11 @@ from nqcodec.video import Frame, Video
 SHOWN = 3
 """Frames on the page."""
 
+_WHAT = (
+    f"Left the original, in the middle what the file decodes to, right the error of luma, {GAIN} times as bright: "
+    f"black 0 to white {255 // GAIN} of 255 and more."
+)
+
 
 @dataclass(frozen=True)
 class PageSource:
@@ -69,12 +74,11 @@ def write_report(source: PageSource, path: Path) -> None:
         "figures": "".join(
             f"<div><b>{value}</b><span>{html.escape(name)}</span></div>" for name, value in _tiles(report)
         ),
-        "what": f"Left the original, in the middle what the file decodes to, right the error of luma, {GAIN} times as "
-        f"bright: black 0 to white {255 // GAIN} of 255 and more.",
+        "what": _WHAT if pictures else "",
         "frames": pictures,
         "by_frame": drawn[0],
         "bytes": drawn[1],
-        "course": _course(source.points),
+        "course": _course(source),
         "fit": drawn[2],
         "settings": _rows(source.settings),
         "definitions": "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in DEFINITIONS.items()),
@@ -125,12 +129,14 @@ def _subtitle(report: EncodeReport) -> str:
     )
 
 
-def _course(points: list[Point]) -> str:
-    if not points:
+def _course(source: PageSource) -> str:
+    """What the curves are, and what they lack."""
+    if not source.points:
         return "There is none to show: the fits had ended before this encode was resumed."
+    resumed = " The encode was resumed: what came before is not shown." if source.settings.get("resume") else ""
     return (
         "PSNR and loss are means over recent training frames; size is the estimate that the fit is steered by; "
-        "dotted lines mark where stages begin."
+        f"dotted lines mark where stages begin.{resumed}"
     )
 
 
