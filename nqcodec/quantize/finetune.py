@@ -151,7 +151,9 @@ class FineTune:
 
     def figures(self) -> dict[str, float]:
         """What a progress event tells beside quality and size (`nqcodec.segment_job.Event`)."""
-        steps = {f"step {key}": float(index.detach().mean()) for key, index in self.transform.steps.items()}
+        # One wait for the device, not one a tensor.
+        means = torch.stack([index.detach().mean() for index in self.transform.steps.values()]).tolist()
+        steps = {f"step {key}": mean for key, mean in zip(self.transform.steps, means, strict=True)}
         loss = {} if self.loss is None else {"loss": float(self.loss)}
         return {**loss, "price": self.control.price, **steps}
 

@@ -286,7 +286,10 @@ class _Run:
             done, elapsed = self._trainer.done, time.monotonic() - self._begin
             eta = elapsed / (done - self._first) * (steps - done)
             loss, level = (float(torch.stack(seen).mean()) for seen in (self._losses, self._levels))
-            indices = {key: float(index.mean()) for key, index in self._trainer.quantizers.steps.items()}
+            current = self._trainer.quantizers.steps
+            # One wait for the device, not one a tensor.
+            means = torch.stack([index.mean() for index in current.values()]).tolist()
+            indices = dict(zip(current, means, strict=True))
             price = self._trainer.control.price
             self._progress(Progress(done, steps, loss, level, round(size), price, indices, elapsed, eta))
         self._levels, self._losses = [], []
