@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import guarded, progress_bar, say
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import ANALYSE, PLOT
 from nqcodec.cli.sensitivity import parse_widths
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.quantize.settings import CRITERIA
@@ -32,7 +34,7 @@ NEEDS = {
 """What each part needs, in the order that they are made in."""
 
 
-@click.command()
+@click.command(cls=Manual, page=ANALYSE)
 @click.argument("sources", metavar="[FILE.nq] [CLIP]", nargs=-1)
 @click.option("--fit", "fit_file", metavar="FILE.safetensors", help="What nqenc --save-fit kept of the clip.")
 @click.option(
@@ -64,7 +66,7 @@ NEEDS = {
 @click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
 @click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
-@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @guarded
 def analyse(sources: tuple[str, ...], **options: Any) -> None:
@@ -77,10 +79,6 @@ def analyse(sources: tuple[str, ...], **options: Any) -> None:
     sensitivity  rise of the MSE by layer and bit width (Omega, Fisher or measured)
     hessian      what channels cost together beyond what each costs alone
     surface      the loss around the solution, along two random directions
-
-    \b
-    nqtool analyse clip.nq clip.mkv
-    nqtool analyse --fit clip.safetensors clip.mkv --parts sensitivity,hessian
     """
     from nqcodec.analysis.finding import check_matplotlib
     from nqcodec.analysis.kinds import publish
@@ -95,7 +93,7 @@ def analyse(sources: tuple[str, ...], **options: Any) -> None:
                 say(f"{part}: {folder / finding.kind}.png, .csv, .json")
 
 
-@click.command()
+@click.command(cls=Manual, page=PLOT)
 @click.argument("saved", metavar="SAVED...", nargs=-1, required=True)
 @click.option("-o", "--output", "folder", metavar="FOLDER", help="Default: beside what was saved.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors.")
@@ -104,10 +102,6 @@ def plot(saved: tuple[str, ...], folder: str | None, quiet: bool) -> None:
     """Draw saved numbers again: SAVED is a folder or a .json of nqtool analyse, or a page of nqenc --report.
 
     Each gives its pictures, and the numbers as JSON and CSV beside them. Nothing is decoded or computed anew.
-
-    \b
-    nqtool plot clip.analysis
-    nqtool plot report.html -o plots
     """
     from nqcodec.analysis.finding import check_matplotlib, read_findings
     from nqcodec.analysis.kinds import publish

@@ -20,6 +20,7 @@ NQENC = Page(
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
         "Going on, and more rates": ("--resume", "--save-fit", "--fit"),
+        "What is told beside the file": ("--report", "--csv", "--log", "--json"),
         "Departures of a plain fit (--method plain) from its preset": (
             *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
         ),
@@ -34,6 +35,10 @@ NQENC = Page(
         (
             "nqenc clip.y4m --bpp 0.05,0.1 --preset fast -o clip_{bpp}.nq",
             "Two files, clip_0.05.nq and clip_0.1.nq, from one fit.",
+        ),
+        (
+            "nqenc clip.y4m --bpp 0.1 -o clip.nq --report clip.html --csv clip.csv",
+            "With a page and a table to look at.",
         ),
         ("nqenc clip.y4m --bpp 0.1 -o clip.nq --resume", "Go on after Ctrl-C: the same command with --resume."),
         ("ffmpeg -v error -i film.mp4 -f yuv4mpegpipe - | nqenc - --bpp 0.1 -o film.nq", "From a pipe, in y4m or raw."),
@@ -145,10 +150,40 @@ CONFORM = Page(
     see_also=("formats/conformance/README.md", "formats/nq.md"),
 )
 
+ANALYSE = Page(
+    groups={
+        "Files": ("--fit", "--output"),
+        "What to look at": ("--parts", "--segment"),
+        "Sensitivity": ("--method", "--bits"),
+        "Hessian": ("--width", "--groups"),
+        "Surface": ("--grid", "--reach", "--seed"),
+        "The clip": ("--input-res", "--input-csp", "--input-depth", "--seek", "--probes"),
+        "Machine": ("--threads",),
+    },
+    examples=(
+        ("nqtool analyse clip.nq clip.mkv", "Histograms, bits, PSNR by frame and where the errors are."),
+        (
+            "nqtool analyse --fit clip.safetensors clip.mkv --parts sensitivity,hessian",
+            "Of a fit that nqenc --save-fit kept.",
+        ),
+    ),
+    environment=(THREADS,),
+    see_also=("nqtool plot --help", "nqtool sensitivity --help", "docs/rate.md"),
+)
+
+PLOT = Page(
+    groups={"Files": ("--output",)},
+    examples=(
+        ("nqtool plot clip.analysis", "All that nqtool analyse saved."),
+        ("nqtool plot report.html -o plots", "The fit curve of an encode and its bytes and frames."),
+    ),
+    see_also=("nqtool analyse --help", "nqenc --help"),
+)
+
 COMPARE = Page(
     groups={
         "Files": ("--output", "--from"),
-        "nqcodec": ("--bpp", "--config", "--preset", "--one-fit", "--segment"),
+        "nqcodec": ("--bpp", "--config", "--preset", "--steps", "--one-fit", "--segment"),
         "The other codecs": ("--anchors", "--crf", "--gop"),
         "The clip": CLIP_FORMAT,
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
