@@ -22,6 +22,12 @@ enum NqCode : int32_t {
   kNqFrequency = 10,
   kNqFold = 11,
   kNqTile = 12,
+  kNqWindow = 13,
+};
+
+// A corner of a window's path: a frame, and the part's top left corner there in 2^-bits of a cell (6.13).
+struct NqKnot {
+  int64_t time, row, column;
 };
 
 // One operation. Fields that its code has no use for are 0.
@@ -41,6 +47,8 @@ struct NqOp {
   const int32_t* shift;
   const uint32_t* steps;  // frequency: [C / 2]
   const uint32_t* phases;
+  int32_t bits, knot_count;  // window
+  const NqKnot* knots;
 };
 
 struct NqPlane {

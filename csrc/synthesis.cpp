@@ -22,6 +22,7 @@ struct Step : MapStep {
   std::vector<int16_t> values;
   std::vector<int32_t> bias, multiplier, shift;
   std::vector<uint32_t> steps, phases;
+  std::vector<NqKnot> knots;
   ConvLayer conv = {};
 };
 
@@ -126,6 +127,7 @@ class Synthesizer {
       }
       if (step.op.code == kNqConv) prepare_conv(step);
       if (step.op.code == kNqFrequency) copy_angles(step);
+      if (step.op.code == kNqWindow) copy_path(step);
     }
     packed_.reset(new int16_t[packed_size_]);
   }
@@ -167,6 +169,11 @@ class Synthesizer {
     step.phases.assign(step.op.phases, step.op.phases + count);
     step.op.steps = step.steps.data();
     step.op.phases = step.phases.data();
+  }
+
+  static void copy_path(Step& step) {
+    step.knots.assign(step.op.knots, step.op.knots + step.op.knot_count);
+    step.op.knots = step.knots.data();
   }
 
   static void copy_factors(Step& step) {

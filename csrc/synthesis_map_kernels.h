@@ -79,6 +79,14 @@ NQ_TARGET void upsample_row(const UpsampleRow& u, int16_t* out) {
   }
 }
 
+NQ_TARGET void window_row(const int16_t* __restrict upper, const int16_t* __restrict lower, int64_t next, int64_t count,
+                          const NqWindow& from, int16_t* __restrict out) {
+  const NqWindow w = from;
+  for (int64_t x = 0; x < count; ++x) {
+    out[x] = static_cast<int16_t>(nq_seen(upper[x], upper[x + next], lower[x], lower[x + next], w));
+  }
+}
+
 // The last pass of a norm, with R in as many bits as it needs.
 template <typename Int>
 NQ_TARGET void scale_deviations(const NormLayer& n, int64_t first, int32_t count, const int32_t* mean,
@@ -123,7 +131,7 @@ NQ_TARGET void norm_positions(const NormLayer& n, int64_t first, int32_t count, 
   }
 }
 
-constexpr MapKernels kMapKernels = {blend, reformat, add, mul, upsample_row, norm_positions};
+constexpr MapKernels kMapKernels = {blend, reformat, add, mul, upsample_row, window_row, norm_positions};
 
 }  // namespace
 }  // namespace nq

@@ -1,4 +1,4 @@
-// Runs the operations that have no tensors (formats/nq.md, 6.4 and 6.7 to 6.12), shared out to threads.
+// Runs the operations that have no tensors (formats/nq.md, 6.4 and 6.7 to 6.13), shared out to threads.
 #include "synthesis_maps.h"
 
 #include <algorithm>
@@ -57,6 +57,22 @@ void run_upsample(const MapStep& step, const MapKernels& kernels, ThreadPool& po
       row.second = map + std::min(i + 1, last) * input.width;
       row.weight = phase.second;
       kernels.upsample_row(row, step.out + line * op.width);
+    }
+  });
+}
+
+void run_window(const MapStep& step, int64_t t, const MapKernels& kernels, ThreadPool& pool) {
+  const NqOp& op = step.op;
+  const MapInput& input = step.inputs[0];
+  const WindowPlace place = window_place(op, t);
+  const NqWindow weights = {op.bits, place.down, place.right};
+  const int64_t rows = std::max<int64_t>(1, kChunk / op.width);
+  for_chunks(pool, int64_t{op.channels} * op.height, rows, [&](int64_t begin, int64_t end) {
+    for (int64_t line = begin; line < end; ++line) {
+      const int64_t row = line / op.height * input.height + place.row + line % op.height;
+      const int16_t* const upper = input.data + row * input.width + place.column;
+      const int16_t* const lower = upper + place.next_row * input.width;
+      kernels.window_row(upper, lower, place.next_column, op.width, weights, step.out + line * op.width);
     }
   });
 }
@@ -131,6 +147,7 @@ void run_map(const MapStep& step, int64_t t, const int32_t* sine, const MapKerne
     case kNqNorm: return run_norm(step, kernels, pool);
     case kNqFrequency: return run_frequency(step, t, sine);
     case kNqTile: return run_tile(step, pool);
+    case kNqWindow: return run_window(step, t, kernels, pool);
     default: return run_fold(step, pool);  // shuffle and fold
   }
 }

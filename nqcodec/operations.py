@@ -7,8 +7,11 @@ One dataclass an operation; each has one float expression (`nqcodec.fit.network`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
+from operator import itemgetter
 from typing import ClassVar
 
 from nqcodec.errors import UnsupportedError
@@ -21,6 +24,12 @@ MOST_INPUTS = 16
 
 MOST_RATIO = 16
 """Largest ratio of an `upsample`."""
+
+MOST_WINDOW_BITS = 8
+"""Most fractional bits of a `window`'s positions: its sums stay within 32 bits."""
+
+MOST_KNOT_TIME = (1 << 24) - 1
+"""Last frame that a knot of a `window`'s path can be at."""
 
 MOST_NORM_CHANNELS = 1 << 16
 """Most channels of a `norm`: its sums of squares stay within 64 bits."""
@@ -213,6 +222,52 @@ class Tile(Operation):
         return inputs[0][0], self.height, self.width
 
 
+Knot = tuple[int, int, int]
+"""A point of a path: (frame, row, column)."""
+
+
+@dataclass(frozen=True)
+class Window(Operation):
+    """The part of the input, `height` x `width`, that a camera sees on its way over it (formats/nq.md, 6.13).
+
+    `knots` are the way's corners, in the order of their frames: where the part's top left corner is in the input, in
+    2^-`bits` of a cell. Between two it moves evenly; before the first and after the last it rests.
+    """
+
+    height: int
+    width: int
+    bits: int
+    knots: tuple[Knot, ...]
+    name: ClassVar[str] = "window"
+
+    def shape(self, inputs: list[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        if not 0 <= self.bits <= MOST_WINDOW_BITS:
+            raise ValueError(f"{self.bits} fractional bits of a window are outside 0..{MOST_WINDOW_BITS}")
+        if not (1 <= self.height <= height and 1 <= self.width <= width):
+            raise ValueError(f"a window of {self.width}x{self.height} does not fit into {width}x{height}")
+        times = [time for time, _, _ in self.knots]
+        if not times or times[0] < 0 or times[-1] > MOST_KNOT_TIME or any(a >= b for a, b in pairwise(times)):
+            raise ValueError(f"a window's path has at least one knot, in order, at frames 0..{MOST_KNOT_TIME}")
+        rows, columns = (height - self.height) << self.bits, (width - self.width) << self.bits
+        if any(not (0 <= row <= rows and 0 <= column <= columns) for _, row, column in self.knots):
+            raise ValueError(f"a window's path leaves its map of {width}x{height}")
+        return channels, self.height, self.width
+
+    def macs(self, inputs: list[Shape]) -> int:
+        return 4 * inputs[0][0] * self.height * self.width
+
+    def position(self, t: int) -> tuple[int, int]:
+        """(row, column) of the top left corner at frame t, in 2^-`bits` of a cell."""
+        after = bisect_right(self.knots, t, key=itemgetter(0))
+        if after in (0, len(self.knots)):
+            return self.knots[max(after - 1, 0)][1:]
+        (first, *begin), (last, *end) = self.knots[after - 1 : after + 1]
+        length, since = last - first, t - first
+        row, column = (a + (2 * (b - a) * since + length) // (2 * length) for a, b in zip(begin, end, strict=True))
+        return row, column
+
+
 @dataclass(frozen=True)
 class Concat(Operation):
     """Maps of one size stacked along channels, in a format of their own (formats/nq.md, 6.10)."""
@@ -315,6 +370,7 @@ OPERATIONS: dict[int, type[Operation]] = {
     10: Frequency,
     11: Fold,
     12: Tile,
+    13: Window,
 }
 """Operation codes in the file (formats/nq.md, 5)."""
 

@@ -248,6 +248,6 @@ def _load(task: SegmentTask, rate: int) -> SegmentResult | None:
     if not (task.settings.resume and payload.exists() and figures.exists()):
         return None
     data = json.loads(figures.read_text("utf-8"))
-    packed = PackedSegment(payload.read_bytes(), data.pop("packed")["parts"])
+    packed = PackedSegment(payload=payload.read_bytes(), **data.pop("packed"))
     frame_md5 = [bytes.fromhex(md5) for md5 in data.pop("frame_md5")]
     return SegmentResult(packed=packed, frame_md5=frame_md5, **data)

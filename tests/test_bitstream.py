@@ -36,6 +36,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
 from nqcodec.program import Limits, Program
 from nqcodec.video import Chroma, Colour, Video
@@ -209,11 +210,11 @@ def test_versions() -> None:
         assert whole(rebuilt(packed(), "VHDR", lambda p, minor=minor: p.__setitem__(1, minor))).version == (1, minor)
 
 
-@pytest.mark.parametrize("minor", [0, 1, 2])
+@pytest.mark.parametrize("minor", [0, 1, 2, 3])
 def test_only_a_later_minor_version_may_lengthen_the_header(minor: int) -> None:
     payload = pack_video(VIDEO)
     longer = payload[:1] + bytes([minor]) + payload[2:] + b"\7"
-    if minor > 1:
+    if minor > 2:
         assert parse_video(Reader(longer)) == ((1, minor), VIDEO)
     else:
         with pytest.raises(FormatError, match="1 bytes too many"):
@@ -299,6 +300,16 @@ EVERY_OPERATION: tuple[Operation, ...] = (
     Conv((12,), 6, 1),
     Planes((13,), 2),
 )
+WINDOWED: tuple[Operation, ...] = (
+    Grid((), 1, 4, 8, 9),
+    Window((0,), 6, 8, 3, ((0, 16, 0), (2, 3, 8))),
+    Window((0,), 6, 8, 6, ((0, 16, 0), (2, 3, 8))),
+    Concat((1, 2)),
+    Window((3,), 6, 8, 0, ((7, 0, 0),)),
+    Conv((4,), 6, 1),
+    Planes((5,), 2),
+)
+"""Two windows on one path, and one that stays."""
 
 
 def test_a_program_of_every_operation_byte_by_byte() -> None:
@@ -328,6 +339,53 @@ def test_a_program_of_every_operation_byte_by_byte() -> None:
     assert reader.left == 0
 
 
+def test_a_path_is_told_once_for_windows_that_share_it() -> None:
+    program = Program.of(list(WINDOWED), SMALL)
+    expected = [
+        "07",
+        "01 01 04 08 09",
+        "0d 01 06 08 03 02 00 20 00 02 19 10",
+        "0d 02 06 08 06 00",
+        "06 02 02 01",
+        "0d 01 06 08 00 01 07 00 00",
+        "02 01 06 01 00 00",
+        "04 01 02",
+    ]
+    data = pack_program(program)
+    assert data == bytes.fromhex(" ".join(expected))
+    assert parse_program(Reader(data), SMALL) == program
+
+
+def test_a_file_is_of_the_least_version_that_has_its_operations() -> None:
+    rng = np.random.default_rng(5)
+    programs = (Program.of(list(operations), SMALL) for operations in (EVERY_OPERATION, WINDOWED))
+    plain, windowed = (pack_segment(random_network(rng, SMALL, one)).with_md5(bytes(16)) for one in programs)
+    for segments, minor in (((plain, plain), 1), ((plain, windowed), 2), ((windowed, plain), 2)):
+        data = pack_file(replace(SMALL, frames=6), [(3, one) for one in segments])
+        assert parse_file(data, "x.nq").version == (1, minor)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("02 0d 01 06 08 00 00", "reads 1 places back"),
+        ("02 01 01 06 08 09 0d 01 06 08 00 00", "the path of the one before it, and there is none"),
+        ("02 01 01 06 08 09 0d 01 06 08 00 ff ff 03 00 00", "a path of 65535 knots does not fit the 2 bytes left"),
+        ("03 01 01 06 08 09 0d 01 06 08 09 01 00 00 00 04 01 02", "9 fractional bits"),
+        ("03 01 01 06 08 09 0d 01 06 0a 00 01 00 00 00 04 01 02", "a window of 10x6 does not fit into 9x8"),
+        ("03 01 01 06 08 09 0d 01 06 08 00 01 00 06 00 04 01 02", "a window's path leaves its map of 9x8"),
+        ("03 01 01 06 08 09 0d 01 06 08 00 01 00 01 00 04 01 02", "a window's path leaves its map of 9x8"),
+        ("03 01 01 06 08 09 0d 01 06 08 00 01 00 00 04 04 01 02", "a window's path leaves its map of 9x8"),
+        ("03 01 01 06 08 09 0d 01 06 08 00 02 03 00 00 00 00 00 04 01 02", "in order"),
+        ("03 01 01 06 08 09 0d 01 06 08 00 01 80 80 80 08 00 00 04 01 02", "at frames 0..16777215"),
+    ],
+)
+def test_windows_that_see_nothing_are_refused(data: str, message: str) -> None:
+    """Before a value is decoded: a decoder's kernels never look outside a map."""
+    with pytest.raises(FormatError, match=message):
+        parse_program(Reader(bytes.fromhex(data), path="bad.nq"), SMALL)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -349,8 +407,8 @@ def test_programs_that_break_the_syntax_are_refused(data: str, message: str) -> 
 
 
 def test_unknown_operations_are_of_another_version() -> None:
-    with pytest.raises(UnsupportedError, match="operation code 13"):
-        parse_program(Reader(bytes.fromhex("01 0d")), SMALL)
+    with pytest.raises(UnsupportedError, match="operation code 14"):
+        parse_program(Reader(bytes.fromhex("01 0e")), SMALL)
 
 
 def test_info_tells_every_operation() -> None:

@@ -36,7 +36,7 @@ def overhead_bytes(segments: int, frames: int = 0) -> int:
 
 def pack_file(video: Video, segments: Sequence[tuple[int, PackedSegment]], frame_md5: Sequence[bytes] = ()) -> bytes:
     """The bytes of a file from (frames, segment) pairs in time order and, if given, one MD5 a frame."""
-    head = SIGNATURE + pack_chunk("VHDR", pack_video(video))
+    head = SIGNATURE + pack_chunk("VHDR", pack_video(video, max(one.minor for _, one in segments)))
     offset = len(head) + FRAMING_BYTES + 4 + INDEX_ENTRY_BYTES * len(segments)
     entries, body = [], bytearray()
     for frames, segment in segments:

@@ -37,6 +37,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
 from nqcodec.program import PARAMETER_BYTES, Program
 from nqcodec.synthesis.reference_maps import (
@@ -49,6 +50,7 @@ from nqcodec.synthesis.reference_maps import (
     run_norm,
     run_tile,
     run_upsample,
+    run_window,
     shift,
 )
 from nqcodec.video import Frame, Video
@@ -219,6 +221,8 @@ class ReferenceSynthesizer:
             return run_fold(inputs[0], op.rows, op.columns)
         if isinstance(op, Upsample):
             return run_upsample(inputs[0], op)
+        if isinstance(op, Window):
+            return run_window(inputs[0], op, t)
         if isinstance(op, Tile):
             return run_tile(inputs[0], op)
         raise AssertionError(f"operation {op.name} has no definition")
