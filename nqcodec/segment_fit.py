@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from nqcodec import motion
 from nqcodec.backbones import backbone
 from nqcodec.bitstream.file import overhead_bytes
 from nqcodec.errors import RateError, UsageError
@@ -105,9 +106,19 @@ def choose_program(task: SegmentTask) -> Program:
         return chosen.build(video, video.frames, task.parameters)
     if chosen.for_bytes is not None:
         sizes = [budget for budget in task.budgets if budget is not None]
-        return chosen.for_bytes(video, video.frames, int(math.sqrt(min(sizes) * max(sizes))))
+        path = camera_path(task) if settings.motion == "auto" else None
+        return chosen.for_bytes(video, video.frames, int(math.sqrt(min(sizes) * max(sizes))), path)
     wanted, least = sized_for(task.budgets), chosen.smallest(video, video.frames)
     return chosen.build(video, video.frames, max(wanted, least))
+
+
+def camera_path(task: SegmentTask) -> motion.Path | None:
+    """The way of a segment's camera over its scene, if there is one worth following."""
+    detector = motion.MotionDetector()
+    with task.clip.open(task.first, task.video.frames) as source:
+        for frame in source:
+            detector.add(frame[0], source.video.depth)
+    return detector.path()
 
 
 def sized_for(budgets: Sequence[int | None]) -> int:

@@ -57,6 +57,8 @@ class EncodeSettings:
     fit_options: FitOptions = FitOptions()
     segment: int | Literal["auto"] | None = "auto"
     """Segments begin at scene cuts ("auto"), there and after at most so many frames, or there is one (None)."""
+    motion: str = "auto"
+    """Whether a backbone that can follow a moving camera does ("auto") or not ("none")."""
     jobs: int | None = None
     seed: int = 0
     device: str = "cpu"

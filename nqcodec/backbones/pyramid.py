@@ -3,6 +3,9 @@
 What moves is told at the coarse scales, once in a few frames; what stays is told once, at the fine ones. It is fitted
 for its rate (`nqcodec.rateaware`): grids that a clip does not need become zeros and cost next to nothing, so one set of
 grids serves many clips and rates, and only the trunk's width follows the budget.
+
+Where the camera moves, nothing stays at its place in the picture, but most does in the scene: all grids are then as
+large as what the camera sees of the scene, and each level reads the part that it sees at the time.
 """
 
 from __future__ import annotations
@@ -11,7 +14,19 @@ from dataclasses import dataclass, replace
 from math import log2
 
 from nqcodec.errors import LimitError, RateError, UsageError
-from nqcodec.operations import Activation, Add, Concat, Conv, Grid, Operation, Planes, Upsample
+from nqcodec.motion import Path
+from nqcodec.operations import (
+    MOST_WINDOW_BITS,
+    Activation,
+    Add,
+    Concat,
+    Conv,
+    Grid,
+    Operation,
+    Planes,
+    Upsample,
+    Window,
+)
 from nqcodec.program import Limits, Program, head_channels
 from nqcodec.video import Video
 
@@ -96,6 +111,7 @@ class Settings:
         ratio: of the planes operation: the finest level's resolution.
         finest: grids of the finest level, where they are not as `levels` says.
         most: largest scale that `for_bytes` chooses.
+        path: the camera's, in pixels; None where it stands still.
     """
 
     levels: tuple[tuple[Latents, ...], ...] = LEVELS
@@ -104,6 +120,7 @@ class Settings:
     ratio: int = 2
     finest: tuple[Latents, ...] = ()
     most: float = 1.1
+    path: Path | None = None
 
     def grids(self, level: int, last: bool) -> tuple[Latents, ...]:
         """Grids of a level; `last` says that it is the finest."""
@@ -146,7 +163,7 @@ class _Builder:
         """The trunk enlarged by two, what the level's grids add, and one residual block."""
         height, width = -(-self._video.height // ratio), -(-self._video.width // ratio)
         channels = self._settings.width(level)
-        told = self._told(self._settings.grids(level, last), height, width)
+        told = self._told(self._settings.grids(level, last), ratio, height, width)
         if self._map is None:
             self._map = self._append(Conv((told,), channels, 3, activation=Activation.GELU))
         else:
@@ -165,8 +182,19 @@ class _Builder:
         self._append(Planes((head,), self._settings.ratio))
         return Program.of(self._operations, self._video)
 
-    def _told(self, latent_grids: tuple[Latents, ...], height: int, width: int) -> int:
-        """The level's grids as one map."""
+    def _told(self, latent_grids: tuple[Latents, ...], ratio: int, height: int, width: int) -> int:
+        """The level's grids as one map of the picture, through a window if the camera moves."""
+        path = self._settings.path
+        if path is None:
+            return self._stacked(latent_grids, height, width)
+        # The same numbers serve every level: what is a pixel's fraction is a smaller one of a cell.
+        bits = path.bits + round(log2(ratio))
+        rows, columns = (size + -(-reach >> bits) for size, reach in ((height, path.rows), (width, path.columns)))
+        scene = self._stacked(latent_grids, rows, columns)
+        return self._append(Window((scene,), height, width, bits, path.knots))
+
+    def _stacked(self, latent_grids: tuple[Latents, ...], height: int, width: int) -> int:
+        """A level's grids as one map."""
         grids, seen = [], set()
         for latents in sorted(latent_grids, key=lambda one: -one.channels):
             times = latents.times(self._frames)
@@ -203,8 +231,13 @@ def build_light(video: Video, frames: int, parameters: int) -> Program:
     return build(video, frames, parameters, LIGHT)
 
 
-def for_bytes(video: Video, frames: int, size: int, base: Settings | None = None) -> Program:
+def for_bytes(
+    video: Video, frames: int, size: int, path: Path | None = None, *, base: Settings | None = None
+) -> Program:
     """The pyramid for a file of `size` bytes: all grids, and a trunk whose width follows the size.
+
+    Args:
+        path: of the camera, followed as far as decoders accept the scene's size.
 
     Raises:
         LimitError: if it is beyond what decoders accept (formats/nq.md, 8).
@@ -212,6 +245,7 @@ def for_bytes(video: Video, frames: int, size: int, base: Settings | None = None
     clip, base = video.with_frames(frames), base or Settings()
     scale = min(max((size / SCALE_BYTES) ** 0.5, LEAST_SCALE), base.most)
     base = replace(base, scale=round(scale / SCALE_STEP) * SCALE_STEP)
+    base = _following(base, path, clip)
     rich = 8 * size > RICH_BPP * clip.pixels and not base.finest
     settings = [base, *(replace(base, levels=levels, finest=()) for levels in (RICH_LEVELS, DENSE_LEVELS, FULL_LEVELS))]
     chosen = settings[rich]
@@ -226,9 +260,9 @@ def for_bytes(video: Video, frames: int, size: int, base: Settings | None = None
     return build(video, frames, int(8 * size / USABLE_BITS), chosen)
 
 
-def light_for_bytes(video: Video, frames: int, size: int) -> Program:
+def light_for_bytes(video: Video, frames: int, size: int, path: Path | None = None) -> Program:
     """`for_bytes` for the light pyramid."""
-    return for_bytes(video, frames, size, LIGHT)
+    return for_bytes(video, frames, size, path, base=LIGHT)
 
 
 def smallest(video: Video, frames: int, base: Settings | None = None) -> int:
@@ -263,6 +297,15 @@ def _widened(settings: Settings, video: Video, parameters: int) -> Settings:
         else:
             high = middle - 1
     return replace(settings, scale=SCALE_RANGE[0] + low * SCALE_STEP)
+
+
+def _following(settings: Settings, path: Path | None, video: Video) -> Settings:
+    """Settings with a camera's path, as fine as windows of all levels can have it; without, if it leads too far."""
+    coarsest = round(log2(ratios(video, settings.ratio)[0]))
+    if path is None or coarsest > MOST_WINDOW_BITS:
+        return settings
+    moving = replace(settings, path=path.coarser(MOST_WINDOW_BITS - coarsest))
+    return moving if _within_limits(assemble(moving, video, video.frames), video) else settings
 
 
 def _fits(settings: Settings, video: Video, parameters: int) -> bool:

@@ -18,7 +18,7 @@ from nqcodec.cli.pages import NQENC
 from nqcodec.errors import UsageError
 
 SHARED = (
-    *("preset", "arch", "arch_preset", "method", "steps", "jobs"),
+    *("preset", "arch", "arch_preset", "method", "steps", "motion", "jobs"),
     *("seed", "device", "threads", "resume", "hashes", "coder"),
 )
 """Options that become `EncodeSettings` under the same name."""
@@ -102,6 +102,13 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     metavar="auto|none|N",
     help="Where segments begin: auto, at scene cuts; N, there and after at most N frames; none, one segment. Each "
     "decodes alone.",
+)
+@click.option(
+    "--motion",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "none"]),
+    help="Pyramids: follow a camera that moves, or take every clip for a still one.",
 )
 @click.option(
     "--jobs", type=click.IntRange(1, 256), help="Segments fitted at the same time; default: as many as fill the cores."
