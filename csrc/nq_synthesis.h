@@ -37,7 +37,7 @@ struct NqOp {
   const int32_t* inputs;            // indices of the operations that it reads
   int32_t channels, height, width;  // of its output map; planes: of its input map
   int32_t map_width, frac;          // format of its output map, inherited where it has none of its own
-  int32_t ratio;                    // upsample, planes
+  int32_t ratio;                    // upsample, planes, window
   int32_t rows, columns;            // fold; shuffle: both its ratio
   int32_t times;                    // grid
   int32_t kernel, depthwise, activation;

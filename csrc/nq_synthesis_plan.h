@@ -57,11 +57,14 @@ inline bool is_valid_upsample(const NqOp& op, const NqOp& in) {
 }
 
 inline bool is_valid_window(const NqOp& op, const NqOp& in) {
-  if (op.bits < 0 || op.bits > kNqMostWindowBits || op.channels != in.channels || op.height > in.height ||
-      op.width > in.width || op.knot_count < 1 || !op.knots) {
+  if (op.bits < 0 || op.bits > kNqMostWindowBits || op.ratio < 1 || op.ratio > kNqMostRatio || op.knot_count < 1 ||
+      !op.knots || op.channels != int64_t{in.channels} * op.ratio * op.ratio) {
     return false;
   }
-  const int64_t rows = int64_t{in.height - op.height} << op.bits, columns = int64_t{in.width - op.width} << op.bits;
+  const int64_t spare_rows = in.height - int64_t{op.height} * op.ratio;
+  const int64_t spare_columns = in.width - int64_t{op.width} * op.ratio;
+  if (spare_rows < 0 || spare_columns < 0) return false;
+  const int64_t rows = spare_rows << op.bits, columns = spare_columns << op.bits;
   for (int32_t k = 0; k < op.knot_count; ++k) {
     const NqKnot& knot = op.knots[k];
     if (knot.time <= (k > 0 ? op.knots[k - 1].time : -1) || knot.time >= kMaxFrames) return false;

@@ -79,11 +79,18 @@ NQ_TARGET void upsample_row(const UpsampleRow& u, int16_t* out) {
   }
 }
 
-NQ_TARGET void window_row(const int16_t* __restrict upper, const int16_t* __restrict lower, int64_t next, int64_t count,
-                          const NqWindow& from, int16_t* __restrict out) {
+NQ_TARGET void window_row(const int16_t* __restrict upper, const int16_t* __restrict lower, int64_t next, int64_t ratio,
+                          int64_t count, const NqWindow& from, int16_t* __restrict out) {
   const NqWindow w = from;
+  if (ratio == 1) {
+    for (int64_t x = 0; x < count; ++x) {
+      out[x] = static_cast<int16_t>(nq_seen(upper[x], upper[x + next], lower[x], lower[x + next], w));
+    }
+    return;
+  }
   for (int64_t x = 0; x < count; ++x) {
-    out[x] = static_cast<int16_t>(nq_seen(upper[x], upper[x + next], lower[x], lower[x + next], w));
+    const int64_t i = x * ratio;
+    out[x] = static_cast<int16_t>(nq_seen(upper[i], upper[i + next], lower[i], lower[i + next], w));
   }
 }
 

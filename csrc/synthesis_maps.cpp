@@ -61,6 +61,16 @@ void run_upsample(const MapStep& step, const MapKernels& kernels, ThreadPool& po
   });
 }
 
+// Where a row of a window's map begins in its input: the row of channels (c ratio + a) ratio + b.
+struct WindowLine {
+  int64_t channel, row, column;
+};
+
+WindowLine window_line(const NqOp& op, const WindowPlace& place, int64_t line) {
+  const int64_t o = line / op.height, y = line % op.height, a = o / op.ratio % op.ratio, b = o % op.ratio;
+  return {o / op.ratio / op.ratio, place.row + y * op.ratio + a, place.column + b};
+}
+
 void run_window(const MapStep& step, int64_t t, const MapKernels& kernels, ThreadPool& pool) {
   const NqOp& op = step.op;
   const MapInput& input = step.inputs[0];
@@ -69,10 +79,11 @@ void run_window(const MapStep& step, int64_t t, const MapKernels& kernels, Threa
   const int64_t rows = std::max<int64_t>(1, kChunk / op.width);
   for_chunks(pool, int64_t{op.channels} * op.height, rows, [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; ++line) {
-      const int64_t row = line / op.height * input.height + place.row + line % op.height;
-      const int16_t* const upper = input.data + row * input.width + place.column;
+      const WindowLine from = window_line(op, place, line);
+      const int64_t row = from.channel * input.height + from.row;
+      const int16_t* const upper = input.data + row * input.width + from.column;
       const int16_t* const lower = upper + place.next_row * input.width;
-      kernels.window_row(upper, lower, place.next_column, op.width, weights, step.out + line * op.width);
+      kernels.window_row(upper, lower, place.next_column, op.ratio, op.width, weights, step.out + line * op.width);
     }
   });
 }

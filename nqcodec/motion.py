@@ -47,7 +47,7 @@ LEAST_CORRELATION, LEAST_CONTRAST = 0.6, 2.0
 LEAST_RELIABLE = 0.8
 """Least part of the steps from frame to frame that must be measured rather than carried on."""
 
-LEAST_EXTENT = 4.0
+LEAST_EXTENT = 2.0
 """Least pixels between the ends of a path worth following."""
 
 MOST_LEFT = 0.7

@@ -23,7 +23,7 @@ MOST_INPUTS = 16
 """Most maps that one `concat` stacks."""
 
 MOST_RATIO = 16
-"""Largest ratio of an `upsample`."""
+"""Largest ratio of an `upsample` or a `window`."""
 
 MOST_WINDOW_BITS = 8
 """Most fractional bits of a `window`'s positions: its sums stay within 32 bits."""
@@ -228,14 +228,16 @@ Knot = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Window(Operation):
-    """The part of the input, `height` x `width`, that a camera sees on its way over it (formats/nq.md, 6.13).
+    """The part of the input that a camera sees on its way over it, as cells of `ratio` x `ratio` (formats/nq.md, 6.13).
 
-    `knots` are the way's corners, in the order of their frames: where the part's top left corner is in the input, in
-    2^-`bits` of a cell. Between two it moves evenly; before the first and after the last it rests.
+    The map has `height` x `width` cells, and a channel for each place within a cell: with `ratio` 1 it is the part
+    itself. `knots` are the way's corners, in the order of their frames: where the part's top left corner is in the
+    input, in 2^-`bits` of its own cells. Between two it moves evenly; before the first and after the last it rests.
     """
 
     height: int
     width: int
+    ratio: int
     bits: int
     knots: tuple[Knot, ...]
     name: ClassVar[str] = "window"
@@ -244,18 +246,21 @@ class Window(Operation):
         channels, height, width = inputs[0]
         if not 0 <= self.bits <= MOST_WINDOW_BITS:
             raise ValueError(f"{self.bits} fractional bits of a window are outside 0..{MOST_WINDOW_BITS}")
-        if not (1 <= self.height <= height and 1 <= self.width <= width):
-            raise ValueError(f"a window of {self.width}x{self.height} does not fit into {width}x{height}")
+        if not 1 <= self.ratio <= MOST_RATIO:
+            raise ValueError(f"a window's ratio of {self.ratio} is outside 1..{MOST_RATIO}")
+        seen_rows, seen_columns = self.height * self.ratio, self.width * self.ratio
+        if not (1 <= seen_rows <= height and 1 <= seen_columns <= width):
+            raise ValueError(f"a window of {seen_columns}x{seen_rows} does not fit into {width}x{height}")
         times = [time for time, _, _ in self.knots]
         if not times or times[0] < 0 or times[-1] > MOST_KNOT_TIME or any(a >= b for a, b in pairwise(times)):
             raise ValueError(f"a window's path has at least one knot, in order, at frames 0..{MOST_KNOT_TIME}")
-        rows, columns = (height - self.height) << self.bits, (width - self.width) << self.bits
+        rows, columns = (height - seen_rows) << self.bits, (width - seen_columns) << self.bits
         if any(not (0 <= row <= rows and 0 <= column <= columns) for _, row, column in self.knots):
             raise ValueError(f"a window's path leaves its map of {width}x{height}")
-        return channels, self.height, self.width
+        return channels * self.ratio**2, self.height, self.width
 
     def macs(self, inputs: list[Shape]) -> int:
-        return 4 * inputs[0][0] * self.height * self.width
+        return 4 * inputs[0][0] * self.ratio**2 * self.height * self.width
 
     def position(self, t: int) -> tuple[int, int]:
         """(row, column) of the top left corner at frame t, in 2^-`bits` of a cell."""

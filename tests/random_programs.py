@@ -95,12 +95,18 @@ class Growth:
         self.rng.shuffle(chosen)
         return self.put(Concat(tuple(chosen)))
 
+    def spare(self) -> int:
+        """Rows or columns that a map has more than its windows see."""
+        return int(self.rng.integers(0, 6))
+
     def seen(self, height: int, width: int) -> int:
         """A window of a size on its way over a larger map, or over one of just that size; some share a path."""
         bits = int(self.rng.integers(0, MOST_WINDOW_BITS + 1))
         others = [op for op in self.operations if isinstance(op, Window)]
-        source = self.grid(height + int(self.rng.integers(0, 6)), width + int(self.rng.integers(0, 6)))
-        rows, columns = ((a - b) << bits for a, b in zip(self.shapes[source][1:], (height, width), strict=True))
+        ratio = int(self.rng.choice([1, 1, 2, 3]))
+        part = (height * ratio, width * ratio)
+        source = self.put(Grid((), 1, int(self.rng.integers(1, 4 - ratio // 2)), *(n + self.spare() for n in part)))
+        rows, columns = ((a - b) << bits for a, b in zip(self.shapes[source][1:], part, strict=True))
         times = np.unique(self.rng.integers(0, 2 * self.frames + 1, int(self.rng.integers(1, 5))))
         ends = [(int(self.rng.choice([0, rows])), int(self.rng.choice([0, columns]))) for _ in times]
         anywhere = [(int(self.rng.integers(0, rows + 1)), int(self.rng.integers(0, columns + 1))) for _ in times]
@@ -108,7 +114,7 @@ class Growth:
         for op in others:
             if all(row <= rows and column <= columns for _, row, column in op.knots):
                 knots = op.knots
-        return self.put(Window((source,), height, width, bits, knots))
+        return self.put(Window((source,), height, width, ratio, bits, knots))
 
     def keep_shape(self, index: int) -> int:
         """An operation whose output has its input's shape."""

@@ -201,7 +201,12 @@ def window(source: Map, op: Window, t: int) -> Map:
                     total += down * right * c[y + i + a][x + j + b]
         return shift(total, 2 * op.bits)
 
-    return [[[value(c, y, x) for x in range(op.width)] for y in range(op.height)] for c in source]
+    r, out = op.ratio, list[list[list[int]]]()
+    for c in source:
+        for a in range(r):
+            for b in range(r):
+                out.append([[value(c, y * r + a, x * r + b) for x in range(op.width)] for y in range(op.height)])
+    return out
 
 
 def each(source: Map, function: Callable[[int], int]) -> Map:

@@ -208,13 +208,15 @@ def test_levels_see_the_scene_through_windows_on_one_path(
     assert len({op.knots for op in windows}) == 1
     for op in windows:
         # A pixel's fraction is a smaller one of a cell; the path is coarser where that would be too small.
-        ratio = round(width / op.width) if width >= height else round(height / op.height)
-        pixel = 2.0 ** (op.bits - round(math.log2(ratio)))
+        level = round(math.log2(width / op.width if width >= height else height / op.height))
+        pixel = 2.0 ** (op.bits - level) * op.ratio
         reach = [max(knot[axis] for knot in op.knots) / pixel for axis in (1, 2)]
         assert reach == pytest.approx([rows / 8, columns / 8], abs=0.5 / pixel)
         scene = program.shapes[op.inputs[0]]
         extra = [-(-max(knot[axis] for knot in op.knots) >> op.bits) for axis in (1, 2)]
-        assert scene[1:] == (op.height + extra[0], op.width + extra[1])
+        assert scene[1:] == (op.height * op.ratio + extra[0], op.width * op.ratio + extra[1])
+    # Only the finest level's has more places than cells.
+    assert [op.ratio for op in windows if op.ratio > 1] == ([2] if windows else [])
 
 
 def test_a_camera_that_goes_too_far_is_not_followed() -> None:

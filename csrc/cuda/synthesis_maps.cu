@@ -39,9 +39,11 @@ __global__ void upsample_kernel(const int16_t* in, int32_t in_height, int32_t in
 }
 
 __global__ void window_kernel(const int16_t* in, int64_t in_height, int64_t in_width, WindowPlace place,
-                              NqWindow weights, int64_t height, int64_t width, int64_t count, int16_t* out) {
+                              NqWindow weights, int64_t ratio, int64_t height, int64_t width, int64_t count,
+                              int16_t* out) {
   NQ_FOR_EACH(index, count) {
-    const int64_t line = index / width, c = line / height, y = line % height, x = index % width;
+    const int64_t line = index / width, o = line / height, c = o / ratio / ratio;
+    const int64_t y = line % height * ratio + o / ratio % ratio, x = index % width * ratio + o % ratio;
     const int16_t* const upper = in + (c * in_height + place.row + y) * in_width + place.column + x;
     const int16_t* const lower = upper + place.next_row * in_width;
     out[index] = static_cast<int16_t>(
@@ -138,7 +140,7 @@ void run_single(const MapStep& step, int64_t t, Range range) {
     case kNqWindow: {
       const WindowPlace place = window_place(op, t);
       window_kernel<<<blocks, kLoopThreads>>>(in.data, in.height, in.width, place, {op.bits, place.down, place.right},
-                                              op.height, op.width, count, step.out);
+                                              op.ratio, op.height, op.width, count, step.out);
       break;
     }
     case kNqNorm:

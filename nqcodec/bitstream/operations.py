@@ -55,7 +55,7 @@ FIELDS: dict[type[Operation], tuple[tuple[str, str], ...]] = {
     Frequency: (("steps", LIST), ("phases", LIST)),
     Fold: (("rows", "uv"), ("columns", "uv")),
     Tile: (("height", "uv"), ("width", "uv")),
-    Window: (("height", "uv"), ("width", "uv"), ("bits", "u8"), ("knots", PATH)),
+    Window: (("height", "uv"), ("width", "uv"), ("ratio", "u8"), ("bits", "u8"), ("knots", PATH)),
 }
 """Fields of each operation in file order, by the names of the dataclasses."""
 

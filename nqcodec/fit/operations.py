@@ -142,15 +142,15 @@ def window(x: Tensor, op: Window, times: Tensor) -> Tensor:
     """What a camera sees of maps [B, C, H, W] at frames `times` [B], at the decoder's own positions (6.13)."""
     corners = _corners(op, x.device)[times.clamp(max=op.knots[-1][0])]  # [B, 2]
     first, fraction = corners >> op.bits, (corners & ((1 << op.bits) - 1)).to(x) / (1 << op.bits)
-    # One row and one column more than the window, the last ones again where the map ends.
+    # One row and one column more than the part, the last ones again where the map ends.
     height, width = x.shape[2:]
-    rows = (first[:, :1] + torch.arange(op.height + 1, device=x.device)).clamp(max=height - 1)
-    columns = (first[:, 1:] + torch.arange(op.width + 1, device=x.device)).clamp(max=width - 1)
+    rows = (first[:, :1] + torch.arange(op.height * op.ratio + 1, device=x.device)).clamp(max=height - 1)
+    columns = (first[:, 1:] + torch.arange(op.width * op.ratio + 1, device=x.device)).clamp(max=width - 1)
     cells = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)[:, None].expand(-1, x.shape[1], -1)
-    seen = x.flatten(2).gather(2, cells).unflatten(2, (op.height + 1, op.width + 1))
+    seen = x.flatten(2).gather(2, cells).unflatten(2, (rows.shape[1], columns.shape[1]))
     down, right = (part.view(-1, 1, 1, 1) for part in fraction.unbind(1))
     lines = torch.lerp(seen[:, :, :-1], seen[:, :, 1:], down)
-    return torch.lerp(lines[..., :-1], lines[..., 1:], right)
+    return F.pixel_unshuffle(torch.lerp(lines[..., :-1], lines[..., 1:], right), op.ratio)
 
 
 @functools.lru_cache(maxsize=64)

@@ -90,7 +90,7 @@ class FlatProgram:
         source = op.inputs[0] if isinstance(op, Planes) else index
         entry.channels, entry.height, entry.width = network.program.shapes[source]
         entry.map_width, entry.frac = network.map_format(index)
-        if isinstance(op, Upsample | Planes):
+        if isinstance(op, Upsample | Planes | Window):
             entry.ratio = op.ratio
         if isinstance(op, Shuffle):
             entry.rows = entry.columns = op.ratio

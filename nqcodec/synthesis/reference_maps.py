@@ -79,14 +79,16 @@ def run_upsample(x: Int16, op: Upsample) -> Int16:
 
 
 def run_window(x: Int16, op: Window, t: int) -> Int16:
-    """The part [C, op.height, op.width] of [C, H, W] that is seen at frame t (formats/nq.md, 6.13)."""
+    """The part of [C, H, W] that is seen at frame t, as [C r r, op.height, op.width] (formats/nq.md, 6.13)."""
     (i, f), (j, g) = (divmod(place, 1 << op.bits) for place in op.position(t))
     # The row and column past the part have no weight where the map ends before them.
-    rows, columns = i + np.arange(op.height + 1), j + np.arange(op.width + 1)
+    r = op.ratio
+    rows, columns = i + np.arange(op.height * r + 1), j + np.arange(op.width * r + 1)
     seen = x[:, np.minimum(rows, x.shape[1] - 1)][:, :, np.minimum(columns, x.shape[2] - 1)].astype(np.int64)
     one = 1 << op.bits
     lines = seen[:, :-1] * (one - f) + seen[:, 1:] * f
-    return shift(lines[:, :, :-1] * (one - g) + lines[:, :, 1:] * g, 2 * op.bits).astype(np.int16)
+    part = shift(lines[:, :, :-1] * (one - g) + lines[:, :, 1:] * g, 2 * op.bits).astype(np.int16)
+    return part.reshape(-1, op.height, r, op.width, r).transpose(0, 2, 4, 1, 3).reshape(-1, op.height, op.width)
 
 
 def run_tile(x: Int16, op: Tile) -> Int16:
