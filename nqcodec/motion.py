@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec.operations import Knot
+from nqcodec.operations import MOST_KNOTS, Knot
 from nqcodec.video import Plane
 
 Picture = npt.NDArray[np.float32]
@@ -148,7 +148,8 @@ class MotionDetector:
         scene = 1 + float(np.sum(extent / self._size))  # in pictures: what comes into view is as wide or high as one
         if extent.max() < LEAST_EXTENT or scene * LEAST_SEEN > len(places):
             return None
-        return Path(_knots(np.rint(places * 2**PATH_BITS).astype(np.int64)))
+        knots = _knots(np.rint(places * 2**PATH_BITS).astype(np.int64))
+        return Path(knots) if len(knots) <= MOST_KNOTS else None
 
     def _locate(self, picture: Picture, spectrum: npt.NDArray[np.complex128]) -> Place:
         """Where a frame's camera is, in working pixels; keeps the counts that `path` judges by."""

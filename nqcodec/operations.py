@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import ClassVar
@@ -28,8 +29,8 @@ MOST_RATIO = 16
 MOST_WINDOW_BITS = 8
 """Most fractional bits of a `window`'s positions: its sums stay within 32 bits."""
 
-MOST_KNOT_TIME = (1 << 24) - 1
-"""Last frame that a knot of a `window`'s path can be at."""
+MOST_KNOTS, MOST_KNOT_TIME = 4096, (1 << 24) - 1
+"""Most knots of a `window`'s path, and the last frame that one can be at."""
 
 MOST_NORM_CHANNELS = 1 << 16
 """Most channels of a `norm`: its sums of squares stay within 64 bits."""
@@ -226,6 +227,17 @@ Knot = tuple[int, int, int]
 """A point of a path: (frame, row, column)."""
 
 
+@lru_cache(maxsize=64)
+def _extent(knots: tuple[Knot, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Least and largest (row, column) of a path; raises ValueError for knots that are none. Many windows share one."""
+    if not 1 <= len(knots) <= MOST_KNOTS:
+        raise ValueError(f"a window's path of {len(knots)} knots is outside 1..{MOST_KNOTS}")
+    times, rows, columns = zip(*knots, strict=True)
+    if times[0] < 0 or times[-1] > MOST_KNOT_TIME or any(a >= b for a, b in pairwise(times)):
+        raise ValueError(f"the knots of a window's path are not in order at frames 0..{MOST_KNOT_TIME}")
+    return (min(rows), min(columns)), (max(rows), max(columns))
+
+
 @dataclass(frozen=True)
 class Window(Operation):
     """The part of the input that a camera sees on its way over it, as cells of `ratio` x `ratio` (formats/nq.md, 6.13).
@@ -251,11 +263,9 @@ class Window(Operation):
         seen_rows, seen_columns = self.height * self.ratio, self.width * self.ratio
         if not (1 <= seen_rows <= height and 1 <= seen_columns <= width):
             raise ValueError(f"a window of {seen_columns}x{seen_rows} does not fit into {width}x{height}")
-        times = [time for time, _, _ in self.knots]
-        if not times or times[0] < 0 or times[-1] > MOST_KNOT_TIME or any(a >= b for a, b in pairwise(times)):
-            raise ValueError(f"a window's path has at least one knot, in order, at frames 0..{MOST_KNOT_TIME}")
+        low, high = _extent(self.knots)
         rows, columns = (height - seen_rows) << self.bits, (width - seen_columns) << self.bits
-        if any(not (0 <= row <= rows and 0 <= column <= columns) for _, row, column in self.knots):
+        if min(low) < 0 or high[0] > rows or high[1] > columns:
             raise ValueError(f"a window's path leaves its map of {width}x{height}")
         return channels * self.ratio**2, self.height, self.width
 

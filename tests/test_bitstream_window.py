@@ -63,7 +63,8 @@ def test_a_file_is_of_the_least_version_that_has_its_operations() -> None:
     [
         ("02 0d 01 06 08 01 00 00", "reads 1 places back"),
         ("02 01 01 06 08 09 0d 01 06 08 01 00 00", "the path of the one before it, and there is none"),
-        ("02 01 01 06 08 09 0d 01 06 08 01 00 ff ff 03 00 00", "a path of 65535 knots does not fit the 2 bytes left"),
+        ("02 01 01 06 08 09 0d 01 06 08 01 00 ff 1f 00 00", "a path of 4095 knots does not fit the 2 bytes left"),
+        ("02 01 01 06 08 09 0d 01 06 08 01 00 ff ff 03 00 00", "a path of 65535 knots has more than 4096"),
         ("03 01 01 06 08 09 0d 01 06 08 00 00 01 00 00 00 04 01 02", "a window's ratio of 0 is outside 1..16"),
         ("03 01 01 06 08 09 0d 01 06 08 11 00 01 00 00 00 04 01 02", "a window's ratio of 17 is outside 1..16"),
         ("03 01 01 06 08 09 0d 01 04 05 02 00 01 00 00 00 04 01 02", "a window of 10x8 does not fit into 9x8"),

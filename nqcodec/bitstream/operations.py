@@ -9,6 +9,7 @@ from nqcodec.bitstream.reader import SIZES, Reader, write_integer, write_sv, wri
 from nqcodec.errors import UnsupportedError
 from nqcodec.operations import (
     MOST_INPUTS,
+    MOST_KNOTS,
     OPERATIONS,
     Activation,
     Add,
@@ -186,6 +187,8 @@ def _parse_path(reader: Reader, before: tuple[Knot, ...]) -> tuple[Knot, ...]:
     count = reader.uv("number of knots")
     if not count and not before:
         raise reader.error("a window takes the path of the one before it, and there is none")
+    if count > MOST_KNOTS:
+        raise reader.error(f"a path of {count} knots has more than {MOST_KNOTS}")
     if count * KNOT_BYTES > reader.left:
         raise reader.error(f"a path of {count} knots does not fit the {reader.left} bytes left")
     knots, time, row, column = list[Knot](), 0, 0, 0
