@@ -35,6 +35,7 @@ class EncodeOptions(TypedDict, total=False):
     arch_preset: str
     """A published network exactly as published; then no rate is needed."""
     method: Literal["auto", "rate-aware", "plain"]
+    motion: Literal["auto", "none"]
     segment: int | Literal["auto"] | None
     """Segments begin at scene cuts ("auto"), there and after at most so many frames, or there is one (None)."""
     hashes: Literal["segment", "frame"]

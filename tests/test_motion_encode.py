@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from nqcodec.cli.nqenc import main
 from nqcodec.clip import ClipInput
-from nqcodec.decode import probe
-from nqcodec.encode import EncodeSettings, encode
+from nqcodec.decoding import probe
+from nqcodec.encoding import EncodeSettings, encode
 from nqcodec.formats.sink import open_sink
 from nqcodec.formats.source import open_source
 from nqcodec.operations import Window
