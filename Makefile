@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 NATIVE_SOURCES := $(wildcard csrc/*.cpp csrc/*.h csrc/cuda/*)
 DEMO := .demo
 
-.PHONY: help demo test test-slow test-gpu lint bench golden clean
+.PHONY: help demo test test-slow test-gpu conform fuzz lint bench golden clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,12 @@ test-slow: $(READY) ## Run the tests that fit for minutes
 
 test-gpu: $(READY) ## Run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
+
+conform: $(READY) ## Run the conformance vectors on each backend
+	$(BIN)/nqtool conform
+
+fuzz: $(READY) ## Fuzz the C library, the parser, damaged files and faults (FUZZ_SECONDS=60 for each; clang, atheris)
+	$(BIN)/python tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),60)
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

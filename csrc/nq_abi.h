@@ -6,7 +6,7 @@
 #define NQ_API extern "C" __attribute__((visibility("default")))
 
 // Raised with every change of an exported signature or structure; nqcodec/_native.py holds the same number.
-constexpr int kNqAbiVersion = 4;
+constexpr int kNqAbiVersion = 5;
 
 // What synthesis and transforms return; the coder has results of its own (nq_coder.h).
 enum NqStatus : int32_t {

@@ -154,6 +154,20 @@ NQ_MATH int32_t nq_between(int32_t first, int32_t second, int32_t weight) {
 // A value of both axes to a map value: a mean, so never beyond its inputs' width.
 NQ_MATH int32_t nq_interpolated(int32_t v) { return nq_shift(v, 2 * kNqWeightBits); }
 
+// 6.13. A part of a map at a fraction of a cell; sums of 14-bit values with weights of 2 * 8 bits stay within 32 bits.
+constexpr int32_t kNqMostWindowBits = 8;
+
+// The weights of a window's four neighbours: of 2^bits, of the row below and of the column to the right.
+struct NqWindow {
+  int32_t bits, down, right;
+};
+
+NQ_MATH int32_t nq_seen(int32_t a, int32_t b, int32_t c, int32_t d, const NqWindow& w) {
+  const int32_t one = int32_t{1} << w.bits;
+  const int32_t left = a * (one - w.down) + c * w.down, right = b * (one - w.down) + d * w.down;
+  return nq_shift(left * (one - w.right) + right * w.right, 2 * w.bits);
+}
+
 // 6.10: shift by n = frac_in - frac, and clamp. A left shift by 14 takes every value but 0 beyond every width, as any
 // larger one does, so 32 bits suffice.
 NQ_MATH int32_t nq_reformat(int32_t v, int32_t n, int32_t low, int32_t high) {

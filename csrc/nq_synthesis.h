@@ -22,6 +22,12 @@ enum NqCode : int32_t {
   kNqFrequency = 10,
   kNqFold = 11,
   kNqTile = 12,
+  kNqWindow = 13,
+};
+
+// A corner of a window's path: a frame, and the part's top left corner there in 2^-bits of a cell (6.13).
+struct NqKnot {
+  int64_t time, row, column;
 };
 
 // One operation. Fields that its code has no use for are 0.
@@ -31,7 +37,7 @@ struct NqOp {
   const int32_t* inputs;            // indices of the operations that it reads
   int32_t channels, height, width;  // of its output map; planes: of its input map
   int32_t map_width, frac;          // format of its output map, inherited where it has none of its own
-  int32_t ratio;                    // upsample, planes
+  int32_t ratio;                    // upsample, planes, window
   int32_t rows, columns;            // fold; shuffle: both its ratio
   int32_t times;                    // grid
   int32_t kernel, depthwise, activation;
@@ -41,6 +47,8 @@ struct NqOp {
   const int32_t* shift;
   const uint32_t* steps;  // frequency: [C / 2]
   const uint32_t* phases;
+  int32_t bits, knot_count;  // window
+  const NqKnot* knots;
 };
 
 struct NqPlane {
@@ -76,6 +84,10 @@ NQ_API int32_t nq_cpu_level();
 
 // The same for synthesis, which has kernels for one more: 3 AVX-512 with VNNI.
 NQ_API int32_t nq_synth_level();
+
+// Bytes that nq_synth_create would allocate for maps, scratch and tensors, 0 for what it refuses. Allocates next to
+// nothing itself, so that a caller can decide before a program gets anything.
+NQ_API int64_t nq_program_bytes(const NqProgram* program, const NqOptions* options);
 
 // Copies everything it needs of `program`.
 NQ_API int32_t nq_synth_create(const NqProgram* program, const NqOptions* options, void** handle);

@@ -10,6 +10,7 @@
 
 namespace nq {
 
+constexpr int64_t kMaxFrames = int64_t{1} << 24;
 constexpr int64_t kMaxMapSize = int64_t{1} << 30;  // values of one map: 2^31 bytes (formats/nq.md, 8)
 
 inline int64_t map_area(const NqOp& op) { return int64_t{op.height} * op.width; }
@@ -53,6 +54,45 @@ inline bool is_valid_fold(const NqOp& op, const NqOp& in) {
 inline bool is_valid_upsample(const NqOp& op, const NqOp& in) {
   return op.ratio >= 1 && op.ratio <= kNqMostRatio && op.channels == in.channels &&
          op.height <= int64_t{in.height} * op.ratio && op.width <= int64_t{in.width} * op.ratio;
+}
+
+inline bool is_valid_window(const NqOp& op, const NqOp& in) {
+  if (op.bits < 0 || op.bits > kNqMostWindowBits || op.ratio < 1 || op.ratio > kNqMostRatio || op.knot_count < 1 ||
+      !op.knots || op.channels != int64_t{in.channels} * op.ratio * op.ratio) {
+    return false;
+  }
+  const int64_t spare_rows = in.height - int64_t{op.height} * op.ratio;
+  const int64_t spare_columns = in.width - int64_t{op.width} * op.ratio;
+  if (spare_rows < 0 || spare_columns < 0) return false;
+  const int64_t rows = spare_rows << op.bits, columns = spare_columns << op.bits;
+  for (int32_t k = 0; k < op.knot_count; ++k) {
+    const NqKnot& knot = op.knots[k];
+    if (knot.time <= (k > 0 ? op.knots[k - 1].time : -1) || knot.time >= kMaxFrames) return false;
+    if (knot.row < 0 || knot.row > rows || knot.column < 0 || knot.column > columns) return false;
+  }
+  return true;
+}
+
+// Where a window is at frame t: what a kernel needs of its path (formats/nq.md, 6.13).
+struct WindowPlace {
+  int64_t row, column;             // of the first cell that is seen
+  int32_t down, right;             // weights of the row below and of the column to the right, of 2^bits
+  int64_t next_row, next_column;   // how far those are: 0 where they weigh nothing, and the map may end before them
+};
+
+inline WindowPlace window_place(const NqKnot* knots, const NqOp& op, int64_t t) {
+  const NqKnot* const end = knots + op.knot_count;
+  const NqKnot* const after =
+      std::upper_bound(knots, end, t, [](int64_t time, const NqKnot& knot) { return time < knot.time; });
+  NqKnot at = after == knots ? *after : after[-1];
+  if (after != knots && after != end) {
+    const int64_t length = after->time - at.time, since = t - at.time;
+    at.row += nq_floor_div(2 * (after->row - at.row) * since + length, 2 * length);
+    at.column += nq_floor_div(2 * (after->column - at.column) * since + length, 2 * length);
+  }
+  const int64_t mask = (int64_t{1} << op.bits) - 1;
+  const int32_t down = static_cast<int32_t>(at.row & mask), right = static_cast<int32_t>(at.column & mask);
+  return {at.row >> op.bits, at.column >> op.bits, down, right, down > 0, right > 0};
 }
 
 inline bool is_valid_concat(const NqProgram& program, const NqOp& op) {
@@ -99,6 +139,7 @@ inline bool is_valid_op(const NqProgram& program, int32_t index) {
     case kNqMul: return same_shape(op, in) && same_shape(op, program.ops[op.inputs[1]]);
     case kNqNorm: return same_shape(op, in) && op.channels <= kNqMostNormChannels;
     case kNqTile: return op.channels == in.channels;
+    case kNqWindow: return is_valid_window(op, in);
     case kNqPlanes:
       return same_shape(op, in) && op.ratio >= 1 && op.ratio <= kNqMostRatio && is_valid_planes(program, op);
     default: return false;
@@ -126,7 +167,7 @@ struct MapInput {
   int64_t size() const { return int64_t{channels} * height * width; }
 };
 
-// What it takes to run an operation without tensors; of what `op` points to, only steps and phases are used.
+// What it takes to run an operation without tensors; of what `op` points to, only steps, phases and knots are used.
 struct MapStep {
   NqOp op = {};
   std::vector<MapInput> inputs;

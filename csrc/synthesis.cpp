@@ -13,16 +13,12 @@
 #include "nq_thread_pool.h"
 #include "synthesis_schedule.h"
 #include "synthesis_steps.h"
+#include "synthesis_strips.h"
 
 namespace nq {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Bytes of maps and packed rows that a strip may have, so that it stays in the cache of a core.
-constexpr int64_t kStripBytes = int64_t{3} << 18;
-// Strips for each thread that loads are balanced with, where they keep this many rows.
-constexpr int32_t kStripsAThread = 4, kLeastRows = 8;
 
 Kernels kernels_of(int32_t level) {
 #if defined(__x86_64__)
@@ -31,6 +27,10 @@ Kernels kernels_of(int32_t level) {
   if (level == 1) return {avx2_kernels(), avx2_map_kernels()};
 #endif
   return {scalar_kernels(), scalar_map_kernels()};
+}
+
+Schedule schedule_of(const NqProgram& program, const NqOptions& options) {
+  return make_schedule(program, options.bands, !(options.flags & kNqUnfused));
 }
 
 // What one thread works in: the maps of a strip by their place in a group, packed rows, and where maps are.
@@ -49,7 +49,8 @@ class Synthesizer {
         kernels_(kernels_of(options.level)),
         threads_(options.threads),
         guarded_(options.flags & kNqGuarded),
-        schedule_(make_schedule(program, options.bands, !(options.flags & kNqUnfused))),
+        schedule_(schedule_of(program, options)),
+        strips_(plan_strips(program, schedule_, options.threads)),
         pool_(options.threads) {
     copy_tables();
     activations_.reset(new ActivationTables(program_.tables));
@@ -102,49 +103,11 @@ class Synthesizer {
     return Buffer(values, guarded_);
   }
 
-  // Bytes of a strip of `rows` rows of a group.
-  int64_t strip_bytes(const Group& group, int32_t rows) const {
-    int64_t maps = 0, packed = 0;
-    for (const int32_t index : group.ops) {
-      if (schedule_.buffer_of[index] < 0) maps += local_values(index, rows);
-      packed = std::max(packed, scratch_values(steps_[index], rows));
-    }
-    return sizeof(int16_t) * (maps + packed);
-  }
-
-  // Values of a map that lives in a strip.
-  int64_t local_values(int32_t index, int32_t rows) const {
-    const NqOp& op = steps_[index].op;
-    return op.code == kNqPlanes ? 0 : int64_t{op.channels} * rows * op.width;
-  }
-
-  // As many rows as the cache holds, and few enough that every thread has strips.
-  int32_t strip_rows(const Group& group, int32_t rows) const {
-    int32_t fitting = rows;
-    while (fitting > 1 && strip_bytes(group, fitting) > kStripBytes) fitting -= (fitting + 7) / 8;
-    if (threads_ == 1) return fitting;
-    const int32_t shares = std::clamp(rows / (threads_ * kLeastRows), 1, kStripsAThread) * threads_;
-    return std::min(fitting, (rows + shares - 1) / shares);
-  }
-
   void make_scratch() {
-    std::vector<int64_t> maps;
-    int64_t packed = 0;
-    for (const Group& group : schedule_.groups) {
-      for (const RowRange& band : group.bands) {
-        const int32_t rows = strip_rows(group, band.rows());
-        for (size_t place = 0; place < group.ops.size() && rows > 0; ++place) {
-          const int32_t index = group.ops[place];
-          if (maps.size() <= place) maps.push_back(0);
-          if (schedule_.buffer_of[index] < 0) maps[place] = std::max(maps[place], local_values(index, rows));
-          packed = std::max(packed, scratch_values(steps_[index], rows));
-        }
-      }
-    }
     for (int32_t thread = 0; thread < threads_; ++thread) {
       scratch_.emplace_back();
-      for (const int64_t size : maps) scratch_.back().maps.push_back(allocate(size));
-      scratch_.back().packed = allocate(packed);
+      for (const int64_t size : strips_.map_values) scratch_.back().maps.push_back(allocate(size));
+      scratch_.back().packed = allocate(strips_.packed_values);
       scratch_.back().rows.resize(steps_.size());
       scratch_.back().seconds.resize(steps_.size());
     }
@@ -161,7 +124,7 @@ class Synthesizer {
       kept_[index] = {maps_[schedule_.buffer_of[index]].get(), int64_t{rows.rows()} * made * op.width,
                       rows.first * made, op.width};
     }
-    const int32_t height = strip_rows(group, rows.rows());
+    const int32_t height = strips_.rows[number][band];
     pool_.run((rows.rows() + height - 1) / height, [&](int64_t item, int32_t worker) {
       const int32_t first = rows.first + static_cast<int32_t>(item) * height;
       run_strip(group, {first, std::min(first + height, rows.end)}, target, scratch_[worker]);
@@ -195,6 +158,7 @@ class Synthesizer {
   const int32_t threads_;
   const bool guarded_;
   const Schedule schedule_;
+  const Strips strips_;
   std::vector<int32_t> tables_;
   std::unique_ptr<ActivationTables> activations_;
   std::vector<Step> steps_;
@@ -234,7 +198,8 @@ void run_operation(const NqProgram& program, const NqOptions& options, int32_t i
     in.push_back({const_cast<int16_t*>(inputs[k]), map_area(step.sources[k]), 0, step.sources[k].width});
   }
   const int32_t height = rows_made(step.op) > 1 ? step.sources[0].height : step.op.height;
-  const Buffer packed(scratch_values(step, height), options.flags & kNqGuarded);
+  const int32_t in_channels = step.sources.empty() ? 0 : step.sources[0].channels;
+  const Buffer packed(scratch_values(step.op, in_channels, height), options.flags & kNqGuarded);
   StepRunner(program, kernels)
       .run(step, {0, height}, target, in.data(), {out, map_area(step.op), 0, step.op.width}, packed.get());
 }
@@ -256,6 +221,17 @@ int32_t nq_synth_level() {
   if (nq_cpu_level() == 2 && __builtin_cpu_supports("avx512vnni")) return 3;
 #endif
   return nq_cpu_level();
+}
+
+int64_t nq_program_bytes(const NqProgram* program, const NqOptions* options) {
+  if (nq::check(*program, *options) != kNqOk) return 0;
+  int64_t bytes = INT64_MAX;
+  nq::guarded([&] {
+    const nq::Schedule schedule = nq::schedule_of(*program, *options);
+    const nq::Strips strips = nq::plan_strips(*program, schedule, options->threads);
+    bytes = nq::needed_bytes(*program, schedule, strips, options->threads);
+  });
+  return bytes;
 }
 
 int32_t nq_synth_create(const NqProgram* program, const NqOptions* options, void** handle) {

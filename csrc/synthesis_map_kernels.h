@@ -106,6 +106,21 @@ NQ_TARGET void upsample_row(const UpsampleRow& u, int16_t* out) {
   }
 }
 
+NQ_TARGET void window_row(const int16_t* __restrict upper, const int16_t* __restrict lower, int64_t next, int64_t ratio,
+                          int64_t count, const NqWindow& from, int16_t* __restrict out) {
+  const NqWindow w = from;
+  if (ratio == 1) {
+    for (int64_t x = 0; x < count; ++x) {
+      out[x] = static_cast<int16_t>(nq_seen(upper[x], upper[x + next], lower[x], lower[x + next], w));
+    }
+    return;
+  }
+  for (int64_t x = 0; x < count; ++x) {
+    const int64_t i = x * ratio;
+    out[x] = static_cast<int16_t>(nq_seen(upper[i], upper[i + next], lower[i], lower[i + next], w));
+  }
+}
+
 template <typename Sample>
 NQ_TARGET void to_samples(const int16_t* __restrict in, int32_t count, int32_t frac, int32_t depth,
                           Sample* __restrict out) {
@@ -132,7 +147,8 @@ NQ_TARGET void sample_row(const Interleaved& r, int32_t frac, int32_t depth, voi
   sample_row_as(r, frac, depth, static_cast<uint16_t*>(out));
 }
 
-constexpr MapKernels kMapKernels = {blend, reformat, add, mul, upsample_row, norm_positions, interleave, sample_row};
+constexpr MapKernels kMapKernels = {blend,      reformat,       add,        mul,       upsample_row,
+                                    window_row, norm_positions, interleave, sample_row};
 
 }  // namespace
 }  // namespace nq

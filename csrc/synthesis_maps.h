@@ -47,6 +47,9 @@ struct MapKernels {
   void (*add)(const int16_t* a, const int16_t* b, int64_t count, const NqPair&, int16_t* out);
   void (*mul)(const int16_t* a, const int16_t* b, int64_t count, const NqPair&, int16_t* out);
   void (*upsample_row)(const UpsampleRow&, int16_t* out);
+  // A row of a window between two rows of its map, every `ratio` values; the right neighbour is `next` values on.
+  void (*window_row)(const int16_t* upper, const int16_t* lower, int64_t next, int64_t ratio, int64_t count,
+                     const NqWindow&, int16_t* out);
   void (*norm_positions)(const NormLayer&, int32_t count);
   void (*interleave)(const Interleaved&, int16_t* out);
   // Samples of a plane's row (formats/nq.md 6.6): of 8 bits at depth 8, else of 16.

@@ -3,16 +3,15 @@
 
 #include "nq_synthesis_plan.h"
 #include "synthesis_steps.h"
+#include "synthesis_strips.h"
 
 namespace nq {
 namespace {
 
-int32_t rounded_up(int32_t v, int32_t unit) { return (v + unit - 1) / unit * unit; }
-
 // Dense weights [out, in, k, k] in the order that ConvLayer describes.
 std::vector<int16_t> pack_dense(const NqOp& op, int32_t in_channels, int32_t block) {
   const int64_t taps = int64_t{op.kernel} * op.kernel, pairs = (int64_t{in_channels} + 1) / 2;
-  std::vector<int16_t> packed(2 * pairs * taps * op.channels);
+  std::vector<int16_t> packed(weight_values(op, in_channels));
   int16_t* target = packed.data();
   for (int32_t first = 0; first < op.channels; first += block) {
     const int32_t end = std::min(first + block, op.channels);
@@ -32,7 +31,7 @@ std::vector<int16_t> pack_dense(const NqOp& op, int32_t in_channels, int32_t blo
 // Depthwise weights [channel, 1, k, k], an odd number of taps made even.
 std::vector<int16_t> pack_depthwise(const NqOp& op) {
   const int64_t taps = int64_t{op.kernel} * op.kernel, padded = (taps + 1) / 2 * 2;
-  std::vector<int16_t> packed(padded * op.channels);
+  std::vector<int16_t> packed(weight_values(op, 1));
   for (int64_t c = 0; c < op.channels; ++c) {
     std::copy_n(op.values + c * taps, taps, packed.data() + c * padded);
   }
@@ -104,20 +103,12 @@ Step make_step(const NqProgram& program, int32_t index, const Kernels& kernels, 
     for (int32_t c = 0; c < op.channels; ++c) step.rescale.push_back({op.multiplier[c], op.shift[c], 0, 0});
   }
   if (op.code == kNqConv) prepare_conv(step, kernels, tables);
+  if (op.code == kNqWindow) step.knots.assign(op.knots, op.knots + op.knot_count);
   if (op.code == kNqFrequency) {
     step.steps.assign(op.steps, op.steps + op.channels / 2);
     step.phases.assign(op.phases, op.phases + op.channels / 2);
   }
   return step;
-}
-
-int64_t scratch_values(const Step& step, int32_t rows) {
-  const NqOp& op = step.op;
-  if (op.code != kNqConv) return 0;
-  if (op.depthwise) return int64_t{op.kernel} * (rounded_up(op.width, kRowTile) + op.kernel - 1);
-  const int64_t pairs = step.conv.pairs();
-  if (op.kernel == 1) return 2 * pairs * ((int64_t{rows} * op.width + kRowTile - 1) / kRowTile * kRowTile);
-  return 2 * pairs * (int64_t{rows} + op.kernel - 1) * (rounded_up(op.width, kRowTile) + op.kernel - 1);
 }
 
 }  // namespace nq

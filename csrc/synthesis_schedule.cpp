@@ -38,7 +38,8 @@ RowRange rows_needed(const NqOp& op, const NqOp& in, RowRange out) {
     }
     case kNqUpsample:
       return {std::max(out.first / op.ratio - 1, 0), std::min((out.end - 1) / op.ratio + 1, last) + 1};
-    case kNqTile: return {0, in.height};
+    case kNqTile:
+    case kNqWindow: return {0, in.height};
     default: return out;
   }
 }

@@ -48,6 +48,7 @@ void StepRunner::run(const Step& step, RowRange rows, const FrameTarget& frame, 
     case kNqNorm: return run_norm(step, rows, in[0], out);
     case kNqFrequency: return run_frequency(step, frame.t, out);
     case kNqTile: return run_tile(step, rows, in[0], out);
+    case kNqWindow: return run_window(step, rows, frame.t, in[0], out);
     case kNqPlanes: return run_planes(step, rows, frame, in[0]);
     default: return run_fold(step, rows, in[0], out);  // shuffle and fold
   }
@@ -218,6 +219,23 @@ void StepRunner::run_tile(const Step& step, RowRange rows, const Rows& in, const
     for (int64_t y = rows.first; y < rows.end; ++y) {
       std::memcpy(out.at(c, y), in.at(c, y % source.height), sizeof(int16_t) * columns);
       repeat(out.at(c, y), columns, op.width);
+    }
+  }
+}
+
+// 6.13.
+void StepRunner::run_window(const Step& step, RowRange rows, int64_t t, const Rows& in, const Rows& out) const {
+  const NqOp& op = step.op;
+  const WindowPlace place = window_place(step.knots.data(), op, t);
+  const NqWindow weights = {op.bits, place.down, place.right};
+  for (int64_t c = 0; c < op.channels; ++c) {
+    // Channel (i ratio + a) ratio + b has the places (a, b) within the cells of channel i of the input.
+    const int64_t a = c / op.ratio % op.ratio, b = c % op.ratio;
+    for (int64_t y = rows.first; y < rows.end; ++y) {
+      const int64_t row = place.row + y * op.ratio + a;
+      const int16_t* const upper = in.at(c / op.ratio / op.ratio, row) + place.column + b;
+      kernels_.maps.window_row(upper, upper + place.next_row * in.width, place.next_column, op.ratio, op.width, weights,
+                               out.at(c, y));
     }
   }
 }

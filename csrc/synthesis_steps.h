@@ -52,13 +52,11 @@ struct Step {
   std::vector<int32_t> bias;
   std::vector<Rescale> rescale;
   std::vector<uint32_t> steps, phases;
+  std::vector<NqKnot> knots;
   ConvLayer conv = {};
 };
 
 Step make_step(const NqProgram& program, int32_t index, const Kernels& kernels, ActivationTables& tables);
-
-// Values of scratch that `rows` output rows of an operation take.
-int64_t scratch_values(const Step& step, int32_t rows);
 
 struct FrameTarget {
   int64_t t;
@@ -86,6 +84,7 @@ class StepRunner {
   void run_norm(const Step& step, RowRange rows, const Rows& in, const Rows& out) const;
   void run_fold(const Step& step, RowRange rows, const Rows& in, const Rows& out) const;
   void run_tile(const Step& step, RowRange rows, const Rows& in, const Rows& out) const;
+  void run_window(const Step& step, RowRange rows, int64_t t, const Rows& in, const Rows& out) const;
   void run_frequency(const Step& step, int64_t t, const Rows& out) const;
   void run_planes(const Step& step, RowRange rows, const FrameTarget& frame, const Rows& in) const;
 

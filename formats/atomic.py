@@ -79,14 +79,23 @@ class AtomicFile:
         OutputError: from every method when the system refuses; nothing is left behind then.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, sync: bool = False) -> None:
-        """Open the temporary file; with `sync`, `commit` waits until the disk holds the bytes."""
+    def __init__(
+        self, path: str | os.PathLike[str], *, sync: bool = False, folder: str | os.PathLike[str] | None = None
+    ) -> None:
+        """Open the temporary file; with `sync`, `commit` waits until the disk holds the bytes.
+
+        The temporary file is in `folder` where that is given and on the destination's file system: a folder that is
+        cleared anyway, should this process be killed.
+        """
         self.path, self._sync = Path(path), sync
         self._target = Path(os.path.realpath(self.path))
         try:
             self._in_place = self._target.exists() and not stat.S_ISREG(self._target.stat().st_mode)
             name = f".{self._target.name[:32]}.{secrets.token_hex(4)}.tmp"
-            self.temporary = self._target if self._in_place else self._target.with_name(name)
+            near = self._target.parent
+            if folder is not None and os.stat(folder).st_dev == os.stat(near).st_dev:
+                near = Path(folder)
+            self.temporary = self._target if self._in_place else near / name
             # Mode 0o666 less the umask, as any new file: mkstemp's 0o600 would survive the rename.
             flags = os.O_WRONLY | (0 if self._in_place else os.O_CREAT | os.O_EXCL)
             self._file = open(os.open(self.temporary, flags, 0o666), "wb", buffering=0)  # noqa: SIM115

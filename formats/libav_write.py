@@ -69,6 +69,10 @@ _LOSSLESS = (
 )
 
 
+MOST_RATE = (1 << 31) - 1
+"""Largest numerator or denominator of a frame rate in FFmpeg; a .nq file's have 32 bits."""
+
+
 class LibavWriter:
     """Writes frames through an FFmpeg encoder, one every 1/fps. `video` is the clip as written: frames given to
     `write` are frames of it.
@@ -88,6 +92,8 @@ class LibavWriter:
     ) -> None:
         """Open `path`; `codec` is an FFmpeg encoder's name and `options` its options, without which it is lossless."""
         self._av, self._path, self._count = import_av(), os.fspath(path), 0
+        if max(video.fps.numerator, video.fps.denominator) > MOST_RATE:
+            raise OutputError(f"{self._path}: FFmpeg has no frame rate of {video.fps}: write .y4m or .yuv")
         muxer = CONTAINERS[os.path.splitext(self._path)[1].lower()]
         if codec is None:
             self._codec, lossless, self._format = self._lossless(muxer, video)

@@ -1,5 +1,64 @@
-"""nqcodec: a standalone video codec on implicit neural representations, with exact integer decoding."""
+"""nqcodec: a standalone video codec on implicit neural representations, with exact integer decoding.
+
+The Python API is the names below (docs/python.md). Each is imported when it is first used, so `import nqcodec` loads
+neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from nqcodec.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from nqcodec.api import encode
+    from nqcodec.bitstream.file import NqFile
+    from nqcodec.decoding import decode, probe
+    from nqcodec.errors import NqError
+    from nqcodec.formats.colour import to_rgb
+    from nqcodec.report import EncodeReport
+    from nqcodec.video import Chroma, Colour, Frame, Video
+
+__all__ = [
+    "Chroma",
+    "Colour",
+    "EncodeReport",
+    "Frame",
+    "NqError",
+    "NqFile",
+    "Video",
+    "__version__",
+    "decode",
+    "encode",
+    "probe",
+    "to_rgb",
+]
+
+_HOMES = {
+    "decode": "nqcodec.decoding",
+    "encode": "nqcodec.api",
+    "probe": "nqcodec.decoding",
+    "to_rgb": "nqcodec.formats.colour",
+    "EncodeReport": "nqcodec.report",
+    "NqError": "nqcodec.errors",
+    "NqFile": "nqcodec.bitstream.file",
+    "Chroma": "nqcodec.video",
+    "Colour": "nqcodec.video",
+    "Frame": "nqcodec.video",
+    "Video": "nqcodec.video",
+}
+"""The module that defines each name."""
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported at its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

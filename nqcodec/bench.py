@@ -20,9 +20,10 @@ import numpy as np
 
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.bitstream.segment import Segment
-from nqcodec.decode import Decoder
+from nqcodec.decoding import Decoder
 from nqcodec.formats.colour import to_rgb
 from nqcodec.formats.sink import open_sink
+from nqcodec.program import Limits
 from nqcodec.synthesis.backends import choose, default_threads
 from nqcodec.synthesis.meter import Meter, spread
 from nqcodec.video import Frame, Video
@@ -80,6 +81,7 @@ def bench_decode(
     threads: int | None,
     frames: tuple[int, int],
     *,
+    limits: Limits | None = None,
     low_memory: bool = False,
 ) -> dict[str, Any]:
     """Time the decoding of frames [start, stop) of a file; plain data with the definitions of its figures."""
@@ -87,12 +89,12 @@ def bench_decode(
     count, workers = stop - start, threads or default_threads()
 
     def decoder() -> Decoder:
-        parsed = read_file(file.path)
-        return Decoder(parsed, backend=backend, threads=threads, verify=False, low_memory=low_memory)
+        parsed = read_file(file.path, limits)
+        return Decoder(parsed, backend=backend, threads=threads, limits=limits, verify=False, low_memory=low_memory)
 
-    parse = repeated(lambda: read_file(file.path))
+    parse = repeated(lambda: read_file(file.path, limits))
     segments: list[Segment] = []
-    entropy = repeated(lambda: segments.__setitem__(slice(None), _segments(file, workers)))
+    entropy = repeated(lambda: segments.__setitem__(slice(None), _segments(file, limits, workers)))
     symbols = sum(segment.network.program.parameters for segment in segments)
     synthesis = _synthesis(decoder(), start, stop, workers)
     memory = repeated(lambda: _to_memory(decoder().frames(start, stop)))
@@ -119,8 +121,8 @@ def bench_decode(
     }
 
 
-def _segments(file: NqFile, threads: int) -> list[Segment]:
-    return [file.segment(number, threads=threads) for number in range(len(file.index))]
+def _segments(file: NqFile, limits: Limits | None, threads: int) -> list[Segment]:
+    return [file.segment(number, limits or Limits(), threads) for number in range(len(file.index))]
 
 
 def _to_memory(frames: Iterator[Frame]) -> None:
@@ -139,7 +141,7 @@ def _synthesis(decoder: Decoder, start: int, stop: int, threads: int) -> dict[st
     """Times of set-up, frames, colour and output by the frame, and rates; of the first segment asked for."""
     file = decoder.file
     number = max(n for n in range(len(file.index)) if file.start(n) <= start)
-    first, program = file.start(number), file.layout(number).program
+    first, program = file.start(number), file.layout(number, decoder.limits).program
     network = file.segment(number, decoder.limits, threads).network
     setup = repeated(lambda: decoder.open_network(number, network).close())
     with decoder.open_network(number, network) as synthesizer:

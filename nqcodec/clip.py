@@ -4,7 +4,10 @@ segment's process opens its own part of it; frames are streamed, never all held.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +17,7 @@ from pathlib import Path
 from nqcodec.errors import InputError, UsageError
 from nqcodec.formats.colour import convert
 from nqcodec.formats.source import Source, open_source
-from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Plane, Video
+from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Plane, Video, frame_bytes
 
 CSP = {"i400": Chroma.C400, "i420": Chroma.C420, "i422": Chroma.C422, "i444": Chroma.C444, "rgb": Chroma.C444}
 HD_HEIGHT = 720
@@ -63,11 +66,22 @@ class ClipInput:
             count=wanted,
         )
 
-    def describe(self, watch: Callable[[Plane, int], None] | None = None) -> Video:
+    def stamp(self) -> tuple[int, ...]:
+        """Size and time of change of the source's file: equal ones mean the same content; empty for other sources."""
+        try:
+            state = os.stat(self.path)
+        except OSError:
+            return ()
+        return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else ()
+
+    def describe(
+        self, watch: Callable[[Plane, int], None] | None = None, digest: hashlib.blake2b | None = None
+    ) -> Video:
         """The video as it will be coded, frames counted in one pass over them.
 
         Args:
             watch: is shown the first plane (luma, or green) of each frame of the source, and its bits a sample.
+            digest: is given every sample.
 
         Raises:
             InputError: it cannot be read or has no frames.
@@ -78,6 +92,8 @@ class ClipInput:
             for frame in source:
                 if watch:
                     watch(frame[0], video.depth)
+                if digest:
+                    digest.update(frame_bytes(frame))
                 frames += 1
         if frames == 0:
             raise InputError(

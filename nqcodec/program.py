@@ -6,9 +6,11 @@ torch, files or devices, so encoder, decoder and tools share it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nqcodec.errors import LimitError
+from nqcodec.errors import LimitError, UsageError
 from nqcodec.operations import Operation, Planes, Shape
 from nqcodec.video import Chroma, Video
 
@@ -24,15 +26,71 @@ def head_channels(chroma: Chroma, ratio: int) -> int:
     return total
 
 
+PARAMETER_BYTES = 40
+"""Most bytes that an integer of a tensor takes while a network is decoded and checked (measured: 28 for a weight in
+the Hadamard domain, 20 for any other, 8 for a latent)."""
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What a decoder agrees to before it allocates anything (formats/nq.md, 8)."""
+    """What a decoder agrees to before it allocates anything (formats/nq.md, 8).
+
+    `memory` is in bytes, and bounds what tensors and maps take in this implementation, working space included.
+    """
 
     parameters: int = 1 << 26
     macs_per_pixel: int = 1 << 22
     map_bytes: int = 1 << 31
     picture_pixels: int = 1 << 26
     frames: int = 1 << 24
+    memory: int = 1 << 33
+
+    @staticmethod
+    def parse(texts: Iterable[str]) -> Limits:
+        """The default limits, changed by texts such as "frames=100,memory=4G" (K, M, G, T are powers of 1024).
+
+        Raises:
+            UsageError: a name, number or value that is none; says which there are.
+        """
+        values: dict[str, int] = {}
+        for entry in (entry.strip() for text in texts for entry in text.split(",")):
+            name, _, number = entry.partition("=")
+            match = re.fullmatch(r"(\d{1,18})([KMGT]?)", number.strip(), re.ASCII)
+            if name not in LIMITS or match is None:
+                raise UsageError(f"--limits {entry}: write NAME=NUMBER, the names being {', '.join(LIMITS)}")
+            values[name] = int(match[1]) << 10 * (" KMGT".index(match[2] or " "))
+            if not 1 <= values[name] <= LIMITS[name].most:
+                raise UsageError(f"--limits {entry}: from 1 to {LIMITS[name].most}, more cannot be decoded")
+        return Limits(**values)
+
+    def check(self, **claims: int) -> None:
+        """Raise LimitError, which says how to lift it, for the first of `claims`, by field name, that is too large."""
+        for name, asked in claims.items():
+            allowed: int = getattr(self, name)
+            if asked > allowed:
+                way = f"nqdec --limits {name}={asked} lifts it, for a file that you trust"
+                if asked > LIMITS[name].most:
+                    way = f"{LIMITS[name].most} is the most that can be decoded at all"
+                raise LimitError(f"the file asks for {asked} {LIMITS[name].what}, and the limit is {allowed}: {way}")
+
+
+@dataclass(frozen=True)
+class LimitKind:
+    """What a limit counts, and the most that it can be raised to: beyond, numbers leave the decoders' integers."""
+
+    what: str
+    most: int
+
+
+LIMITS = {
+    "parameters": LimitKind("parameters", 1 << 28),
+    "macs_per_pixel": LimitKind("multiply-accumulates a pixel", 1 << 40),
+    "map_bytes": LimitKind("bytes of feature maps", 1 << 40),
+    "picture_pixels": LimitKind("pixels a picture", 1 << 30),
+    "frames": LimitKind("frames", (1 << 31) - 1),
+    "memory": LimitKind("bytes of memory", 1 << 44),
+}
+"""Of each field of `Limits`."""
 
 
 @dataclass(frozen=True)
@@ -118,15 +176,16 @@ class Program:
         return width, height
 
     def check_limits(self, video: Video, limits: Limits) -> None:
-        """Raise LimitError if anything exceeds `limits`; allocates nothing."""
+        """Raise LimitError if anything exceeds `limits`; allocates nothing.
+
+        A backend may need more `memory` than is known here, and checks that itself (`synthesis.backends`).
+        """
         width, height = self.coded_size
-        claims = (
-            ("parameters", self.parameters, limits.parameters),
-            ("multiply-accumulates a pixel", self.macs // (video.width * video.height), limits.macs_per_pixel),
-            ("bytes of feature maps", self.map_bytes, limits.map_bytes),
-            ("pixels a picture", width * height, limits.picture_pixels),
-            ("frames", video.frames, limits.frames),
+        limits.check(
+            parameters=self.parameters,
+            macs_per_pixel=self.macs // (video.width * video.height),
+            map_bytes=self.map_bytes,
+            picture_pixels=width * height,
+            frames=video.frames,
+            memory=PARAMETER_BYTES * self.parameters + self.map_bytes,
         )
-        for what, asked, allowed in claims:
-            if asked > allowed:
-                raise LimitError(f"the file asks for {asked} {what}, and the limit is {allowed}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from nqcodec.video import Video
@@ -20,10 +21,16 @@ class EncodeReport:
     """Figures of one encoded clip.
 
     Attributes:
+        name, output: of the clip and of the file written.
+        size: bytes of the file.
         parts: bytes by part over all segments: "header" (with chunk framing, index and hashes), "program", "steps" and
             one entry a tensor. They sum to `size`.
         target: most bytes asked for, None where the rate was a number of parameters.
+        psnr: means over frames of `frame_psnr`.
         frame_psnr: dB by plane and frame (`nqcodec.metrics.QualityMeter.rows`).
+        parameters, macs_per_pixel: of the networks of all segments; means over frames of their arithmetic.
+        md5: of the decoded planes, as 32 hexadecimal digits.
+        frame_md5: MD5 of each frame's decoded planes, in hexadecimal.
         seconds: by stage, and "total".
     """
 
@@ -39,7 +46,13 @@ class EncodeReport:
     parameters: int
     macs_per_pixel: float
     md5: str
+    frame_md5: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The file written."""
+        return Path(self.output)
 
     @property
     def bpp(self) -> float:
@@ -74,6 +87,7 @@ class EncodeReport:
             "parameters": self.parameters,
             "kmac_per_pixel": self.macs_per_pixel / 1000,
             "md5": self.md5,
+            "frame_md5": self.frame_md5,
             "seconds": self.seconds,
             "definitions": DEFINITIONS,
         }

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from nqcodec import motion
 from nqcodec.backbones import backbone
 from nqcodec.bitstream.file import overhead_bytes
 from nqcodec.errors import RateError, UsageError
@@ -29,6 +30,9 @@ MOST_CODED_BITS = 6.5
 
 class SegmentFit(Protocol):
     """A fitted segment, whatever the method."""
+
+    def order(self) -> list[int]:
+        """The task's rates in the order in which they are best made."""
 
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
         """The integer network whose payload meets budget `rate` of the task.
@@ -102,9 +106,19 @@ def choose_program(task: SegmentTask) -> Program:
         return chosen.build(video, video.frames, task.parameters)
     if chosen.for_bytes is not None:
         sizes = [budget for budget in task.budgets if budget is not None]
-        return chosen.for_bytes(video, video.frames, int(math.sqrt(min(sizes) * max(sizes))))
+        path = camera_path(task) if settings.motion == "auto" else None
+        return chosen.for_bytes(video, video.frames, int(math.sqrt(min(sizes) * max(sizes))), path)
     wanted, least = sized_for(task.budgets), chosen.smallest(video, video.frames)
     return chosen.build(video, video.frames, max(wanted, least))
+
+
+def camera_path(task: SegmentTask) -> motion.Path | None:
+    """The way of a segment's camera over its scene, if there is one worth following."""
+    detector = motion.MotionDetector()
+    with task.clip.open(task.first, task.video.frames) as source:
+        for frame in source:
+            detector.add(frame[0], source.video.depth)
+    return detector.path()
 
 
 def sized_for(budgets: Sequence[int | None]) -> int:
@@ -119,11 +133,11 @@ def sized_for(budgets: Sequence[int | None]) -> int:
 
 def announce(task: SegmentTask, context: JobContext, program: Program, steps: int, seconds: float) -> None:
     """Tell what is about to be fitted, and how long it will take."""
-    kilo = program.macs / (task.video.width * task.video.height) / 1000
-    text = (
-        f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel; {steps} steps, "
-        f"about {seconds / 60:.1f} min to fit with preset {task.settings.preset}"
-    )
+    settings, kilo = task.settings, program.macs / (task.video.width * task.video.height) / 1000
+    recipe = settings.fit_options.recipe
+    chosen = "" if settings.steps else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
+    size = f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel"
+    text = f"{size}; {steps} steps, about {seconds / 60:.1f} min to fit{chosen}"
     context.progress(Event(task.name, "fit", text=text))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import PackedSegment, pack_segment, parse_segment
 from nqcodec.clip import ClipInput
-from nqcodec.decode import plane_md5
+from nqcodec.decoding import plane_md5
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.metrics import QualityMeter
 from nqcodec.network import IntegerNetwork
@@ -55,6 +57,8 @@ class EncodeSettings:
     fit_options: FitOptions = FitOptions()
     segment: int | Literal["auto"] | None = "auto"
     """Segments begin at scene cuts ("auto"), there and after at most so many frames, or there is one (None)."""
+    motion: str = "auto"
+    """Whether a backbone that can follow a moving camera does ("auto") or not ("none")."""
     jobs: int | None = None
     seed: int = 0
     device: str = "cpu"
@@ -73,7 +77,16 @@ class EncodeSettings:
 
 @dataclass(frozen=True)
 class Event:
-    """Progress of one stage: step of steps, or with steps 0 a line of text."""
+    """Progress of one stage: step of steps, or with steps 0 a line of text.
+
+    Attributes:
+        psnr: mean PSNR-YUV of recent training frames in dB.
+        size: bytes of the segment as estimated.
+        eta: seconds left of the stage.
+        rate: number of the task's rate that the stage is for; None where it serves them all.
+        figures: what else is known of the fit then: "loss" (mean since the last event), "price" (lambda, in nats of
+            the loss a bit), and "step <tensor key>", that tensor's mean step index, an eighth of an octave each.
+    """
 
     name: str
     stage: str
@@ -83,6 +96,8 @@ class Event:
     size: int | None = None
     eta: float | None = None
     text: str = ""
+    rate: int | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,6 +143,11 @@ class SegmentResult:
         return sum(row["yuv"] for row in self.psnr) / len(self.psnr)
 
 
+def by_budget(task: SegmentTask) -> list[int]:
+    """The task's rates, lowest first."""
+    return sorted(range(len(task.budgets)), key=lambda rate: task.budgets[rate] or 0)
+
+
 class Clock:
     """Wall-clock seconds by stage."""
 
@@ -150,21 +170,29 @@ def encode_segment(task: SegmentTask, context: JobContext) -> list[SegmentResult
     """
     from nqcodec.segment_fit import fit_segment, integers_at
 
-    results = {rate: done for rate in range(len(task.budgets)) if (done := _load(task, rate)) is not None}
-    if len(results) < len(task.budgets):
-        clock = Clock()
-        fitted = fit_segment(task, context)
-        clock.lap("fit")
-        least = 0.0
-        for rate in sorted(range(len(task.budgets)), key=lambda rate: task.budgets[rate] or 0):
-            if rate not in results:
-                result = _coded(task, integers_at(fitted, task, rate, again=False), clock)
-                if result.level < least:
-                    result = _coded(task, integers_at(fitted, task, rate, again=True), clock)
-                _save(task, rate, result)
-                results[rate], clock = result, Clock()
-            least = max(least, results[rate].level)
-    return [results[rate] for rate in range(len(task.budgets))]
+    rates = range(len(task.budgets))
+    results = {rate: done for rate in rates if (done := _load(task, rate)) is not None}
+    if len(results) == len(rates):
+        levels = [results[rate].level for rate in by_budget(task)]
+        if levels == sorted(levels):
+            return [results[rate] for rate in rates]
+    clock = Clock()
+    fitted = fit_segment(task, context)
+    clock.lap("fit")
+    for rate in fitted.order():
+        if rate not in results:
+            results[rate] = _coded(task, integers_at(fitted, task, rate, again=False), clock)
+            _save(task, rate, results[rate])
+            clock = Clock()
+    least = -math.inf
+    for rate in by_budget(task):
+        if results[rate].level < least:
+            clock.seconds = results[rate].seconds
+            results[rate] = _coded(task, integers_at(fitted, task, rate, again=True), clock)
+            _save(task, rate, results[rate])
+            clock = Clock()
+        least = max(least, results[rate].level)
+    return [results[rate] for rate in rates]
 
 
 def _coded(task: SegmentTask, integers: IntegerNetwork, clock: Clock) -> SegmentResult:
@@ -222,6 +250,6 @@ def _load(task: SegmentTask, rate: int) -> SegmentResult | None:
     if not (task.settings.resume and payload.exists() and figures.exists()):
         return None
     data = json.loads(figures.read_text("utf-8"))
-    packed = PackedSegment(payload.read_bytes(), data.pop("packed")["parts"])
+    packed = PackedSegment(payload=payload.read_bytes(), **data.pop("packed"))
     frame_md5 = [bytes.fromhex(md5) for md5 in data.pop("frame_md5")]
     return SegmentResult(packed=packed, frame_md5=frame_md5, **data)

@@ -18,13 +18,13 @@ from nqcodec.fit.presets import expected_seconds, preset_settings, with_optimize
 from nqcodec.fit.prune import Pruning
 from nqcodec.fit.quant_noise import QuantNoise
 from nqcodec.fit.recipes import paper_recipe
-from nqcodec.fit.train import FitSettings, fit, new_network
+from nqcodec.fit.train import FitSettings, Progress, fit, new_network
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Program
 from nqcodec.quantize.pipeline import quantize
 from nqcodec.quantize.settings import QuantProgress, QuantSettings
 from nqcodec.segment_fit import CODED_BITS, announce, fit_path
-from nqcodec.segment_job import Event, FitOptions, SegmentTask
+from nqcodec.segment_job import Event, FitOptions, SegmentTask, by_budget
 
 FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
 """Steps of a calibration with rounding in the loop, as a part of the fit's, and the fewest."""
@@ -51,12 +51,17 @@ class PlainSegment:
         network = new_network(program, task.video.frames, how)
         announce(task, context, program, how.steps, expected_seconds(network, clip, how))
         published = settings.arch_preset and backbone(settings.arch).encoder
+
+        def tell(p: Progress) -> None:
+            known: dict[str, Any] = {"psnr": p.psnr, "eta": p.eta, "figures": {"loss": p.loss}}
+            context.progress(Event(task.name, "fit", p.step, p.steps, **known))
+
         result = fit(
             network,
             clip,
             how,
             encoder=Encoder(program, settings.seed) if published else None,
-            progress=lambda p: context.progress(Event(task.name, "fit", p.step, p.steps, psnr=p.psnr, eta=p.eta)),
+            progress=tell,
             checkpoint=task.work / f"segment{task.number:05d}.safetensors",
             resume=settings.resume,
             stop=context.stop,
@@ -67,21 +72,25 @@ class PlainSegment:
             save_fit(fit_path(settings.save_fit, task), task.video, network)
         return PlainSegment(task, context, clip, network)
 
+    def order(self) -> list[int]:
+        """Lowest first."""
+        return by_budget(self._task)
+
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
         """The network of budget `rate`: the lowest rate, which loses most by quantisation, is calibrated in full, the
         others briefly, and in full if asked `again`."""
         task = self._task
-        lowest = rate == min(range(len(task.budgets)), key=lambda r: task.budgets[r] or 0)
-        brief = not (lowest or again)
+        brief = not (rate == self.order()[0] or again)
         name = f"segment{task.number:05d}.{rate}.{'brief' if brief else 'full'}.safetensors"
         most = task.budgets[rate] or int(self._network.program.parameters * CODED_BITS / 8)
-        return self._quantised(most, brief, task.work / name)
+        return self._quantised(rate, most, brief, task.work / name)
 
-    def _quantised(self, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
+    def _quantised(self, rate: int, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
         task, context = self._task, self._context
 
         def tell(p: QuantProgress) -> None:
-            context.progress(Event(task.name, p.stage, p.step, p.steps, psnr=p.psnr, size=p.size, eta=p.eta))
+            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": p.figures}
+            context.progress(Event(task.name, p.stage, p.step, p.steps, rate=rate, **known))
 
         result = quantize(
             self._network,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.errors import InputError
@@ -16,19 +17,23 @@ from nqcodec.quantize.landing import SizeError
 from nqcodec.rateaware.fit import Fitted, Progress, expected_seconds, fit_for_size, fresh_network, further, shift_steps
 from nqcodec.rateaware.settings import RateAwareSettings, preset_settings
 from nqcodec.segment_fit import announce, fit_path, rate_error
-from nqcodec.segment_job import Event, SegmentTask
+from nqcodec.segment_job import Event, SegmentTask, by_budget
 
 CODED_BITS = 1.2
 """Bits a parameter, coded, of a file whose rate follows from a number of parameters: most are latents near zero."""
 
 
 class RateAwareSegment:
-    """A segment's network fitted for one of its rates; `integers` takes it to the others."""
+    """A segment's network fitted for one of its rates; `integers` takes it to the others.
 
-    def __init__(
-        self, task: SegmentTask, context: JobContext, clip: PackedClip, fitted: Fitted, first: IntegerNetwork | None
-    ):
-        self._task, self._context, self._clip, self._fitted, self._first = task, context, clip, fitted, first
+    Rates are made from the fitted one outward, each from its neighbour: what several small changes of rate come to, one
+    large change cannot.
+    """
+
+    def __init__(self, task: SegmentTask, context: JobContext, clip: PackedClip, fitted: Fitted):
+        self._task, self._context, self._clip, self._fitted = task, context, clip, fitted
+        self._ends = dict[int, tuple[Fitted, IntegerNetwork]]()
+        self._middle = middle_rate(task)
 
     @staticmethod
     def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> RateAwareSegment:
@@ -41,10 +46,10 @@ class RateAwareSegment:
         how = fit_settings(task)
         fitted = Fitted.fresh(fresh_network(program, task.video.frames, how))
         announce(task, context, program, how.steps, expected_seconds(fitted, clip, how))
-        segment = RateAwareSegment(task, context, clip, fitted, None)
-        rate = middle_rate(task)
+        segment = RateAwareSegment(task, context, clip, fitted)
+        rate = segment._middle
         try:
-            segment._first = segment._fit(fitted, how, rate, "fit")
+            segment._ends[rate] = fitted, segment._fit(fitted, how, rate, "fit")
         except SizeError as error:
             raise rate_error(task, rate, error) from error
         if task.settings.save_fit:
@@ -59,21 +64,48 @@ class RateAwareSegment:
         except (KeyError, ValueError) as error:
             path = fit_path(task.settings.fit_file, task) if task.settings.fit_file else task.name
             raise InputError(f"{path}: this fit is damaged: its quantizers do not match its network") from error
-        return RateAwareSegment(task, context, clip, fitted, None)
+        segment = RateAwareSegment(task, context, clip, fitted)
+        size = fitted.size(segment._size)
+        segment._middle = min(by_budget(task), key=lambda rate: abs(math.log((task.budgets[rate] or size) / size)))
+        return segment
+
+    def order(self) -> list[int]:
+        """From the rate nearest to the fit outward."""
+        rates = by_budget(self._task)
+        middle = rates.index(self._middle)
+        return [rates[place] for place in sorted(range(len(rates)), key=lambda place: abs(place - middle))]
 
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
-        """The network of budget `rate`; `again` takes as many steps as the first fit, from where that ended."""
-        if self._first is not None and rate == middle_rate(self._task) and not again:
-            return self._first
-        how, fitted = fit_settings(self._task), self._fitted.copy()
+        """The network of budget `rate`; `again` takes as many steps as the first fit."""
+        if again:
+            return self._moved(rate, fit_settings(self._task), "again")[1]
+        if rate not in self._ends:
+            self._ends[rate] = self._moved(rate, further(fit_settings(self._task)), "further")
+        return self._ends[rate][1]
+
+    def _moved(self, rate: int, how: RateAwareSettings, stage: str) -> tuple[Fitted, IntegerNetwork]:
+        """The nearest fit, taken to another rate."""
+        fitted = self._nearest(rate).copy()
         shift_steps(fitted, self._most(rate), self._size)
-        return self._fit(fitted, how if again else further(how), rate, "again" if again else "further")
+        return fitted, self._fit(fitted, how, rate, stage)
+
+    def _nearest(self, rate: int) -> Fitted:
+        """What was fitted for the neighbour of `rate` on the middle one's side; the first fit for that one itself."""
+        rates = by_budget(self._task)
+        place, middle = rates.index(rate), rates.index(self._middle)
+        if place == middle:
+            return self._fitted
+        neighbour = rates[place + (1 if place < middle else -1)]
+        self.integers(neighbour, again=False)
+        return self._ends[neighbour][0]
 
     def _fit(self, fitted: Fitted, how: RateAwareSettings, rate: int, stage: str) -> IntegerNetwork:
         task, context = self._task, self._context
 
         def tell(p: Progress) -> None:
-            context.progress(Event(task.name, "fit", p.step, p.steps, psnr=p.psnr, size=p.size, eta=p.eta))
+            figures = {"loss": p.loss, "price": p.price, **{f"step {key}": step for key, step in p.indices.items()}}
+            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": figures}
+            context.progress(Event(task.name, stage, p.step, p.steps, rate=rate, **known))
 
         return fit_for_size(
             fitted,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nqcodec.operations import (
+    MOST_WINDOW_BITS,
     Activation,
     Add,
     Concat,
@@ -20,6 +21,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
 from nqcodec.program import Program, head_channels
 from nqcodec.video import Video
@@ -82,6 +84,8 @@ class Growth:
         _, height, width = self.shapes[first]
         if self.rng.random() < 0.5:
             self.tiled(height, width)
+        if self.rng.random() < 0.4 and height * width <= 4096:
+            self.seen(height, width)
         same = [i for i, shape in enumerate(self.shapes) if shape[1:] == (height, width)]
         chosen, total = [first], self.shapes[first][0]
         for i in (int(i) for i in self.rng.choice(same, int(self.rng.integers(0, 5)))):
@@ -90,6 +94,27 @@ class Growth:
                 total += self.shapes[i][0]
         self.rng.shuffle(chosen)
         return self.put(Concat(tuple(chosen)))
+
+    def spare(self) -> int:
+        """Rows or columns that a map has more than its windows see."""
+        return int(self.rng.integers(0, 6))
+
+    def seen(self, height: int, width: int) -> int:
+        """A window of a size on its way over a larger map, or over one of just that size; some share a path."""
+        bits = int(self.rng.integers(0, MOST_WINDOW_BITS + 1))
+        others = [op for op in self.operations if isinstance(op, Window)]
+        ratio = int(self.rng.choice([1, 1, 2, 3]))
+        part = (height * ratio, width * ratio)
+        source = self.put(Grid((), 1, int(self.rng.integers(1, 4 - ratio // 2)), *(n + self.spare() for n in part)))
+        rows, columns = ((a - b) << bits for a, b in zip(self.shapes[source][1:], part, strict=True))
+        times = np.unique(self.rng.integers(0, 2 * self.frames + 1, int(self.rng.integers(1, 5))))
+        ends = [(int(self.rng.choice([0, rows])), int(self.rng.choice([0, columns]))) for _ in times]
+        anywhere = [(int(self.rng.integers(0, rows + 1)), int(self.rng.integers(0, columns + 1))) for _ in times]
+        knots = tuple((int(t), *place) for t, place in zip(times, ends if bits % 3 else anywhere, strict=True))
+        for op in others:
+            if all(row <= rows and column <= columns for _, row, column in op.knots):
+                knots = op.knots
+        return self.put(Window((source,), height, width, ratio, bits, knots))
 
     def keep_shape(self, index: int) -> int:
         """An operation whose output has its input's shape."""

@@ -27,6 +27,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
 from nqcodec.video import Video
 
@@ -177,6 +178,37 @@ def tile(source: Map, op: Tile) -> Map:
     return [[[c[y % len(c)][x % len(c[0])] for x in range(op.width)] for y in range(op.height)] for c in source]
 
 
+def window_place(op: Window, t: int) -> list[int]:
+    """p of rows and of columns at frame t."""
+    if t < op.knots[0][0]:
+        return list(op.knots[0][1:])
+    for (time, *first), (after, *second) in zip(op.knots, op.knots[1:], strict=False):
+        if time <= t < after:
+            n = after - time
+            return [a + (2 * (b - a) * (t - time) + n) // (2 * n) for a, b in zip(first, second, strict=True)]
+    return list(op.knots[-1][1:])
+
+
+def window(source: Map, op: Window, t: int) -> Map:
+    one = 2**op.bits
+    (i, f), (j, g) = (divmod(p, one) for p in window_place(op, t))
+
+    def value(c: list[list[int]], y: int, x: int) -> int:
+        total = 0
+        for a, down in ((0, one - f), (1, f)):
+            for b, right in ((0, one - g), (1, g)):
+                if down and right:
+                    total += down * right * c[y + i + a][x + j + b]
+        return shift(total, 2 * op.bits)
+
+    r, out = op.ratio, list[list[list[int]]]()
+    for c in source:
+        for a in range(r):
+            for b in range(r):
+                out.append([[value(c, y * r + a, x * r + b) for x in range(op.width)] for y in range(op.height)])
+    return out
+
+
 def each(source: Map, function: Callable[[int], int]) -> Map:
     return [[[function(x) for x in row] for row in c] for c in source]
 
@@ -243,6 +275,8 @@ def without_tensors(op: Operation, sources: list[Map], fracs: list[int], width: 
         return upsample(sources[0], op)
     if isinstance(op, Tile):
         return tile(sources[0], op)
+    if isinstance(op, Window):
+        return window(sources[0], op, t)
     if isinstance(op, Concat):
         return concat(sources, fracs, width, frac)
     if isinstance(op, Add | Mul):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from nqcodec.backbones import BACKBONES, DEFAULT, backbone, pyramid
 from nqcodec.errors import LimitError, RateError, UsageError
-from nqcodec.operations import Conv, Grid, Planes
+from nqcodec.motion import Path
+from nqcodec.operations import Conv, Grid, Planes, Window
 from nqcodec.program import Limits, Program, head_channels
 from nqcodec.video import Chroma, Video
 
@@ -190,3 +191,36 @@ def test_auto_is_the_pyramid() -> None:
     assert backbone("auto") is BACKBONES["pyramid"]
     with pytest.raises(UsageError, match="pyramid-light"):
         backbone("pyramids")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=30, deadline=None)
+@given(**SIZES, rows=st.integers(0, 4000), columns=st.integers(0, 4000), size=st.integers(2000, 10**6))
+def test_levels_see_the_scene_through_windows_on_one_path(
+    name: str, width: int, height: int, frames: int, rows: int, columns: int, size: int
+) -> None:
+    video = Video(width, height, frames)
+    make = backbone(name).for_bytes
+    assert make is not None
+    program = make(video, frames, size, Path(((0, rows, 0), (frames, 0, columns))))
+    program.check_limits(video, Limits())
+    windows = [op for op in program.operations if isinstance(op, Window)]
+    assert len({op.knots for op in windows}) == 1
+    for op in windows:
+        # A pixel's fraction is a smaller one of a cell; the path is coarser where that would be too small.
+        level = round(math.log2(width / op.width if width >= height else height / op.height))
+        pixel = 2.0 ** (op.bits - level) * op.ratio
+        reach = [max(knot[axis] for knot in op.knots) / pixel for axis in (1, 2)]
+        assert reach == pytest.approx([rows / 8, columns / 8], abs=0.5 / pixel)
+        scene = program.shapes[op.inputs[0]]
+        extra = [-(-max(knot[axis] for knot in op.knots) >> op.bits) for axis in (1, 2)]
+        assert scene[1:] == (op.height * op.ratio + extra[0], op.width * op.ratio + extra[1])
+    # Only the finest level's has more places than cells.
+    assert [op.ratio for op in windows if op.ratio > 1] == ([2] if windows else [])
+
+
+def test_a_camera_that_goes_too_far_is_not_followed() -> None:
+    video, far = Video(320, 180, 60), Path(((0, 0, 0), (59, 0, 8 * 10**7)))
+    assert pyramid.for_bytes(video, 60, 20_000, far) == pyramid.for_bytes(video, 60, 20_000)
+    wide = Video(1 << 15, 16, 2)
+    assert pyramid.for_bytes(wide, 2, 9_000, Path(((0, 0, 0), (1, 0, 99)))) == pyramid.for_bytes(wide, 2, 9_000)

@@ -59,6 +59,8 @@ def test_wheel_without_a_compiler_holds_all_but_the_library(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     names = wheel_names(tmp_path)
     assert {"nqcodec/formats/nq.md", "nqcodec/formats/tables/gaussian.json", "nqcodec/cli/nqdec.py"} <= set(names)
+    vectors = {f"nqcodec/formats/conformance/{path.name}" for path in (ROOT / "formats" / "conformance").iterdir()}
+    assert vectors <= set(names)
     assert not [name for name in names if name.endswith(".so")]
     assert not [name for name in names if name.startswith(("tests", "csrc", "samples"))]
 

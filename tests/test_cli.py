@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nqcodec.decode import Decoder, probe
+from nqcodec.decoding import Decoder, probe
 from nqcodec.formats.source import open_source
 from nqcodec.synthesis.backends import available
 from nqcodec.video import frame_bytes
@@ -118,7 +118,7 @@ def test_bench_reports_each_stage(sample: Path) -> None:
 def test_version_names_backends(sample: Path) -> None:
     for command in ("nqenc", "nqdec", "nqtool"):
         text = run(command, "--version").stdout.decode()
-        assert "format 1.1" in text
+        assert "format 1.2" in text
         assert "reference" in text
 
 

@@ -13,7 +13,7 @@ from random_networks import random_network
 
 from nqcodec.bitstream.file import pack_file, parse_file
 from nqcodec.bitstream.segment import pack_segment
-from nqcodec.decode import Decoder, decode, probe
+from nqcodec.decoding import Decoder, decode, probe
 from nqcodec.errors import HashError, UsageError
 from nqcodec.network import IntegerNetwork
 from nqcodec.synthesis.backends import available, open_synthesizer

@@ -18,8 +18,8 @@ import pytest
 
 from nqcodec import segment_plain
 from nqcodec.clip import ClipInput
-from nqcodec.decode import Decoder, probe
-from nqcodec.encode import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
+from nqcodec.decoding import Decoder, probe
+from nqcodec.encoding import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
 from nqcodec.errors import OutputError, RateError, UsageError
 from nqcodec.formats.sink import open_sink
 from nqcodec.formats.source import open_source

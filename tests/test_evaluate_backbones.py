@@ -14,7 +14,7 @@ from fitting import small_clip
 
 from nqcodec.cli.nqtool import main
 from nqcodec.clip import ClipInput
-from nqcodec.decode import Decoder, probe
+from nqcodec.decoding import Decoder, probe
 from nqcodec.evaluate import backbones
 from nqcodec.evaluate.anchors import anchor_named
 from nqcodec.evaluate.backbones import RESULTS, Order, run

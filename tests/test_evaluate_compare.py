@@ -17,15 +17,19 @@ import pytest
 from click.testing import CliRunner, Result
 from fitting import small_clip
 
+from nqcodec.cli.compare import configurations_of
 from nqcodec.cli.nqtool import main
-from nqcodec.decode import Decoder, plane_md5, probe
+from nqcodec.decoding import Decoder, plane_md5, probe
 from nqcodec.errors import InputError, RateError, UsageError
 from nqcodec.evaluate import runs
 from nqcodec.evaluate.comparison import load, remarks
-from nqcodec.evaluate.configurations import named, read
+from nqcodec.evaluate.configurations import PAPERS, named, read
 from nqcodec.evaluate.rows import Row
 from nqcodec.evaluate.viewer import CROP, error_colours, worst_window
+from nqcodec.evaluate.vmaf import MISSING
 from nqcodec.fit.presets import PRESETS, Preset
+from nqcodec.fit.recipes import RECIPES
+from nqcodec.segment_job import FitOptions
 from nqcodec.video import frame_bytes
 
 for package in ("av", "matplotlib", "bjontegaard"):
@@ -238,6 +242,7 @@ def test_mistakes_are_one_line(clip: Path, tmp_path: Path) -> None:
         (2, "there is no anchor x266", [clip, "--anchors", "x266"]),
         (2, "there is no configuration siren", [clip, "--config", "siren"]),
         (2, "--preset swift", [clip, "--preset", "swift"]),
+        (2, "--segment cuts: write auto, none", [clip, "--segment", "cuts"]),
         (2, "the same name twice", [clip, "--config", "hnerv,hnerv"]),
         (2, "--bpp 0.1,0.1", [clip, "--bpp", "0.1,0.1"]),
         (2, "reads its clip many times", ["-", "--anchors", "none"]),
@@ -278,6 +283,55 @@ def test_configurations_are_data(tmp_path: Path) -> None:
     file.write_text("[1]")
     with pytest.raises(InputError, match="an object of objects"):
         read(file, {})
+
+
+def test_papers_are_configurations(tmp_path: Path) -> None:
+    """Network, RGB and the whole recipe; steps given instead of its length."""
+    paper = named("paper/neuroquant", {"seed": 2, "steps": 30})
+    settings = paper.encode_settings()
+    assert (settings.arch, settings.fit_options.recipe, settings.method) == ("hnerv", "neuroquant", "plain")
+    assert (settings.seed, settings.steps, paper.csp, paper.has_own_size) == (2, 30, "rgb", False)
+    published = named("paper/hnerv/bunny-3m", {})
+    assert (published.encode_settings().arch_preset, published.has_own_size) == ("bunny-3m", True)
+    assert published.label == "HNeRV bunny-3m as published"
+    for wrong in ("paper/siren", "paper/hnerv/none", "paper/"):
+        with pytest.raises(UsageError, match="paper/hnerv/bunny-3m"):
+            named(wrong, {})
+    assert all(recipe in RECIPES for recipe in PAPERS)
+    file = tmp_path / "ways.json"
+    file.write_text('{"mine": {"arch": "hnerv", "recipe": "hnerv", "loss": "l1"}}')
+    (mine,) = read(file, {})
+    assert mine.encode_settings().fit_options == FitOptions(recipe="hnerv", loss="l1")
+    file.write_text('{"mine": {"fit_options": {"recipe": "hnerv"}}}')
+    with pytest.raises(InputError, match="fit_options is no setting"):
+        read(file, {})
+
+
+def test_a_papers_method_runs(clip: Path, tmp_path: Path, few_steps: None) -> None:
+    folder = tmp_path / "out"
+    words = ["--config", "paper/hnerv,paper/nerv", "--steps", "6", "--segment", "none", "--anchors", "none"]
+    given = compare(clip, "-o", folder, "--bpp", "6", "--jobs", "1", *words)
+    assert given.exit_code == 0, given.output
+    rows = load(folder / "results.json").rows
+    assert [row.label for row in rows] == ["HNeRV as published", "NeRV as published"]
+    assert all(probe(folder / row.file).video.is_rgb for row in rows)
+    assert all("'recipe': '" in row.settings["fit_options"] for row in rows)
+
+
+@pytest.mark.parametrize(("text", "meant"), [("auto", "auto"), ("none", None), ("3", 3)])
+def test_segments_begin_as_nqenc_has_it(text: str, meant: Any) -> None:
+    options = {"config": "default", "preset": "fast", "segment": text}
+    options |= dict.fromkeys(("steps", "jobs", "seed", "device", "threads"))
+    (found,) = configurations_of({**options, "seed": 0, "device": "cpu"})
+    assert found.encode_settings().segment == meant
+
+
+def test_missing_vmaf_is_said(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nqcodec.evaluate.quality.has_vmaf", lambda: False)
+    given = compare(clip, "-o", tmp_path, "--bpp", "0.001", "--config", "default", "--segment", "none", *ANCHORS)
+    assert given.exit_code == 0, given.output
+    assert MISSING in given.stderr
+    assert "VMAF is left out" in (tmp_path / "index.html").read_text("utf-8")
 
 
 def test_timed_decodes_must_be_whole() -> None:

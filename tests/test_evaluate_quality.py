@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fitting import small_clip
 
+from nqcodec.errors import UnsupportedError
 from nqcodec.evaluate.quality import DEFINITIONS, ClipQuality, has_ssim, measure
-from nqcodec.evaluate.vmaf import PairFilter, has_vmaf, pooled_mean
+from nqcodec.evaluate.vmaf import PairFilter, PairProgram, has_vmaf, pooled_mean, vmaf_program, vmaf_source
 from nqcodec.video import Chroma, Frame, Video
 
 
@@ -89,7 +91,95 @@ def test_vmaf_is_read_from_its_log() -> None:
     assert pooled_mean(log) == 87.5
 
 
-@pytest.mark.skipif(not has_vmaf(), reason="this FFmpeg has no libvmaf")
+PROGRAM = """#!{python}
+import pathlib, sys
+arguments = " ".join(sys.argv[1:])
+data = sys.stdin.buffer.read()
+pathlib.Path({seen!r}).write_bytes(data)
+pathlib.Path({seen!r} + ".arguments").write_text(arguments)
+if "fails" in arguments:
+    sys.exit("first line\\nthe reason")
+"""
+
+
+def stub(folder: Path) -> tuple[Path, Path]:
+    """(a program in ffmpeg's place, where it leaves what it was given)."""
+    program, seen = folder / "ffmpeg", folder / "seen"
+    program.write_text(PROGRAM.format(python=sys.executable, seen=str(seen)))
+    program.chmod(0o755)
+    return program, seen
+
+
+@pytest.mark.parametrize("chroma", [Chroma.C420, Chroma.C444])
+def test_a_program_is_given_both_clips_in_one_picture(tmp_path: Path, chroma: Chroma) -> None:
+    pytest.importorskip("av")
+    video, frames = small_clip(37, 23, frames=2, chroma=chroma)
+    decoded = noisy(video, frames)
+    program, seen = stub(tmp_path)
+    compare = PairProgram(str(program), video, "libvmaf", "log_fmt=json", tmp_path)
+    for wanted, shown in zip(frames, decoded, strict=True):
+        compare.add(wanted, shown)
+    compare.finish()
+    data, at = np.frombuffer(seen.read_bytes(), np.uint8), 0
+    for wanted, shown in zip(frames, decoded, strict=True):
+        for number, (height, width) in enumerate(video.plane_shapes):
+            rows = 24 // chroma.plane_sub(number)[1]
+            for plane in (shown[number], wanted[number]):
+                half = data[at : at + rows * width].reshape(rows, width)
+                assert (half[:height] == plane).all()
+                at += rows * width
+    assert at == len(data)
+    arguments = Path(f"{seen}.arguments").read_text()
+    assert "-s 37x48" in arguments
+    assert "crop=37:23:0:24:exact=1[r]" in arguments
+
+
+def test_a_program_that_fails_is_named_with_its_reason(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    video, frames = small_clip(frames=1)
+    compare = PairProgram(str(stub(tmp_path)[0]), video, "fails", "", tmp_path)
+    compare.add(frames[0], frames[0])
+    with pytest.raises(UnsupportedError, match="cannot compare these clips: the reason"):
+        compare.finish()
+
+
+def test_a_program_without_the_filter_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nqcodec.evaluate.vmaf._library_has_vmaf", lambda: False)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    monkeypatch.setattr("nqcodec.evaluate.vmaf._output", lambda program, option: " .. psnr  VV->V\n")
+    vmaf_program.cache_clear()
+    try:
+        assert not has_vmaf()
+        assert vmaf_source() is None
+        monkeypatch.setattr("nqcodec.evaluate.vmaf._output", lambda program, option: " .. libvmaf  VV->V\n")
+        monkeypatch.setattr("shutil.which", lambda name: "/opt/ffmpeg")
+        vmaf_program.cache_clear()
+        assert vmaf_program() == "/opt/ffmpeg"
+        assert has_vmaf()
+    finally:
+        vmaf_program.cache_clear()
+
+
+@pytest.mark.skipif(vmaf_program() is None, reason="no ffmpeg program with libvmaf")
+@pytest.mark.parametrize("chroma", [Chroma.C420, Chroma.C422])
+def test_a_programs_psnr_is_ours(tmp_path: Path, chroma: Chroma) -> None:
+    """The way that VMAF goes, with another comparison in its place."""
+    program = vmaf_program()
+    assert program is not None
+    video, frames = small_clip(66, 35, frames=3, chroma=chroma, depth=10)
+    decoded = noisy(video, frames)
+    log = tmp_path / "log.txt"
+    compare = PairProgram(program, video, "psnr", f"stats_file={log}", tmp_path)
+    for wanted, shown in zip(frames, decoded, strict=True):
+        compare.add(wanted, shown)
+    compare.finish()
+    lines = [dict(pair.split(":") for pair in line.split()) for line in log.read_text().splitlines()]
+    levels = [(float(line["psnr_y"]), float(line["psnr_v"])) for line in lines]
+    rows = measure(frames, decoded, video).rows
+    assert levels == [(pytest.approx(row["y"], abs=0.006), pytest.approx(row["v"], abs=0.006)) for row in rows]
+
+
+@pytest.mark.skipif(not has_vmaf(), reason="no FFmpeg here has libvmaf")
 def test_vmaf_is_high_for_equal_clips() -> None:
     video, frames = small_clip(192, 128)
     assert measure(frames, frames, video).means()["vmaf"] > 90

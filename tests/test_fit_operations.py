@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nqcodec.fit import operations as twins
-from nqcodec.operations import Add, Concat, Fold, Frequency, Grid, Mul, Norm, Operation, Shuffle, Tile, Upsample
+from nqcodec.operations import Add, Concat, Fold, Frequency, Grid, Mul, Norm, Operation, Shuffle, Tile, Upsample, Window
 from nqcodec.synthesis import reference_maps as integers
 
 FRAC = 9
@@ -135,6 +135,26 @@ def test_tile_repeats_from_the_corner(height: int, width: int) -> None:
     twin = apply(op, real(x))
     assert_within(twin, integers.run_tile(x, op), 0.0)
     assert float(twin[0, 1, height - 1, width - 1]) == float(real(x)[0, 1, (height - 1) % 2, (width - 1) % 3])
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+@pytest.mark.parametrize("bits", [0, 3, 8])
+def test_a_window_sees_what_the_integers_see_at_every_frame(bits: int, ratio: int) -> None:
+    x = integer_map(4, 3, 9, 11)
+    op = Window((0,), 6 // ratio, 7 // ratio, ratio, bits, ((1, 0, 4 << bits), (4, 3 << bits, 1), (9, 1 << bits, 0)))
+    times = torch.tensor([0, 9, 3, 4, 6, 200])
+    twin = twins.window(real(x).expand(6, -1, -1, -1), op, times)
+    for place, t in enumerate(times.tolist()):
+        assert_within(twin[place : place + 1], integers.run_window(x, op, t), 0.5)
+
+
+def test_a_window_has_gradients_where_it_looked() -> None:
+    x = torch.rand(1, 2, 5, 6, requires_grad=True)
+    twins.window(x, Window((0,), 2, 3, 1, 1, ((0, 3, 0),)), NO_TIMES).sum().backward()
+    assert x.grad is not None
+    assert float(x.grad.sum()) == pytest.approx(2 * 2 * 3)
+    assert x.grad[0, 0, :, 0].tolist() == [0.0, 0.5, 1.0, 0.5, 0.0]
+    assert not x.grad[..., 3:].any()
 
 
 @pytest.mark.parametrize("fracs", [(9, 9), (4, 11), (11, 4)])

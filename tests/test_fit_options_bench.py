@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nqcodec.cli.nqtool import lines
+from nqcodec.cli.figures import lines
 from nqcodec.fit.options_bench import OPTIONS, run
 from nqcodec.fit.train import FitSettings
 

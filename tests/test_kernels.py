@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from random_networks import random_network, random_video
 
 from nqcodec.cli.nqtool import main
+from nqcodec.operations import OPERATIONS
 from nqcodec.speed.guarded import GuardedArray, guarded_copy
 from nqcodec.speed.kernel_cases import KERNELS, PLANES, kernel_case, widened
 from nqcodec.speed.kernels import Operation, check_case, check_kernels, expected_outputs
@@ -92,3 +93,9 @@ def test_the_command_fails_for_a_wrong_kernel(monkeypatch: pytest.MonkeyPatch) -
     done = CliRunner().invoke(main, ["bench", "kernels", "--rounds", "1", "--only", "add", "--no-time"])
     assert done.exit_code == 1
     assert "WRONG" in done.output
+
+
+def test_no_operation_is_left_out() -> None:
+    cases = [kernel_case(name, np.random.default_rng(0)) for name in KERNELS]
+    tried = {case.network.program.operations[case.index].name for case in cases}
+    assert tried | {"planes"} == {operation.name for operation in OPERATIONS.values()}

@@ -23,6 +23,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
 from nqcodec.program import Limits, Program, head_channels
 from nqcodec.video import Chroma, Video
@@ -125,6 +126,8 @@ def test_limits_allocate_nothing() -> None:
         (Fold((0,), 2, 1), [(4, 3, 4)], (2, 6, 4), 0),
         (Fold((0,), 1, 4), [(4, 3, 4)], (1, 3, 16), 0),
         (Tile((0,), 7, 2), [(4, 3, 4)], (4, 7, 2), 0),
+        (Window((0,), 2, 4, 1, 8, ((0, 256, 0),)), [(4, 3, 4)], (4, 2, 4), 4 * 4 * 8),
+        (Window((0,), 1, 2, 2, 8, ((0, 256, 0),)), [(4, 3, 4)], (16, 1, 2), 4 * 4 * 8),
     ],
 )
 def test_shapes_and_costs_of_operations_without_tensors(
@@ -154,6 +157,13 @@ def test_shapes_and_costs_of_operations_without_tensors(
         (Fold((0,), 3, 1), [(4, 3, 4)], "cannot be folded"),
         (Fold((0,), 0, 1), [(4, 3, 4)], "cannot be folded"),
         (Tile((0,), 0, 4), [(4, 3, 4)], "at least one row"),
+        (Window((0,), 0, 4, 1, 0, ((0, 0, 0),)), [(4, 3, 4)], "does not fit"),
+        (Window((0,), 2, 4, 1, 0, ()), [(4, 3, 4)], "0 knots is outside 1..4096"),
+        (Window((0,), 2, 4, 1, 0, ((-1, 0, 0),)), [(4, 3, 4)], "at frames 0"),
+        (Window((0,), 2, 4, 1, 0, ((2, 0, 0), (2, 1, 0))), [(4, 3, 4)], "in order"),
+        (Window((0,), 2, 4, 1, -1, ((0, 0, 0),)), [(4, 3, 4)], "fractional bits"),
+        (Window((0,), 2, 4, 1, 3, ((0, 0, 0), (9, 9, 0))), [(4, 3, 4)], "leaves its map"),
+        (Window((0,), 2, 4, 1, 3, ((0, 0, 0), (9, 0, -1))), [(4, 3, 4)], "leaves its map"),
     ],
 )
 def test_operations_refuse_what_does_not_fit(op: Operation, inputs: list[Shape], message: str) -> None:
@@ -165,3 +175,13 @@ def test_operations_refuse_what_does_not_fit(op: Operation, inputs: list[Shape],
 def test_a_wrong_number_of_inputs_is_refused(op: Operation) -> None:
     with pytest.raises(ValueError, match="earlier operations as inputs"):
         Program.of([Grid((), 1, 6, 6, 8), op, Planes((1,), 2)], VIDEO)
+
+
+def test_a_window_moves_evenly_between_knots_and_rests_outside_them() -> None:
+    op = Window((0,), 2, 2, 1, 4, ((2, 0, 30), (5, 10, 0), (6, 3, 3)))
+    assert [op.position(t) for t in (0, 2, 3, 4, 5, 6, 99)] == [
+        *((0, 30), (0, 30), (3, 20), (7, 10), (10, 0)),
+        *((3, 3), (3, 3)),
+    ]
+    # Half a step rounds up, whichever way the path goes.
+    assert Window((0,), 2, 2, 1, 4, ((0, 0, 5), (2, 5, 0))).position(1) == (3, 3)

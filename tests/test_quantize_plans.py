@@ -23,7 +23,7 @@ from nqcodec.quantize.criteria import measure_curvature
 from nqcodec.quantize.pipeline import quantize
 from nqcodec.quantize.plans import UNIFORM_BIAS_BITS, Fitted, make_plan
 from nqcodec.quantize.quantizers import SEARCHES, bits_needed
-from nqcodec.quantize.settings import ALLOCATIONS, QuantSettings
+from nqcodec.quantize.settings import ALLOCATIONS, CALIBRATIONS, QuantSettings
 from nqcodec.video import frame_bytes
 
 
@@ -115,7 +115,7 @@ def test_the_comparison_has_a_row_for_each_way(fitted: tuple[FloatNetwork, Packe
     header = f"YUV4MPEG2 W{video.width} H{video.height} F25:1 C420mpeg2\n".encode()
     path.write_bytes(header + b"".join(b"FRAME\n" + frame_bytes(frame) for frame in frames))
     save_fit(fit_path, video, network)
-    result = run(str(path), fit_path=fit_path, bits=(4.0,), finetune_steps=16)
+    result = run(str(path), fit_path=fit_path, bits=(4.0,), finetune_steps=(16,))
     assert result["float_psnr"] == pytest.approx(evaluate(network, clip).yuv, abs=1e-4)
     assert [row["allocation"] for row in result["allocation"]] == list(ALLOCATIONS)
     for row in result["allocation"]:
@@ -125,3 +125,9 @@ def test_the_comparison_has_a_row_for_each_way(fitted: tuple[FloatNetwork, Packe
     rows = {(r["width"], r["zero"], r["steps"], r["search"]): r for r in result["quantizers"]}
     assert len(rows) == len(result["quantizers"]) == 3 * 2 * 2 * len(SEARCHES)
     assert rows[6, "symmetric", "tensor", "mse"]["psnr"] > rows[4, "symmetric", "tensor", "mse"]["psnr"]
+    ways = [(row["calibration"], row["steps"]) for row in result["calibration"]]
+    assert ways == [("rounded to nearest", 0), *((name, 16) for name in CALIBRATIONS)]
+    for row in result["calibration"]:
+        assert row["lost_db"] == pytest.approx(result["float_psnr"] - row["psnr"], abs=1e-6)
+        assert row["bytes"] == pytest.approx(4 * result["parameters"] / 8, rel=0.02)
+    assert len({row["psnr"] for row in result["calibration"]}) == len(ways)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from nqcodec import scenes
 from nqcodec.cli.nqenc import parse_segment
 from nqcodec.clip import ClipInput
-from nqcodec.decode import Decoder, probe
-from nqcodec.encode import ClipJob, EncodeSettings, Event, Output, encode, plan
+from nqcodec.decoding import Decoder, probe
+from nqcodec.encoding import ClipJob, EncodeSettings, Event, Output, encode, plan
 from nqcodec.errors import UsageError
 from nqcodec.formats.sink import open_sink
 from nqcodec.formats.source import open_source

@@ -18,6 +18,7 @@ from test_synthesis_parity import check_native
 from nqcodec.network import GRID_FRACTION_BITS, Int16, IntegerNetwork, IntTensor, Layer
 from nqcodec.operations import (
     MOST_NORM_CHANNELS,
+    MOST_WINDOW_BITS,
     Add,
     Concat,
     Conv,
@@ -31,6 +32,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
 from nqcodec.program import Program
 from nqcodec.synthesis import reference_maps as maps
@@ -76,6 +78,29 @@ def test_upsampling_by_two_by_hand() -> None:
 def test_tile(seed: int, channels: int, height: int, width: int, rows: int, columns: int) -> None:
     x, op = random_map(seed, (channels, height, width)), Tile((0,), rows, columns)
     assert maps.run_tile(x, op).tolist() == slow.tile(x.tolist(), op)
+
+
+@given(SEEDS, SIZE, SIZE, st.integers(1, 3), st.integers(0, MOST_WINDOW_BITS), st.data())
+@settings(max_examples=60, deadline=None)
+def test_window(seed: int, height: int, width: int, ratio: int, bits: int, data: st.DataObject) -> None:
+    """Anywhere on any path, its ends at the map's edges among them."""
+    spare = [data.draw(st.integers(0, 3)) for _ in range(2)]
+    x = random_map(seed, (2, height * ratio + spare[0], width * ratio + spare[1]))
+    ways = [st.integers(0, size << bits) for size in spare]
+    times = sorted(data.draw(st.sets(st.integers(0, 20), min_size=1, max_size=4)))
+    op = Window((0,), height, width, ratio, bits, tuple((t, *data.draw(st.tuples(*ways))) for t in times))
+    for t in range(22):
+        assert maps.run_window(x, op, t).tolist() == slow.window(x.tolist(), op, t)
+
+
+def test_a_window_by_hand() -> None:
+    x = np.array([[[0, 100, 200], [1000, 1100, 1207]]], np.int16)
+    op = Window((0,), 1, 2, 1, 2, ((0, 0, 0), (4, 4, 4)))
+    seen = [maps.run_window(x, op, t).ravel().tolist() for t in (0, 1, 2, 4)]
+    # A quarter of the way down and right; halfway, where 651.75 rounds up; and all the way.
+    assert seen == [[0, 100], [275, 375], [550, 652], [1100, 1207]]
+    # The places within a cell become channels.
+    assert maps.run_window(x, Window((0,), 1, 1, 2, 0, ((0, 0, 1),)), 5).ravel().tolist() == [100, 200, 1100, 1207]
 
 
 @given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
@@ -220,6 +245,21 @@ def test_pairs_of_all_formats(pair: Operation, fracs: tuple[int, int], frac: int
     x[0, 0, :4] = (-2048, 2047, 0, 1)
     branches: list[Operation] = [Concat((0,)), Concat((0,))]
     check_shown(x, 12, [*branches, pair], [(14, fracs[0]), (13, fracs[1]), (14, frac)])
+
+
+@needs_libnq
+@pytest.mark.parametrize("bits", [0, 1, 8])
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 31), (3, 33), (130, 150)])
+def test_windows_of_all_sizes(size: tuple[int, int], ratio: int, bits: int) -> None:
+    """From the first corner of a map, through fractions, to the last one, and over a map of just that size."""
+    height, width = size
+    for more in (0, 1, 3):
+        x = random_latents(more, (4, height * ratio + more, width * ratio + more))
+        end = more << bits
+        ways = (((0, 0, 0), (1, end, end)), ((0, end // 2 + end % 2, 0), (1, 0, end // 3)))
+        for knots in ways:
+            check_shown(x, 12, [Window((0,), height, width, ratio, bits, knots)], [NO_FORMAT])
 
 
 @needs_libnq

@@ -6,7 +6,8 @@
 
 namespace nq {
 
-// Launches any operation without tensors but planes, for frame t; all pointers are the device's, `sine` too (6.7).
+// Launches any operation without tensors but planes, for frame t; all pointers but those to knots are
+// the device's, `sine` too (6.7).
 void run_map_on_device(const MapStep& step, int64_t t, const int32_t* sine);
 
 }  // namespace nq

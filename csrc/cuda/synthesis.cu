@@ -109,6 +109,7 @@ struct Step : MapStep {
   DevicePointer<int16_t> values;
   DevicePointer<int32_t> bias, multiplier, shift;
   DevicePointer<uint32_t> steps, phases;
+  std::vector<NqKnot> knots;  // the host's: a window's place is found there
 };
 
 class Synthesizer {
@@ -176,6 +177,10 @@ class Synthesizer {
       step.phases = std::make_unique<DeviceArray<uint32_t>>(op.phases, op.channels / 2);
       op.steps = step.steps->data();
       op.phases = step.phases->data();
+    }
+    if (op.code == kNqWindow) {
+      step.knots.assign(op.knots, op.knots + op.knot_count);
+      op.knots = step.knots.data();
     }
     if (op.code != kNqGrid && op.code != kNqConv) return;
     int64_t size = op.times * map_size(op);

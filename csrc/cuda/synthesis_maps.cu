@@ -1,4 +1,4 @@
-// The operations that have no tensors on a CUDA device (formats/nq.md, 6.4 and 6.7 to 6.12), one plain kernel each.
+// The operations that have no tensors on a CUDA device (formats/nq.md, 6.4 and 6.7 to 6.13), one plain kernel each.
 #include "nq_device_maps.h"
 
 #include "nq_device.h"
@@ -35,6 +35,19 @@ __global__ void upsample_kernel(const int16_t* in, int32_t in_height, int32_t in
     const int32_t a = nq_between(first[left], second[left], row.second);
     const int32_t b = nq_between(first[right], second[right], row.second);
     out[index] = static_cast<int16_t>(nq_interpolated(nq_between(a, b, column.second)));
+  }
+}
+
+__global__ void window_kernel(const int16_t* in, int64_t in_height, int64_t in_width, WindowPlace place,
+                              NqWindow weights, int64_t ratio, int64_t height, int64_t width, int64_t count,
+                              int16_t* out) {
+  NQ_FOR_EACH(index, count) {
+    const int64_t line = index / width, o = line / height, c = o / ratio / ratio;
+    const int64_t y = line % height * ratio + o / ratio % ratio, x = index % width * ratio + o % ratio;
+    const int16_t* const upper = in + (c * in_height + place.row + y) * in_width + place.column + x;
+    const int16_t* const lower = upper + place.next_row * in_width;
+    out[index] = static_cast<int16_t>(
+        nq_seen(upper[0], upper[place.next_column], lower[0], lower[place.next_column], weights));
   }
 }
 
@@ -111,7 +124,7 @@ void run_pairwise(const MapStep& step) {
 }
 
 // Operations of one input.
-void run_single(const MapStep& step, Range range) {
+void run_single(const MapStep& step, int64_t t, Range range) {
   const NqOp& op = step.op;
   const MapInput& in = step.inputs[0];
   const int64_t count = map_size(op), area = map_area(op);
@@ -124,6 +137,12 @@ void run_single(const MapStep& step, Range range) {
     case kNqTile:
       tile_kernel<<<blocks, kLoopThreads>>>(in.data, in.height, in.width, op.height, op.width, count, step.out);
       break;
+    case kNqWindow: {
+      const WindowPlace place = window_place(op.knots, op, t);
+      window_kernel<<<blocks, kLoopThreads>>>(in.data, in.height, in.width, place, {op.bits, place.down, place.right},
+                                              op.ratio, op.height, op.width, count, step.out);
+      break;
+    }
     case kNqNorm:
       norm_kernel<<<blocks_for(area), kLoopThreads>>>(in.data, op.channels, area, op.frac, range, step.out);
       break;
@@ -145,7 +164,7 @@ void run_map_on_device(const MapStep& step, int64_t t, const int32_t* sine) {
   } else if (op.code == kNqAdd || op.code == kNqMul) {
     run_pairwise(step);
   } else {
-    run_single(step, range);
+    run_single(step, t, range);
   }
 }
 

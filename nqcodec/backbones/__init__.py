@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from nqcodec.backbones import hinerv, hnerv, nerv, nervpp, pyramid
 from nqcodec.errors import UsageError
+from nqcodec.motion import Path
 from nqcodec.program import Program
 from nqcodec.video import Video
+
+
+class SizedBuild(Protocol):
+    """The program for a segment's frames and a file of so many bytes, and the path of a camera that moves."""
+
+    def __call__(self, video: Video, frames: int, size: int, path: Path | None = None, /) -> Program: ...
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,8 @@ class Backbone:
         presets: names that `build_preset` knows.
         encoder: True if the latents of a preset come from `nqcodec.fit.encoder` while fitting, as published.
         rate_aware: True if it measured better fitted for its rate than fitted first and quantised then.
-        for_bytes: (video, frames, bytes) to the program that suits a file of that size; None where parameters do.
+        for_bytes: (video, frames, bytes, camera's path) to the program that suits a file of that size; None where
+            parameters do.
     """
 
     build: Callable[[Video, int, int], Program]
@@ -31,7 +40,7 @@ class Backbone:
     presets: tuple[str, ...]
     encoder: bool = False
     rate_aware: bool = False
-    for_bytes: Callable[[Video, int, int], Program] | None = None
+    for_bytes: SizedBuild | None = None
 
 
 BACKBONES: dict[str, Backbone] = {

@@ -39,7 +39,7 @@ def read_chunks(data: bytes, path: str) -> Iterator[Chunk]:
     """Every chunk up to and including NEND, its CRC checked.
 
     Raises:
-        FormatError: foreign signature, truncation, bad type, bad CRC, or bytes after NEND.
+        FormatError: foreign signature, truncation, bad type, bad CRC, or bytes in or after NEND.
     """
     if not data:
         raise FormatError("the file is empty", path=path)
@@ -52,6 +52,8 @@ def read_chunks(data: bytes, path: str) -> Iterator[Chunk]:
         offset += FRAMING_BYTES + len(chunk.payload)
         if chunk.kind == "NEND":
             break
+    if chunk.payload:
+        raise FormatError("the end chunk is not empty", path=path, chunk="NEND", offset=chunk.offset)
     if offset != len(data):
         raise FormatError(f"{len(data) - offset} bytes follow the end chunk", path=path, chunk="NEND", offset=offset)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
 from nqcodec.bitstream.chunks import FRAMING_BYTES, HEAD_BYTES, SIGNATURE, Chunk, pack_chunk, read_chunks
@@ -34,7 +36,7 @@ def overhead_bytes(segments: int, frames: int = 0) -> int:
 
 def pack_file(video: Video, segments: Sequence[tuple[int, PackedSegment]], frame_md5: Sequence[bytes] = ()) -> bytes:
     """The bytes of a file from (frames, segment) pairs in time order and, if given, one MD5 a frame."""
-    head = SIGNATURE + pack_chunk("VHDR", pack_video(video))
+    head = SIGNATURE + pack_chunk("VHDR", pack_video(video, max(one.minor for _, one in segments)))
     offset = len(head) + FRAMING_BYTES + 4 + INDEX_ENTRY_BYTES * len(segments)
     entries, body = [], bytearray()
     for frames, segment in segments:
@@ -63,8 +65,8 @@ class NqFile:
     version: tuple[int, int]
     video: Video
     index: tuple[IndexEntry, ...]
-    frame_md5: tuple[bytes, ...]
-    chunks: tuple[Chunk, ...]
+    frame_md5: tuple[bytes, ...] = field(repr=False)
+    chunks: tuple[Chunk, ...] = field(repr=False)
 
     @property
     def bpp(self) -> float:
@@ -81,13 +83,21 @@ class NqFile:
 
     def start(self, number: int) -> int:
         """First frame of segment `number`."""
-        return sum(entry.frames for entry in self.index[:number])
+        return self._starts[number]
+
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        return tuple(accumulate((entry.frames for entry in self.index), initial=0))
+
+    @cached_property
+    def _segments(self) -> tuple[Chunk, ...]:
+        return tuple(chunk for chunk in self.chunks if chunk.kind == "SEGM")
 
     def _segment_video(self, number: int) -> Video:
         return self.video.with_frames(self.index[number].frames)
 
     def _reader(self, number: int) -> Reader:
-        chunk = [c for c in self.chunks if c.kind == "SEGM"][number]
+        chunk = self._segments[number]
         return Reader(chunk.payload, base=chunk.offset + HEAD_BYTES, path=self.path, chunk="SEGM")
 
 
@@ -101,7 +111,10 @@ def read_file(path: str | Path, limits: Limits | None = None) -> NqFile:
         LimitError: its picture or frame count is over `limits`.
     """
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(len(SIGNATURE))
+            if data == SIGNATURE:  # what is no .nq file may be a device without end
+                data += file.read()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     return parse_file(data, str(path), limits)
@@ -140,20 +153,20 @@ def _check_order(chunks: tuple[Chunk, ...], path: str) -> None:
 
 
 def _check_video_limits(video: Video, limits: Limits, path: str) -> None:
-    for what, asked, allowed in (
-        ("pixels a picture", video.width * video.height, limits.picture_pixels),
-        ("frames", video.frames, limits.frames),
-    ):
-        if asked > allowed:
-            raise LimitError(f"{path}: the header asks for {asked} {what}, and the limit is {allowed}")
+    try:
+        limits.check(picture_pixels=video.width * video.height, frames=video.frames)
+    except LimitError as error:
+        raise LimitError(f"{path}: {error}") from error
 
 
 def _frame_hashes(chunks: tuple[Chunk, ...], video: Video, path: str) -> tuple[bytes, ...]:
     found = [c for c in chunks if c.kind == FRAME_HASHES]
     if not found:
         return ()
+    if len(found) > 1:
+        raise FormatError("there may be only one", path=path, chunk=FRAME_HASHES, offset=found[1].offset)
     payload = found[0].payload
-    if len(found) > 1 or len(payload) != MD5_BYTES * video.frames:
+    if len(payload) != MD5_BYTES * video.frames:
         raise FormatError(
             f"{len(payload)} bytes of frame hashes do not fit {video.frames} frames",
             path=path,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from nqcodec.bitstream import MAJOR, MINOR
+from nqcodec.bitstream import LEAST_MINOR, MAJOR, MINOR
 from nqcodec.bitstream.reader import SIZES, Reader, write_integer
 from nqcodec.errors import UnsupportedError
 from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Video
@@ -57,9 +57,9 @@ class IndexEntry:
     length: int
 
 
-def pack_video(video: Video) -> bytes:
-    """The VHDR payload; raises ValueError for a value outside its field's range."""
-    out = bytearray([MAJOR, MINOR])
+def pack_video(video: Video, minor: int = LEAST_MINOR) -> bytes:
+    """The VHDR payload at version `MAJOR`.`minor`; raises ValueError for a value outside its field's range."""
+    out = bytearray([MAJOR, minor])
     for field in VIDEO_FIELDS:
         value = field.get(video)
         if not field.low <= value <= field.high:

@@ -51,8 +51,10 @@ class Reader:
             byte = self.take(1, what)[0]
             value |= (byte & 127) << (7 * index)
             if byte < 128:
-                if (byte == 0 and index) or value >= 1 << 32:
+                if byte == 0 and index:
                     raise self.error(f"{what} is not in its shortest form", start)
+                if value >= 1 << 32:
+                    raise self.error(f"{what} is {value}, which is not below 2^32", start)
                 return value
         raise self.error(f"{what} is longer than {UV_BYTES} bytes", start)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nqcodec.bitstream import LEAST_MINOR
 from nqcodec.bitstream.layers import (
     TensorEntry,
     TensorRecord,
@@ -12,7 +13,7 @@ from nqcodec.bitstream.layers import (
     parse_record,
     scan_tensor,
 )
-from nqcodec.bitstream.operations import pack_program, parse_program
+from nqcodec.bitstream.operations import minor_version, pack_program, parse_program
 from nqcodec.bitstream.reader import Reader
 from nqcodec.errors import LimitError, UnsupportedError
 from nqcodec.network import IntegerNetwork, Layer, validate
@@ -31,14 +32,16 @@ class PackedSegment:
         payload: the bytes; `with_md5` sets the hash, which is known only once the payload has been decoded.
         parts: bytes by part: "header" (flags, hash), "program", "steps" (formats, models and side lists) and one
             entry for each tensor, "<operation index> <operation> <tensor>".
+        minor: least minor version of the format that has all of it.
     """
 
     payload: bytes
     parts: dict[str, int]
+    minor: int = LEAST_MINOR
 
     def with_md5(self, md5: bytes) -> PackedSegment:
         """The same segment with its hash in place."""
-        return PackedSegment(self.payload[:1] + md5 + self.payload[1 + MD5_BYTES :], self.parts)
+        return replace(self, payload=self.payload[:1] + md5 + self.payload[1 + MD5_BYTES :])
 
 
 def pack_segment(network: IntegerNetwork, coder: str | None = None, md5: bytes = NO_MD5) -> PackedSegment:
@@ -60,7 +63,7 @@ def pack_segment(network: IntegerNetwork, coder: str | None = None, md5: bytes =
             data += coded.side + coded.data
             parts["steps"] += len(coded.record) + len(coded.side)
             parts[f"{index} {op.name} {name}"] = len(coded.data)
-    return PackedSegment(b"\0" + md5 + program + bytes(table) + bytes(data), parts)
+    return PackedSegment(b"\0" + md5 + program + bytes(table) + bytes(data), parts, minor_version(network.program))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import BACKBONES
 from nqcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 ANCHORS = "x264,x264:psnr,x265,svt-av1"
 
 
-@click.command()
+@click.command(cls=Manual, page=BACKBONES)
 @click.argument("clip", default="samples/bbb_320x180.mkv")
 @click.option("-o", "--output", "folder", metavar="FOLDER", help="Where files go; default: CLIP.backbones.")
 @click.option(
@@ -38,7 +40,7 @@ ANCHORS = "x264,x264:psnr,x265,svt-av1"
     help="Codecs to compare bits with; psnr tunes for PSNR. none: none.",
 )
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Of the clip at most N frames.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of a fit.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of the table.")
@@ -49,9 +51,6 @@ def backbones(clip: str, **options: Any) -> None:
 
     Steps follow from the speed of each network, measured just before: run nothing else beside it. FOLDER gets the files
     and their figures. Given again, finished files are kept and only what is missing is encoded.
-
-    \b
-    nqtool bench backbones clip.mkv --seconds 120 --bpp 0.05,0.1 --arch pyramid,hnerv -o clip.backbones
     """
     folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.backbones")
     results = measure(order_of(clip, options), folder, options["quiet"])

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import COMPARE
 from nqcodec.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
 
 ANCHORS = "x264,x265,svt-av1"
 PRESETS = ("ultrafast", "fast", "medium", "slow", "placebo")
-SHARED = ("segment", "jobs", "seed", "device", "threads")
+SHARED = ("steps", "jobs", "seed", "device", "threads")
 """Options that become fields of every configuration's `EncodeSettings`."""
 
 
-@click.command()
+@click.command(cls=Manual, page=COMPARE)
 @click.argument("clip", required=False)
 @click.option(
     "-o", "--output", "folder", metavar="FOLDER", help="Where results, files and page go; default: CLIP.compare."
@@ -37,7 +39,8 @@ SHARED = ("segment", "jobs", "seed", "device", "threads")
     default="default",
     show_default=True,
     metavar="NAME[,...]",
-    help="Ways to encode: default, a backbone, BACKBONE/PRESET as published, or a .json of {name: {setting: value}}.",
+    help="Ways to encode: default, a backbone, BACKBONE/SIZE as published, a paper's method (paper/nerv, paper/nervpp, "
+    "paper/hnerv, paper/hinerv, paper/neuroquant; /SIZE too), or a .json of {name: {setting: value}}.",
 )
 @click.option("--preset", default="medium", show_default=True, metavar="NAME[,...]", help=f"Of {', '.join(PRESETS)}.")
 @click.option("--one-fit", is_flag=True, help="All rates from one fit, as nqenc --bpp X,Y; else one fit each.")
@@ -56,9 +59,16 @@ SHARED = ("segment", "jobs", "seed", "device", "threads")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
 @click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N frames.")
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Compare at most N frames.")
-@click.option("--segment", type=click.IntRange(1), metavar="N", help="nqcodec: frames a segment at most.")
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="nqcodec: optimizer steps, instead of the preset's.")
+@click.option(
+    "--segment",
+    default="auto",
+    show_default=True,
+    metavar="auto|none|N",
+    help="nqcodec: where segments begin.",
+)
 @click.option("--jobs", type=click.IntRange(1, 256), help="nqcodec: segments fitted at the same time.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit.")
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout, too.")
@@ -70,11 +80,6 @@ def compare(clip: str | None, **options: Any) -> None:
     FOLDER gets results.json (figures of every file and frame, and the settings to repeat each run), results.csv,
     curves.png, index.html (curves, tables, pictures side by side with maps of their errors; one file that needs
     nothing else) and streams/. Given again, finished files are kept and only what is missing is encoded.
-
-    \b
-    nqtool compare clip.mkv --bpp 0.02,0.05,0.1 --preset medium -o clip.compare
-    nqtool compare clip.mkv --preset fast,slow --anchors x264,x265:veryslow:psnr,svt-av1:4
-    nqtool compare --from clip.compare/results.json
     """
     from nqcodec.evaluate.comparison import RESULTS, load
     from nqcodec.evaluate.curves import check_packages
@@ -145,6 +150,7 @@ def source_of(clip: str, options: dict[str, Any]) -> ClipInput:
 
 def configurations_of(options: dict[str, Any]) -> list[Configuration]:
     """The ways to encode, each at every preset."""
+    from nqcodec.cli.nqenc import parse_segment
     from nqcodec.evaluate.configurations import at_preset, named, read
 
     presets = tuple(options["preset"].split(","))
@@ -152,6 +158,7 @@ def configurations_of(options: dict[str, Any]) -> list[Configuration]:
         if preset not in PRESETS:
             raise UsageError(f"--preset {preset}: choose of {', '.join(PRESETS)}")
     shared = {name: options[name] for name in SHARED if options[name] is not None}
+    shared["segment"] = parse_segment(options["segment"])
     result = []
     for text in options["config"].split(","):
         found = read(Path(text), shared) if text.endswith(".json") else [named(text, shared)]

@@ -14,13 +14,15 @@ import click
 
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
-from nqcodec.decode import Decoder, plane_md5
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import NQDEC
+from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.program import Limits
 from nqcodec.video import frame_bytes
 
 
-@click.command(context_settings=CONTEXT)
+@click.command(cls=Manual, page=NQDEC, context_settings=CONTEXT)
 @click.argument("source", metavar="FILE.nq", required=False)
 @click.option("-i", "--input", "named_source", metavar="FILE.nq", help="The file, as an option.")
 @click.option(
@@ -30,7 +32,9 @@ from nqcodec.video import frame_bytes
     help="clip.yuv, clip.y4m, frames/%05d.png or a folder of PNGs, clip.mp4/.mkv (lossless unless --codec says "
     "otherwise), or - (y4m to stdout).",
 )
-@click.option("--frames", metavar="A:B", help="Only frames A to B-1 (or one frame A). Any range decodes alone.")
+@click.option(
+    "--frames", metavar="A:B", help="Only frames A to B-1, counted from 0, or one frame A. Any range decodes alone."
+)
 @click.option("--md5", is_flag=True, help="Print the MD5 of the decoded planes (of the raw .yuv) on stdout.")
 @click.option(
     "--verify", metavar="MD5|FILE", help="Compare with an MD5, or with a file that holds one; exit 5 if it differs."
@@ -38,13 +42,27 @@ from nqcodec.video import frame_bytes
 @click.option("--no-verify", is_flag=True, help="Do not compare with the hashes in the file.")
 @click.option("--info", is_flag=True, help="Describe the file without decoding it.")
 @click.option("--bench", is_flag=True, help="Time every stage, file to memory and file to .yuv; print memory.")
-@click.option("--backend", type=click.Choice(["reference", "native", "cuda"]), help="Default: the best present.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
-@click.option("--low-memory", is_flag=True, help="Cut large frames into bands: less memory, more time.")
-@click.option("--raw", is_flag=True, help="With -o -: raw planes instead of y4m.")
-@click.option("--codec", metavar="NAME", help="FFmpeg encoder for .mp4/.mkv output, e.g. libx264, ffv1.")
+@click.option("--low-memory", is_flag=True, help="Cut large frames into bands of rows: less memory, more time.")
 @click.option(
-    "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option for --codec, repeatable."
+    "--limits",
+    "limit_texts",
+    metavar="NAME=N[,...]",
+    multiple=True,
+    help="What the file may ask for, instead of the defaults: parameters, macs_per_pixel, map_bytes, picture_pixels, "
+    "frames, memory (bytes); N may end in K, M, G or T.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["reference", "native", "cuda"]),
+    help="What decodes: numpy, C or CUDA; default: the best present. All give the same samples.",
+)
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores.")
+@click.option("--raw", is_flag=True, help="With -o -: raw planes instead of y4m.")
+@click.option(
+    "--codec", metavar="NAME", help="FFmpeg encoder of .mp4/.mkv output, such as libx264; default: a lossless one."
+)
+@click.option(
+    "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option of --codec; may be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors.")
@@ -54,45 +72,42 @@ def main(source: str | None, named_source: str | None, **options: Any) -> None:
     """Decode a .nq file to video.
 
     The output is exact: the same file gives the same samples on every machine and backend, and is checked against
-    the hash in the file. Exit codes: 0 done, 1 failed, 2 usage, 3 unsupported version or feature, 4 over a limit,
-    5 hash mismatch.
+    the hash in the file. Without -o it is decoded and checked, and nothing is written.
     """
     if (source is None) == (named_source is None):
         raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")
     path = source or named_source
     assert path is not None
-    file = read_file(path)
+    limits = Limits.parse(options["limit_texts"])
+    file = read_file(path, limits)
     if options["info"]:
-        show_info(file, options["as_json"])
+        show_info(file, limits, options["as_json"])
     elif options["bench"]:
-        show_bench(file, options)
+        show_bench(file, limits, options)
     else:
-        run(file, options)
+        run(file, limits, options)
 
 
-def show_info(file: NqFile, as_json: bool) -> None:
+def show_info(file: NqFile, limits: Limits, as_json: bool) -> None:
     """--info."""
     from nqcodec.cli.info import file_info, info_lines
 
-    info = file_info(file, Limits())
+    info = file_info(file, limits)
     click.echo(json.dumps(info) if as_json else "\n".join(info_lines(info)))
 
 
-def show_bench(file: NqFile, options: dict[str, Any]) -> None:
+def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """--bench."""
     from nqcodec.bench import bench_decode, bench_lines
 
+    frames = parse_frames(options["frames"], file.video.frames)
     result = bench_decode(
-        file,
-        options["backend"],
-        options["threads"],
-        parse_frames(options["frames"], file.video.frames),
-        low_memory=options["low_memory"],
+        file, options["backend"], options["threads"], frames, limits=limits, low_memory=options["low_memory"]
     )
     click.echo(json.dumps(result) if options["as_json"] else "\n".join(bench_lines(result)))
 
 
-def run(file: NqFile, options: dict[str, Any]) -> None:
+def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """Decode, write, hash and compare."""
     start, stop = parse_frames(options["frames"], file.video.frames)
     expected = read_expected(options["verify"])
@@ -102,6 +117,7 @@ def run(file: NqFile, options: dict[str, Any]) -> None:
         file,
         backend=options["backend"],
         threads=options["threads"],
+        limits=limits,
         verify=not options["no_verify"],
         low_memory=options["low_memory"],
     )
@@ -171,8 +187,11 @@ def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds
         hashes = "not checked (--no-verify)" if options["no_verify"] else "match the file's"
         if not options["no_verify"] and frames < video.frames and not file.frame_md5:
             hashes = "checked only for whole segments"
+        count = f"{frames} frame{'s' if frames > 1 else ''}"
+        place = "standard output" if options["output"] == "-" else options["output"]
+        to = f" -> {place}" if place else ""
         say(
-            f"{file.path}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, {frames} frames "
+            f"{file.path}{to}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, {count} "
             f"in {seconds:.2f} s ({frames / seconds:.1f} fps, start-up included), hashes {hashes}"
         )
 

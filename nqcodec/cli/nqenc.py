@@ -13,51 +13,80 @@ import click
 
 from nqcodec.backbones import BACKBONES
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import NQENC
 from nqcodec.errors import UsageError
 
 SHARED = (
-    *("preset", "arch", "arch_preset", "method", "steps", "jobs"),
+    *("preset", "arch", "arch_preset", "method", "steps", "motion", "jobs"),
     *("seed", "device", "threads", "resume", "hashes", "coder"),
 )
 """Options that become `EncodeSettings` under the same name."""
 CSP = click.Choice(["i400", "i420", "i422", "i444"])
 
 
-@click.command(context_settings=CONTEXT)
+@click.command(cls=Manual, page=NQENC, context_settings=CONTEXT)
 @click.argument("sources", metavar="[CLIP]...", nargs=-1)
-@click.option("-i", "--input", "named_sources", metavar="CLIP", multiple=True, help="A clip, as an option; repeatable.")
-@click.option("-o", "--output", required=True, metavar="OUT.nq", help="With several clips or rates: {name}, {bpp}.")
-@click.option("--bpp", metavar="X[,Y...]", help="Bits a luma pixel, the whole file counted; met from below within 2 %.")
-@click.option("--bitrate", metavar="KB/S[,...]", help="Kilobits (1000 bits) a second.")
-@click.option("--params", type=click.IntRange(1), help="Parameters of the network, latents included; the rate follows.")
+@click.option(
+    "-i", "--input", "named_sources", metavar="CLIP", multiple=True, help="A clip, as an option; may be repeated."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT.nq",
+    help="The file to write. With several clips or rates write a pattern with {name}, {bpp} or {bitrate}.",
+)
+@click.option(
+    "--bpp",
+    metavar="X[,Y...]",
+    help="Bits a luma pixel, the whole file counted; met from below, within 2 %. Y and more: further files of one fit.",
+)
+@click.option("--bitrate", metavar="KB/S[,...]", help="Kilobits (1000 bits) a second; as --bpp otherwise.")
+@click.option(
+    "--params",
+    type=click.IntRange(1),
+    help="Parameters of the network, latents included, instead of a rate; the rate follows.",
+)
 @click.option(
     "--preset",
     default="medium",
     show_default=True,
     type=click.Choice(["ultrafast", "fast", "medium", "slow", "placebo"]),
+    help="Time for quality; each takes about four times as long as the one before. Minutes expected are told first.",
 )
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Optimizer steps of a fit, instead of the preset's.")
-@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
-@click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25.")
+@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size in luma pixels.")
+@click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frames a second, such as 25 or 30000/1001; default 25.")
 @click.option("--input-csp", type=CSP, help="Raw .yuv input: chroma format, default i420.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample, default 8.")
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N frames.")
-@click.option("--frames", type=click.IntRange(1), metavar="N", help="Encode at most N frames.")
+@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Pass over the first N frames.")
+@click.option("--frames", type=click.IntRange(1), metavar="N", help="Encode at most N frames; default: all.")
 @click.option(
     "--csp",
     type=click.Choice(["i400", "i420", "i422", "i444", "rgb"]),
     help="Code in this format; default: the input's, RGB input as i420.",
 )
 @click.option("--depth", type=click.IntRange(8, 12), help="Code at this bit depth; default: the input's.")
-@click.option("--arch", default="auto", show_default=True, type=click.Choice(["auto", *BACKBONES]), help="Backbone.")
+@click.option(
+    "--arch",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", *BACKBONES]),
+    help="Backbone; auto: pyramid.",
+)
 @click.option(
     "--method",
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "rate-aware", "plain"]),
-    help="Fit for the rate, or fit first and quantise then.",
+    help="Fit for the rate, or fit first and quantise then; auto: what measured better for the backbone.",
 )
-@click.option("--arch-preset", metavar="NAME", help="A published network exactly as published; needs no --params.")
+@click.option(
+    "--arch-preset",
+    metavar="NAME",
+    help="A published network of --arch exactly as published, such as bunny-1.5m of hnerv; no rate is needed then.",
+)
 @click.option("--recipe", metavar="NAME", help="Plain fit as a paper does: nerv, nervpp, hnerv, hinerv, neuroquant.")
 @click.option("--loss", metavar="NAME", help="Plain fit: log-mse, mse, l1, l1-ssim or l1-ms-ssim.")
 @click.option("--optimizer", metavar="NAME", help="Plain fit: muon, adam or adamw.")
@@ -71,7 +100,15 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     default="auto",
     show_default=True,
     metavar="auto|none|N",
-    help="Where segments begin: auto, at scene cuts; N, there and after at most N frames; none, one segment.",
+    help="Where segments begin: auto, at scene cuts; N, there and after at most N frames; none, one segment. Each "
+    "decodes alone.",
+)
+@click.option(
+    "--motion",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "none"]),
+    help="Pyramids: follow a camera that moves, or take every clip for a still one.",
 )
 @click.option(
     "--jobs", type=click.IntRange(1, 256), help="Segments fitted at the same time; default: as many as fill the cores."
@@ -81,26 +118,39 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     type=click.IntRange(0, 2**31 - 1),
     default=0,
     show_default=True,
-    help="Same seed, same machine: same file.",
+    help="Same seed, threads and machine: same file.",
 )
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads a fit; default: cores / segments.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), help="Threads a fit; default 1. More are faster only on idle cores."
+)
 @click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted encode left beside the output."
 )
-@click.option("--save-fit", metavar="FILE.safetensors", help="Keep the float network, for other rates later.")
-@click.option("--fit", "fit_file", metavar="FILE.safetensors", help="Start from a saved fit instead of fitting.")
+@click.option("--save-fit", metavar="FILE.safetensors", help="Keep the float network, for other rates later (--fit).")
+@click.option(
+    "--fit", "fit_file", metavar="FILE.safetensors", help="Start from a saved fit of the same clip instead of fitting."
+)
 @click.option(
     "--hash",
     "hashes",
     type=click.Choice(["segment", "frame"]),
     default="segment",
     show_default=True,
-    help="Hashes in the file.",
+    help="MD5s in the file: one a segment, or one a frame (16 bytes each) as well.",
 )
 @click.option(
-    "--coder", type=click.Choice(["native", "python", "torchac"]), help="Arithmetic coder; the bytes are the same."
+    "--coder",
+    type=click.Choice(["native", "python", "torchac"]),
+    help="Arithmetic coder, default native; the bytes are the same.",
 )
+@click.option(
+    "--report",
+    metavar="OUT.html",
+    help="A page: fit curve, bytes by part, PSNR by frame, frames. {name}, {bpp} as for -o.",
+)
+@click.option("--csv", metavar="OUT.csv", help="A line a frame: PSNR by plane, MD5. {name}, {bpp} as for -o.")
+@click.option("--log", metavar="FOLDER", help="The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors.")
@@ -116,14 +166,18 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     clips = [*sources, *named_sources]
     if not clips:
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
+    from nqcodec.cli.encode_outputs import EncodeOutputs
     from nqcodec.cli.progress import EncodeProgress
-    from nqcodec.encode import encode_clips
+    from nqcodec.encoding import encode_clips
     from nqcodec.work import work_path
 
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
+    settings = settings_of(options)
+    extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])
     try:
-        with EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
-            reports = encode_clips(jobs, settings_of(options), progress)
+        with extra, EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
+            reports = encode_clips(jobs, settings, extra.watched(progress))
+            written = extra.write(reports)
     except KeyboardInterrupt:
         for kept in (work_path(job.outputs[0].path) for job in jobs):
             if kept.exists():
@@ -137,19 +191,21 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
 
         for report in reports:
             say("\n".join(report_lines(report)))
+        if written:
+            say(f"see {', '.join(written)}")
 
 
 def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
     """What to encode and where to: one output for each rate."""
+    from nqcodec.cli.encode_outputs import named
     from nqcodec.clip import ClipInput
-    from nqcodec.encode import ClipJob, Output
+    from nqcodec.encoding import ClipJob, Output
 
     pattern, rates = options["output"], rates_of(options)
     if several and "{name}" not in pattern:
         raise UsageError(f"-o {pattern}: with several clips write a pattern, such as -o {{name}}.nq")
     if len(rates) > 1 and "{bpp}" not in pattern and "{bitrate}" not in pattern:
         raise UsageError(f"-o {pattern}: with several rates write a pattern, such as -o out_{{bpp}}.nq")
-    name = "stdin" if clip == "-" else Path(clip.rstrip("/")).stem
     source = ClipInput(
         path=clip,
         input_res=parse_size(options["input_res"]),
@@ -163,8 +219,7 @@ def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
     )
     outputs = []
     for text, rate in rates:
-        path = pattern.replace("{name}", name).replace("{bpp}", text).replace("{bitrate}", text)
-        outputs.append(Output(Path(path), rate))
+        outputs.append(Output(Path(named(pattern, clip, text)), rate))
     return ClipJob(source, tuple(outputs))
 
 
@@ -194,7 +249,7 @@ def parse_rate(name: str, text: str) -> float:
 
 def settings_of(options: dict[str, Any]) -> Any:
     """The settings that all clips share."""
-    from nqcodec.encode import EncodeSettings
+    from nqcodec.encoding import EncodeSettings
     from nqcodec.segment_job import FitOptions
 
     values: dict[str, Any] = {name: options[name] for name in SHARED}

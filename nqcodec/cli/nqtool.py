@@ -11,21 +11,27 @@ from typing import Any
 import click
 
 from nqcodec.bitstream.file import read_file
+from nqcodec.cli.analyse import analyse, plot
 from nqcodec.cli.backbones import backbones
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
+from nqcodec.cli.conform import conform
+from nqcodec.cli.figures import lines
+from nqcodec.cli.help import Manual, ManualGroup
+from nqcodec.cli.pages import BENCH, INFO, NQTOOL
+from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.cli.speed import bench_decoding, bench_kernels
 from nqcodec.program import Limits
 
 
-@click.group(context_settings=CONTEXT)
+@click.group(cls=ManualGroup, page=NQTOOL, context_settings=CONTEXT)
 @version_option
 def main() -> None:
-    """Tools around .nq files."""
+    """Tools around .nq files: describe them, measure this machine and the methods, compare with other codecs."""
 
 
-@main.command()
+@main.command(cls=Manual, page=INFO)
 @click.argument("files", metavar="FILE.nq...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @guarded
@@ -38,10 +44,16 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps(data) if as_json else "\n".join(info_lines(data)))
 
 
-class Bench(click.Command):
+class Bench(Manual):
     """A command of words, the first of which may instead name a benchmark with options of its own."""
 
-    own: Mapping[str, click.Command] = {"backbones": backbones, "decode": bench_decoding, "kernels": bench_kernels}
+    own: Mapping[str, click.Command] = {
+        "backbones": backbones,
+        "decode": bench_decoding,
+        "kernels": bench_kernels,
+        "quantise": quantise,
+        "ablation": ablation,
+    }
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -52,19 +64,20 @@ class Bench(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@main.command(cls=Bench)
+@main.command(cls=Bench, page=BENCH)
 @click.argument(
     "parts",
     nargs=-1,
-    type=click.Choice(["coder", "decode", "fit", "hadamard", "latents", "options", "quantise", "ablation"]),
+    type=click.Choice(["coder", "decode", "fit", "hadamard", "latents", "options"]),
 )
 @click.option(
-    "--file", "path", metavar="FILE.nq", help="Of decode and latents; default: built-in networks, the sample."
+    "--file",
+    "path",
+    metavar="FILE.nq",
+    help="The file of decode and latents; default: built-in networks, and the sample.",
 )
-@click.option(
-    "--clip", default="samples/bbb_320x180.mkv", show_default=True, help="Clip of options, quantise and ablation."
-)
-@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores; one for what fits.")
+@click.option("--clip", default="samples/bbb_320x180.mkv", show_default=True, help="The clip of options.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores, and one for what fits.")
 @click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
@@ -74,11 +87,11 @@ def bench(
     """Measure this machine and the methods. Ratios are taken within one run.
 
     PARTS: coder, decode, fit and hadamard, which are also the default and take a minute or two; latents (what context
-    coding saves on a file) takes a second; options (each option of
-    a float fit of --clip against the default) takes a few; quantise (allocations and quantizers on one fit of it) and
-    ablation (what each ingredient is worth against NeuroQuant's method) take many. `nqtool bench backbones` compares
-    backbones at equal time, `bench decode` decoding with torch's, `bench kernels` checks and times every kernel; named
-    first, these have options of their own: see their --help.
+    coding saves on a file) takes a second; options (each option of a float fit of --clip against the default) takes a
+    few minutes. Named first, these have options of their own, see their --help: `nqtool bench backbones` compares
+    backbones at equal time, `decode` decoding with torch's, `kernels` checks and times every kernel, `quantise`
+    compares allocations, quantizers and calibrations on one fit, `ablation` what each ingredient is worth against
+    NeuroQuant's method.
     """
     from nqcodec.bench import machine
 
@@ -121,6 +134,9 @@ def _fit(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
 
 main.add_command(sensitivity)
 main.add_command(compare)
+main.add_command(conform)
+main.add_command(analyse)
+main.add_command(plot)
 
 
 def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
@@ -141,18 +157,6 @@ def _options(path: str | None, clip: str, threads: int | None) -> dict[str, Any]
     return run(clip, threads=threads or 1)
 
 
-def _quantise(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.quantize.bench import run
-
-    return run(clip, threads=threads or 1)
-
-
-def _ablation(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.quantize.ablation import run
-
-    return run(clip, threads=threads or 1)
-
-
 RUNNERS = {
     "coder": _coder,
     "decode": _decode,
@@ -160,49 +164,7 @@ RUNNERS = {
     "hadamard": _hadamard,
     "latents": _latents,
     "options": _options,
-    "quantise": _quantise,
-    "ablation": _ablation,
 }
-
-
-def lines(data: Any, indent: str) -> list[str]:
-    """Nested figures as indented lines."""
-    if not isinstance(data, dict):
-        return [f"{indent}{data}"]
-    out = []
-    for name, value in data.items():
-        if isinstance(value, dict):
-            out += [f"{indent}{name}", *lines(value, indent + "  ")]
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            if all(is_row(entry, value[0]) for entry in value):
-                out += [f"{indent}{name}", *table(value, indent + "  ")]
-                continue
-            for entry in value:
-                out += [f"{indent}{name}", *lines(entry, indent + "  ")]
-        else:
-            out.append(f"{indent}{name:<28} {shown(value)}")
-    return out
-
-
-def is_row(entry: dict[str, Any], first: dict[str, Any]) -> bool:
-    """Whether an entry of a list is a row of the table that its first entry begins: the same names, single figures."""
-    return list(entry) == list(first) and not any(isinstance(value, dict | list) for value in entry.values())
-
-
-def table(rows: list[dict[str, Any]], indent: str) -> list[str]:
-    """Rows with the same names as lines under them; the first column to the left, figures to the right."""
-    cells = [list(rows[0]), *([shown(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    out = []
-    for first, *rest in cells:
-        figures = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
-        out.append("  ".join([f"{indent}{first:<{widths[0]}}", *figures]))
-    return out
-
-
-def shown(value: Any) -> str:
-    """A figure as text."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from nqcodec.cli.common import say
-from nqcodec.encode import Event
+from nqcodec.encoding import Event
 
 LINE_SECONDS = 20.0
 """Between two lines where stderr is no terminal."""

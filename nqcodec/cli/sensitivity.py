@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import guarded, progress_bar
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import SENSITIVITY
 from nqcodec.errors import UnsupportedError, UsageError
 from nqcodec.quantize.settings import CRITERIA
 
 if TYPE_CHECKING:
+    from nqcodec.clip import ClipInput
     from nqcodec.fit.clip import PackedClip
     from nqcodec.fit.network import FloatNetwork
     from nqcodec.quantize.survey import Survey
+    from nqcodec.video import Video
 
 WIDTHS = (2, 8)
 PLOT_FORMATS = (".png", ".svg", ".pdf")
@@ -25,13 +29,25 @@ UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
 """What a unit of the loss, the mean of ln(MSE), is to first order. Unlike dB it adds up over tensors."""
 
 
-@click.command()
+@click.command(cls=Manual, page=SENSITIVITY)
 @click.argument("clip")
 @click.option("--fit", "fit_file", required=True, metavar="FILE.safetensors", help="What nqenc --save-fit kept of it.")
-@click.option("--method", type=click.Choice(CRITERIA), default="measured", show_default=True)
+@click.option("--method", type=click.Choice(CRITERIA), default="measured", show_default=True, help="See above.")
 @click.option("--bits", default="2:8", show_default=True, metavar="A[:B]", help="Bit widths A to B, within 2:8.")
-@click.option("--quantizer", type=click.Choice(["symmetric", "asymmetric"]), default="symmetric", show_default=True)
-@click.option("--per", type=click.Choice(["tensor", "channel"]), default="tensor", show_default=True, help="Steps.")
+@click.option(
+    "--quantizer",
+    type=click.Choice(["symmetric", "asymmetric"]),
+    default="symmetric",
+    show_default=True,
+    help="Levels around zero, or from the least value to the largest.",
+)
+@click.option(
+    "--per",
+    type=click.Choice(["tensor", "channel"]),
+    default="tensor",
+    show_default=True,
+    help="A step for all, or for each channel.",
+)
 @click.option(
     "--search",
     type=click.Choice(["max", "mse", "l1", "lp"]),
@@ -87,29 +103,35 @@ def load(options: dict[str, Any]) -> tuple[FloatNetwork, PackedClip]:
     """The saved fit, and the frames that it is of; raises UsageError if the clip is another."""
     import torch
 
-    from nqcodec.cli.nqenc import parse_size
-    from nqcodec.clip import CSP, ClipInput
     from nqcodec.fit.checkpoint import load_fit
     from nqcodec.fit.clip import pack
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])
     saved = load_fit(Path(options["fit_file"]))
+    source = clip_like(saved.video, options)
+    video = source.describe()
+    if replace(saved.video, fps=video.fps) != video:
+        raise UsageError(f"{options['fit_file']}: is a fit of another clip (size, format or number of frames differ)")
+    return saved.network, pack(source.frames(), video, saved.network.program)
+
+
+def clip_like(video: Video, options: dict[str, Any]) -> ClipInput:
+    """The clip that the options name, in the format and length of `video`; raises UsageError."""
+    from nqcodec.cli.nqenc import parse_size
+    from nqcodec.clip import CSP, ClipInput
+
     names = {chroma: name for name, chroma in CSP.items() if name != "rgb"}
-    source = ClipInput(
+    return ClipInput(
         options["clip"],
         input_res=parse_size(options["input_res"]),
         csp=options["input_csp"],
         depth=options["input_depth"],
         start=options["seek"],
-        count=saved.video.frames,
-        coded_csp="rgb" if saved.video.is_rgb else names[saved.video.chroma],
-        coded_depth=saved.video.depth,
+        count=video.frames,
+        coded_csp="rgb" if video.is_rgb else names[video.chroma],
+        coded_depth=video.depth,
     )
-    video = source.describe()
-    if replace(saved.video, fps=video.fps) != video:
-        raise UsageError(f"{options['fit_file']}: is a fit of another clip (size, format or number of frames differ)")
-    return saved.network, pack(source.frames(), video, saved.network.program)
 
 
 def as_data(result: Survey, options: dict[str, Any]) -> dict[str, Any]:

@@ -10,21 +10,23 @@ from typing import Any
 import click
 
 from nqcodec.cli.common import CONTEXT, guarded, say
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import BENCH_DECODE, BENCH_KERNELS
 from nqcodec.errors import NqError
 
 CASE_NAMES = ("pyramid", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs", "hnerv-3m-1080p")
 
 
-@click.command("decode", context_settings=CONTEXT)
+@click.command("decode", cls=Manual, page=BENCH_DECODE, context_settings=CONTEXT)
 @click.option(
     "--case", "cases", type=click.Choice(CASE_NAMES), multiple=True, help="Repeatable; default: all but 1080p."
 )
 @click.option("--file", "path", metavar="FILE.nq", help="This file's network instead, decoded end to end as well.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores.")
 @click.option("--seconds", type=float, default=4.0, show_default=True, help="Of rounds, for each network.")
 @click.option("--compile", "compiled", is_flag=True, help="Also torch.compile, which takes a minute or more a network.")
 @click.option("--pin", "pinned", is_flag=True, help="Threads one to a CPU: for an idle machine.")
-@click.option("--no-torch", is_flag=True, help="Our decoder alone.")
+@click.option("--no-torch", is_flag=True, help="Only our decoder.")
 @click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
@@ -111,7 +113,7 @@ def _store(result: dict[str, Any], save: str | None, as_json: bool) -> None:
         click.echo(text)
 
 
-@click.command("kernels", context_settings=CONTEXT)
+@click.command("kernels", cls=Manual, page=BENCH_KERNELS, context_settings=CONTEXT)
 @click.option("--rounds", type=click.IntRange(1, 10000), default=20, show_default=True, help="Random cases a kernel.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the cases.")
 @click.option("--only", metavar="NAME", help="Kernels whose name begins so, e.g. conv.")

@@ -28,6 +28,7 @@ from nqcodec.evaluate.runs import (
     configuration_rows,
     configuration_settings,
 )
+from nqcodec.evaluate.vmaf import MISSING, vmaf_source
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.version import __version__
 from nqcodec.video import Chroma, Colour, Video
@@ -121,7 +122,8 @@ def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
     settings = {"gop": order.gop, "one_fit": order.one_fit, "rates": list(order.rates)}
-    results = Results(clip, settings={**settings, "date": date.today().isoformat(), "machine": machine()})
+    place = {"date": date.today().isoformat(), "machine": machine(), "vmaf": vmaf_source()}
+    results = Results(clip, settings={**settings, **place})
     ledger = _Ledger(folder, results, tell)
     for anchor in order.anchors:
         for rate in anchor.rates:
@@ -137,6 +139,8 @@ def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None
                 results.notes.append(f"{configuration.label}: {error}")
                 tell(results.notes[-1])
     results.notes += remarks(results.rows)
+    if not any("vmaf" in row.quality for row in results.rows):
+        results.notes.append(MISSING)
     if not has_ssim():
         results.notes.append("SSIM and MS-SSIM are left out: they need pytorch-msssim (pip install 'nqcodec[compare]')")
     results.write(folder)
@@ -191,7 +195,7 @@ def against_anchors(rows: list[Row]) -> list[dict[str, Any]]:
             reference = curve(theirs)
             deltas = {
                 metric: asdict(delta)
-                for metric in ("yuv", "y", "rgb", "ssim", "ms_ssim")
+                for metric in ("yuv", "y", "rgb", "ssim", "ms_ssim", "vmaf")
                 if (delta := bjontegaard_delta(curve(ours, metric), curve(theirs, metric))) is not None
             }
             ratios = []

@@ -1,8 +1,10 @@
 """nqcodec's own ways to encode that a comparison may show: names for settings, as data.
 
-A backbone with a budget is called by its name, a published network as published by BACKBONE/PRESET; both follow from
-`nqcodec.backbones`. Others are read from a JSON object {name: {field: value}}, with fields of `EncodeSettings` and
-"csp".
+A backbone with a budget is called by its name, a published network by BACKBONE/PRESET; both follow from
+`nqcodec.backbones`. paper/NAME is a paper's method: its network, RGB as there, trained by its recipe at its full length
+(unless steps are given), with a budget, or with its published size as paper/NAME/PRESET. What they share with the
+others is how networks are quantised and coded, since their own code leaves no files that a decoder reads. Others are
+read from a JSON object {name: {field: value}}, with fields of `EncodeSettings` and of `FitOptions`, and "csp".
 """
 
 from __future__ import annotations
@@ -16,10 +18,21 @@ from typing import Any
 from nqcodec.backbones import BACKBONES
 from nqcodec.clip import CSP
 from nqcodec.errors import InputError, UsageError
-from nqcodec.segment_job import EncodeSettings
+from nqcodec.segment_job import EncodeSettings, FitOptions
 
-_NOT_OURS = frozenset({"resume", "save_fit", "fit_file"})
+_NOT_OURS = frozenset({"resume", "save_fit", "fit_file", "fit_options"})
 _FIELDS = frozenset(field.name for field in fields(EncodeSettings)) - _NOT_OURS
+_FIT_FIELDS = frozenset(field.name for field in fields(FitOptions))
+
+PAPER = "paper/"
+PAPERS: dict[str, tuple[str, str]] = {
+    "nerv": ("nerv", "NeRV"),
+    "nervpp": ("nervpp", "NeRV++"),
+    "hnerv": ("hnerv", "HNeRV"),
+    "hinerv": ("hinerv", "HiNeRV"),
+    "neuroquant": ("hnerv", "HNeRV with NeuroQuant's fit"),
+}
+"""The papers' methods by the name of their training recipe (`nqcodec.fit.recipes`): backbone, and name for people."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,7 @@ class Configuration:
     """A way to encode.
 
     Attributes:
-        settings: fields of `EncodeSettings` that differ from their defaults.
+        settings: fields of `EncodeSettings`, and of its `FitOptions`, that differ from their defaults.
         csp: chroma format to code in, a name of `nqcodec.clip.CSP`; None for the clip's own.
     """
 
@@ -43,7 +56,9 @@ class Configuration:
 
     def encode_settings(self) -> EncodeSettings:
         """The settings in full."""
-        return EncodeSettings(**self.settings)
+        fit = {name: value for name, value in self.settings.items() if name in _FIT_FIELDS}
+        own = {name: value for name, value in self.settings.items() if name not in _FIT_FIELDS}
+        return EncodeSettings(**own, fit_options=FitOptions(**fit))
 
 
 def named(text: str, shared: Mapping[str, Any]) -> Configuration:
@@ -52,16 +67,34 @@ def named(text: str, shared: Mapping[str, Any]) -> Configuration:
     Raises:
         UsageError: there is none of that name.
     """
+    if text.startswith(PAPER):
+        return _paper(text, shared)
     arch, slash, preset = text.partition("/")
     if text == "default":
         return Configuration(text, "nqcodec", shared)
     if arch not in BACKBONES or (slash and preset not in BACKBONES[arch].presets):
         known = [*BACKBONES, *(f"{name}/{preset}" for name, one in BACKBONES.items() for preset in one.presets)]
+        known += [f"{PAPER}{name}" for name in PAPERS]
         raise UsageError(f"there is no configuration {text}: choose of default, {', '.join(known)}")
     if not slash:
         return Configuration(text, f"nqcodec {arch}", {**shared, "arch": arch})
     # Published networks put out RGB.
     return Configuration(text, f"{arch} {preset}", {**shared, "arch": arch, "arch_preset": preset}, csp="rgb")
+
+
+def _paper(text: str, shared: Mapping[str, Any]) -> Configuration:
+    """A paper's method by paper/NAME or paper/NAME/PRESET; its length is the recipe's, whatever the preset."""
+    recipe, slash, size = text.removeprefix(PAPER).partition("/")
+    arch, title = PAPERS.get(recipe, ("", ""))
+    if not arch or (slash and size not in BACKBONES[arch].presets):
+        known = [f"{PAPER}{name}" for name in PAPERS]
+        known += [f"{PAPER}{name}/{one}" for name, (arch, _) in PAPERS.items() for one in BACKBONES[arch].presets]
+        raise UsageError(f"there is no configuration {text}: choose of {', '.join(known)}")
+    settings = {**shared, "arch": arch, "method": "plain", "recipe": recipe, "preset": "medium"}
+    if slash:
+        settings["arch_preset"] = size
+    label = " ".join([title, *([size] if slash else []), "as published"])
+    return Configuration(text, label, settings, csp="rgb")
 
 
 def read(path: Path, shared: Mapping[str, Any]) -> list[Configuration]:
@@ -78,7 +111,7 @@ def read(path: Path, shared: Mapping[str, Any]) -> list[Configuration]:
         raise InputError(f'{path}: write an object of objects, such as {{"long": {{"preset": "slow"}}}}')
     result = []
     for name, values in data.items():
-        unknown = set(values) - _FIELDS - {"csp"}
+        unknown = set(values) - _FIELDS - _FIT_FIELDS - {"csp"}
         if unknown or values.get("csp", "i420") not in CSP:
             raise InputError(f"{path}: {name}: {', '.join(sorted(unknown)) or 'csp'} is no setting of an encode")
         own = {key: value for key, value in values.items() if key != "csp"}

@@ -22,6 +22,7 @@ _PANELS = {
     "rgb": "PSNR-RGB, dB",
     "ms_ssim": "MS-SSIM of luma, dB",
     "ssim": "SSIM of luma, dB",
+    "vmaf": "VMAF",
 }
 
 
@@ -42,11 +43,13 @@ def styles(rows: list[Row]) -> dict[str, dict[str, Any]]:
 
 
 def draw(rows: list[Row], title: str) -> Figure:
-    """Rate against quality: PSNR-YUV large, RGB and structural similarity beside it, by rising rate on a log scale."""
+    """Rate against quality: PSNR-YUV large, RGB, structural similarity and VMAF beside it; rate on a log scale."""
     from matplotlib.figure import Figure
 
-    beside = [name for name in ("rgb", "ms_ssim", "ssim") if any(name in row.quality for row in rows)][:2]
-    figure = Figure(figsize=(12, 6.4), layout="constrained")
+    known = {name for row in rows for name in row.quality}
+    similarity = "ms_ssim" if "ms_ssim" in known else "ssim"
+    beside = [name for name in ("rgb", similarity, "vmaf") if name in known]
+    figure = Figure(figsize=(12, max(6.4, 2.9 * len(beside))), layout="constrained")
     grid = figure.add_gridspec(max(1, len(beside)), 5)
     main = figure.add_subplot(grid[:, :3])
     _panel(main, rows, "yuv")
@@ -62,7 +65,7 @@ def draw_frames(rows: list[Row]) -> Figure:
     from matplotlib.figure import Figure
 
     look, drawn = styles(rows), Counter[str]()
-    figure = Figure(figsize=(12, 3.4), layout="constrained")
+    figure = Figure(figsize=(12, max(3.4, 0.8 + 0.19 * len(rows))), layout="constrained")
     axes = figure.subplots()
     for row in rows:
         style = {"color": look[row.codec]["color"], "lw": 1.6, "ls": _LINES[drawn[row.codec] % len(_LINES)]}
@@ -71,7 +74,7 @@ def draw_frames(rows: list[Row]) -> Figure:
         axes.plot(range(len(levels)), levels, label=f"{row.label}, {row.bpp:.4f} bpp", **style)
     axes.set(xlabel="frame", ylabel=_PANELS["yuv"])
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, ncols=2)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
     return figure
 
 

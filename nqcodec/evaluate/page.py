@@ -77,10 +77,10 @@ def delta_table(rows: list[Row]) -> str:
     """BD-rate and BD-PSNR of each codec of ours against each anchor, with the range that they are over."""
     labels = {codec: group[0].label for codec, group in codecs(rows).items()}
     head = ["codec", "against", "BD-rate, %", "BD-PSNR, dB", "over PSNR-YUV, dB", "points", "BD-rate in RGB, %"]
-    head.append("in MS-SSIM, %")
+    head += ["in MS-SSIM, %", "in VMAF, %"]
     body = []
     for one in against_anchors(rows):
-        deltas = [one["bjontegaard"].get(name) for name in ("yuv", "rgb", "ms_ssim")]
+        deltas = [one["bjontegaard"].get(name) for name in ("yuv", "rgb", "ms_ssim", "vmaf")]
         first, *others = deltas
         cells = [_cell(labels[one["codec"]]), _cell(labels[one["anchor"]]), _rate_cell(first)]
         if first is None:
@@ -139,14 +139,15 @@ def _title(results: Results) -> str:
 
 
 def _subtitle(results: Results) -> list[str]:
-    gop = results.settings["gop"]
+    gop, vmaf = results.settings["gop"], results.settings.get("vmaf")
     keys = "one key frame" if results.clip.video.frames <= gop else f"a key frame every {gop} frames at most"
     return [
-        f"The same frames into every codec (MD5 of planes {results.clip.md5}); whole files, real decodes of them. "
-        f"Anchors: bare streams without container and encoder info, {keys} and those that the encoder adds at cuts; "
+        f"The same {results.clip.video.frames} frames into every codec and out of every file (MD5 of the planes "
+        f"{results.clip.md5}); whole files, real decodes of them. Anchors: bare streams without container and encoder "
+        f"info, {keys} and those that the encoder adds at cuts; "
         "x264 and x265 with their default tuning, for the eye, unless named tune psnr, which needs fewer bits "
         "for the same PSNR.",
-        f"{results.settings['date']} on {_machine(results)}",
+        f"{results.settings['date']} on {_machine(results)}" + (f"; VMAF by {vmaf}" if vmaf else ""),
     ]
 
 

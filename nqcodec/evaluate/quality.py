@@ -19,7 +19,7 @@ DEFINITIONS = {
     "rgb": "PSNR of R, G and B together after conversion of both (formats/nq.md, 9), mean over frames of dB",
     "ssim": "SSIM of luma, Gaussian window of 11 (sigma 1.5), mean over frames",
     "ms_ssim": "MS-SSIM of luma, five scales, mean over frames; sides of at least 161 pixels",
-    "vmaf": "VMAF of libvmaf's default model, mean over frames; where this FFmpeg has libvmaf",
+    "vmaf": "VMAF of libvmaf's default model, mean over frames; where an FFmpeg at hand has libvmaf",
 }
 _MS_SSIM_SIDE = 161
 """Five scales with a window of 11 need (11 - 1) * 2^4 + 1 pixels."""

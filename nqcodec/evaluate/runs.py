@@ -10,7 +10,7 @@ from typing import Any
 
 from nqcodec.bitstream.file import read_file
 from nqcodec.clip import ClipInput
-from nqcodec.decode import Decoder, plane_md5
+from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.evaluate.anchors import GOP, Anchor, decoded, encode_anchor
 from nqcodec.evaluate.configurations import Configuration
@@ -117,9 +117,9 @@ def configuration_rows(
         rates: bpp; None is the network's own size.
 
     Raises:
-        NqError: as `nqcodec.encode.encode_clips`.
+        NqError: as `nqcodec.encoding.encode_clips`.
     """
-    from nqcodec.encode import ClipJob, Output, encode_clips
+    from nqcodec.encoding import ClipJob, Output, encode_clips
 
     safe = configuration.name.replace("/", "-").replace(" ", "_")
     names = [f"{STREAMS}/{safe}_{_OWN_RATE if bpp is None else format(bpp, 'g')}.nq" for bpp in rates]

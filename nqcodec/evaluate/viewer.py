@@ -17,7 +17,7 @@ from nqcodec.evaluate.rows import ANCHOR, OURS, Row, codecs
 from nqcodec.evaluate.runs import Clip, file_frames
 from nqcodec.formats.colour import to_rgb
 from nqcodec.metrics import psnr
-from nqcodec.video import Frame
+from nqcodec.video import Frame, Video
 
 CROP = (480, 360)
 """Width and height of a crop at most."""
@@ -67,7 +67,7 @@ def pictures(clip: Clip, rows: list[Row], folder: Path) -> dict[str, Any]:
     originals = _pick(clip.source.frames(), numbers)
     shown = [(row, _pick(_frames_of(row, clip, folder), numbers)) for row in rows]
     errors = sum(
-        np.square(_luma_error(frame, original))
+        np.square(luma_error(frame, original, clip.video))
         for _, frames in shown
         for frame, original in zip(frames, originals, strict=True)
     )
@@ -118,25 +118,25 @@ def _pick(frames: Iterable[Frame], numbers: list[int]) -> list[Frame]:
     return picked
 
 
-def _luma_error(frame: Frame, original: Frame) -> npt.NDArray[np.float64]:
-    """|difference| of the first planes [H, W]."""
-    return np.abs(frame[0].astype(np.float64) - original[0].astype(np.float64))
+def luma_error(frame: Frame, original: Frame, video: Video) -> npt.NDArray[np.float64]:
+    """|difference| of the first planes [H, W], in 1/255 of the range whatever the depth."""
+    return np.abs(frame[0].astype(np.float64) - original[0].astype(np.float64)) * 255 / ((1 << video.depth) - 1)
 
 
 def _view(frame: Frame, original: Frame, clip: Clip, window: Window) -> dict[str, Any]:
-    error = _luma_error(frame, original) * 255 / ((1 << clip.video.depth) - 1)
+    error = luma_error(frame, original, clip.video)
     return {
         "picture": _picture(frame, clip, window),
-        "error": _data_uri(error_colours(window.of(error))),
+        "error": data_uri(error_colours(window.of(error))),
         "psnr": round(psnr(original[0], frame[0], clip.video.depth), 2),
     }
 
 
 def _picture(frame: Frame, clip: Clip, window: Window) -> str:
-    return _data_uri(window.of(to_rgb(frame, clip.video, 8)))
+    return data_uri(window.of(to_rgb(frame, clip.video, 8)))
 
 
-def _data_uri(pixels: npt.NDArray[Any]) -> str:
+def data_uri(pixels: npt.NDArray[Any]) -> str:
     """An 8-bit picture [H, W, 3] as a PNG within a page."""
     try:
         import imageio.v3 as iio

@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from nqcodec.errors import InputError
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.formats.atomic import AtomicFile
-from nqcodec.operations import OPERATIONS, Activation, Conv, Operation
+from nqcodec.operations import OPERATIONS, Activation, Conv, Operation, Window
 from nqcodec.program import Program
 from nqcodec.video import Chroma, Colour, Video
 
@@ -194,6 +194,8 @@ def program_from_dict(values: dict[str, Any], video: Video) -> Program:
     for entry in values["operations"]:
         arguments = {name: value for name, value in entry.items() if name != "name"}
         arguments["inputs"] = tuple(arguments["inputs"])
+        if kinds[entry["name"]] is Window:
+            arguments["knots"] = tuple((time, row, column) for time, row, column in arguments["knots"])
         if kinds[entry["name"]] is Conv:
             arguments["activation"] = Activation(arguments["activation"])
         operations.append(kinds[entry["name"]](**arguments))

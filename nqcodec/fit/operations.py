@@ -26,6 +26,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
 
 NORM_EPSILON = 1e-6
@@ -52,6 +53,8 @@ def apply(op: Operation, inputs: Sequence[Tensor], times: Tensor) -> Tensor:
         return fold(inputs[0], op)
     if isinstance(op, Tile):
         return tile(inputs[0], op)
+    if isinstance(op, Window):
+        return window(inputs[0], op, times)
     if isinstance(op, Planes):
         return inputs[0]
     raise ValueError(f"operation {op.name} has no float expression")
@@ -133,3 +136,24 @@ def tile(x: Tensor, op: Tile) -> Tensor:
     """The map repeated over a larger one (formats/nq.md, 6.9)."""
     rows, columns = -(-op.height // x.shape[2]), -(-op.width // x.shape[3])
     return x.repeat(1, 1, rows, columns)[:, :, : op.height, : op.width]
+
+
+def window(x: Tensor, op: Window, times: Tensor) -> Tensor:
+    """What a camera sees of maps [B, C, H, W] at frames `times` [B], at the decoder's own positions (6.13)."""
+    corners = _corners(op, x.device)[times.clamp(max=op.knots[-1][0])]  # [B, 2]
+    first, fraction = corners >> op.bits, (corners & ((1 << op.bits) - 1)).to(x) / (1 << op.bits)
+    # One row and one column more than the part, the last ones again where the map ends.
+    height, width = x.shape[2:]
+    rows = (first[:, :1] + torch.arange(op.height * op.ratio + 1, device=x.device)).clamp(max=height - 1)
+    columns = (first[:, 1:] + torch.arange(op.width * op.ratio + 1, device=x.device)).clamp(max=width - 1)
+    cells = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)[:, None].expand(-1, x.shape[1], -1)
+    seen = x.flatten(2).gather(2, cells).unflatten(2, (rows.shape[1], columns.shape[1]))
+    down, right = (part.view(-1, 1, 1, 1) for part in fraction.unbind(1))
+    lines = torch.lerp(seen[:, :, :-1], seen[:, :, 1:], down)
+    return F.pixel_unshuffle(torch.lerp(lines[..., :-1], lines[..., 1:], right), op.ratio)
+
+
+@functools.lru_cache(maxsize=64)
+def _corners(op: Window, device: torch.device) -> Tensor:
+    """Positions [T, 2] of a window, row and column, for frames up to its last knot; int64."""
+    return torch.tensor([op.position(t) for t in range(op.knots[-1][0] + 1)], device=device)

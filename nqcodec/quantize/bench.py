@@ -1,4 +1,4 @@
-"""What each way of sharing out bits, and each kind of quantizer, is worth: compared on one fit of one clip.
+"""What each way of sharing out bits, of calibrating, and each kind of quantizer, is worth: on one fit of one clip.
 
 PSNR is PSNR-YUV (6:1:1) of what the real decoder shows, or of the float network where nothing is decoded; sizes are the
 bytes of coded segments.
@@ -29,12 +29,12 @@ from nqcodec.quantize.criteria import Substitution
 from nqcodec.quantize.pipeline import quantize
 from nqcodec.quantize.quantizers import SEARCHES, QuantizerKind, UniformQuantizer, bits_needed
 from nqcodec.quantize.rate import tensor_bits
-from nqcodec.quantize.settings import ALLOCATIONS, QuantSettings
+from nqcodec.quantize.settings import ALLOCATIONS, CALIBRATIONS, QuantSettings
 from nqcodec.quantize.transform import tensor_names
 from nqcodec.synthesis.backends import open_synthesizer
 
 PARAMETERS, PRESET = 40_000, "fast"
-SECTIONS = ("allocation", "quantizers")
+SECTIONS = ("allocation", "quantizers", "calibration")
 
 LEAST_RATIO = 0.99
 """Sizes that are compared differ by no more than a percent."""
@@ -92,7 +92,7 @@ def run(
     parameters: int = PARAMETERS,
     preset: str = PRESET,
     bits: tuple[float, ...] = (3.0, 4.0),
-    finetune_steps: int = 400,
+    finetune_steps: tuple[int, ...] = (400,),
     threads: int = 1,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -102,10 +102,10 @@ def run(
         sections: of `SECTIONS`, what to compare.
         fit_path: a saved fit to take, or where to keep the one that is made.
         bits: coded bits a parameter: each is one size for all allocations.
-        finetune_steps: the fine-tune after which allocations are compared again, beside rounding to nearest.
+        finetune_steps: of each calibration; allocations are compared after the first, beside rounding to nearest.
     """
     subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed)
-    settings = QuantSettings(finetune_steps=finetune_steps, threads=threads, seed=seed, min_ratio=LEAST_RATIO)
+    settings = QuantSettings(finetune_steps=finetune_steps[0], threads=threads, seed=seed, min_ratio=LEAST_RATIO)
     result: dict[str, Any] = {
         "clip": clip_path,
         "parameters": subject.network.program.parameters,
@@ -116,6 +116,10 @@ def run(
         result["allocation"] = [row for each in bits for row in compare_allocations(subject, each, settings)]
     if "quantizers" in sections:
         result["quantizers"] = list(compare_quantizers(subject))
+    if "calibration" in sections:
+        result["calibration"] = [
+            row for each in bits for row in compare_calibrations(subject, each, finetune_steps, settings)
+        ]
     return result
 
 
@@ -125,18 +129,31 @@ def compare_allocations(subject: Subject, bits: float, settings: QuantSettings) 
     for allocation in ALLOCATIONS:
         row: dict[str, Any] = {"bits": bits, "allocation": allocation}
         for label, steps in (("rounded", 0), ("tuned", settings.finetune_steps)):
-            begin = time.monotonic()
-            coded = quantize(
-                subject.network,
-                subject.clip,
-                max_bytes=size,
-                size_of=payload_bytes,
-                settings=replace(settings, allocation=allocation, finetune_steps=steps),
-            )
-            row[f"{label}_seconds"] = time.monotonic() - begin
-            row[f"{label}_bytes"] = payload_bytes(coded)
-            row[f"{label}_psnr"] = subject.decoded_psnr(coded)
+            how = replace(settings, allocation=allocation, finetune_steps=steps)
+            row |= {f"{label}_{name}": value for name, value in _quantised(subject, size, how).items()}
         yield row
+
+
+def compare_calibrations(
+    subject: Subject, bits: float, counts: tuple[int, ...], settings: QuantSettings
+) -> Iterator[dict[str, Any]]:
+    """A row for each of `CALIBRATIONS` and count of steps at the same size, and one that is rounded to nearest."""
+    size = int(bits * subject.network.program.parameters / 8)
+    exact = evaluate(subject.network, subject.clip).yuv
+    ways = [("rounded to nearest", 0), *product(CALIBRATIONS, counts)]
+    for name, steps in ways:
+        how = replace(settings, finetune_steps=steps, calibration=name if steps else settings.calibration)
+        row = _quantised(subject, size, how)
+        lost = exact - row["psnr"]
+        yield {"bits": bits, "calibration": name, "steps": steps, **row, "lost_db": lost}
+
+
+def _quantised(subject: Subject, size: int, settings: QuantSettings) -> dict[str, Any]:
+    """Seconds that it takes to quantise for `size` bytes, bytes that come out, and dB that the decoder shows."""
+    begin = time.monotonic()
+    coded = quantize(subject.network, subject.clip, max_bytes=size, size_of=payload_bytes, settings=settings)
+    seconds = time.monotonic() - begin
+    return {"seconds": seconds, "bytes": payload_bytes(coded), "psnr": subject.decoded_psnr(coded)}
 
 
 def compare_quantizers(subject: Subject, widths: tuple[int, ...] = (4, 5, 6)) -> Iterator[dict[str, Any]]:

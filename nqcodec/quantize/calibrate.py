@@ -189,11 +189,13 @@ class _Unit:
             with tuning.computing(exact=step - self.first >= settings.freeze * self.steps):
                 output, target = tuning.network(times, self.how), clip.batch(times)
             loss = LOSSES[settings.loss](plane_errors(output, target, clip, settings.norm), clip.weights)
-            loss = loss + tuning.control.price * self._rate()
             with torch.no_grad():
                 level = (psnr(plane_errors(output, target, clip), clip.video.depth) @ clip.weights).mean()
         else:
             loss = self._reconstruction(self.reference, times, step)
+        tuning.loss = loss.detach()
+        if self.reference is None:
+            loss = loss + tuning.control.price * self._rate()
         if power is not None:
             pressure = torch.stack([regulariser(learned.h, power) for learned in self.how.rounding.values()]).sum()
             count = sum(learned.alpha.numel() for learned in self.how.rounding.values())

@@ -101,6 +101,7 @@ class Course:
         done: those taken, before a resume too.
         resumed: the state to go on from, for the phase that it was saved in.
         stopped: whether `stop` ended it early.
+        figures: gives what else progress tells of the calibration as it is now, or None.
     """
 
     control: RateControl
@@ -111,6 +112,7 @@ class Course:
     done: int = 0
     resumed: State | None = None
     stopped: bool = False
+    figures: Callable[[], dict[str, float]] | None = None
     _levels: list[Tensor] = field(default_factory=list)
     _first: int = 0
     _begin: float = field(default_factory=time.monotonic)
@@ -160,5 +162,6 @@ class Course:
             mean = float(torch.stack(self._levels).mean()) if self._levels else None
             elapsed = time.monotonic() - self._begin
             eta = elapsed / (self.done - self._first) * (self.steps - self.done)
-            self.progress(QuantProgress("finetune", self.done, self.steps, mean, round(size), elapsed, eta))
+            figures = self.figures() if self.figures else {}
+            self.progress(QuantProgress("finetune", self.done, self.steps, mean, round(size), elapsed, eta, figures))
         self._levels = []

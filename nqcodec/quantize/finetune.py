@@ -64,6 +64,7 @@ class FineTune:
         overhead: bits of the file beyond its tensors.
         size_of: real size of the file.
         frozen: whether steps are whole and maps rounded.
+        loss: the distortion of the last step's batch alone, a scalar; None before the first.
     """
 
     network: FloatNetwork
@@ -75,6 +76,7 @@ class FineTune:
     size_of: SizeOf
     settings: QuantSettings
     frozen: bool = False
+    loss: Tensor | None = None
     optimizer: torch.optim.Adam = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,6 +149,14 @@ class FineTune:
         transform.hadamard = {key: Hadamard(*how) for key, how in facts["hadamard"].items()}
         self.frozen = transform.round_maps = facts["frozen"]
 
+    def figures(self) -> dict[str, float]:
+        """What a progress event tells beside quality and size (`nqcodec.segment_job.Event`)."""
+        # One wait for the device, not one a tensor.
+        means = torch.stack([index.detach().mean() for index in self.transform.steps.values()]).tolist()
+        steps = {f"step {key}": mean for key, mean in zip(self.transform.steps, means, strict=True)}
+        loss = {} if self.loss is None else {"loss": float(self.loss)}
+        return {**loss, "price": self.control.price, **steps}
+
     def recover(self, landed: dict[str, IntTensor]) -> None:
         """A few steps from integers that were moved into the window: the values around them make up for the move."""
         for tensor in tensor_names(self.network.program):
@@ -177,7 +187,9 @@ class FineTune:
         with self.computing(exact=self.frozen):
             output = self.network(times, self.transform)
         errors = plane_errors(output, clip.batch(times), clip)
-        loss = LOSSES[settings.loss](errors, clip.weights) + self.control.price * self._rate()
+        loss = LOSSES[settings.loss](errors, clip.weights)
+        self.loss = loss.detach()
+        loss = loss + self.control.price * self._rate()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         with torch.no_grad():

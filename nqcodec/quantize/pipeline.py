@@ -17,6 +17,7 @@ from nqcodec.errors import UsageError
 from nqcodec.fit.checkpoint import program_to_dict, video_to_dict
 from nqcodec.fit.clip import PackedClip
 from nqcodec.fit.hadamard import hadamard
+from nqcodec.fit.interrupt import interrupt_flag
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.network import BITS_RANGE, GAIN_RANGE, USED_WIDTH_RANGE, Hadamard, IntegerNetwork
 from nqcodec.quantize.allocate import Plan
@@ -69,6 +70,7 @@ def quantize(
         SizeError: (a RateError) if no file of that size can be made; it says the nearest size in bytes.
         LimitError: if the network cannot be computed in 32-bit integers.
         UsageError: for a setting that has no such name.
+        KeyboardInterrupt: on Ctrl-C, in the calibration after its checkpoint is written.
     """
     settings = settings or QuantSettings()
     least = math.ceil(settings.min_ratio * max_bytes)
@@ -118,11 +120,21 @@ def calibrated(
     tuning = FineTune(tuned, clip, transform, bounds, control, offset, size_of, settings)
     calibration = Calibration(tuning)
     store = _store(checkpoint, network, clip, max_bytes, settings) if checkpoint else None
-    course = Course(control, calibration.steps, progress, stop, store)
     saved = store.load() if store and resume else None
-    if saved:
-        course.resume(saved)
-    calibration.run(course)
+    with interrupt_flag() as interrupted:
+        course = Course(
+            control,
+            calibration.steps,
+            progress,
+            lambda: interrupted() or (stop is not None and stop()),
+            store,
+            figures=tuning.figures,
+        )
+        if saved:
+            course.resume(saved)
+        calibration.run(course)
+    if interrupted():
+        raise KeyboardInterrupt
     return tuning, curvatures
 
 

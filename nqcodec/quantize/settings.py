@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nqcodec.network import IntegerNetwork
 
@@ -99,7 +99,8 @@ class QuantProgress:
     """Where quantisation stands.
 
     `stage` is "sensitivity" or "finetune"; `psnr` in dB is the mean of PSNR-YUV over recent training frames,
-    None where nothing was trained; `size` is the estimated size of the file in bytes; times are seconds.
+    None where nothing was trained; `size` is the estimated size of the file in bytes; times are seconds. `figures` are
+    "loss", "price" and "step <tensor key>" as `nqcodec.segment_job.Event` has them, as far as they are known.
     """
 
     stage: str
@@ -109,6 +110,7 @@ class QuantProgress:
     size: int
     seconds: float
     eta: float
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 Progress = Callable[[QuantProgress], None]

@@ -41,19 +41,30 @@ EXTRA = 0.1
 FURTHER = 0.125
 """Steps of a further rate against those of the first."""
 
+CALMER = 0.3
+"""Rates of a further fit against those of the first, which it would otherwise forget. Measured with `SHIFTED`."""
+
+SHIFTED = 0.65
+"""Part of the way to a new size, as a ratio, that coarser or finer steps go; the price of bits does the rest. The whole
+way down to a half of the bytes lost 4 dB that a further fit did not find again."""
+
 SHIFTS = 6
-"""Corrections of all steps alike that bring a fitted network near a new size."""
+"""Corrections of all steps alike that bring a fitted network to that size."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a rate-aware fit stands: `psnr` in dB is the mean PSNR-YUV of recent training frames, `size` the file's
-    bytes as estimated, times are seconds."""
+    """Where a rate-aware fit stands: `psnr` in dB is the mean PSNR-YUV of recent training frames and `loss` theirs,
+    `size` the file's bytes as estimated, `price` lambda in nats a bit, `indices` the step index of each tensor by key;
+    times are seconds."""
 
     step: int
     steps: int
+    loss: float
     psnr: float
     size: int
+    price: float
+    indices: dict[str, float]
     seconds: float
     eta: float
 
@@ -80,6 +91,10 @@ class Fitted:
     def extra(self) -> dict[str, Tensor]:
         """The quantizers' tensors by name, for a saved fit."""
         return self.quantizers.tensors()
+
+    def size(self, size_of: SizeOf) -> int:
+        """Bytes that `size_of` gives for its integers as they stand."""
+        return size_of(_formless(self.network, self.quantizers.integers()))
 
     def copy(self) -> Fitted:
         """Another one to fit for another rate."""
@@ -119,7 +134,15 @@ def _compute(settings: RateAwareSettings) -> FitSettings:
 
 def further(settings: RateAwareSettings) -> RateAwareSettings:
     """Settings of a further rate from a fit made with `settings`."""
-    return replace(settings, steps=max(round(FURTHER * settings.steps), 4 * CONTROL_STEPS), noise=0.5, settled=0.8)
+    return replace(
+        settings,
+        steps=max(round(FURTHER * settings.steps), 4 * CONTROL_STEPS),
+        noise=0.85,
+        settled=0.93,
+        lr=CALMER * settings.lr,
+        rest_lr=CALMER * settings.rest_lr,
+        latent_lr=CALMER * settings.latent_lr,
+    )
 
 
 def fit_for_size(
@@ -175,14 +198,16 @@ def fit_for_size(
 
 
 def shift_steps(fitted: Fitted, target: int, size_of: SizeOf) -> None:
-    """Make all steps coarser or finer alike until the file has about `target` bytes."""
+    """Make all steps coarser or finer alike until the file is `SHIFTED` of the way to `target` bytes."""
     values = sum(value.numel() for value in fitted.network.tensors.values())
+    size = fitted.size(size_of)
+    target = round(size * (target / size) ** SHIFTED)
     for _ in range(SHIFTS):
-        size = size_of(_formless(fitted.network, fitted.quantizers.integers()))
         # A bit a value is an octave where values are much larger than their steps, and more where they are not.
         excess = OCTAVE * 8 * (size - target) / values
         for step in fitted.quantizers.steps.values():
             step.add_(excess).clamp_(*STEP_RANGE)
+        size = fitted.size(size_of)
 
 
 def _check_possible(fitted: Fitted, size_of: SizeOf, window: tuple[int, int]) -> None:
@@ -221,7 +246,8 @@ class _Run:
     ):
         self._trainer, self._store, self._progress = trainer, store, progress
         self._stop, self._interrupted = stop, interrupted
-        self._begin, self._first, self._levels = time.monotonic(), trainer.done, list[Tensor]()
+        self._begin, self._first = time.monotonic(), trainer.done
+        self._levels, self._losses = list[Tensor](), list[Tensor]()
 
     def to(self, steps: int) -> None:
         """Steps up to number `steps`."""
@@ -247,6 +273,7 @@ class _Run:
     def _step(self, steps: int) -> None:
         bits, level = self._trainer.step()
         self._levels.append(level)
+        self._losses.append(self._trainer.loss)
         if self._trainer.done % CONTROL_STEPS == 0 or self._trainer.done >= steps:
             self._look(bits, steps)
         elif self._interrupted():
@@ -258,9 +285,14 @@ class _Run:
         if self._progress:
             done, elapsed = self._trainer.done, time.monotonic() - self._begin
             eta = elapsed / (done - self._first) * (steps - done)
-            mean = float(torch.stack(self._levels).mean())
-            self._progress(Progress(done, steps, mean, round(size), elapsed, eta))
-        self._levels = []
+            loss, level = (float(torch.stack(seen).mean()) for seen in (self._losses, self._levels))
+            current = self._trainer.quantizers.steps
+            # One wait for the device, not one a tensor.
+            means = torch.stack([index.mean() for index in current.values()]).tolist()
+            indices = dict(zip(current, means, strict=True))
+            price = self._trainer.control.price
+            self._progress(Progress(done, steps, loss, level, round(size), price, indices, elapsed, eta))
+        self._levels, self._losses = [], []
         if self._interrupted() or (self._stop is not None and self._stop()):
             self._halt(steps)
         if self._store and self._store.due:

@@ -53,6 +53,7 @@ class RateAwareTrainer:
         done: steps taken.
         correction: bits that the real file has beyond the smooth estimate.
         thrift: bytes that thrifty context models save, once steps are whole.
+        loss: distortion of the last step's batch, a scalar on the device.
     """
 
     network: FloatNetwork
@@ -64,6 +65,7 @@ class RateAwareTrainer:
     done: int = 0
     correction: float = 0.0
     thrift: int = 0
+    loss: Tensor = field(init=False)
     optimizer: MuonAdam = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +99,7 @@ class RateAwareTrainer:
         times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
         drawn = self.quantizers.draw(None if self.rounds else self._noise())
         found = self._distortion(times, drawn)
+        self.loss = found.loss
         charged = rate(drawn, self.quantizers.contexts)
         values = dict(self.network.tensors.items())
         by_value, by_step = combine(values, drawn, found.gradients, charged, self.control.price)

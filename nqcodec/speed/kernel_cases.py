@@ -23,6 +23,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
 from nqcodec.program import Program, head_channels
 from nqcodec.video import Chroma, Video
@@ -123,6 +124,21 @@ def _tile(rng: Rng, large: bool) -> list[Operation]:
     return [*_sources(rng, [source]), Tile((0,), int(rng.integers(1, 9)), 640 if large else _pick(rng, *SIZES))]
 
 
+def _window(ratio: int | None) -> Callable[[Rng, bool], list[Operation]]:
+    def make(rng: Rng, large: bool) -> list[Operation]:
+        channels, height, width = _one(rng, large)
+        by, bits = ratio or int(rng.integers(1, 17)), int(rng.integers(0, 9))
+        spare = [int(v) for v in rng.integers(0, 6, 2)]
+        times = sorted(rng.choice(FRAMES + 2, int(rng.integers(1, 5)), replace=False).tolist())
+        # Ends of the map are as likely as places within it.
+        ends = [(0, side << bits, int(rng.integers(0, (side << bits) + 1))) for side in spare]
+        knots = tuple((t, *(_pick(rng, *places) for places in ends)) for t in times)
+        source = channels, height * by + spare[0], width * by + spare[1]
+        return [*_sources(rng, [source]), Window((0,), height, width, by, bits, knots)]
+
+    return make
+
+
 def _grid(rng: Rng, large: bool) -> list[Operation]:
     return [Grid((), int(rng.integers(1, 9)), *_one(rng, large))]
 
@@ -151,6 +167,9 @@ KERNELS: dict[str, Callable[[Rng, bool], list[Operation]]] = {
     "shuffle": _shuffle,
     "fold": _fold,
     "tile": _tile,
+    "window": _window(1),
+    "window x2": _window(2),
+    "window any": _window(None),
     "grid": _grid,
     "frequency": _frequency,
 }

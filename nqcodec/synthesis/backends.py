@@ -14,9 +14,10 @@ from typing import Protocol, Self
 from nqcodec._native import why_absent
 from nqcodec.errors import UnsupportedError
 from nqcodec.network import IntegerNetwork
+from nqcodec.program import Limits
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
 from nqcodec.synthesis.native import LOW_MEMORY_BANDS, NativeSynthesizer
-from nqcodec.synthesis.reference import ReferenceSynthesizer
+from nqcodec.synthesis.reference import ReferenceSynthesizer, reference_bytes
 from nqcodec.video import Frame, Video
 
 BACKENDS = ("cuda", "native", "reference")
@@ -78,6 +79,7 @@ def open_synthesizer(
     frames: int,
     backend: str | None = None,
     threads: int | None = None,
+    limits: Limits | None = None,
     *,
     low_memory: bool = False,
 ) -> Synthesizer:
@@ -89,9 +91,12 @@ def open_synthesizer(
         frames: T of formats/nq.md 6.2.
         backend: one of `BACKENDS`, or None as `choose` says.
         threads: CPU threads; None takes all.
+        limits: its `memory` bounds what the CPU backends take, and is checked before they allocate; None for the
+            defaults. A CUDA device's own memory is the bound there.
         low_memory: cut frames into bands of rows; of the native backend alone, others take no notice.
 
     Raises:
+        LimitError: a network that this backend needs more memory for.
         UnsupportedError: a backend or CPU level that is not here.
         ValueError: a network that breaks a rule of formats/nq.md 6.
         MemoryError: memory or threads that the system refuses.
@@ -99,7 +104,9 @@ def open_synthesizer(
     chosen, count = choose(backend), threads or default_threads()
     if chosen == "cuda":
         return CudaSynthesizer(network, video, frames, count)
+    agreed = limits or Limits()
     if chosen == "native":
-        bands = LOW_MEMORY_BANDS if low_memory else 1
-        return NativeSynthesizer(network, video, frames, count, cpu=os.environ.get("NQCODEC_CPU") or None, bands=bands)
+        cpu, bands = os.environ.get("NQCODEC_CPU") or None, LOW_MEMORY_BANDS if low_memory else 1
+        return NativeSynthesizer(network, video, frames, count, agreed, cpu=cpu, bands=bands)
+    agreed.check(memory=reference_bytes(network.program))
     return ReferenceSynthesizer(network, video, frames, count)

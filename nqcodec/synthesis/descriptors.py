@@ -13,7 +13,7 @@ from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.formats import tables
 from nqcodec.hadamard import native as hadamard
 from nqcodec.network import IntegerNetwork, Rescaled, validate
-from nqcodec.operations import Conv, Fold, Frequency, Grid, Planes, Shuffle, Upsample, operation_code
+from nqcodec.operations import Conv, Fold, Frequency, Grid, Planes, Shuffle, Upsample, Window, operation_code
 from nqcodec.video import Frame, Video
 
 OK, BAD_PROGRAM, NO_RESOURCES, BAD_LEVEL, DEVICE_ERROR = range(5)
@@ -31,6 +31,8 @@ class OpDescriptor(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("channels", "height", "width", "map_width", "frac", "ratio")),
         *((name, ctypes.c_int32) for name in ("rows", "columns", "times", "kernel", "depthwise", "activation")),
         *((name, ctypes.c_void_p) for name in ("values", "bias", "multiplier", "shift", "steps", "phases")),
+        *((name, ctypes.c_int32) for name in ("bits", "knot_count")),
+        ("knots", ctypes.c_void_p),
     )
 
 
@@ -88,7 +90,7 @@ class FlatProgram:
         source = op.inputs[0] if isinstance(op, Planes) else index
         entry.channels, entry.height, entry.width = network.program.shapes[source]
         entry.map_width, entry.frac = network.map_format(index)
-        if isinstance(op, Upsample | Planes):
+        if isinstance(op, Upsample | Planes | Window):
             entry.ratio = op.ratio
         if isinstance(op, Shuffle):
             entry.rows = entry.columns = op.ratio
@@ -97,6 +99,9 @@ class FlatProgram:
         if isinstance(op, Frequency):
             entry.steps = self._pointer(np.array(op.steps), np.uint32)
             entry.phases = self._pointer(np.array(op.phases), np.uint32)
+        if isinstance(op, Window):
+            entry.bits, entry.knot_count = op.bits, len(op.knots)
+            entry.knots = self._pointer(np.array(op.knots), np.int64)
 
     def _describe_tensors(self, entry: OpDescriptor, network: IntegerNetwork, index: int, derived: Rescaled) -> None:
         op = network.program.operations[index]

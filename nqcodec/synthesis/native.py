@@ -14,6 +14,7 @@ import numpy.typing as npt
 from nqcodec._native import load_libnq, why_absent
 from nqcodec.errors import UnsupportedError
 from nqcodec.network import IntegerNetwork
+from nqcodec.program import PARAMETER_BYTES, Limits
 from nqcodec.synthesis.descriptors import FlatProgram, check_status, empty_frame, plane_arguments
 from nqcodec.video import Frame, Video
 
@@ -70,11 +71,13 @@ class NativeSynthesizer:
         video: the picture's size, chroma format and depth.
         frames: T of formats/nq.md 6.2, the frames of the segment.
         threads: CPU threads, the caller's included.
+        limits: its `memory` bounds what libnq allocates; None for no bound.
         cpu: one of `SYNTHESIS_LEVELS`; None takes the best that the CPU has.
         bands: how many bands of rows a frame is cut into: less memory for more work.
         flags: how it is run, for tests.
 
     Raises:
+        LimitError: a network that needs more memory.
         UnsupportedError: no libnq, or a level that it or the CPU does not know.
         ValueError: a network that breaks a rule of formats/nq.md 6.
         MemoryError: memory or threads that the system refuses.
@@ -86,6 +89,7 @@ class NativeSynthesizer:
         video: Video,
         frames: int,
         threads: int = 1,
+        limits: Limits | None = None,
         *,
         cpu: str | None = None,
         bands: int = 1,
@@ -97,6 +101,10 @@ class NativeSynthesizer:
         how = options(cpu, threads, bands, flags)
         self._library, self._video, self._operations = library, video, len(network.program.operations)
         flat = FlatProgram(network, video, frames)
+        if limits is not None:
+            library.nq_program_bytes.restype = ctypes.c_int64
+            needed = int(library.nq_program_bytes(ctypes.byref(flat.descriptor), ctypes.byref(how)))
+            limits.check(memory=needed + PARAMETER_BYTES * network.program.parameters)
         self._handle = ctypes.c_void_p()
         status = library.nq_synth_create(ctypes.byref(flat.descriptor), ctypes.byref(how), ctypes.byref(self._handle))
         check_status(status, "backend native")

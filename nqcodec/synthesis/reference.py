@@ -38,7 +38,9 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Window,
 )
+from nqcodec.program import PARAMETER_BYTES, Program
 from nqcodec.synthesis.reference_maps import (
     clamp_width,
     run_add,
@@ -49,6 +51,7 @@ from nqcodec.synthesis.reference_maps import (
     run_norm,
     run_tile,
     run_upsample,
+    run_window,
     shift,
 )
 from nqcodec.video import Frame, Video
@@ -58,6 +61,9 @@ HALF_TANH_WIDTH = 16
 
 STRIP_VALUES = 1 << 20
 """Values of one matrix of input windows (8 MiB): a convolution works in strips of rows, so memory stays bounded."""
+
+WORKING_BYTES = 64
+"""Most bytes that a value of a map takes while it is computed: some eight arrays of int64."""
 
 Float64 = npt.NDArray[np.float64]
 
@@ -155,6 +161,13 @@ def run_planes(x: Int16, ratio: int, frac: int, video: Video) -> Frame:
     return tuple(planes)
 
 
+def reference_bytes(program: Program) -> int:
+    """Most bytes that synthesis takes here: tensors, the maps that live, and an operation's own in 64 bits."""
+    largest = max(channels * height * width for channels, height, width in program.shapes)
+    strips = 3 * 8 * STRIP_VALUES
+    return PARAMETER_BYTES * program.parameters + program.map_bytes + WORKING_BYTES * largest + strips
+
+
 class ReferenceSynthesizer:
     """Synthesizes frames by the functions above, in program order.
 
@@ -210,6 +223,8 @@ class ReferenceSynthesizer:
             return run_fold(inputs[0], op.rows, op.columns)
         if isinstance(op, Upsample):
             return run_upsample(inputs[0], op)
+        if isinstance(op, Window):
+            return run_window(inputs[0], op, t)
         if isinstance(op, Tile):
             return run_tile(inputs[0], op)
         raise AssertionError(f"operation {op.name} has no definition")

@@ -1,4 +1,4 @@
-"""The definition of the operations that have no tensors, one function each (formats/nq.md, 6.4 and 6.7 to 6.12).
+"""The definition of the operations that have no tensors, one function each (formats/nq.md, 6.4 and 6.7 to 6.13).
 
 Maps are int16 [C, H, W]; `width` and `frac` are the signed bits and the fractional bits of the result. Sums are int64:
 the limits of formats/nq.md keep them below 2^63.
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nqcodec.formats import tables
 from nqcodec.network import Int16, Int64
-from nqcodec.operations import Frequency, Tile, Upsample
+from nqcodec.operations import Frequency, Tile, Upsample, Window
 
 Integers = npt.NDArray[np.integer]
 
@@ -76,6 +76,19 @@ def run_upsample(x: Int16, op: Upsample) -> Int16:
     j0, j1, g = neighbours(op.width, x.shape[2], op.ratio)
     rows = between(x[:, i0], x[:, i1], f[:, None])
     return shift(between(rows[:, :, j0], rows[:, :, j1], g), 2 * PHASE_BITS).astype(np.int16)
+
+
+def run_window(x: Int16, op: Window, t: int) -> Int16:
+    """The part of [C, H, W] that is seen at frame t, as [C r r, op.height, op.width] (formats/nq.md, 6.13)."""
+    (i, f), (j, g) = (divmod(place, 1 << op.bits) for place in op.position(t))
+    # The row and column past the part have no weight where the map ends before them.
+    r = op.ratio
+    rows, columns = i + np.arange(op.height * r + 1), j + np.arange(op.width * r + 1)
+    seen = x[:, np.minimum(rows, x.shape[1] - 1)][:, :, np.minimum(columns, x.shape[2] - 1)].astype(np.int64)
+    one = 1 << op.bits
+    lines = seen[:, :-1] * (one - f) + seen[:, 1:] * f
+    part = shift(lines[:, :, :-1] * (one - g) + lines[:, :, 1:] * g, 2 * op.bits).astype(np.int16)
+    return part.reshape(-1, op.height, r, op.width, r).transpose(0, 2, 4, 1, 3).reshape(-1, op.height, op.width)
 
 
 def run_tile(x: Int16, op: Tile) -> Int16:

@@ -1,0 +1,96 @@
+"""Pictures of the loss around a network: sensitivity by layer and bits, interactions, and a surface."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_sensitivity(data: dict[str, Any], title: str) -> Figure:
+    """A heat map by tensor and width, and the sum of its columns against all tensors together."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    names = [tensor["label"] for tensor in data["tensors"]]
+    rises = 100 * np.array([tensor["rise"] for tensor in data["tensors"]])
+    least = max(float(rises[rises > 0].min(initial=100.0)), 1e-4)
+    figure = Figure(figsize=(12, max(4.2, 1.5 + 0.29 * len(names))), layout="constrained")
+    axes, sums = figure.subplots(1, 2, width_ratios=[2, 1])
+    norm = LogNorm(least, max(float(rises.max()), 2 * least))
+    image = axes.imshow(np.maximum(rises, least), norm=norm, aspect="auto", cmap="viridis")
+    for (row, column), rise in np.ndenumerate(rises):
+        dark = norm(max(rise, least)) < 0.6
+        colour = "white" if dark else "black"
+        axes.text(column, row, f"{rise:.2g}", ha="center", va="center", fontsize=7, color=colour)
+    axes.set_xticks(range(len(data["bits"])), [str(bits) for bits in data["bits"]])
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set(xlabel="bits", title="each tensor quantised alone")
+    figure.colorbar(image, ax=axes, label="rise of the MSE, %")
+    sums.plot(data["bits"], np.maximum(rises.sum(axis=0), least), "o-", label="sum of each alone")
+    together = np.maximum(100 * np.array(data["together"]), least)
+    sums.plot(data["bits"], together, "s--", color="#d1382c", label="all together")
+    sums.set_yscale("log")
+    sums.set(xlabel="bits", ylabel="rise of the MSE, %", title="terms between tensors")
+    sums.grid(alpha=0.3, which="both")
+    sums.legend()
+    figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def draw_hessian(data: dict[str, Any], title: str) -> Figure:
+    """Terms between groups of channels over the geometric mean of what both cost alone; tensors are marked off."""
+    from matplotlib.figure import Figure
+
+    pairs = np.array(data["pairs"])
+    scale = np.sqrt(np.abs(np.outer(pairs.diagonal(), pairs.diagonal()))).clip(min=np.finfo(float).tiny)
+    side = max(8.5, 0.115 * len(pairs))  # labels of tensors with a single group stay apart
+    figure = Figure(figsize=(side + 2.2, side + 1), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(pairs / scale, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
+    runs = [(name, len(list(run))) for name, run in groupby(data["groups"], key=lambda group: group["tensor"])]
+    ends = np.cumsum([length for _, length in runs])
+    for end in ends[:-1]:
+        axes.axhline(end - 0.5, color="black", lw=0.4)
+        axes.axvline(end - 0.5, color="black", lw=0.4)
+    middles = ends - np.array([length for _, length in runs]) / 2 - 0.5
+    names = [name for name, _ in runs]
+    axes.set_xticks(middles, names, rotation=90, fontsize=7)
+    axes.set_yticks(middles, names, fontsize=7)
+    figure.colorbar(image, ax=axes, label="term over the geometric mean of both alone", shrink=0.8)
+    between = np.abs(pairs).sum() - np.abs(pairs.diagonal()).sum()
+    alone = float(np.abs(pairs.diagonal()).sum()) or 1.0
+    axes.set_title(
+        f"all together cost {data['all_sum'] / (data['diagonal_sum'] or 1.0):.2f} of the sum of each alone; "
+        f"off the diagonal, |terms| sum to {between / alone:.1f} of it",
+        fontsize=10,
+    )
+    figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def draw_surface(data: dict[str, Any], title: str) -> Figure:
+    """The loss as contours with the solution in the middle, and as a surface."""
+    from matplotlib.figure import Figure
+
+    along, loss, level = (np.array(data[name]) for name in ("along", "loss", "psnr"))
+    figure = Figure(figsize=(13, 5.6), layout="constrained")
+    flat = figure.add_subplot(1, 2, 1)
+    solid: Any = figure.add_subplot(1, 2, 2, projection="3d")
+    contours = flat.contourf(along, along, loss, levels=24, cmap="viridis")
+    lines = flat.contour(along, along, level, levels=8, colors="white", linewidths=0.8)
+    flat.clabel(lines, fmt="%.1f dB", fontsize=7)
+    flat.plot(0, 0, "*", color="#ff5040", ms=13)
+    middle = len(along) // 2
+    flat.set(xlabel="first direction, parts of each filter's norm", ylabel="second direction", aspect="equal")
+    flat.set_title(f"solution: loss {loss[middle, middle]:.3f}, {level[middle, middle]:.2f} dB", fontsize=10)
+    figure.colorbar(contours, ax=flat, label="mean of ln(MSE), planes 6:1:1")
+    solid.plot_surface(*np.meshgrid(along, along), loss, cmap="viridis", rcount=len(along), ccount=len(along))
+    solid.set(xlabel="first", ylabel="second", zlabel="mean of ln(MSE)")
+    solid.view_init(35, -50)
+    figure.suptitle(title, fontsize=12)
+    return figure

@@ -1,0 +1,272 @@
+"""nqtool analyse and nqtool plot: look into a file or a saved fit, as numbers and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nqcodec.cli.common import guarded, progress_bar, say
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import ANALYSE, PLOT
+from nqcodec.cli.sensitivity import parse_widths
+from nqcodec.errors import OutputError, UsageError
+from nqcodec.quantize.settings import CRITERIA
+
+if TYPE_CHECKING:
+    from nqcodec.analysis.finding import Finding
+    from nqcodec.analysis.landscape import LandscapeSettings
+    from nqcodec.bitstream.file import NqFile
+    from nqcodec.fit.clip import PackedClip
+    from nqcodec.fit.network import FloatNetwork
+
+NEEDS = {
+    "histograms": "a .nq or --fit",
+    "bits": "a .nq",
+    "frames": "a .nq or --fit, and the clip",
+    "sensitivity": "--fit and the clip",
+    "hessian": "--fit and the clip",
+    "surface": "--fit and the clip",
+}
+"""What each part needs, in the order that they are made in."""
+
+
+@click.command(cls=Manual, page=ANALYSE)
+@click.argument("sources", metavar="[FILE.nq] [CLIP]", nargs=-1)
+@click.option("--fit", "fit_file", metavar="FILE.safetensors", help="What nqenc --save-fit kept of the clip.")
+@click.option(
+    "-o", "--output", "folder", metavar="FOLDER", help="Where numbers and pictures go; default: FILE.analysis."
+)
+@click.option("--parts", metavar="NAME[,...]", help=f"Of {', '.join(NEEDS)}; default: all that what is given allows.")
+@click.option("--segment", type=click.IntRange(0), default=0, show_default=True, help="Histograms: of this segment.")
+@click.option("--bits", default="2:8", show_default=True, metavar="A[:B]", help="Sensitivity: bit widths A to B.")
+@click.option("--method", type=click.Choice(CRITERIA), default="omega", show_default=True, help="Sensitivity by.")
+@click.option(
+    "--width", type=click.IntRange(2, 8), default=4, show_default=True, help="Hessian: of rounding to this many bits."
+)
+@click.option(
+    "--groups", type=click.IntRange(2, 1024), default=96, show_default=True, help="Hessian: groups of channels at most."
+)
+@click.option(
+    "--grid", type=click.IntRange(3, 201), default=21, show_default=True, help="Surface: points along a side."
+)
+@click.option(
+    "--reach",
+    type=click.FloatRange(0, 10, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Surface: how far it goes either way, as a part of each filter's norm.",
+)
+@click.option("--probes", type=click.IntRange(1), default=2, show_default=True, help="Frames that losses are taken on.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Surface: directions.")
+@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="First frame in the clip.")
+@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
+@click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
+@click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
+@guarded
+def analyse(sources: tuple[str, ...], **options: Any) -> None:
+    """Look into a .nq file, or into a saved fit of a clip: numbers (JSON, CSV) and a picture (PNG) of each part.
+
+    \b
+    histograms   values by layer and by channel, before and after Hadamard
+    bits         bytes and bits a value by layer
+    frames       PSNR by frame, and maps of the error by place (errors.*)
+    sensitivity  rise of the MSE by layer and bit width (Omega, Fisher or measured)
+    hessian      what channels cost together beyond what each costs alone
+    surface      the loss around the solution, along two random directions
+    """
+    from nqcodec.analysis.finding import check_matplotlib
+    from nqcodec.analysis.kinds import publish
+
+    check_matplotlib("nqtool analyse")
+    subject = subject_of(sources, options)
+    folder = made(Path(options["folder"] or f"{subject.name}.analysis"))
+    for part in parts_of(subject, options["parts"]):
+        for finding in PARTS[part](subject, options):
+            publish(finding, folder)
+            if not options["quiet"]:
+                say(f"{part}: {folder / finding.kind}.png, .csv, .json")
+
+
+@click.command(cls=Manual, page=PLOT)
+@click.argument("saved", metavar="SAVED...", nargs=-1, required=True)
+@click.option("-o", "--output", "folder", metavar="FOLDER", help="Default: beside what was saved.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
+@guarded
+def plot(saved: tuple[str, ...], folder: str | None, quiet: bool) -> None:
+    """Draw saved numbers again: SAVED is a folder or a .json of nqtool analyse, or a page of nqenc --report.
+
+    Each gives its pictures, and the numbers as JSON and CSV beside them. Nothing is decoded or computed anew.
+    """
+    from nqcodec.analysis.finding import check_matplotlib, read_findings
+    from nqcodec.analysis.kinds import publish
+
+    check_matplotlib("nqtool plot")
+    for word in saved:
+        path = Path(word)
+        target = made(Path(folder) if folder else path if path.is_dir() else path.parent)
+        for finding in read_findings(path):
+            publish(finding, target)
+            if not quiet:
+                say(f"{finding.title}: {target / finding.kind}.png")
+
+
+def made(folder: Path) -> Path:
+    """The folder, which exists from now on; raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+    return folder
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is looked into: a parsed file, a float network with its packed clip, or both.
+
+    Attributes:
+        name: of the file or fit, for titles and the folder.
+        clip: the clip's name, None where none was given.
+    """
+
+    name: str
+    clip: str | None
+    file: NqFile | None
+    network: FloatNetwork | None
+    packed: PackedClip | None
+
+    def allows(self, part: str) -> bool:
+        """Whether all that a part needs is there."""
+        if part == "bits":
+            return self.file is not None
+        if part == "histograms":
+            return self.file is not None or self.network is not None
+        if part == "frames":
+            return self.clip is not None
+        return self.packed is not None
+
+
+def subject_of(sources: tuple[str, ...], options: dict[str, Any]) -> Subject:
+    """What the words and options name; raises UsageError and what reading it raises."""
+    from nqcodec.bitstream.file import read_file
+
+    files, clips = ([word for word in sources if word.lower().endswith(".nq") == is_nq] for is_nq in (True, False))
+    if len(files) > 1 or len(clips) > 1 or not (files or options["fit_file"]):
+        raise UsageError("name one .nq file or a saved fit (--fit), and the clip that it is of")
+    file = read_file(files[0]) if files else None
+    clip = clips[0] if clips else None
+    name = Path(files[0] if files else options["fit_file"]).name
+    network, packed = None, None
+    if options["fit_file"] and clip:
+        from nqcodec.cli.sensitivity import load
+
+        network, packed = load({**options, "clip": clip})
+    elif options["fit_file"]:
+        from nqcodec.fit.checkpoint import load_fit
+
+        network = load_fit(Path(options["fit_file"])).network
+    return Subject(name, clip, file, network, packed)
+
+
+def parts_of(subject: Subject, asked: str | None) -> list[str]:
+    """The parts to make; raises UsageError for one that there is none of, or that needs more than was given."""
+    if asked is None:
+        return [part for part in NEEDS if subject.allows(part)]
+    parts = asked.split(",")
+    for part in parts:
+        if part not in NEEDS:
+            raise UsageError(f"--parts {asked}: choose of {', '.join(NEEDS)}")
+        if not subject.allows(part):
+            raise UsageError(f"--parts {part} needs {NEEDS[part]}")
+    return parts
+
+
+def _histograms(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
+    from nqcodec.analysis.tensors import coded_views, float_views, histograms
+
+    if subject.file is None:
+        from nqcodec.analysis.landscape import float_tensors
+
+        assert subject.network is not None
+        views = float_views(subject.network.program, float_tensors(subject.network))
+        yield histograms(views, subject.name, "value")
+        return
+    segment, count = options["segment"], len(subject.file.index)
+    if segment >= count:
+        raise UsageError(f"--segment {segment}: {subject.name} has segments 0 to {count - 1}")
+    title = subject.name if count == 1 else f"{subject.name}, segment {segment}"
+    yield histograms(coded_views(subject.file, segment), title, "quantizer steps")
+
+
+def _bits(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
+    from nqcodec.analysis.tensors import bits_by_layer
+
+    assert subject.file is not None
+    yield bits_by_layer(subject.file, subject.name)
+
+
+def _frames(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
+    from nqcodec.analysis.frames import measure_frames
+    from nqcodec.cli.sensitivity import clip_like
+
+    assert subject.clip is not None
+    if subject.file is None:
+        from nqcodec.analysis.landscape import float_frames
+
+        assert subject.network is not None
+        assert subject.packed is not None
+        video, starts = subject.packed.video, [0]
+        decoded, what = float_frames(subject.network, subject.packed), f"{subject.name}, in floats"
+    else:
+        from nqcodec.decoding import Decoder
+
+        video, what = subject.file.video, subject.name
+        starts = [subject.file.start(number) for number in range(len(subject.file.index))]
+        decoded = Decoder(subject.file, threads=options["threads"]).frames()
+    source = clip_like(video, {**options, "clip": subject.clip})
+    if replace(video, fps=(shown := source.describe()).fps) != shown:
+        raise UsageError(f"{subject.name}: is of another clip (size, format or number of frames differ)")
+    yield from measure_frames(source.frames(), decoded, video, starts, what)
+
+
+def _landscape(name: str) -> Callable[[Subject, dict[str, Any]], Iterator[Finding]]:
+    """A part by the function of that name in `nqcodec.analysis.landscape`."""
+
+    def part(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
+        from nqcodec.analysis import landscape
+
+        settings = settings_of(options)
+        with progress_bar(0, name, "part", options["quiet"]) as bar:
+
+            def report(done: int, total: int) -> None:
+                bar.total = total
+                bar.update()
+
+            yield getattr(landscape, name)(subject.network, subject.packed, settings, subject.name, report)
+
+    return part
+
+
+def settings_of(options: dict[str, Any]) -> LandscapeSettings:
+    """The landscape's settings; raises UsageError."""
+    from nqcodec.analysis.landscape import LandscapeSettings
+
+    if options["grid"] % 2 == 0:
+        raise UsageError(f"--grid {options['grid']}: an odd number has the solution in its middle")
+    same = {name: options[name] for name in ("method", "width", "probes", "groups", "grid", "reach", "seed")}
+    return LandscapeSettings(bits=parse_widths(options["bits"]), **same)
+
+
+PARTS: dict[str, Callable[[Subject, dict[str, Any]], Iterator[Finding]]] = {
+    "histograms": _histograms,
+    "bits": _bits,
+    "frames": _frames,
+    "sensitivity": _landscape("sensitivity"),
+    "hessian": _landscape("interactions"),
+    "surface": _landscape("surface"),
+}

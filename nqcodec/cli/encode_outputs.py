@@ -1,0 +1,135 @@
+"""What nqenc writes beside .nq files: --report, --csv and --log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from nqcodec.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from nqcodec.analysis.fitcurve import CurveRecorder
+    from nqcodec.analysis.tensorboard import FitLog
+    from nqcodec.encoding import ClipJob, EncodeSettings, Event
+    from nqcodec.report import EncodeReport
+
+
+def named(pattern: str, clip: str, text: str) -> str:
+    """A pattern's name for a clip and one of its rates: {name}, {bpp} and {bitrate} stand for them."""
+    name = "stdin" if clip == "-" else Path(clip.rstrip("/")).stem
+    return pattern.replace("{name}", name).replace("{bpp}", text).replace("{bitrate}", text)
+
+
+@dataclass
+class EncodeOutputs:
+    """The extra outputs of one call, checked before the first fit begins.
+
+    Attributes:
+        jobs: what is encoded.
+        pages, tables: a path for each output of each job in order, or nothing.
+        log: folder of event files, or None.
+    """
+
+    jobs: Sequence[ClipJob]
+    settings: EncodeSettings
+    pages: list[Path]
+    tables: list[Path]
+    log: Path | None
+    _recorder: CurveRecorder | None = None
+    _writer: FitLog | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    @staticmethod
+    def of(
+        jobs: Sequence[ClipJob], settings: EncodeSettings, options: dict[str, Any], rates: list[str]
+    ) -> EncodeOutputs:
+        """What --report, --csv and --log ask for.
+
+        Args:
+            rates: the rates as they were written, which {bpp} stands for.
+
+        Raises:
+            UsageError: a pattern gives two files one name.
+            OutputError: a folder does not exist.
+            UnsupportedError: matplotlib or tensorboard is missing.
+        """
+        paths = {
+            option: [Path(named(options[option], job.clip.path, text)) for job in jobs for text in rates]
+            if options[option]
+            else []
+            for option in ("report", "csv")
+        }
+        outputs = [output.path for job in jobs for output in job.outputs]
+        for option, chosen in paths.items():
+            _check_names(option, chosen, outputs)
+        if paths["report"]:
+            from nqcodec.analysis.finding import check_matplotlib
+
+            check_matplotlib("--report")
+        if options["log"]:
+            from nqcodec.analysis.tensorboard import check_tensorboard
+
+            check_tensorboard()
+        return EncodeOutputs(
+            jobs, settings, paths["report"], paths["csv"], Path(options["log"]) if options["log"] else None
+        )
+
+    def watched(self, progress: Callable[[Event], None]) -> Callable[[Event], None]:
+        """`progress` with whatever has to see the events too."""
+        if not (self.pages or self.log):
+            return progress
+        from nqcodec.analysis.fitcurve import CurveRecorder
+
+        self._recorder = CurveRecorder(progress, self._writer.add if self._writer else None)
+        return self._recorder
+
+    def __enter__(self) -> EncodeOutputs:
+        if self.log:
+            from nqcodec.analysis.tensorboard import FitLog
+
+            self._writer = self._stack.enter_context(FitLog(self.log))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def write(self, reports: Sequence[EncodeReport]) -> list[str]:
+        """Write everything for the finished files; returns the names of what was written."""
+        from nqcodec.analysis.frame_csv import write_frame_csv
+
+        places = [(job, number) for job in self.jobs for number in range(len(job.outputs))]
+        for place, (report, (job, number)) in enumerate(zip(reports, places, strict=True)):
+            if self.tables:
+                write_frame_csv(report, self.tables[place])
+            if self._writer:
+                self._writer.finish(report)
+            if self.pages:
+                self._write_page(report, job, number, self.pages[place])
+        return [*map(str, self.tables), *map(str, self.pages), *([str(self.log)] if self.log else [])]
+
+    def _write_page(self, report: EncodeReport, job: ClipJob, number: int, path: Path) -> None:
+        from nqcodec.analysis.report import PageSource, settings_shown, write_report
+
+        assert self._recorder is not None
+        clip = None if job.clip.path == "-" else job.clip
+        points = self._recorder.curve(report.name, number)
+        write_report(PageSource(report, clip, settings_shown(self.settings, job), points), path)
+
+
+def _check_names(option: str, paths: list[Path], outputs: list[Path]) -> None:
+    """What can be known to fail is told before anything is fitted."""
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError(f"--{option}: two files would be written to the same name: use {{name}} or {{bpp}} in it")
+    for path in paths:
+        if path.resolve() in {output.resolve() for output in outputs}:
+            raise UsageError(f"--{option} {path}: is the encoded file itself")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: the folder {path.parent} does not exist")

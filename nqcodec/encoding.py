@@ -1,0 +1,245 @@
+"""Encoding: clips -> segments -> fitted, quantised and coded networks -> .nq files, checked by the real decoder.
+
+This module reads as a table of contents; a segment's own way is in `nqcodec.segment_job`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nqcodec.bitstream.file import pack_file, parse_file, read_file
+from nqcodec.clip import ClipInput
+from nqcodec.decoding import Decoder, plane_md5
+from nqcodec.errors import InputError, OutputError, UsageError
+from nqcodec.formats.atomic import AtomicFile
+from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
+from nqcodec.report import EncodeReport
+from nqcodec.scenes import SceneDetector
+from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
+from nqcodec.video import Video, frame_bytes
+from nqcodec.work import WorkFolder
+
+Progress = Callable[[Event], None]
+
+__all__ = ["ClipJob", "EncodeSettings", "Event", "Output", "encode", "encode_clips"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file to make; `rate` None means that a published network's own size decides."""
+
+    path: Path
+    rate: Rate | None
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """One clip to encode, to one file or to several at different rates: one fit serves them all."""
+
+    clip: ClipInput
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A clip taken apart into segments, each with its share of every output's bytes (`targets`).
+
+    `clip` is the job's as it can be read again; `digest` is of all its samples, taken when its file had `stamp`.
+    """
+
+    job: ClipJob
+    clip: ClipInput
+    stamp: tuple[int, ...]
+    digest: str
+    video: Video
+    targets: list[int | None]
+    tasks: list[SegmentTask]
+    work: WorkFolder
+
+
+def encode(
+    clip: ClipInput,
+    output: str | Path,
+    rate: Rate | None,
+    settings: EncodeSettings | None = None,
+    progress: Progress | None = None,
+) -> EncodeReport:
+    """Encode one clip to one file; see `encode_clips`."""
+    job = ClipJob(clip, (Output(Path(output), rate),))
+    return encode_clips([job], settings or EncodeSettings(), progress)[0]
+
+
+def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progress | None = None) -> list[EncodeReport]:
+    """Encode clips, `settings.jobs` segments at a time over all of them (None: as many as fill the cores).
+
+    Returns one report an output, in order.
+
+    Each output appears only when its file is complete and has been decoded with the real decoder. An encode that is
+    interrupted leaves its checkpoints in `<first output>.work`, from which `settings.resume` goes on.
+
+    Raises:
+        InputError, OutputError, RateError, UsageError, LimitError: one clear line each.
+    """
+    from nqcodec.fit.jobs import plan as plan_jobs
+    from nqcodec.fit.jobs import run_jobs
+
+    begin = time.perf_counter()
+    tell = progress or (lambda event: None)
+    _check_outputs(jobs, settings)
+    with ExitStack() as stack:
+        plans = [plan(job, settings, stack, tell) for job in jobs]
+        share = plan_jobs(sum(len(one.tasks) for one in plans), settings.jobs, settings.threads)
+        settings = replace(settings, threads=share.threads)
+        tasks = [replace(task, settings=settings) for one in plans for task in one.tasks]
+        results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
+        reports = []
+        for one in plans:
+            segments = [next(results) for _ in one.tasks]
+            check_unchanged(one)
+            for number in range(len(one.job.outputs)):
+                reports.append(finish(one, number, [rates[number] for rates in segments], settings, begin))
+            one.work.remove()
+    return reports
+
+
+def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> Plan:
+    """Read the clip once to describe it and to find its scenes, share out frames and bytes."""
+    work = stack.enter_context(WorkFolder(job.outputs[0].path, resume=settings.resume))
+    clip = job.clip.spooled(work.path)
+    begin = time.perf_counter()
+    scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
+    video = clip.describe(scenes.add if settings.segment else None, digest)
+    targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
+    lengths = _lengths(scenes, video.frames, targets, settings)
+    hashed = video.frames if settings.hashes == "frame" else 0
+    shares = [
+        [None] * len(lengths) if target is None else segment_budgets(target, lengths, hashed, video)
+        for target in targets
+    ]
+    rate = job.outputs[0].rate
+    parameters = rate.parameters if rate else None
+    tasks, first = [], 0
+    for number, frames in enumerate(lengths):
+        name = clip.name if len(lengths) == 1 else f"{clip.name} [{number + 1}/{len(lengths)}]"
+        part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
+        tasks.append(SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path))
+        first += frames
+    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, {video.frames} frames"
+    parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
+    tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
+    samples = digest.hexdigest()
+    claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
+    work.claim({**claim, "settings": settings.fingerprint()})
+    return Plan(job, clip, stamp, samples, video, targets, tasks, work)
+
+
+def clip_digest() -> hashlib.blake2b:
+    """A fresh digest of a clip's samples."""
+    return hashlib.blake2b(digest_size=16)
+
+
+def check_unchanged(one: Plan) -> None:
+    """Raise InputError if the clip's file is not what it was when it was first read."""
+    if one.clip.stamp() == one.stamp:
+        return
+    digest = clip_digest()
+    one.clip.describe(digest=digest)
+    if digest.hexdigest() != one.digest:
+        raise InputError(f"{one.clip.name}: was changed while it was encoded: encode it again")
+
+
+def _lengths(scenes: SceneDetector, frames: int, targets: list[int | None], settings: EncodeSettings) -> list[int]:
+    """Frames of each segment, the same for all outputs.
+
+    Where no bytes are asked for but a network's size, that is the whole clip's: cuts alone begin no segment then.
+    """
+    if settings.segment is None:
+        return [frames]
+    longest = None if settings.segment == "auto" else settings.segment
+    cuts = scenes.cuts()
+    sizes = [target for target in targets if target is not None]
+    if sizes:
+        cuts = affordable_cuts(cuts, frames, min(sizes))
+    elif longest is None:
+        cuts = []
+    return segment_lengths(frames, longest, [cut.frame for cut in cuts])
+
+
+def finish(
+    one: Plan, number: int, results: list[SegmentResult], settings: EncodeSettings, begin: float
+) -> EncodeReport:
+    """Write output `number`, decode it from disk, and only then give it its name."""
+    hashes = [md5 for result in results for md5 in result.frame_md5] if settings.hashes == "frame" else []
+    data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes)
+    with AtomicFile(one.job.outputs[number].path, folder=one.work.path) as file:
+        file.write(data)
+        tick = time.perf_counter()
+        md5 = check_written(file.temporary, data, one.video)
+        check = time.perf_counter() - tick
+    return _report(one, number, results, data, md5, {"check": check, "total": time.perf_counter() - begin})
+
+
+def check_written(path: Path, data: bytes, video: Video) -> str:
+    """Decode a file that was just written; returns the MD5 of its planes, raises HashError if a hash differs.
+
+    What went into a device or pipe cannot be read back: there the bytes in memory are decoded.
+    """
+    file = read_file(path) if path.is_file() else parse_file(data, str(path))
+    digest = plane_md5()
+    count = 0
+    for frame in Decoder(file).frames():
+        digest.update(frame_bytes(frame))
+        count += 1
+    if file.video != video or count != video.frames:
+        raise OutputError(f"{path}: the file written does not describe the clip: this is a bug in nqcodec")
+    return digest.hexdigest()
+
+
+def _report(
+    one: Plan, number: int, results: list[SegmentResult], data: bytes, md5: str, times: dict[str, float]
+) -> EncodeReport:
+    parts = {"header": len(data) - sum(len(result.packed.payload) for result in results)}
+    seconds: dict[str, float] = {}
+    for result in results:
+        for name, size in result.packed.parts.items():
+            parts[name] = parts.get(name, 0) + size
+        for stage, value in result.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + value
+    rows = [row for result in results for row in result.psnr]
+    return EncodeReport(
+        name=one.tasks[0].clip.name,
+        output=str(one.job.outputs[number].path),
+        video=one.video,
+        size=len(data),
+        target=one.targets[number],
+        parts=parts,
+        psnr={name: sum(row[name] for row in rows) / len(rows) for name in rows[0]},
+        frame_psnr=rows,
+        segments=len(results),
+        parameters=sum(result.parameters for result in results),
+        macs_per_pixel=sum(r.macs * r.frames for r in results) / one.video.pixels,
+        md5=md5,
+        frame_md5=[digest.hex() for result in results for digest in result.frame_md5],
+        seconds={**seconds, **times},
+    )
+
+
+def _check_outputs(jobs: list[ClipJob], settings: EncodeSettings) -> None:
+    """What can be known to fail is told before anything is fitted."""
+    paths = [output.path for job in jobs for output in job.outputs]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("two files would be written to the same output: use {name} or {bpp} in -o")
+    for path in paths:
+        if str(path) == "-":
+            raise UsageError("-o -: a .nq file is checked before it is given out, so name a file")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: the folder {path.parent} does not exist")
+    if (settings.save_fit or settings.fit_file) and len(jobs) > 1:
+        raise UsageError("--save-fit and --fit are for one clip")
