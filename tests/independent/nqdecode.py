@@ -20,7 +20,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import isqrt, prod
 from operator import mul
 from pathlib import Path
@@ -168,7 +168,7 @@ def read_header(payload: bytes) -> Header:
     reader.u8("full_range", 0, 1)
     reader.u8("chroma_location", 0, 5)
     need(min(struct.unpack("<2H", reader.take(4))) >= 1, "VHDR: the sample aspect ratio has a 0")
-    if minor <= 1:
+    if minor <= 2:
         reader.end()
     sub = [(), ((2, 2),) * 2, ((2, 1),) * 2, ((1, 1),) * 2][chroma]
     return Header(width, height, frames, depth, [(1, 1), *sub])
@@ -220,9 +220,13 @@ def read_file(data: bytes) -> File:
 
 # ------------------------------------------------------------------------------- program and layers [4, 5, 8]
 
-CODES = ["grid", "conv", "shuffle", "planes", "upsample", "concat", "add", "mul", "norm", "frequency", "fold", "tile"]
+CODES = [
+    "grid", "conv", "shuffle", "planes", "upsample", "concat", "add", "mul", "norm", "frequency", "fold", "tile",
+    "window",
+]  # fmt: skip
 FIELDS = {  # v: uv, b: u8
     "grid": "vvvv", "conv": "vbbb", "shuffle": "v", "planes": "b", "upsample": "bvv", "fold": "vv", "tile": "vv",
+    "window": "vvbb",
 }  # fmt: skip
 INPUTS = {"grid": 0, "frequency": 0, "add": 2, "mul": 2}  # the others but concat: 1
 WITH_FORMAT = {"grid", "conv", "concat", "add", "mul", "norm", "frequency"}
@@ -269,6 +273,7 @@ class Tensor:
 
 
 Shape = tuple[int, int, int]
+Knot = tuple[int, int, int]  # time, row, column
 Map = list[list[int]]  # channels, each its H W values
 
 
@@ -280,6 +285,7 @@ class Operation:
     inputs: list[int]
     fields: list[int]
     turns: list[tuple[int, int]] = field(default_factory=list)  # (step, phase) of a frequency
+    path: list[Knot] = field(default_factory=list)  # of a window
     shape: Shape = (0, 0, 0)
     tensors: list[Tensor] = field(default_factory=list)
     width: int = 0
@@ -308,10 +314,25 @@ def read_program(reader: Reader) -> list[Operation]:
             n = reader.uv()
             numbers = struct.unpack(f"<{2 * n}I", reader.take(8 * n))
             op.turns = list(zip(numbers[:n], numbers[n:], strict=True))
+        if name == "window":
+            before = [earlier.path for earlier in program if earlier.name == "window"]
+            op.path = read_path(reader) or (before[-1] if before else [])
         need((name == "planes") == (number == count - 1), "planes is not the last operation, or not only that")
         op.shape = map_shape(op, [program[i].shape for i in op.inputs], number)
         program.append(op)
     return program
+
+
+def read_path(reader: Reader) -> list[Knot]:
+    """The knots that a window has of its own, which may be none [5]."""
+    count = reader.uv()
+    need(count <= 4096, f"a path of {count} knots")
+    knots: list[Knot] = []
+    time = row = column = 0
+    for _ in range(count):
+        time, row, column = time + reader.uv(), row + reader.sv(), column + reader.sv()
+        knots.append((time, row, column))
+    return knots
 
 
 def map_shape(op: Operation, inputs: list[Shape], number: int) -> Shape:
@@ -339,6 +360,8 @@ def map_shape(op: Operation, inputs: list[Shape], number: int) -> Shape:
         legal, shape = 1 <= f[0] <= 16 and 1 <= f[1] <= h * f[0] and 1 <= f[2] <= w * f[0], (c, f[1], f[2])
     elif name == "tile":
         legal, shape = min(f) >= 1, (c, f[0], f[1])
+    elif name == "window":
+        legal, shape = window_fits(op, h, w), (c * f[2] ** 2, f[0], f[1])
     elif name == "concat":
         legal, shape = len({s[1:] for s in inputs}) == 1, (sum(s[0] for s in inputs), h, w)
     elif name in ("add", "mul"):
@@ -351,12 +374,22 @@ def map_shape(op: Operation, inputs: list[Shape], number: int) -> Shape:
     return shape
 
 
+def window_fits(op: Operation, h: int, w: int) -> bool:
+    """Whether a window has fields in range and a path, which keeps it inside its input's h rows of w values [5]."""
+    height, width, ratio, bits = op.fields
+    down, across = h - height * ratio, w - width * ratio
+    legal = min(height, width) >= 1 and 1 <= ratio <= 16 and bits <= 8 and min(down, across) >= 0
+    legal &= bool(op.path) and op.path[-1][0] < 1 << 24
+    legal &= all(k[0] < following[0] for k, following in pairwise(op.path))
+    return legal and all(0 <= row <= down << bits and 0 <= column <= across << bits for _, row, column in op.path)
+
+
 def macs(op: Operation) -> int:
     """Multiply-accumulates of a frame [8]."""
     size = prod(op.shape)
     if op.name == "conv":
         return size * prod(op.tensors[0].shape[1:])
-    return size * {"grid": 2, "upsample": 4, "norm": 4, "add": 1, "mul": 1}.get(op.name, 0)
+    return size * {"grid": 2, "upsample": 4, "norm": 4, "window": 4, "add": 1, "mul": 1}.get(op.name, 0)
 
 
 def check_picture_and_limits(program: list[Operation], header: Header) -> None:
@@ -677,7 +710,7 @@ def hadamard(tensor: Tensor) -> None:
     tensor.steps = [step - 8 * tensor.gain for step in tensor.steps]
 
 
-# ------------------------------------------------------------------------------------- operations [6.2 to 6.12]
+# ------------------------------------------------------------------------------------- operations [6.2 to 6.13]
 
 Evaluate = Callable[[int, list[Map]], Map]  # from the frame's number and the input maps
 
@@ -869,6 +902,43 @@ def prepare_norm(op: Operation) -> Evaluate:
     return lambda _, inputs: [list(c) for c in zip(*map(position, zip(*inputs[0], strict=True)), strict=True)]
 
 
+def place_of_window(path: list[Knot], t: int) -> tuple[int, int]:
+    """p of the rows and of the columns at frame t [6.13]."""
+    k = bisect_right(path, t, key=lambda knot: knot[0]) - 1  # the last knot not after t
+    if k < 0 or k == len(path) - 1:
+        return path[max(k, 0)][1:]
+    (start, *here), (end, *there) = path[k : k + 2]
+    n = end - start
+    row, column = (a + (2 * (b - a) * (t - start) + n) // (2 * n) for a, b in zip(here, there, strict=True))
+    return row, column
+
+
+def prepare_window(op: Operation, source: Operation) -> Evaluate:
+    """6.13; what is outside the map counts as 0, and its weight is 0."""
+    height, width, ratio, bits = op.fields
+    w, rows, columns = source.shape[2], height * ratio, width * ratio
+    one = 1 << bits
+
+    def channel(x: list[int], down: int, across: int) -> Map:
+        """The ratio^2 channels of the output that come from one of the input."""
+        (i, f), (j, g) = divmod(down, one), divmod(across, one)
+        lines = []
+        for y in range(i, i + rows + 1):
+            line = [*x[y * w : (y + 1) * w], 0][j : j + columns + 1] if y * w < len(x) else [0] * (columns + 1)
+            lines.append([(one - g) * a + g * b for a, b in pairwise(line)])
+        s = [
+            [shift((one - f) * a + f * b, 2 * bits) for a, b in zip(upper, lower, strict=True)]
+            for upper, lower in pairwise(lines)
+        ]
+        return [[v for line in s[a::ratio] for v in line[b::ratio]] for a in range(ratio) for b in range(ratio)]
+
+    def evaluate(t: int, inputs: list[Map]) -> Map:
+        place = place_of_window(op.path, t)
+        return [result for x in inputs[0] for result in channel(x, *place)]
+
+    return evaluate
+
+
 def prepare(op: Operation, sources: list[Operation], frames: int) -> Evaluate:
     """Check what the operation's integers must keep, and give its function."""
     if op.name == "grid":
@@ -877,7 +947,7 @@ def prepare(op: Operation, sources: list[Operation], frames: int) -> Evaluate:
         return (prepare_frequency if op.name == "frequency" else prepare_norm)(op)
     if op.name in ("concat", "add", "mul"):
         return (prepare_concat if op.name == "concat" else prepare_binary)(op, sources)
-    one = {"conv": prepare_conv, "upsample": prepare_upsample, "tile": prepare_tile}
+    one = {"conv": prepare_conv, "upsample": prepare_upsample, "tile": prepare_tile, "window": prepare_window}
     return one.get(op.name, prepare_fold)(op, sources[0])
 
 
