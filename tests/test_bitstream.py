@@ -191,6 +191,17 @@ def test_unknown_ancillary_chunk_is_skipped_and_unknown_critical_chunk_refused()
         whole(packed(extra=pack_chunk("NEWC", b"anything")))
 
 
+def test_frame_hashes_are_one_chunk_of_the_right_length() -> None:
+    """A decoder may ignore the chunk, so no conformance vector asks for this; ours reads it, and minds."""
+    hashes = pack_chunk("fHSH", bytes(16 * VIDEO.frames))
+    assert whole(packed(extra=hashes)).frame_md5 == (bytes(16),) * VIDEO.frames
+    with pytest.raises(FormatError, match="only one"):
+        whole(packed(extra=hashes * 2))
+    for length in (0, 16 * VIDEO.frames - 1, 16 * VIDEO.frames + 16):
+        with pytest.raises(FormatError, match=f"{length} bytes of frame hashes do not fit {VIDEO.frames} frames"):
+            whole(packed(extra=pack_chunk("fHSH", bytes(length))))
+
+
 def rebuilt(data: bytes, kind: str, change: object) -> bytes:
     """The file with one chunk's payload changed and its CRC made right again."""
     out = bytearray(SIGNATURE)

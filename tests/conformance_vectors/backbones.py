@@ -17,6 +17,7 @@ from nqcodec.operations import Operation
 from nqcodec.video import Chroma, Colour, Video
 
 CLIP = Video(31, 23, 3)
+MOVING_CLIP = Video(31, 23, 6)
 PUBLISHED_CLIP = Video(23, 17, 2, chroma=Chroma.C444, colour=Colour(1, 1, 0, True))
 
 PROGRAMS = {
@@ -78,6 +79,11 @@ PROGRAMS = {
         020120010002 020108010000 070501 0901 0501021117 0103010202 0101020202 0101040202 0603030201 020108010000
         0c011117 070701 020108030100 0901 020104010002 020104010000 020103010004 040101
     """,
+    "pyramid-motion": """
+        19 0101020405 0103010405 06020201 0d01030401070300008c0102324d032e3d 020103030002 020103030002 070201
+        010102070a 0d010608010600 020303010000 0501020608 020303010000 070201 020103030002 070201 0101011b25
+        0d010c10020400 020302010000 0501020c10 020302010000 070201 020102030002 070201 020106030000 040102
+    """,
 }
 
 
@@ -90,7 +96,7 @@ def vectors() -> Iterator[Vector]:
     """All of this module."""
     for number, (name, words) in enumerate(PROGRAMS.items()):
         family, published = name.removesuffix("-published"), name.endswith("-published")
-        video = PUBLISHED_CLIP if published else CLIP
+        video = PUBLISHED_CLIP if published else MOVING_CLIP if name.endswith("-motion") else CLIP
         what = f"The layers of {family} as published, at a small size" if published else f"The {family} backbone"
         yield calm_vector(
             f"backbone-{name}",

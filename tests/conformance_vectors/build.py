@@ -10,8 +10,10 @@ from random_networks import random_network
 
 from conformance_vectors.coding import Models, pack_network
 from conformance_vectors.draws import Draws
+from nqcodec.bitstream import LEAST_MINOR
 from nqcodec.bitstream.chunks import FRAMING_BYTES, SIGNATURE, pack_chunk
 from nqcodec.bitstream.header import INDEX_ENTRY_BYTES, IndexEntry, pack_index, pack_video
+from nqcodec.bitstream.operations import minor_version
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import MD5_BYTES, parse_segment
 from nqcodec.network import IntegerNetwork
@@ -59,6 +61,7 @@ class File:
         header: payload of VHDR; None packs `video`.
         before: packed chunks before the segment of that number, or before NEND for the number of segments.
         entries: what the index says; None for where the segments are.
+        minor: version of the format, unless `header` is given.
     """
 
     video: Video
@@ -66,6 +69,7 @@ class File:
     header: bytes | None = None
     before: Mapping[int, bytes] = field(default_factory=dict)
     entries: Sequence[IndexEntry] | None = None
+    minor: int = LEAST_MINOR
 
     def index(self) -> list[IndexEntry]:
         """Where the segments lie."""
@@ -83,7 +87,7 @@ class File:
         """Payload of VHDR."""
         if self.header is not None:
             return self.header
-        return pack_video(self.video.with_frames(sum(part.frames for part in self.parts)))
+        return pack_video(self.video.with_frames(sum(part.frames for part in self.parts)), self.minor)
 
     def chunks(self) -> list[tuple[str, bytes]]:
         """(type, payload) of the critical chunks in order."""
@@ -124,7 +128,7 @@ def part(video: Video, network: IntegerNetwork, models: Models | None = None) ->
 
 def file(video: Video, network: IntegerNetwork, models: Models | None = None) -> bytes:
     """A file of one segment."""
-    return File(video, [part(video, network, models)]).data()
+    return File(video, [part(video, network, models)], minor=minor_version(network.program)).data()
 
 
 def network_of(seed: int, video: Video, operations: Sequence[Operation]) -> IntegerNetwork:

@@ -19,13 +19,16 @@ from conformance_vectors import (
     refused_files,
     refused_programs,
     refused_tensors,
+    refused_windows,
     tensors,
+    windows,
 )
 from conformance_vectors.build import Vector
 from conformance_vectors.rules import sections_of
 from conformance_vectors.seen import seen
-from nqcodec.bitstream import MAJOR, MINOR
+from nqcodec.bitstream import LEAST_MINOR, MAJOR
 from nqcodec.bitstream.file import parse_file
+from nqcodec.bitstream.operations import WINDOW_MINOR
 from nqcodec.decoding import Decoder
 from nqcodec.video import frame_bytes
 
@@ -40,8 +43,9 @@ MODULES = (
     refused_files,
     refused_programs,
     refused_tensors,
+    windows,
+    refused_windows,
 )
-SPECIFICATION = f"{MAJOR}.{MINOR}"
 
 
 @cache
@@ -57,9 +61,10 @@ def vectors() -> tuple[Vector, ...]:
 def descriptor(vector: Vector) -> dict[str, Any]:
     """What the JSON file beside a vector says (formats/conformance/README.md)."""
     features = sorted({*vector.features, *(() if vector.error else seen(vector.data))})
+    minor = WINDOW_MINOR if "operation:window" in features else LEAST_MINOR
     common = {
         "name": vector.name,
-        "specification": SPECIFICATION,
+        "specification": f"{MAJOR}.{minor}",
         "purpose": vector.purpose,
         "features": features,
         "sections": sections_of(vector.name, features),

@@ -50,6 +50,7 @@ SECTIONS: dict[str, Patterns] = {
     "6.10": ("op-concat*", "clamp:concat-*"),
     "6.11": ("op-add", "op-mul"),
     "6.12": ("op-norm*", "clamp:norm-*"),
+    "6.13": ("op-window-*",),
     "7": ("chunk:fHSH", "picture-*", "refused:hash"),
     "8": ("limit:*",),
 }
@@ -74,7 +75,7 @@ RULES: dict[str, dict[str, Patterns]] = {
     },
     "2.1": {
         "| major |": ("version:*", "refused:major-version", "refuse-header-major-0"),
-        "| minor |": ("version-1-*",),
+        "| minor |": ("version-1-*", "operation:window"),
         "| width, height |": (
             "picture-*-odd",
             "picture-*-one-pixel",
@@ -117,7 +118,12 @@ RULES: dict[str, dict[str, Patterns]] = {
         "ends the payload exactly": ("refuse-piece-trailing", "refuse-piece-one-more", "refuse-piece-missing"),
     },
     "3.2": {
-        "must have exactly": ("refuse-piece-too-long", "refuse-piece-too-short", "refuse-piece-empty"),
+        "must have exactly": (
+            "pieces:pad-bits",
+            "refuse-piece-too-long",
+            "refuse-piece-too-short",
+            "refuse-piece-empty",
+        ),
         "*bypass bit*": ("model:escape", "model:low-bits"),
         "*bypass number*": ("model:escape", "model:low-bits"),
     },
@@ -191,6 +197,10 @@ RULES: dict[str, dict[str, Patterns]] = {
         "| 10 | frequency": ("op-frequency", "refuse-program-frequency-too-long"),
         "| 11 | fold": ("op-fold",),
         "| 12 | tile": ("op-tile",),
+        "| 13 | window": ("op-window-*", "refuse-program-window-*"),
+        "A path is a `uv`": ("op-window-*", "refuse-program-window-*knot*"),
+        "With n = 0": ("op-window-shared-*", "refuse-program-window-no-path*"),
+        "A knot is at frame": ("op-window-*",),
         "Any other code": ("refused:newer-operation",),
         "| grid | [channels": ("op-grid-*", "refuse-program-grid-*"),
         "| conv | [out_channels": ("op-conv-*", "refuse-program-conv-no-channels", "refuse-program-conv-depthwise-*"),
@@ -202,6 +212,7 @@ RULES: dict[str, dict[str, Patterns]] = {
         "| frequency | [2 n": ("op-frequency", "refuse-program-frequency-none"),
         "| fold | [C": ("op-fold", "refuse-program-fold-*"),
         "| tile | [C": ("op-tile", "refuse-program-tile-no-rows"),
+        "| window | [C": ("op-window-*", "refused:window"),
         "a program that lacks what is needed": ("refused:program-shape", "refused:program-syntax"),
         "is the last operation": ("refuse-program-planes-*", "refuse-program-picture-not-covered", "picture:crop"),
     },
@@ -252,6 +263,16 @@ RULES: dict[str, dict[str, Patterns]] = {
         "mul: out": ("op-mul", "op-same-input-twice", "clamp:mul-*"),
     },
     "6.12": {"r = max": ("norm:constant", "op-norm*")},
+    "6.13": {
+        "before the first": ("op-window-path", "op-window-before-first-knot", "op-window-one-knot"),
+        "from the last": ("op-window-path", "op-window-after-last-knot", "op-window-one-knot"),
+        "else, time[k]": ("op-window-path", "op-window-rounding", "op-window-4096-knots", "op-window-far-knot"),
+        "i = p >> bits": ("op-window-path", "window:bits-*"),
+        "s[c, y, x]": ("op-window-path", "window:bits-*", "op-window-edge", "op-window-extremes"),
+        "+ f (": ("op-window-path", "window:bits-*", "op-window-edge", "op-window-extremes"),
+        "out[(c ratio": ("window:ratio-*",),
+        "The format is": ("op-window-of-*", "op-window-before-conv"),
+    },
     "7": {
         "The MD5 of a picture": ("chunk:fHSH", "picture-*-bit", "picture-rgb"),
         "all its frames in order": ("op-*", "segments:many"),

@@ -13,7 +13,7 @@ from nqcodec.bitstream.segment import SegmentLayout
 from nqcodec.entropy.tensors import decode_list
 from nqcodec.hadamard.definition import block_sizes
 from nqcodec.network import CONTEXT_NEIGHBOURS, Int64, IntegerNetwork, IntTensor, channel_axis
-from nqcodec.operations import Conv, Grid, Planes, Upsample
+from nqcodec.operations import Conv, Grid, Planes, Upsample, Window
 from nqcodec.video import Video
 
 
@@ -76,6 +76,9 @@ def _program(layout: SegmentLayout, video: Video, frames: int) -> Iterator[str]:
             yield "grid:static" if op.times == 1 else "grid:interpolated" if op.times != frames else "grid:every-frame"
         elif isinstance(op, Upsample):
             yield f"upsample:{op.ratio}"
+        elif isinstance(op, Window):
+            yield f"window:ratio-{op.ratio}"
+            yield f"window:bits-{op.bits}"
         elif isinstance(op, Planes):
             yield f"planes:{op.ratio}"
             if layout.program.coded_size != (video.width, video.height):

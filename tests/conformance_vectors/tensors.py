@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from conformance_vectors.build import Vector, file
+from conformance_vectors.build import File, Vector, file, sealed
 from conformance_vectors.calm import GREY, Calm, calm_network, calm_vector, one_step
-from conformance_vectors.coding import ADAPTIVE_MODEL, gaussian_scale
+from conformance_vectors.coding import ADAPTIVE_MODEL, gaussian_scale, pack_network, piece
 from conformance_vectors.draws import Draws
+from nqcodec.bitstream.reader import Reader
+from nqcodec.bitstream.segment import MD5_BYTES, parse_segment
 from nqcodec.entropy.tensors import TensorModel
+from nqcodec.errors import NqError
 from nqcodec.network import CONTEXT_NEIGHBOURS, Context, Hadamard, Int32, IntegerNetwork, IntTensor
-from nqcodec.operations import Conv, Grid, Operation, Planes, Shuffle
+from nqcodec.operations import Concat, Conv, Grid, Operation, Planes, Shuffle
+from nqcodec.program import Limits
 from nqcodec.video import Chroma, Video
 
 PLAIN: list[Operation] = [Grid((), 2, 4, 12, 16), Conv((0,), 4, 3), Conv((1,), 1, 1), Planes((2,), 1)]
@@ -37,6 +41,7 @@ def vectors() -> Iterator[Vector]:
     yield from adaptives()
     yield from contexts()
     yield from pieces()
+    yield padded()
 
 
 def with_latent(network: IntegerNetwork, latent: IntTensor) -> IntegerNetwork:
@@ -249,6 +254,39 @@ def pieces() -> Iterator[Vector]:
         "65,536 values: one full piece and no empty one.",
         file(video, network, {(0, "latent"): TensorModel(False, 0, 2)}),
     )
+
+
+def padded() -> Vector:
+    """Pieces of all models whose last bits, as many as no event needs, are the opposite of an encoder's."""
+    operations = [Grid((), 2, 2, 12, 16), Grid((), 1, 2, 12, 16), Concat((0, 1)), Conv((2,), 1, 3), Planes((3,), 1)]
+    network = calm_network(GREY, operations, Calm(690))
+    network = with_latent(
+        network, replace(network.layers[0].tensors["latent"], context=Context(60, *weights(j0=(40, 20), j1=(30, 10))))
+    )
+    program, table, data = pack_network(network, {(3, "weight"): ADAPTIVE_MODEL})
+    head, reader, coded = program + table, Reader(data), list[bytes]()
+    while reader.left:
+        coded.append(reader.take(reader.uv("length"), "piece"))
+    for number, one in enumerate(coded):
+        others = (one[:-1] + bytes([one[-1] ^ (1 << bits) - 1]) for bits in range(7, -1, -1))
+        trials = ([*coded[:number], other, *coded[number + 1 :]] for other in others)
+        coded = next(trial for trial in trials if tensors_of(head, trial) == tensors_of(head, coded))
+    return Vector(
+        "pieces-pad-bits",
+        "Pieces whose last bits, which no event needs, are not those that an encoder writes: they are not checked.",
+        File(GREY, [sealed(GREY, GREY.frames, head + b"".join(map(piece, coded)))]).data(),
+        features=("pieces:pad-bits",),
+    )
+
+
+def tensors_of(head: bytes, coded: Sequence[bytes]) -> list[bytes]:
+    """Values of all tensors of a segment of `GREY` from program and layers, and pieces; none where it is refused."""
+    body = head + b"".join(map(piece, coded))
+    try:
+        layers = parse_segment(Reader(bytes(1 + MD5_BYTES) + body), GREY, Limits()).network.layers
+    except NqError:
+        return []
+    return [tensor.values.tobytes() for layer in layers for tensor in layer.tensors.values()]
 
 
 def long_network(times: int, width: int = 7) -> tuple[IntegerNetwork, Video]:
