@@ -107,7 +107,9 @@ def test_small_files_that_ask_for_much_are_refused_in_little_memory(backend: str
         done = run_nqdec(path, "--backend", backend, "-q", "--threads", "1", memory=1 << 30)
         if backend == "native":
             assert done.returncode == 5, (name, done.stderr)
-            done = run_nqdec(path, "--backend", backend, "-q", "--threads", "1", "--limits", "memory=1K", memory=1 << 30)
+            done = run_nqdec(
+                path, "--backend", backend, "-q", "--threads", "1", "--limits", "memory=1K", memory=1 << 30
+            )
         assert done.returncode == 4, (name, done.stderr)
         assert "memory" in done.stderr
 

@@ -200,7 +200,7 @@ RULES: dict[str, dict[str, Patterns]] = {
         "| 13 | window": ("op-window-*", "refuse-program-window-*"),
         "A path is a `uv`": ("op-window-*", "refuse-program-window-*knot*"),
         "With n = 0": ("op-window-shared-*", "refuse-program-window-no-path*"),
-        "A knot is at frame": ("op-window-*",),
+        "Knot k is at frame": ("op-window-*",),
         "Any other code": ("refused:newer-operation",),
         "| grid | [channels": ("op-grid-*", "refuse-program-grid-*"),
         "| conv | [out_channels": ("op-conv-*", "refuse-program-conv-no-channels", "refuse-program-conv-depthwise-*"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -51,8 +51,8 @@ class Watched(ReferenceSynthesizer):
         super().__init__(network, video, frames)
         self.found: set[str] = set()
 
-    def _map(self, index: int, maps: dict[int, Int16], t: int) -> Int16:
-        made = super()._map(index, maps, t)
+    def map(self, index: int, maps: Mapping[int, Int16], t: int) -> Int16:
+        made = super().map(index, maps, t)
         op = self._network.program.operations[index]
         width = self._network.layers[index].width
         if op.has_format and not (isinstance(op, Conv) and op.activation):
