@@ -95,7 +95,7 @@ class FloatNetwork(nn.Module):
             if isinstance(op, Grid):
                 maps.append(how.map(index, self._grid(index, times, how, latents or {})))
             elif isinstance(op, Conv):
-                maps.append(self._conv(index, op, maps[op.inputs[0]], how))
+                maps.append(self.convolve(index, op, maps[op.inputs[0]], how, op.kernel // 2))
             else:
                 value = apply(op, [maps[i] for i in op.inputs], times).to(self.dtype)
                 maps.append(how.map(index, value) if op.has_format else value)
@@ -110,12 +110,13 @@ class FloatNetwork(nn.Module):
         # Channels last from the first map on: convolutions keep it, and run about twice as fast for it.
         return value.to(self.dtype, memory_format=torch.channels_last)
 
-    def _conv(self, index: int, op: Conv, x: Tensor, how: Transform) -> Tensor:
+    def convolve(self, index: int, op: Conv, x: Tensor, how: Transform, padding: int) -> Tensor:
+        """The map of the convolution `op`, operation `index`, of maps x with `padding` zeros around them."""
         weight = how.tensor(index, "weight", self.tensors[tensor_key(index, "weight")])
         bias = how.tensor(index, "bias", self.tensors[tensor_key(index, "bias")])
         groups = x.shape[1] if op.depthwise else 1
         weight = weight.to(x.dtype, memory_format=torch.channels_last)
-        y = F.conv2d(x, weight, bias.to(x.dtype), padding=op.kernel // 2, groups=groups)
+        y = F.conv2d(x, weight, bias.to(x.dtype), padding=padding, groups=groups)
         if op.activation is Activation.NONE:
             return how.map(index, y)
         if op.activation is Activation.HALF_TANH:

@@ -76,15 +76,24 @@ def activate(x: Tensor, activation: Activation) -> Tensor:
 def read_grid(latent: Tensor, times: Tensor, frames: int) -> Tensor:
     """Latents [Tg, C, h, w] at frames `times` [B], linear in time with clamped ends (formats/nq.md, 6.2)."""
     count = latent.shape[0]
-    if count == frames:
-        return latent[times]
     if count == 1:
         return latent.expand(len(times), -1, -1, -1)
+    first, fraction = grid_position(count, times, frames)
+    if fraction is None:
+        return latent[first]
+    return torch.lerp(latent[first], latent[(first + 1).clamp(max=count - 1)], fraction.to(latent))
+
+
+def grid_position(count: int, times: Tensor, frames: int) -> tuple[Tensor, Tensor | None]:
+    """Where frames `times` [B] lie between the times of a grid of `count`: the one before [B], and how far it is to
+    the one after [B, 1, 1, 1] float32; None for the latter if no frame lies between two."""
+    if count == frames:
+        return times, None
+    if count == 1:
+        return torch.zeros_like(times), None
     numerator = ((2 * times + 1) * count - frames) << 16
     position = torch.div(numerator, 2 * frames, rounding_mode="floor").clamp(0, (count - 1) << 16)
-    first = position >> 16
-    fraction = ((position & 65535).to(latent.dtype) / 65536).view(-1, 1, 1, 1)
-    return torch.lerp(latent[first], latent[(first + 1).clamp(max=count - 1)], fraction)
+    return position >> 16, ((position & 65535).float() / 65536).view(-1, 1, 1, 1)
 
 
 def upsample(x: Tensor, op: Upsample) -> Tensor:
@@ -92,13 +101,13 @@ def upsample(x: Tensor, op: Upsample) -> Tensor:
     if op.ratio & (op.ratio - 1) == 0 and op.ratio <= 64:
         whole = F.interpolate(x, scale_factor=op.ratio, mode="bilinear", align_corners=False)
         return whole[:, :, : op.height, : op.width]
-    rows = _weights(x.shape[2], op.ratio, op.height).to(x)
-    columns = _weights(x.shape[3], op.ratio, op.width).to(x)
+    rows = upsample_weights(x.shape[2], op.ratio, op.height).to(x)
+    columns = upsample_weights(x.shape[3], op.ratio, op.width).to(x)
     return torch.einsum("yh,bchw,xw->bcyx", rows, x, columns)
 
 
 @functools.lru_cache(maxsize=64)
-def _weights(size: int, ratio: int, wanted: int) -> Tensor:
+def upsample_weights(size: int, ratio: int, wanted: int) -> Tensor:
     """Interpolation weights [wanted, size] of one axis (formats/nq.md, 6.8)."""
     place = 2 * torch.arange(wanted) + 1 - ratio
     first = torch.div(place, 2 * ratio, rounding_mode="floor")
@@ -140,17 +149,27 @@ def tile(x: Tensor, op: Tile) -> Tensor:
 
 def window(x: Tensor, op: Window, times: Tensor) -> Tensor:
     """What a camera sees of maps [B, C, H, W] at frames `times` [B], at the decoder's own positions (6.13)."""
-    corners = _corners(op, x.device)[times.clamp(max=op.knots[-1][0])]  # [B, 2]
-    first, fraction = corners >> op.bits, (corners & ((1 << op.bits) - 1)).to(x) / (1 << op.bits)
+    first = _corners(op, x.device)[times.clamp(max=op.knots[-1][0])] >> op.bits  # [B, 2]
     # One row and one column more than the part, the last ones again where the map ends.
     height, width = x.shape[2:]
     rows = (first[:, :1] + torch.arange(op.height * op.ratio + 1, device=x.device)).clamp(max=height - 1)
     columns = (first[:, 1:] + torch.arange(op.width * op.ratio + 1, device=x.device)).clamp(max=width - 1)
     cells = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)[:, None].expand(-1, x.shape[1], -1)
     seen = x.flatten(2).gather(2, cells).unflatten(2, (rows.shape[1], columns.shape[1]))
-    down, right = (part.view(-1, 1, 1, 1) for part in fraction.unbind(1))
+    return blend_window(seen, window_fractions(op, times, x), op.ratio)
+
+
+def window_fractions(op: Window, times: Tensor, x: Tensor) -> Tensor:
+    """How far beyond a place of its input a window's corner is [B, 2], down and right, in the type of maps `x`."""
+    corners = _corners(op, x.device)[times.clamp(max=op.knots[-1][0])]
+    return (corners & ((1 << op.bits) - 1)).to(x) / (1 << op.bits)
+
+
+def blend_window(seen: Tensor, fractions: Tensor, ratio: int) -> Tensor:
+    """Cells from the places [B, C, h + 1, w + 1] that a window reads, which lie `fractions` [B, 2] before its own."""
+    down, right = (part.view(-1, 1, 1, 1) for part in fractions.unbind(1))
     lines = torch.lerp(seen[:, :, :-1], seen[:, :, 1:], down)
-    return F.pixel_unshuffle(torch.lerp(lines[..., :-1], lines[..., 1:], right), op.ratio)
+    return F.pixel_unshuffle(torch.lerp(lines[..., :-1], lines[..., 1:], right), ratio)
 
 
 @functools.lru_cache(maxsize=64)
