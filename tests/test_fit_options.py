@@ -13,6 +13,7 @@ from fitting import small_clip
 
 from nqcodec.backbones import hnerv
 from nqcodec.fit.clip import PackedClip, pack
+from nqcodec.fit.compute import compute_settings
 from nqcodec.fit.ema import Average
 from nqcodec.fit.encoder import Encoder
 from nqcodec.fit.network import FloatNetwork
@@ -21,7 +22,7 @@ from nqcodec.fit.optim import MuonAdam
 from nqcodec.fit.presets import with_optimizer
 from nqcodec.fit.prune import Pruning, masks
 from nqcodec.fit.quant_noise import NoiseTransform, QuantNoise, round_to_bits
-from nqcodec.fit.train import FitSettings, Trainer, compute_settings, evaluate, fit, make_optimizer, new_network
+from nqcodec.fit.train import FitSettings, Trainer, evaluate, fit, make_optimizer, new_network
 from nqcodec.program import Program
 from nqcodec.quantize.quantizers import quantise_array
 

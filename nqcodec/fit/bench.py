@@ -15,10 +15,11 @@ from torch import Tensor
 
 from nqcodec.backbones import hnerv
 from nqcodec.fit.clip import PackedClip, pack
+from nqcodec.fit.compute import compute_settings
 from nqcodec.fit.network import FloatNetwork, tensor_key
 from nqcodec.fit.operations import activate, read_grid
 from nqcodec.fit.presets import BATCH, clock
-from nqcodec.fit.train import FitSettings, Trainer, compute_settings, new_network
+from nqcodec.fit.train import FitSettings, Trainer, new_network
 from nqcodec.operations import Conv, Grid, Shuffle
 from nqcodec.program import Program
 from nqcodec.video import Frame, Video

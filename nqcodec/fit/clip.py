@@ -40,6 +40,7 @@ class PackedClip:
         averaging: [w C, planes] float32; turns sums over rows, of each column and channel, into means over planes.
             Columns are in it because a product broadcast over whole rows is fast, and over a few channels slow.
         weights: [planes] float32, sum 1: 6:1:1 for Y, U, V; equal for G, B, R.
+        joint: True where "frames" are patches of pictures: the errors of a batch are then one mean, not one for each.
     """
 
     video: Video
@@ -47,6 +48,7 @@ class PackedClip:
     mask: Tensor | None
     averaging: Tensor
     weights: Tensor
+    joint: bool = False
 
     @property
     def frames(self) -> int:

@@ -20,6 +20,8 @@ FLOOR = 1e-10
 def plane_errors(output: Tensor, target: Tensor, clip: PackedClip, norm: float = 2.0, pool: int = 1) -> Tensor:
     """Mean squared error of each plane of each frame, [B, planes] float32, over the samples inside the picture.
 
+    A batch of patches has one row of errors, the means over all of them ([1, planes], `PackedClip.joint`).
+
     `norm` p other than 2 gives the mean of |error|^p instead. `pool` takes the means of the errors over pool x pool
     cells of each channel before their powers, so that only what is coarser than a cell counts.
 
@@ -33,7 +35,8 @@ def plane_errors(output: Tensor, target: Tensor, clip: PackedClip, norm: float =
     rows = difference.permute(0, 2, 3, 1).flatten(2)
     powers = rows.square() if norm == 2 else rows.abs().pow(norm)
     # Every column has the same weights.
-    return powers.sum(dim=1) @ clip.averaging[: rows.shape[2]]
+    errors = powers.sum(dim=1) @ clip.averaging[: rows.shape[2]]
+    return errors.mean(dim=0, keepdim=True) if clip.joint else errors
 
 
 def log_mse(errors: Tensor, weights: Tensor) -> Tensor:

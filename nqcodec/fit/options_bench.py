@@ -11,12 +11,13 @@ import torch
 from nqcodec.backbones import hnerv
 from nqcodec.clip import ClipInput
 from nqcodec.fit.clip import PackedClip, pack
+from nqcodec.fit.compute import compute_settings
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.presets import BATCH, with_optimizer
 from nqcodec.fit.prune import Pruning
 from nqcodec.fit.quant_noise import QuantNoise
 from nqcodec.fit.recipes import RECIPES, paper_recipe
-from nqcodec.fit.train import FitSettings, compute_settings, evaluate, fit, new_network
+from nqcodec.fit.train import FitSettings, evaluate, fit, new_network
 from nqcodec.network import IntTensor
 from nqcodec.program import Program
 from nqcodec.quantize.criteria import Substitution

@@ -63,7 +63,7 @@ class _Part:
         self._network, self._how, self._latents = network, how, latents
         self._device = next(iter(network.tensors.values())).device
         self._hosted = times
-        self._times = torch.tensor(times, device=self._device)
+        self._times = torch.tensor(times).to(self._device, non_blocking=True)
         self._regions = infer(network.program, patch, times)
         self._maps: dict[int, Tensor] = {}
 
@@ -115,7 +115,7 @@ class _Part:
             value = take(self._latents[index], everything, region)
         else:
             latent = self._how.tensor(index, "latent", self._network.tensors[tensor_key(index, "latent")])
-            rows, columns = (self._places(spans) for spans in (region.rows, region.columns))
+            rows, columns = (places_of(spans, self._device) for spans in (region.rows, region.columns))
             first, fraction = grid_position(op.times, self._times, self._network.frames)
             value = _cut(latent, first, rows, columns)
             if fraction is not None:
@@ -128,8 +128,8 @@ class _Part:
         source, (_, height, width) = self._regions[op.inputs[0]], self._network.program.shapes[op.inputs[0]]
         assert source is not None
         x = self._maps[op.inputs[0]]
-        rows = _weights(op.ratio, (height, op.height), source.rows, region.rows).to(x)
-        columns = _weights(op.ratio, (width, op.width), source.columns, region.columns).to(x)
+        rows = _weights(op.ratio, (height, op.height), source.rows, region.rows).to(x, non_blocking=True)
+        columns = _weights(op.ratio, (width, op.width), source.columns, region.columns).to(x, non_blocking=True)
         enlarged = rows @ x.contiguous() @ columns.transpose(2, 3)
         return enlarged.contiguous(memory_format=torch.channels_last)
 
@@ -153,10 +153,11 @@ class _Part:
         seen = self._input(op.inputs[0], Region(*wanted))
         return blend_window(seen, window_fractions(op, self._times, seen), op.ratio)
 
-    def _places(self, spans: Spans) -> Tensor:
-        """Indices [B, n] of spans within a map."""
-        firsts = torch.tensor(spans.firsts, device=self._device)
-        return firsts[:, None] + torch.arange(spans.length, device=self._device)
+
+def places_of(spans: Spans, device: torch.device) -> Tensor:
+    """Indices [B, n] of spans within a map."""
+    places = torch.tensor(spans.firsts)[:, None] + torch.arange(spans.length)
+    return places.to(device, non_blocking=True)
 
 
 def _cut(latent: Tensor, times: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

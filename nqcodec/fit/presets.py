@@ -12,8 +12,9 @@ import torch
 
 from nqcodec.errors import UsageError
 from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.compute import compute_settings
 from nqcodec.fit.network import FloatNetwork
-from nqcodec.fit.train import FitSettings, Trainer, compute_settings
+from nqcodec.fit.train import FitSettings, Trainer
 
 WARMUP_STEPS, TIMED_STEPS = 3, 6
 """Steps of a trial that are not timed, and that are."""

@@ -57,8 +57,8 @@ class Structure:
         if min(sides) < least:
             name = "MS-SSIM" if self.scales else "SSIM"
             raise UsageError(
-                f"a loss with {name} needs planes with sides of at least {least} samples, and this clip has "
-                f"{min(sides)}: choose another loss, or give luma alone a weight"
+                f"a loss with {name} needs planes or patches with sides of at least {least} samples, and they have "
+                f"{min(sides)}: choose another loss, larger patches, or give luma alone a weight"
             )
         similarity, gaussian = self._library(window)
         object.__setattr__(self, "_similarity", similarity)

@@ -7,8 +7,7 @@ state, so the same seed gives the same network on the same machine, and so does 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from nqcodec.errors import UsageError
 from nqcodec.fit.checkpoint import Checkpoint
 from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.compute import compute_settings
 from nqcodec.fit.ema import Average
 from nqcodec.fit.encoder import Encoder
 from nqcodec.fit.interrupt import interrupt_flag
@@ -25,6 +25,7 @@ from nqcodec.fit.losses import plane_errors, psnr
 from nqcodec.fit.network import FloatNetwork, Transform, tensor_key
 from nqcodec.fit.objectives import OBJECTIVES, STRUCTURES, Objective
 from nqcodec.fit.optim import OPTIMIZERS, MuonAdam
+from nqcodec.fit.patches import Patches
 from nqcodec.fit.prune import Pruning, masks
 from nqcodec.fit.quant_noise import NoiseTransform, QuantNoise
 from nqcodec.fit.schedule import SCHEDULES, learning_rate, stage_at
@@ -43,7 +44,8 @@ class FitSettings:
 
     Attributes:
         steps: optimizer steps, fine-tunes included.
-        batch: frames a step.
+        batch: frames a step, or their worth of patches.
+        patch: (width, height) in luma samples of the patches to train on instead of whole frames, or None.
         optimizer: a name of `optim.OPTIMIZERS`. Rates here suit "muon"; `presets.with_optimizer` sets others.
         lr: peak rate of convolution weights (Muon), or of everything but latents (Adam).
         rest_lr: peak rate of biases and the encoder with Muon.
@@ -60,12 +62,13 @@ class FitSettings:
         ema: decay a step of the weights' exponential moving average, which is then what the fit ends with; 0 for none.
         pruning: prune weights and fine-tune, or None.
         noise: train the last steps with Quant-Noise, or None.
-        dtype: "float32", "bfloat16", or "auto" for `auto_dtype`.
+        dtype: "float32", "bfloat16", or "auto" for `compute.auto_dtype`.
         threads: CPU threads; sums may depend on it, so it is part of what makes a result.
     """
 
     steps: int
     batch: int = 2
+    patch: tuple[int, int] | None = None
     lr: float = 4e-2
     rest_lr: float = 2e-2
     latent_lr: float = 6e-2
@@ -157,7 +160,10 @@ class Trainer:
     def __post_init__(self) -> None:
         settings = self.settings
         self.optimizer = make_optimizer(self.network, settings, self.encoder)
-        self._objective = Objective(settings.loss, self.clip, self.network.program, settings.plane_weights)
+        program = self.network.program
+        self._patches = Patches(self.clip, program, settings.patch) if settings.patch else None
+        self._shown = self._patches.clip if self._patches else self.clip
+        self._objective = Objective(settings.loss, self._shown, program, settings.plane_weights)
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         self._parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
         if settings.ema:
@@ -169,13 +175,9 @@ class Trainer:
         stage = stage_at(self.done, settings)
         if self.done == stage.first:
             self._begin(stage.name)
-        order = batch_frames(clip.frames, settings.batch, self.done, settings.seed)
-        times = order.to(clip.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
-        target = clip.batch(times)
-        latents = None if self.encoder is None else {0: self.encoder(target)}
-        output = self.network(times, self._noise() if stage.name == "noise" else None, latents)
-        errors = plane_errors(output, target, clip)
+        output, target = self._show(self._noise() if stage.name == "noise" else None)
+        errors = plane_errors(output, target, self._shown)
         coarse = stage.name == "fit" and self.done < settings.coarse * stage.steps
         loss = self._objective(output, target, errors, coarse)
         loss.backward()
@@ -185,6 +187,18 @@ class Trainer:
         self.done += 1
         with torch.no_grad():
             return loss.detach(), (psnr(errors, clip.video.depth) @ clip.weights).mean()
+
+    def _show(self, transform: Transform | None) -> tuple[Tensor, Tensor]:
+        """(output, target) of this step's frames or patches, packed maps [B, C, h, w]."""
+        settings, clip = self.settings, self.clip
+        if self._patches:
+            count = len(self._patches)
+            samples = batch_frames(clip.frames * count, settings.batch * count, self.done, settings.seed)
+            return self._patches.see(self.network, samples, transform, self.encoder)
+        times = batch_frames(clip.frames, settings.batch, self.done, settings.seed).to(clip.device, non_blocking=True)
+        target = clip.batch(times)
+        latents = None if self.encoder is None else {0: self.encoder(target)}
+        return self.network(times, transform, latents), target
 
     def finish(self) -> None:
         """Make the network, and the encoder, what the fit ends with; there are no steps after it."""
@@ -307,7 +321,10 @@ def new_network(program: Program, frames: int, settings: FitSettings) -> FloatNe
 
 
 def batch_frames(frames: int, batch: int, step: int, seed: int) -> Tensor:
-    """Frame numbers [B] (int64) of a step: epochs in a seeded random order, the last batch of each may be smaller."""
+    """Frame numbers [B] (int64) of a step: epochs in a seeded random order, the last batch of each may be smaller.
+
+    The numbers may as well be those of the patches of all frames.
+    """
     per_epoch = -(-frames // batch)
     epoch, place = divmod(step, per_epoch)
     # Torch's generator heeds 32 bits of a seed only; an odd multiplier keeps seeds apart in them.
@@ -354,28 +371,3 @@ def write_latents(network: FloatNetwork, clip: PackedClip, encoder: Encoder, bat
     times = torch.arange(clip.frames, device=clip.device)
     values = torch.cat([encoder(clip.batch(part)).float() for part in times.split(batch)])
     network.tensors[tensor_key(0, "latent")].copy_(values)
-
-
-def auto_dtype(device: str) -> torch.dtype:
-    """bfloat16 where the processor has instructions for it, else float32: a choice by hardware, never by the clock."""
-    if torch.device(device).type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return torch.bfloat16 if native and torch.backends.mkldnn.is_available() else torch.float32
-
-
-@contextmanager
-def compute_settings(network: FloatNetwork, settings: FitSettings) -> Iterator[None]:
-    """Threads, map type and deterministic kernels for a fit; what was set before comes back afterwards."""
-    threads, dtype = torch.get_num_threads(), network.dtype
-    deterministic, benchmark = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    torch.set_num_threads(settings.threads)
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    network.dtype = auto_dtype(settings.device) if settings.dtype == "auto" else getattr(torch, settings.dtype)
-    try:
-        yield
-    finally:
-        network.dtype = dtype
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, benchmark
-        torch.set_num_threads(threads)

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from nqcodec.fit.compute import compute_settings
 from nqcodec.fit.presets import preset_settings
-from nqcodec.fit.train import compute_settings, evaluate
+from nqcodec.fit.train import evaluate
 from nqcodec.network import IntegerNetwork
 from nqcodec.quantize.bench import PARAMETERS, PRESET, Subject, payload_bytes
 from nqcodec.quantize.export import export

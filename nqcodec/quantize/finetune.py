@@ -18,9 +18,10 @@ from torch import Tensor
 
 from nqcodec.fit.checkpoint import optimizer_tensors, restore_optimizer
 from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.compute import auto_dtype
 from nqcodec.fit.losses import LOSSES, plane_errors, psnr
 from nqcodec.fit.network import FloatNetwork
-from nqcodec.fit.train import auto_dtype, batch_frames
+from nqcodec.fit.train import batch_frames
 from nqcodec.network import Hadamard, IntTensor
 from nqcodec.quantize.control import RateControl
 from nqcodec.quantize.course import Course, State

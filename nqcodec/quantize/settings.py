@@ -39,7 +39,7 @@ class QuantSettings:
         step_lr: peak rate of step indices, in eighths of an octave.
         freeze: part of the calibration "tune" after which steps and map formats stay as they are, and maps are rounded
             too; part of learned rounding after which they are, at the latest.
-        dtype: type of the maps before that: "float32", "bfloat16", or "auto" for `nqcodec.fit.train.auto_dtype`, but
+        dtype: type of the maps before that: "float32", "bfloat16", or "auto" for `nqcodec.fit.compute.auto_dtype`, but
             float32 where the network is very good. A step in bfloat16 takes two thirds of the time.
         loss: a name of `nqcodec.fit.losses.LOSSES`.
         calibration: a name of `CALIBRATIONS`; all take `finetune_steps`.

@@ -16,10 +16,11 @@ from torch import Tensor
 from nqcodec.errors import NqError
 from nqcodec.fit.checkpoint import program_to_dict, video_to_dict
 from nqcodec.fit.clip import PackedClip
+from nqcodec.fit.compute import compute_settings
 from nqcodec.fit.interrupt import interrupt_flag
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.presets import TIMED_STEPS, WARMUP_STEPS, clock
-from nqcodec.fit.train import FitSettings, compute_settings
+from nqcodec.fit.train import FitSettings
 from nqcodec.network import BITS_RANGE, STEP_RANGE, IntegerNetwork, IntTensor, Layer
 from nqcodec.program import Program
 from nqcodec.quantize.candidates import base_steps, make_sources
