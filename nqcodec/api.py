@@ -51,7 +51,7 @@ class EncodeOptions(TypedDict, total=False):
     under `if __name__ == "__main__":`."""
     coder: Literal["native", "python", "torchac"]
     recipe: str
-    """This and the next seven: how a plain fit departs from the preset, `nqcodec.segment_job.FitOptions`."""
+    """This and the next eight: how a plain fit departs from the preset, `nqcodec.segment_job.FitOptions`."""
     loss: str
     optimizer: str
     schedule: str
@@ -59,6 +59,8 @@ class EncodeOptions(TypedDict, total=False):
     coarse: float
     prune: float
     quant_noise: int
+    patch: tuple[int, int]
+    """(width, height)."""
     input_res: tuple[int, int]
     """(width, height) of a raw .yuv."""
     input_csp: str

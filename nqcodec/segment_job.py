@@ -33,6 +33,7 @@ class FitOptions:
         recipe: a paper's training recipe, a name of `nqcodec.fit.recipes`; the others then change that.
         prune: part of the weights that pruning keeps.
         quant_noise: bits that Quant-Noise rounds to.
+        patch: most (width, height) in luma samples of the patches to train on instead of whole frames.
     """
 
     recipe: str | None = None
@@ -43,6 +44,7 @@ class FitOptions:
     coarse: float | None = None
     prune: float | None = None
     quant_noise: int | None = None
+    patch: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,11 @@ def fit_settings(task: SegmentTask) -> FitSettings:
     """The preset's settings with the user's."""
     settings = task.settings
     assert settings.threads is not None
-    options, frames = settings.fit_options, task.video.frames
-    how = paper_recipe(options.recipe, frames) if options.recipe else preset_settings(settings.preset, frames)
+    options, video = settings.fit_options, task.video
+    if options.recipe:
+        how = paper_recipe(options.recipe, video.frames, video=video)
+    else:
+        how = preset_settings(settings.preset, video.frames)
     if options.optimizer:
         how = with_optimizer(how, options.optimizer)
     how = replace(how, seed=settings.seed, device=settings.device, threads=settings.threads)
@@ -128,6 +131,9 @@ def changes(options: FitOptions) -> dict[str, Any]:
         result["pruning"] = Pruning(options.prune)
     if options.quant_noise is not None:
         result["noise"] = QuantNoise(options.quant_noise)
+    if options.patch is not None:
+        width, height = options.patch  # a list, where it was read from JSON
+        result["patch"] = width, height
     return result
 
 

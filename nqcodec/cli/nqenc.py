@@ -95,6 +95,7 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
 @click.option("--coarse", type=click.FloatRange(0, 1), metavar="X", help="Plain fit: part of the steps on 2x2 means.")
 @click.option("--prune", type=click.FloatRange(0, 1), metavar="X", help="Plain fit: part of the weights to keep.")
 @click.option("--quant-noise", type=click.IntRange(2, 8), metavar="BITS", help="Plain fit: end with Quant-Noise.")
+@click.option("--patch", metavar="WxH|N", help="Plain fit: train on patches of so many luma samples, not whole frames.")
 @click.option(
     "--segment",
     default="auto",
@@ -254,7 +255,8 @@ def settings_of(options: dict[str, Any]) -> Any:
 
     values: dict[str, Any] = {name: options[name] for name in SHARED}
     values["segment"] = parse_segment(options["segment"])
-    values["fit_options"] = FitOptions(**{field.name: options[field.name] for field in fields(FitOptions)})
+    fit = {field.name: options[field.name] for field in fields(FitOptions)}
+    values["fit_options"] = FitOptions(**{**fit, "patch": parse_patch(options["patch"])})
     for name in ("save_fit", "fit_file"):
         values[name] = Path(options[name]) if options[name] else None
     return EncodeSettings(**values)
@@ -269,14 +271,20 @@ def parse_segment(text: str) -> Any:
     return int(text)
 
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """WxH; raises UsageError."""
+def parse_size(text: str | None, option: str = "--input-res", example: str = "1920x1080") -> tuple[int, int] | None:
+    """WxH of an option; raises UsageError."""
     if text is None:
         return None
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise UsageError(f"--input-res {text}: write WIDTHxHEIGHT, such as 1920x1080")
+        raise UsageError(f"{option} {text}: write WIDTHxHEIGHT, such as {example}")
     return int(width), int(height)
+
+
+def parse_patch(text: str | None) -> tuple[int, int] | None:
+    """WxH, or N for both; raises UsageError."""
+    both = text is not None and text.isascii() and text.isdigit()
+    return parse_size(f"{text}x{text}" if both else text, "--patch", "120x120, or N for both")
 
 
 def parse_fps(text: str | None) -> Fraction | None:

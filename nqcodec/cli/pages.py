@@ -23,6 +23,7 @@ NQENC = Page(
         "What is told beside the file": ("--report", "--csv", "--log", "--json"),
         "Departures of a plain fit (--method plain) from its preset": (
             *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
+            "--patch",
         ),
     },
     short=("--bpp", "--bitrate", "--output", "--preset", "--input-res", "--fps", "--device", "--resume"),
