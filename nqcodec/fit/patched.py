@@ -141,8 +141,8 @@ class _Part:
             for spans, n in ((region.rows, height), (region.columns, width))
         ]
         reach = [max(spans.firsts) + spans.length for spans in starts]
-        tiles = apply(Tile(op.inputs, *reach), [self._maps[op.inputs[0]]], self._times)
-        return take(tiles, whole(*reach, len(self._hosted)), Region(*starts))
+        tiles = apply(Tile(op.inputs, reach[0], reach[1]), [self._maps[op.inputs[0]]], self._times)
+        return take(tiles, whole(reach[0], reach[1], len(self._hosted)), Region(*starts))
 
     def _seen(self, op: Window, region: Region) -> Tensor:
         """What the camera sees there. One place more than the map has is read as zero: its weight is zero then."""
