@@ -131,13 +131,21 @@ def sized_for(budgets: Sequence[int | None]) -> int:
     return int(8 * max(middle / CODED_BITS, max(sizes) / MOST_CODED_BITS))
 
 
-def announce(task: SegmentTask, context: JobContext, program: Program, steps: int, seconds: float) -> None:
-    """Tell what is about to be fitted, and how long it will take."""
+def announce(
+    task: SegmentTask,
+    context: JobContext,
+    program: Program,
+    steps: int,
+    seconds: float,
+    patch: tuple[int, int] | None = None,
+) -> None:
+    """Tell what is about to be fitted, whether on patches (width, height), and how long it will take."""
     settings, kilo = task.settings, program.macs / (task.video.width * task.video.height) / 1000
     recipe = settings.fit_options.recipe
     chosen = "" if settings.steps else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
     size = f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel"
-    text = f"{size}; {steps} steps, about {seconds / 60:.1f} min to fit{chosen}"
+    seen = f" on patches of {patch[0]}x{patch[1]}" if patch else ""
+    text = f"{size}; {steps} steps{seen}, about {seconds / 60:.1f} min to fit{chosen}"
     context.progress(Event(task.name, "fit", text=text))
 
 

@@ -49,7 +49,7 @@ class PlainSegment:
         """
         settings, how = task.settings, fit_settings(task)
         network = new_network(program, task.video.frames, how)
-        announce(task, context, program, how.steps, expected_seconds(network, clip, how))
+        announce(task, context, program, how.steps, expected_seconds(network, clip, how), how.patch)
         published = settings.arch_preset and backbone(settings.arch).encoder
 
         def tell(p: Progress) -> None:

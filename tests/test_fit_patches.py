@@ -228,14 +228,16 @@ def test_the_command_refuses_what_is_no_size(text: str) -> None:
 
 
 def test_an_encode_on_patches(tmp_path: Path) -> None:
-    """Told options and JSON's lists; the file is another than without, and the same again."""
+    """As a pair or as JSON's list; the file is another than without, and the same again, and the user is told."""
+    told: list[str] = []
     _, frames = small_clip(frames=2)
     options: dict[str, Any] = {"arch": "hnerv", "params": 900, "steps": 5}
     whole, first, again = (
-        nqcodec.encode(frames, tmp_path / f"{number}.nq", **options, **more).md5
+        nqcodec.encode(frames, tmp_path / f"{number}.nq", progress=lambda e: told.append(e.text), **options, **more).md5
         for number, more in enumerate(({}, {"patch": (18, 16)}, {"patch": [18, 16]}))
     )
     assert first == again != whole
+    assert sum("5 steps on patches of 18x16, about" in text for text in told) == 2
 
 
 @pytest.mark.parametrize(
