@@ -11,9 +11,9 @@ from nqcodec.backbones import BACKBONES
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.patched import part_of_frames, take
 from nqcodec.fit.quant_noise import NoiseTransform, QuantNoise
-from nqcodec.fit.regions import Region, Spans, infer, whole
+from nqcodec.fit.regions import Region, Spans, infer, read, whole
 from nqcodec.motion import Path
-from nqcodec.operations import Conv, Grid, Planes, Shuffle, Upsample
+from nqcodec.operations import Conv, Grid, Operation, Planes, Shape, Shuffle, Upsample
 from nqcodec.program import Program
 from nqcodec.video import Chroma, Video
 
@@ -164,6 +164,19 @@ def test_samples_at_a_border_and_inside_have_regions_of_one_size() -> None:
     program = Program.of([Grid((), 1, 1, 30, 30), Conv((0,), 1, 5), Planes((1,), 1)], video)
     found = infer(program, Region(Spans((0, 10, 25), 5), Spans((7, 7, 7), 1)), [0, 0, 0])[0]
     assert found == Region(Spans((0, 8, 21), 9), Spans((5, 5, 5), 5))
+
+
+def test_an_operation_that_does_not_say_what_it_reads_is_refused() -> None:
+    class Foreign(Operation):
+        name = "foreign"
+
+        def shape(self, inputs: list[Shape]) -> Shape:
+            return inputs[0]
+
+    spans = Spans((3,), 2)
+    assert read(Planes((0,), 2), 0, spans, 9, [0]) == [(3, 5)]
+    with pytest.raises(ValueError, match="foreign"):
+        read(Foreign((0,)), 0, spans, 9, [0])
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 3, 5])

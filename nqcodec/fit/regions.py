@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nqcodec.operations import Conv, Fold, Operation, Shuffle, Tile, Upsample, Window
+from nqcodec.operations import Add, Concat, Conv, Fold, Mul, Norm, Operation, Planes, Shuffle, Tile, Upsample, Window
 from nqcodec.program import Program
 
 Extent = tuple[int, int]
@@ -109,7 +109,9 @@ def read(op: Operation, axis: int, spans: Spans, size: int, times: Sequence[int]
     if isinstance(op, Window):
         starts = window_starts(op, axis, spans, times)
         return [(start, start + op.ratio * spans.length + 1) for start in starts]
-    return spans.extents
+    if isinstance(op, Concat | Add | Mul | Norm | Planes):
+        return spans.extents
+    raise ValueError(f"operation {op.name} does not say what it reads")
 
 
 def window_starts(op: Window, axis: int, spans: Spans, times: Sequence[int]) -> list[int]:
