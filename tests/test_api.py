@@ -44,9 +44,16 @@ def test_every_public_name_is_there() -> None:
         nqcodec.nothing  # noqa: B018
 
 
-def test_modules_do_not_hide_the_functions(sample: Path) -> None:
-    code = f"import nqcodec.encoding, nqcodec.decoding, nqcodec; print(len(list(nqcodec.decode({str(sample)!r}))))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "32\n"
+@pytest.mark.parametrize("modules", ["nqcodec.encoding, nqcodec.decoding", "nqcodec.encode, nqcodec.decode"])
+def test_modules_do_not_hide_the_functions(modules: str, sample: Path) -> None:
+    code = f"import {modules}, nqcodec; print(len(list(nqcodec.decode({str(sample)!r}))), callable(nqcodec.encode))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "32 True\n"
+
+
+def test_the_modules_first_names_still_lead_to_them() -> None:
+    assert heavy_after("from nqcodec.decode import Decoder, decode, plane_md5, probe") == "['numpy']"
+    assert "torch" not in heavy_after("from nqcodec.encode import ClipJob, Output, encode, encode_clips")
 
 
 def test_probe_describes(sample: Path) -> None:

@@ -35,6 +35,7 @@ DECODE_ROOMS = {
     "network",
     "video",
     "errors",
+    "decode",
     "decoding",
 }
 DECODE_SIDE = [path for path in LIGHT if {path.parent.name, path.stem} & DECODE_ROOMS]
