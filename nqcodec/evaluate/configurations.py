@@ -120,10 +120,11 @@ def read(path: Path, shared: Mapping[str, Any]) -> list[Configuration]:
 
 
 def at_preset(configuration: Configuration, preset: str) -> Configuration:
-    """The configuration at a preset, which its name and label say."""
+    """The configuration at a preset, which its name and label say; the label says steps, where those are given."""
+    steps = configuration.settings.get("steps")
     return replace(
         configuration,
         name=f"{configuration.name} {preset}",
-        label=f"{configuration.label}, {preset}",
+        label=f"{configuration.label}, {f'{steps} steps' if steps else preset}",
         settings={**configuration.settings, "preset": preset},
     )
