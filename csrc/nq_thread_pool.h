@@ -42,14 +42,18 @@ class ThreadPool {
       task_ = &task;
       count_ = count;
       next_.store(0, std::memory_order_relaxed);
-      busy_ = static_cast<int32_t>(threads_.size());
       round_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
     work(task, count, 0);
-    spin_until([this] { return busy_.load(std::memory_order_acquire) == 0; });
+    {
+      // No item is left: a thread that has not come by now, on a busy machine, is not waited for.
+      const std::lock_guard<std::mutex> lock(mutex_);
+      task_ = nullptr;
+    }
+    spin_until([this] { return joined_.load(std::memory_order_acquire) == 0; });
     std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return busy_ == 0; });
+    done_.wait(lock, [this] { return joined_ == 0; });
   }
 
  private:
@@ -73,12 +77,14 @@ class ThreadPool {
       wake_.wait(lock, [&] { return stopping_ || round_ != seen; });
       if (stopping_) return;
       seen = round_;
+      if (!task_) continue;
       const Task* task = task_;
       const int64_t count = count_;
+      ++joined_;
       lock.unlock();
       work(*task, count, worker);
       lock.lock();
-      if (--busy_ == 0) done_.notify_one();
+      if (--joined_ == 0) done_.notify_one();
       lock.unlock();
     }
   }
@@ -96,9 +102,9 @@ class ThreadPool {
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   std::atomic<int64_t> next_{0};
-  const Task* task_ = nullptr;
+  const Task* task_ = nullptr;  // while a loop has items
   int64_t count_ = 0;
-  std::atomic<int32_t> busy_{0};
+  std::atomic<int32_t> joined_{0};  // threads other than the caller that work on it
   std::atomic<uint64_t> round_{0};
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
