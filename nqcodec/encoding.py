@@ -87,15 +87,18 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
     """
     from nqcodec.fit.jobs import plan as plan_jobs
     from nqcodec.fit.jobs import run_jobs
+    from nqcodec.segment_fit import useful_threads
 
     begin = time.perf_counter()
     tell = progress or (lambda event: None)
     _check_outputs(jobs, settings)
     with ExitStack() as stack:
         plans = [plan(job, settings, stack, tell) for job in jobs]
-        share = plan_jobs(sum(len(one.tasks) for one in plans), settings.jobs, settings.threads)
+        tasks = [task for one in plans for task in one.tasks]
+        most = min(map(useful_threads, tasks), default=1)
+        share = plan_jobs(len(tasks), settings.jobs, settings.threads, most_threads=most)
         settings = replace(settings, threads=share.threads)
-        tasks = [replace(task, settings=settings) for one in plans for task in one.tasks]
+        tasks = [replace(task, settings=settings) for task in tasks]
         results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
         reports = []
         for one in plans:

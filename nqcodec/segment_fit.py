@@ -90,6 +90,17 @@ def is_rate_aware(task: SegmentTask) -> bool:
     return settings.method == "rate-aware"
 
 
+def useful_threads(task: SegmentTask) -> int:
+    """Threads that a fit gains from without harm where other work wants the same cores: one for each frame of a step
+    of a rate-aware fit on the CPU, where they meet once a step, and else one."""
+    from nqcodec.rateaware.settings import preset_settings
+
+    settings = task.settings
+    if settings.device != "cpu" or settings.fit_file or not is_rate_aware(task):
+        return 1
+    return preset_settings(settings.preset, task.video.frames).batch
+
+
 def choose_program(task: SegmentTask) -> Program:
     """The network for a segment: a published one by name, or the backbone's best for the budgets at hand.
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from commands import COMMANDS, calls, read
 
 from nqcodec import errors
-from nqcodec.cli.backbones import backbones
 from nqcodec.cli.common import INTERRUPTED
 from nqcodec.cli.help import EXIT_CODES, LAST, Manual, ManualGroup, grouped
+from nqcodec.cli.nqtool import Bench
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_SCREEN = 24
@@ -29,8 +29,9 @@ def manuals() -> Iterator[tuple[str, Manual | ManualGroup]]:
             for inner, one in command.commands.items():
                 if isinstance(one, Manual):
                     yield f"{name} {inner}", one
-    assert isinstance(backbones, Manual)
-    yield "nqtool bench backbones", backbones
+    for name, command in Bench.own.items():
+        assert isinstance(command, Manual)
+        yield f"nqtool bench {name}", command
 
 
 MANUALS = dict(manuals())

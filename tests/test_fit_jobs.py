@@ -71,6 +71,8 @@ def test_plan() -> None:
     assert plan(100 * cores, threads=cores).jobs == 1
     for segments in (1, 2, 5, 100):
         assert {plan(segments, jobs).threads for jobs in (None, 1, 2, 3)} == {1}
+        shared = {plan(segments, jobs, most_threads=2).threads for jobs in (None, 1, 2, 3)}
+        assert shared == {2 if cores // segments >= 2 else 1}
         assert 1 <= plan(segments).jobs <= segments
         assert plan(segments, 1_000).jobs == segments
 

@@ -123,7 +123,9 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
 )
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
 @click.option(
-    "--threads", type=click.IntRange(1, 1024), help="Threads a fit; default 1. More are faster only on idle cores."
+    "--threads",
+    type=click.IntRange(1, 1024),
+    help="Threads a fit; default: the cores that there are for each, at most the frames of a step; plain fits: 1.",
 )
 @click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted encode left beside the output."

@@ -20,6 +20,7 @@ from nqcodec.cli.figures import lines
 from nqcodec.cli.help import Manual, ManualGroup
 from nqcodec.cli.pages import BENCH, INFO, NQTOOL
 from nqcodec.cli.quantise import ablation, quantise
+from nqcodec.cli.recipe import recipe
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.cli.speed import bench_decoding, bench_kernels
 from nqcodec.program import Limits
@@ -51,6 +52,7 @@ class Bench(Manual):
         "backbones": backbones,
         "decode": bench_decoding,
         "kernels": bench_kernels,
+        "recipe": recipe,
         "quantise": quantise,
         "ablation": ablation,
     }
@@ -91,7 +93,7 @@ def bench(
     few minutes. Named first, these have options of their own, see their --help: `nqtool bench backbones` compares
     backbones at equal time, `decode` decoding with torch's, `kernels` checks and times every kernel, `quantise`
     compares allocations, quantizers and calibrations on one fit, `ablation` what each ingredient is worth against
-    NeuroQuant's method.
+    NeuroQuant's method, `recipe` the default with a paper's training.
     """
     from nqcodec.bench import machine
 

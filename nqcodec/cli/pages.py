@@ -133,8 +133,21 @@ BACKBONES = Page(
     see_also=("BENCHMARKS.md",),
 )
 
+RECIPE = Page(
+    groups={
+        "Files": ("--output",),
+        "What to compare": ("--recipe", "--bpp", "--steps", "--frames"),
+        "Machine": ("--device", "--threads", "--seed"),
+        "Results": ("--save", "--json"),
+    },
+    examples=(
+        ("nqtool bench recipe clip.mkv --recipe hnerv --bpp 0.05,0.1", "HNeRV's 300 epochs against the default."),
+    ),
+    see_also=("nqtool compare --help: --config paper/NAME", "BENCHMARKS.md"),
+)
+
 ONE_FIT = {
-    "The fit": ("--fit", "--params", "--preset"),
+    "The fit": ("--fit", "--params", "--preset", "--recipe"),
     "What to compare": ("--section", "--bits", "--steps"),
     "Machine": ("--threads", "--seed"),
     "Results": ("--save", "--json"),

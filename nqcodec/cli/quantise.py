@@ -15,6 +15,7 @@ from nqcodec.cli.figures import lines
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ABLATION, QUANTISE
 from nqcodec.fit.presets import PRESETS
+from nqcodec.fit.recipes import RECIPES
 from nqcodec.formats.atomic import AtomicFile
 
 SECTIONS = ("allocation", "quantizers", "calibration")
@@ -30,6 +31,9 @@ def of_one_fit(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--preset", type=click.Choice(list(PRESETS)), default="fast", show_default=True, help="Of the fit made."
+        ),
+        click.option(
+            "--recipe", type=click.Choice(list(RECIPES)), help="Make the fit as a paper does, not by the preset."
         ),
         click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads."),
         click.option(
@@ -93,6 +97,7 @@ def _fit_options(options: dict[str, Any]) -> dict[str, Any]:
         "fit_path": Path(options["fit"]) if options["fit"] else None,
         "parameters": options["params"],
         "preset": options["preset"],
+        "recipe": options["recipe"],
         "threads": options["threads"],
         "seed": options["seed"],
     }

@@ -1,8 +1,8 @@
 """Fits of several segments in parallel processes.
 
-A segment's result does not depend on the number of jobs: each fit has its threads in its own settings, and by default
-one, whatever the machine. Workers are fresh processes (spawn), so a parent with threads
-or a GPU is safe; they leave Ctrl-C to the parent, and stop when it says so or is gone.
+A segment's result does not depend on the number of jobs: each fit has its threads in its own settings. Workers are
+fresh processes (spawn), so a parent with threads or a GPU is safe; they leave Ctrl-C to the parent, and stop when it
+says so or is gone.
 """
 
 from __future__ import annotations
@@ -50,14 +50,16 @@ class Plan:
     threads: int
 
 
-def plan(segments: int, jobs: int | None = None, threads: int | None = None) -> Plan:
+def plan(segments: int, jobs: int | None = None, threads: int | None = None, *, most_threads: int = 1) -> Plan:
     """Jobs (by default as many as fill the cores) and threads for a number of segments.
 
-    One thread a fit is the default. Two on two idle cores took 0.6 times as long, but 25 times where other work wanted
-    the same cores, because threads wait for one another at every operation; and jobs use cores better than threads.
+    By default a fit has the cores that there are for each segment, but at most `most_threads`, whatever the number of
+    jobs: it is part of what makes a result. Fits whose threads work within each operation should have one: two on two
+    idle cores took 0.6 times as long, but 25 times where other work wanted the same cores. Jobs use cores best.
     """
-    threads = threads or 1
-    return Plan(min(jobs or max(1, available_cores() // threads), segments), threads)
+    cores = available_cores()
+    threads = threads or max(1, min(most_threads, cores // max(segments, 1)))
+    return Plan(min(jobs or max(1, cores // threads), segments), threads)
 
 
 def available_cores() -> int:

@@ -65,6 +65,7 @@ def run(
     fit_path: Path | None = None,
     parameters: int = PARAMETERS,
     preset: str = PRESET,
+    recipe: str | None = None,
     bits: float = 4.0,
     steps: int = 800,
     threads: int = 1,
@@ -77,11 +78,11 @@ def run(
 
     Args:
         fit_path: a saved fit to take, or where to keep the one that is made.
-        parameters, preset: of the fit, where one is made.
+        parameters, preset, recipe: of the fit, where one is made; a paper's recipe replaces the preset.
         bits: coded bits a parameter that ingredients are compared at.
         steps: of every calibration, NeuroQuant's too.
     """
-    subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed)
+    subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
     settings = QuantSettings(finetune_steps=steps, threads=threads, seed=seed)
     # Float32, one thread count: what is compared differs in nothing else.
     how = replace(preset_settings(preset, subject.clip.frames, seed=seed, threads=threads), dtype="float32")

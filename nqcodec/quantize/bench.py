@@ -23,6 +23,7 @@ from nqcodec.fit.clip import PackedClip, pack
 from nqcodec.fit.losses import plane_errors, psnr
 from nqcodec.fit.network import FloatNetwork, Transform
 from nqcodec.fit.presets import preset_settings
+from nqcodec.fit.recipes import paper_recipe
 from nqcodec.fit.train import evaluate, fit, new_network
 from nqcodec.network import IntegerNetwork, IntTensor
 from nqcodec.quantize.criteria import Substitution
@@ -49,8 +50,17 @@ class Subject:
     seconds: float
 
     @staticmethod
-    def of(clip_path: str, fit_path: Path | None, parameters: int, preset: str, threads: int, seed: int) -> Subject:
-        """A fit of a clip: read from `fit_path` if that exists, else made, and then kept there."""
+    def of(
+        clip_path: str,
+        fit_path: Path | None,
+        parameters: int,
+        preset: str,
+        threads: int,
+        seed: int,
+        recipe: str | None = None,
+    ) -> Subject:
+        """A fit of a clip: read from `fit_path` if that exists, else made, and then kept there; by a paper's recipe at
+        its full length if there is one, else by the preset."""
         source = ClipInput(clip_path)
         video = source.describe()
         begin = time.monotonic()
@@ -59,7 +69,10 @@ class Subject:
             return Subject(network, pack(source.frames(), video, network.program), 0.0)
         program = hnerv.build(video, video.frames, parameters)
         clip = pack(source.frames(), video, program)
-        settings = preset_settings(preset, video.frames, threads=threads, seed=seed)
+        if recipe:
+            settings = paper_recipe(recipe, video.frames, threads=threads, seed=seed)
+        else:
+            settings = preset_settings(preset, video.frames, threads=threads, seed=seed)
         network = new_network(program, video.frames, settings)
         fit(network, clip, settings)
         if fit_path is not None:
@@ -91,6 +104,7 @@ def run(
     fit_path: Path | None = None,
     parameters: int = PARAMETERS,
     preset: str = PRESET,
+    recipe: str | None = None,
     bits: tuple[float, ...] = (3.0, 4.0),
     finetune_steps: tuple[int, ...] = (400,),
     threads: int = 1,
@@ -101,10 +115,11 @@ def run(
     Args:
         sections: of `SECTIONS`, what to compare.
         fit_path: a saved fit to take, or where to keep the one that is made.
+        parameters, preset, recipe: of the fit, where one is made; a recipe replaces the preset.
         bits: coded bits a parameter: each is one size for all allocations.
         finetune_steps: of each calibration; allocations are compared after the first, beside rounding to nearest.
     """
-    subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed)
+    subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
     settings = QuantSettings(finetune_steps=finetune_steps[0], threads=threads, seed=seed, min_ratio=LEAST_RATIO)
     result: dict[str, Any] = {
         "clip": clip_path,

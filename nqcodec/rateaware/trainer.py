@@ -23,7 +23,7 @@ from nqcodec.fit.train import batch_frames
 from nqcodec.network import IntTensor
 from nqcodec.quantize.course import State
 from nqcodec.rateaware.control import PriceControl
-from nqcodec.rateaware.gradients import Distortion, combine, distortion, mean_distortion, rate
+from nqcodec.rateaware.gradients import Distortion, Rate, combine, distortion, mean_distortion, rate
 from nqcodec.rateaware.quantizer import Drawn, Quantizers
 from nqcodec.rateaware.settings import RateAwareSettings
 
@@ -98,9 +98,8 @@ class RateAwareTrainer:
             self.settle()
         times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
         drawn = self.quantizers.draw(None if self.rounds else self._noise())
-        found = self._distortion(times, drawn)
+        found, charged = self._both(times, drawn)
         self.loss = found.loss
-        charged = rate(drawn, self.quantizers.contexts)
         values = dict(self.network.tensors.items())
         by_value, by_step = combine(values, drawn, found.gradients, charged, self.control.price)
         for key, value in values.items():
@@ -176,17 +175,18 @@ class RateAwareTrainer:
         self.done, self.correction, self.thrift = (state.facts[name] for name in ("done", "correction", "thrift"))
         self.control.learned, self.control.price = state.facts["learned"], state.facts["price"]
 
-    def _distortion(self, times: Tensor, drawn: Drawn) -> Distortion:
-        """The batch's distortion; with several threads each takes frames of its own.
+    def _both(self, times: Tensor, drawn: Drawn) -> tuple[Distortion, Rate]:
+        """The batch's distortion and the rate; with several threads each takes a part: the rate, or a frame.
 
         For one small network a second thread within each operation gains next to nothing, a second one beside it
         nearly doubles the speed.
         """
-        parts = times.split(1) if self._pool and len(times) > 1 else (times,)
         run = partial(distortion, self.network, self.clip, drawn=drawn, loss=self.settings.loss)
         if self._pool is None:
-            return run(times)
-        return mean_distortion(list(self._pool.map(run, parts)))
+            return run(times), rate(drawn, self.quantizers.contexts)
+        charged = self._pool.submit(rate, drawn, self.quantizers.contexts)
+        found = mean_distortion(list(self._pool.map(run, times.split(1))))
+        return found, charged.result()
 
     def _noise(self) -> torch.Generator:
         """A generator whose state follows from seed and step alone."""
