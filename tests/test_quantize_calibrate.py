@@ -20,7 +20,7 @@ from nqcodec.fit.train import FitSettings, evaluate, fit, new_network
 from nqcodec.network import IntegerNetwork, validate
 from nqcodec.operations import Conv, Grid, Planes, Shuffle
 from nqcodec.program import Program
-from nqcodec.quantize.ablation import CURVE, Row, bytes_at, run
+from nqcodec.quantize.ablation import CURVE, Row, bytes_at, least_saving, run
 from nqcodec.quantize.calibrate import calibration_units
 from nqcodec.quantize.export import dequantised, export
 from nqcodec.quantize.neuroquant import (
@@ -264,6 +264,15 @@ def test_bytes_are_read_off_a_rate_curve() -> None:
     assert bytes_at(32.5, curve) == pytest.approx(2**0.5 * 2000)
     assert bytes_at(29.9, curve) is None
     assert bytes_at(33.1, curve) is None
+
+
+def test_a_curve_that_is_better_throughout_bounds_the_saving() -> None:
+    curve = [Row("", 1000, 30.0, True), Row("", 2000, 32.0, True), Row("", 4000, 33.0, True)]
+    assert least_saving(Row("", 4000, 31.0, False), curve) == pytest.approx(1 - 2**0.5 / 4)
+    assert least_saving(Row("", 4000, 29.0, False), curve) == pytest.approx(0.75)
+    assert least_saving(Row("", 4000, 33.1, False), curve) is None
+    falling = [Row("", 1000, 31.0, True), Row("", 2000, 30.0, True)]
+    assert least_saving(Row("", 4000, 30.5, False), falling) == pytest.approx(0.75)
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ from nqcodec.quantize.rate import total_bits
 from nqcodec.quantize.settings import QuantSettings
 from nqcodec.quantize.transform import QuantTransform, tensor_names
 
-CURVE = (2.4, 3.2, 4.0, 4.8, 5.6)
+CURVE = (1.6, 2.4, 3.2, 4.0, 4.8, 5.6)
 """Coded bits a parameter at which the full method's rate curve is taken."""
 
 EXTRA_BITS = (0, -1)
@@ -74,7 +74,8 @@ def run(
     """The table as plain data: {"clip", "parameters", "float_psnr", "steps", "bits", "rows"}.
 
     A row has name, bytes, psnr, lost_db (against the float network), full_bytes (of the full method at the same PSNR;
-    None beyond its curve), saving (1 - full_bytes / bytes) and file.
+    None beyond its curve), saving (1 - full_bytes / bytes), saving_at_least (the same, but by the smallest file of the
+    curve where all of it is better; None where none is as good) and file.
 
     Args:
         fit_path: a saved fit to take, or where to keep the one that is made.
@@ -109,6 +110,7 @@ def _entry(row: Row, exact: float, curve: list[Row]) -> dict[str, Any]:
         "lost_db": exact - row.psnr,
         "full_bytes": full,
         "saving": None if full is None else 1 - full / row.size,
+        "saving_at_least": least_saving(row, curve),
         "file": row.file,
     }
 
@@ -119,6 +121,13 @@ def bytes_at(psnr: float, curve: list[Row]) -> float | None:
     if not levels[0] <= psnr <= levels[-1]:
         return None
     return math.exp(float(np.interp(psnr, levels, np.log([row.size for row in curve]))))
+
+
+def least_saving(row: Row, curve: list[Row]) -> float | None:
+    """Part of a row's bytes that the full method saves, at least, at no lower a PSNR; None if it never gets there."""
+    as_good = [each.size for each in curve if each.psnr >= row.psnr]
+    size = bytes_at(row.psnr, curve) or min(as_good, default=None)
+    return None if size is None else 1 - size / row.size
 
 
 def _full(subject: Subject, settings: QuantSettings, bits: float) -> Row:
