@@ -103,7 +103,8 @@ def test_work_a_pixel(width: int, height: int, size: int) -> None:
         used = [make(video, 60, size).parameters for make in (pyramid.for_bytes, pyramid.light_for_bytes)]
         assert min(used) * pyramid.USABLE_BITS > 0.9 * 8 * size
         return
-    assert whole < 1.0
+    assert whole < 3.1
+    assert whole < 1.0 or pyramid.for_bytes(video, 60, size).macs <= pyramid.MOST_MACS
     assert light < 0.72
 
 

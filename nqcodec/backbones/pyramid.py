@@ -45,8 +45,12 @@ LEAST_WIDTH = 4
 """Narrowest level."""
 
 SCALE_BYTES, LEAST_SCALE = 14000, 0.5
-"""Bytes of a file that suit scale 1, and the least scale for any size. The largest keeps the trunk under 1 thousand
-multiply-accumulates a pixel."""
+"""Bytes of a file that suit scale 1, and the least scale for any size. A trunk held to scale 1.1 cost 0.2 decibels at
+23 kB, 0.7 at 46 kB and 0.4 at 95 kB (BENCHMARKS.md)."""
+
+MOST_MACS, FREE_SCALE = 1_850_000_000, 1.1
+"""Multiply-accumulates of a frame that two cores decode at about 30 frames a second, and the scale up to which more
+are taken: 2 thousand a pixel at 1280x720, 0.9 from 1920x1080 on."""
 
 SCALE_STEP = 0.05
 """Fineness of the scale that a budget is solved for."""
@@ -126,7 +130,7 @@ class Settings:
     scale: float = 1.0
     ratio: int = 2
     finest: tuple[Latents, ...] = ()
-    most: float = 1.1
+    most: float = 2.2
     path: Path | None = None
 
     def grids(self, level: int, last: bool) -> tuple[Latents, ...]:
@@ -265,8 +269,7 @@ def for_bytes(
         LimitError: if it is beyond what decoders accept (formats/nq.md, 8).
     """
     clip, base = video.with_frames(frames), base or Settings()
-    scale = min(max((size / SCALE_BYTES) ** 0.5, LEAST_SCALE), base.most)
-    base = replace(base, scale=round(scale / SCALE_STEP) * SCALE_STEP)
+    base = _scaled(base, clip, (size / SCALE_BYTES) ** 0.5)
     rich = 8 * size > RICH_BITS * assemble(base, clip, frames).parameters and not base.finest
     base = _following(base, path, clip)
     settings = [base, *(replace(base, levels=levels, finest=()) for levels in (RICH_LEVELS, DENSE_LEVELS, FULL_LEVELS))]
@@ -280,6 +283,16 @@ def for_bytes(
             return program
         chosen = one
     return build(video, frames, int(8 * size / USABLE_BITS), chosen)
+
+
+def _scaled(settings: Settings, video: Video, wanted: float) -> Settings:
+    """Settings at a scale of the trunk that is allowed and not too slow to decode, as near as can be to `wanted`."""
+    scale = round(min(max(wanted, LEAST_SCALE), settings.most) / SCALE_STEP) * SCALE_STEP
+    while (one := replace(settings, scale=scale)).scale > FREE_SCALE:
+        if assemble(one, video, video.frames).macs <= MOST_MACS:
+            break
+        scale -= SCALE_STEP
+    return one
 
 
 def light_for_bytes(video: Video, frames: int, size: int, path: Path | None = None) -> Program:
