@@ -6,7 +6,7 @@
 #define NQ_API extern "C" __attribute__((visibility("default")))
 
 // Raised with every change of an exported signature or structure; nqcodec/_native.py holds the same number.
-constexpr int kNqAbiVersion = 5;
+constexpr int kNqAbiVersion = 6;
 
 // What synthesis and transforms return; the coder has results of its own (nq_coder.h).
 enum NqStatus : int32_t {
@@ -15,5 +15,5 @@ enum NqStatus : int32_t {
   kNqNoResources = 2,  // memory or threads refused by the system
   kNqBadLevel = 3,     // an instruction set that this CPU does not have
   kNqDeviceError = 4,  // CUDA only; nq_cuda_error() has the text
-  kNqBadArgument = 5,  // a transform that breaks the rules of nq_hadamard.h
+  kNqBadArgument = 5,  // a transform that breaks the rules of nq_hadamard.h, a batch too many or none to finish
 };

@@ -16,6 +16,13 @@
 #define NQ_MATH static inline
 #endif
 
+// An entry of a table, which nothing writes: a device has a path of its own for those.
+#ifdef __CUDA_ARCH__
+#define NQ_ENTRY(table, index) __ldg((table) + (index))
+#else
+#define NQ_ENTRY(table, index) (table)[index]
+#endif
+
 enum NqActivation : int32_t { kNqNone = 0, kNqRelu = 1, kNqGelu = 2, kNqSilu = 3, kNqHalfTanh = 4 };
 
 constexpr int32_t kNqTableSize = 4096;       // entries of G and H, indexed from -kNqTableSize / 2 (6.5)
@@ -86,7 +93,7 @@ struct NqBlend {
 // gelu and silu of 6.5: p times the gate of p.
 NQ_MATH int32_t nq_gate(int32_t p, int32_t frac, const int32_t* table) {
   const int32_t i = nq_clamp(nq_shift(p, frac - 8), -kNqTableSize / 2, kNqTableSize / 2 - 1);
-  return (p * table[i + kNqTableSize / 2] + (1 << 14)) >> 15;
+  return (p * NQ_ENTRY(table, i + kNqTableSize / 2) + (1 << 14)) >> 15;
 }
 
 // i of half_tanh in 6.5; p has 12 fractional bits and 16 bits in all.
@@ -95,7 +102,7 @@ NQ_MATH int32_t nq_half_tanh_index(int32_t p) {
 }
 
 NQ_MATH int32_t nq_half_tanh(int32_t p, int32_t frac, int32_t low, int32_t high, const int32_t* table) {
-  return nq_clamp(nq_shift(table[nq_half_tanh_index(p) + kNqTableSize / 2], 15 - frac), low, high);
+  return nq_clamp(nq_shift(NQ_ENTRY(table, nq_half_tanh_index(p) + kNqTableSize / 2), 15 - frac), low, high);
 }
 
 // What a convolution does with a finished accumulator (6.3, 6.5).
@@ -129,7 +136,7 @@ NQ_MATH int32_t nq_sample(int32_t x, int32_t frac, int32_t depth) {
 
 // 6.7: the sine at an angle of 2^32 to the turn, as a map value.
 NQ_MATH int32_t nq_sine(uint32_t angle, int32_t frac, int32_t low, int32_t high, const int32_t* table) {
-  return nq_clamp(nq_shift(table[(angle + (uint32_t{1} << 19)) >> 20], 15 - frac), low, high);
+  return nq_clamp(nq_shift(NQ_ENTRY(table, (angle + (uint32_t{1} << 19)) >> 20), 15 - frac), low, high);
 }
 
 // 6.8, for outputs x with x mod ratio = `phase`: they lie between inputs x / ratio + first and the next, which has the

@@ -111,11 +111,55 @@ NQ_API int32_t nq_run_operation(const NqProgram* program, const NqOptions* optio
 
 NQ_API void nq_synth_destroy(void* handle);
 
-// The same on the current CUDA device, in libnq_cuda.
+// The same on the current CUDA device, in libnq_cuda. Frames are made in batches, of which some may be in flight: while
+// one is computed, the one before is copied to the host.
+
+struct NqCudaOptions {
+  int64_t most_bytes;  // of device memory, which bounds the batch; 0: most of what is free
+  int32_t batch;       // frames at once; 0: as many as are good and fit
+};
+
+// What an operation costs for a frame. One that runs with the convolution before it, or once for all frames, has zeros.
+struct NqCudaWork {
+  int64_t macs;      // multiply-accumulates that the format asks for, of convolutions
+  int64_t products;  // of bytes, that matrix instructions do for them: those of all parts, idle ones among them
+  int64_t bytes;     // of maps, tensors and planes, each read or written once
+};
+
 NQ_API int32_t nq_cuda_device_count();
 NQ_API const char* nq_cuda_error();
-NQ_API int32_t nq_cuda_synth_create(const NqProgram* program, void** handle);
+
+// Bytes of device memory that a program takes with batches of so many frames, 0 for one that is not valid.
+NQ_API int64_t nq_cuda_program_bytes(const NqProgram* program, int32_t batch);
+
+NQ_API int32_t nq_cuda_synth_create(const NqProgram* program, const NqCudaOptions* options, void** handle);
+
+// Frames at once, and bytes of device memory that it holds.
+NQ_API int32_t nq_cuda_synth_batch(void* handle);
+NQ_API int64_t nq_cuda_synth_bytes(void* handle);
+
+// Begins frames first .. first + count - 1, count at most the batch, and returns at once; at most two batches may have
+// begun without being finished. Finishing waits for the one that began first and copies its planes, those of its first
+// frame first: `planes` and `strides` have count times plane_count entries.
+NQ_API int32_t nq_cuda_synth_begin(void* handle, int64_t first, int32_t count);
+NQ_API int32_t nq_cuda_synth_finish(void* handle, void* const* planes, const int64_t* strides);
+
+// One frame alone, whatever batches are in flight.
 NQ_API int32_t nq_cuda_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides);
+
+// For benchmarks, without batches in flight: makes `batches` batches one after the other, from frame 0 on again and
+// again, and leaves them in device memory; seconds from the first launch to the last result.
+NQ_API int32_t nq_cuda_synth_repeat(void* handle, int32_t batches, double* seconds);
+
+// The same once, step by step: seconds of each operation for the batch.
+NQ_API int32_t nq_cuda_synth_seconds(void* handle, double* by_operation);
+
+NQ_API void nq_cuda_synth_work(void* handle, NqCudaWork* by_operation);
+
+// What the device does at best: products of bytes by matrix instructions on registers alone, bytes read and written by
+// copies within its memory; both a second.
+NQ_API int32_t nq_cuda_ceilings(double* products, double* bytes);
+
 NQ_API void nq_cuda_synth_destroy(void* handle);
 
 #endif  // NQ_SYNTHESIS_H

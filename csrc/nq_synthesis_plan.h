@@ -1,4 +1,4 @@
-// Checks a flat program and plans the memory of its feature maps; shared by the CPU and the CUDA library.
+// Checks a flat program and finds where windows are; shared by the CPU and the CUDA library.
 #ifndef NQ_SYNTHESIS_PLAN_H
 #define NQ_SYNTHESIS_PLAN_H
 
@@ -157,63 +157,6 @@ inline bool is_valid_program(const NqProgram& program) {
     if ((program.ops[i].code == kNqPlanes) != (i == program.op_count - 1) || !is_valid_op(program, i)) return false;
   }
   return true;
-}
-
-// A map that an operation reads.
-struct MapInput {
-  const int16_t* data;
-  int32_t channels, height, width, frac;
-
-  int64_t size() const { return int64_t{channels} * height * width; }
-};
-
-// What it takes to run an operation without tensors; of what `op` points to, only steps, phases and knots are used.
-struct MapStep {
-  NqOp op = {};
-  std::vector<MapInput> inputs;
-  int16_t* out = nullptr;
-};
-
-// Which buffer holds each operation's map, and how many values each buffer needs. A buffer is free again once the last
-// reader of its map has run, so a chain of any length takes two. A map goes where it fits most closely, else into the
-// largest buffer, which grows.
-struct MapPlan {
-  std::vector<int32_t> buffer_of;  // by operation; -1 for planes
-  std::vector<int64_t> buffer_size;
-};
-
-inline MapPlan plan_maps(const NqProgram& program) {
-  const int32_t count = program.op_count;
-  std::vector<int32_t> last_reader(count);
-  for (int32_t i = 0; i < count; ++i) {
-    last_reader[i] = i;  // a map that nothing reads is free at once
-    const NqOp& op = program.ops[i];
-    for (int32_t k = 0; k < op.input_count; ++k) last_reader[op.inputs[k]] = i;
-  }
-  MapPlan plan{std::vector<int32_t>(count, -1), {}};
-  std::vector<int32_t> free;
-  for (int32_t i = 0; i < count; ++i) {
-    if (program.ops[i].code != kNqPlanes) {
-      if (free.empty()) {
-        free.push_back(static_cast<int32_t>(plan.buffer_size.size()));
-        plan.buffer_size.push_back(0);
-      }
-      const int64_t size = map_size(program.ops[i]);
-      // Those that fit come first, the smallest of them at the front; then the others, the largest first.
-      const auto suits_better = [&](int32_t a, int32_t b) {
-        const int64_t room_a = plan.buffer_size[a], room_b = plan.buffer_size[b];
-        return room_a >= size && room_b >= size ? room_a < room_b : room_a > room_b;
-      };
-      const auto best = std::min_element(free.begin(), free.end(), suits_better);
-      plan.buffer_of[i] = *best;
-      plan.buffer_size[*best] = std::max(plan.buffer_size[*best], size);
-      free.erase(best);
-    }
-    for (int32_t j = 0; j <= i; ++j) {
-      if (last_reader[j] == i && plan.buffer_of[j] >= 0) free.push_back(plan.buffer_of[j]);
-    }
-  }
-  return plan;
 }
 
 }  // namespace nq

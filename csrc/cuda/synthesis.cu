@@ -1,243 +1,196 @@
-// Runs an integer network on a CUDA device (formats/nq.md, 6): plain kernels (synthesis_maps.cu), maps in device memory,
-// the same arithmetic (nq_math.h), checks and memory plan (nq_synthesis_plan.h) as the CPU library.
-#include <cuda_runtime.h>
-
+// Makes frames on a CUDA device (formats/nq.md, 6): batches in flight, and the C interface of nq_synthesis.h.
+//
+// What a batch launches is captured into a graph once; only the places of its frames are new each time, and the graph
+// begins by fetching them. Computing has one stream, copying planes to the host another, so that both go on at once.
 #include <algorithm>
-#include <memory>
-#include <vector>
+#include <cstring>
+#include <deque>
 
-#include "../nq_synthesis.h"
-#include "../nq_synthesis_plan.h"
-#include "nq_device.h"
-#include "nq_device_maps.h"
+#include "nq_device_program.h"
 
 namespace nq {
 namespace {
 
-// An array in device memory.
-template <typename T>
-class DeviceArray {
+constexpr int32_t kGoodBatch = 16;
+
+// A batch in flight: where its frames are, and the graph that makes them.
+class Slot {
  public:
-  explicit DeviceArray(int64_t size) : size_(size) {
-    check(cudaMalloc(reinterpret_cast<void**>(&data_), std::max<int64_t>(size, 1) * sizeof(T)));
+  Slot(const DeviceProgram& program, int32_t frames, cudaStream_t compute)
+      : program_(program),
+        frames_(frames),
+        picture_bytes_(picture_bytes(program.program())),
+        places_on_host_(program.place_count() * frames),
+        places_(program.place_count() * frames),
+        pictures_(picture_bytes_ * frames),
+        pictures_on_host_(picture_bytes_ * frames),
+        graph_(compute, [&] {
+          fetch_places(compute);
+          program.run(batch(compute));
+        }) {}
+
+  int32_t frames() const { return frames_; }
+
+  // The launches without the graph.
+  void run(int64_t first, cudaStream_t compute, const std::function<void(int32_t)>& after) {
+    program_.find_places(first, frames_, places_on_host_.data());
+    fetch_places(compute);
+    after(-1);
+    program_.run(batch(compute), after);
   }
-  DeviceArray(const T* source, int64_t size) : DeviceArray(size) {
-    check(cudaMemcpy(data_, source, size * sizeof(T), cudaMemcpyHostToDevice));
+
+  // Makes frames from `first` on, which stay in device memory. Whatever the slot made before must be done with.
+  void compute(int64_t first, cudaStream_t compute) {
+    program_.find_places(first, frames_, places_on_host_.data());
+    graph_.start(compute);
+    computed_.record(compute);
   }
-  DeviceArray(const DeviceArray&) = delete;
-  DeviceArray& operator=(const DeviceArray&) = delete;
-  ~DeviceArray() { cudaFree(data_); }
-  T* data() const { return data_; }
-  int64_t size() const { return size_; }
+
+  void wait_computed() const { computed_.wait(); }
+
+  // Copies the first `count` frames to the host when they are made.
+  void fetch(int32_t count, cudaStream_t copy) {
+    check(cudaStreamWaitEvent(copy, computed_, 0));
+    check(cudaMemcpyAsync(pictures_on_host_.data(), pictures_.data(), picture_bytes_ * count, cudaMemcpyDeviceToHost,
+                          copy));
+    copied_.record(copy);
+    count_ = count;
+  }
+
+  void finish(void* const* planes, const int64_t* strides) const {
+    copied_.wait();
+    const NqProgram& program = program_.program();
+    const uint8_t* from = pictures_on_host_.data();
+    for (int32_t k = 0; k < count_ * program.plane_count; ++k) {
+      const int32_t plane = k % program.plane_count, height = program.planes[plane].height;
+      const int64_t row = plane_bytes(program, plane) / height;
+      uint8_t* to = static_cast<uint8_t*>(planes[k]);
+      for (int32_t y = 0; y < height; ++y, from += row, to += strides[k]) std::memcpy(to, from, row);
+    }
+  }
 
  private:
-  T* data_ = nullptr;
-  int64_t size_;
-};
+  Batch batch(cudaStream_t compute) const { return {frames_, compute, places_.data(), pictures_.data()}; }
 
-template <typename T>
-using DevicePointer = std::unique_ptr<DeviceArray<T>>;
-
-struct Rescales {
-  const int32_t* multiplier;
-  const int32_t* shift;
-};
-
-// formats/nq.md 6.2.
-__global__ void grid_kernel(const int16_t* first, const int16_t* second, int32_t fraction, int64_t area, int64_t count,
-                            Rescales rescales, int32_t low, int32_t high, int16_t* out) {
-  NQ_FOR_EACH(index, count) {
-    const int64_t c = index / area;
-    const int32_t v = nq_blend(first[index], second[index], fraction);
-    out[index] = static_cast<int16_t>(nq_requantize(v, rescales.multiplier[c], rescales.shift[c], low, high));
+  void fetch_places(cudaStream_t compute) const {
+    if (places_.bytes() == 0) return;
+    check(cudaMemcpyAsync(places_.data(), places_on_host_.data(), places_.bytes(), cudaMemcpyHostToDevice, compute));
   }
+
+  const DeviceProgram& program_;
+  const int32_t frames_;
+  const int64_t picture_bytes_;
+  int32_t count_ = 0;  // frames that are fetched
+  PinnedArray<FramePlace> places_on_host_;
+  DeviceArray<FramePlace> places_;
+  DeviceArray<uint8_t> pictures_;
+  PinnedArray<uint8_t> pictures_on_host_;
+  Event computed_, copied_;
+  Graph graph_;
+};
+
+int64_t free_bytes() {
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total));
+  return static_cast<int64_t>(free / 10 * 8);
 }
 
-struct ConvArguments {
-  const int16_t* in;
-  const int16_t* weights;
-  const int32_t* bias;
-  Rescales rescales;
-  int32_t in_channels;  // fan-in of an output channel
-  int32_t height, width, kernel, depthwise;
-  int64_t count;
-  NqEpilogue epilogue;
-  int16_t* out;
-};
-
-// formats/nq.md 6.3 and 6.5.
-__global__ void conv_kernel(const ConvArguments c) {
-  const int64_t area = int64_t{c.height} * c.width;
-  const int32_t pad = (c.kernel - 1) / 2;
-  NQ_FOR_EACH(index, c.count) {
-    const int64_t o = index / area;
-    const int32_t y = static_cast<int32_t>(index % area / c.width), x = static_cast<int32_t>(index % c.width);
-    const int16_t* in = c.in + (c.depthwise ? o * area : 0);
-    const int16_t* weights = c.weights + o * c.in_channels * c.kernel * c.kernel;
-    int32_t acc = c.bias[o];
-    for (int32_t i = 0; i < c.in_channels; ++i, in += area) {
-      for (int32_t a = y - pad; a <= y + pad; ++a) {
-        for (int32_t b = x - pad; b <= x + pad; ++b, ++weights) {
-          const bool inside = a >= 0 && a < c.height && b >= 0 && b < c.width;
-          if (inside) acc += int32_t{*weights} * in[int64_t{a} * c.width + b];
-        }
-      }
-    }
-    const int32_t p = nq_requantize(acc, c.rescales.multiplier[o], c.rescales.shift[o], c.epilogue.p_low,
-                                    c.epilogue.p_high);
-    c.out[index] = static_cast<int16_t>(nq_activate(p, c.epilogue));
-  }
+// The batch asked for, or else as many frames as are good, no more than fit; 0 if not even one does.
+int32_t choose_batch(const NqProgram& program, const DeviceMemory& memory, const NqCudaOptions& options) {
+  const int64_t most = options.most_bytes > 0 ? std::min(options.most_bytes, free_bytes()) : free_bytes();
+  const int32_t batch = std::min(options.batch > 0 ? options.batch : kGoodBatch, program.frames);
+  return static_cast<int32_t>(std::clamp<int64_t>((most - memory.fixed) / memory.each, 0, batch));
 }
-
-// One plane of formats/nq.md 6.6, whose channels are `rows` by `columns` from `in` on; height and width are the map's.
-template <typename Sample>
-__global__ void plane_kernel(const int16_t* in, int32_t rows, int32_t columns, int32_t height, int32_t width,
-                             NqPlane plane, int32_t frac, int32_t depth, Sample* out) {
-  NQ_FOR_EACH(index, int64_t{plane.height} * plane.width) {
-    const int64_t y = index / plane.width, x = index % plane.width;
-    const int64_t channel = y % rows * columns + x % columns;
-    const int16_t value = in[(channel * height + y / rows) * width + x / columns];
-    out[index] = static_cast<Sample>(nq_sample(value, frac, depth));
-  }
-}
-
-// One operation and its tensors on the device.
-struct Step : MapStep {
-  const int16_t* in() const { return inputs[0].data; }
-
-  int32_t in_channels = 0;
-  DevicePointer<int16_t> values;
-  DevicePointer<int32_t> bias, multiplier, shift;
-  DevicePointer<uint32_t> steps, phases;
-  std::vector<NqKnot> knots;  // the host's: a window's place is found there
-};
 
 class Synthesizer {
  public:
-  explicit Synthesizer(const NqProgram& program) : program_(program) {
-    const NqTables& from = program.tables;
-    for (const int32_t* table : {from.gelu, from.silu, from.half_tanh, from.sine}) {
-      tables_.push_back(std::make_unique<DeviceArray<int32_t>>(table, kNqTableSize));
-    }
-    program_.tables = {tables_[0]->data(), tables_[1]->data(), tables_[2]->data(), tables_[3]->data()};
-    const MapPlan plan = plan_maps(program);
-    for (const int64_t size : plan.buffer_size) maps_.push_back(std::make_unique<DeviceArray<int16_t>>(size));
-    steps_.resize(program.op_count);
-    for (int32_t i = 0; i < program.op_count; ++i) {
-      Step& step = steps_[i];
-      step.op = program.ops[i];
-      if (plan.buffer_of[i] >= 0) step.out = maps_[plan.buffer_of[i]]->data();
-      copy_inputs(step);
-      copy_tensors(step);
-    }
-    for (int32_t k = 0; k < program.plane_count; ++k) {
-      const int64_t samples = int64_t{program.planes[k].height} * program.planes[k].width;
-      planes_.push_back(std::make_unique<DeviceArray<uint8_t>>(samples * sample_bytes()));
-    }
+  Synthesizer(const NqProgram& program, int32_t batch, int64_t bytes)
+      : bytes_(bytes),
+        program_(program, batch),
+        single_(program_, 1, compute_),
+        slots_{{program_, batch, compute_}, {program_, batch, compute_}} {}
+
+  ~Synthesizer() {
+    static_cast<void>(cudaStreamSynchronize(compute_));
+    static_cast<void>(cudaStreamSynchronize(copy_));
+  }
+
+  int32_t batch() const { return slots_[0].frames(); }
+  int64_t bytes() const { return bytes_; }
+  void work(NqCudaWork* by_operation) const { program_.work(by_operation); }
+
+  int32_t begin(int64_t first, int32_t count) {
+    if (!has_frames(first, count) || count > batch()) return kNqBadProgram;
+    if (begun_.size() == kSlots) return kNqBadArgument;
+    Slot& slot = slots_[next_];
+    slot.compute(first, compute_);
+    slot.fetch(count, copy_);
+    begun_.push_back(&slot);
+    next_ = (next_ + 1) % kSlots;
+    return kNqOk;
+  }
+
+  int32_t finish(void* const* planes, const int64_t* strides) {
+    if (begun_.empty()) return kNqBadArgument;
+    const Slot& slot = *begun_.front();
+    begun_.pop_front();
+    slot.finish(planes, strides);
+    return kNqOk;
   }
 
   int32_t frame(int64_t t, void* const* planes, const int64_t* strides) {
-    if (t < 0 || t >= program_.frames) return kNqBadProgram;
-    for (const Step& step : steps_) {
-      switch (step.op.code) {
-        case kNqGrid: run_grid(step, t); break;
-        case kNqConv: run_conv(step); break;
-        case kNqPlanes: run_planes(step); break;
-        default: run_map_on_device(step, t, program_.tables.sine);
-      }
-      check(cudaGetLastError());
+    if (!has_frames(t, 1)) return kNqBadProgram;
+    single_.compute(t, compute_);
+    single_.fetch(1, copy_);
+    single_.finish(planes, strides);
+    return kNqOk;
+  }
+
+  int32_t repeat(int32_t batches, double* seconds) {
+    if (!begun_.empty() || batches < 1) return kNqBadArgument;
+    const Event begin(true), end(true);
+    begin.record(compute_);
+    for (int32_t k = 0; k < batches; ++k) {
+      Slot& slot = slots_[k % kSlots];
+      if (k >= kSlots) slot.wait_computed();  // its places are about to change
+      slot.compute(int64_t{k} * batch() % program_.program().frames, compute_);
     }
-    for (int32_t k = 0; k < program_.plane_count; ++k) {
-      const size_t row = program_.planes[k].width * sample_bytes();
-      check(cudaMemcpy2D(planes[k], strides[k], planes_[k]->data(), row, row, program_.planes[k].height,
-                         cudaMemcpyDeviceToHost));
+    end.record(compute_);
+    end.wait();
+    *seconds = seconds_between(begin, end);
+    return kNqOk;
+  }
+
+  int32_t seconds(double* by_operation) {
+    if (!begun_.empty()) return kNqBadArgument;
+    std::fill_n(by_operation, program_.program().op_count, 0.0);
+    std::vector<std::pair<int32_t, std::unique_ptr<Event>>> marks;
+    slots_[0].run(0, compute_, [&](int32_t op) {
+      marks.emplace_back(op, std::make_unique<Event>(true));
+      marks.back().second->record(compute_);
+    });
+    compute_.wait();
+    for (size_t k = 1; k < marks.size(); ++k) {
+      by_operation[marks[k].first] = seconds_between(*marks[k - 1].second, *marks[k].second);
     }
     return kNqOk;
   }
 
  private:
-  int64_t sample_bytes() const { return program_.depth == 8 ? 1 : 2; }
-
-  static DevicePointer<int32_t> channel_array(const int32_t* source, int32_t channels) {
-    return std::make_unique<DeviceArray<int32_t>>(source, channels);
+  bool has_frames(int64_t first, int32_t count) const {
+    return count >= 1 && first >= 0 && first <= program_.program().frames - count;
   }
 
-  void copy_inputs(Step& step) {
-    for (int32_t k = 0; k < step.op.input_count; ++k) {
-      const Step& source = steps_[step.op.inputs[k]];
-      step.inputs.push_back({source.out, source.op.channels, source.op.height, source.op.width, source.op.frac});
-    }
-    step.op.inputs = nullptr;
-  }
-
-  static void copy_tensors(Step& step) {
-    NqOp& op = step.op;
-    if (op.code == kNqFrequency) {
-      step.steps = std::make_unique<DeviceArray<uint32_t>>(op.steps, op.channels / 2);
-      step.phases = std::make_unique<DeviceArray<uint32_t>>(op.phases, op.channels / 2);
-      op.steps = step.steps->data();
-      op.phases = step.phases->data();
-    }
-    if (op.code == kNqWindow) {
-      step.knots.assign(op.knots, op.knots + op.knot_count);
-      op.knots = step.knots.data();
-    }
-    if (op.code != kNqGrid && op.code != kNqConv) return;
-    int64_t size = op.times * map_size(op);
-    if (op.code == kNqConv) {
-      step.in_channels = op.depthwise ? 1 : step.inputs[0].channels;
-      size = int64_t{op.channels} * step.in_channels * op.kernel * op.kernel;
-      step.bias = channel_array(op.bias, op.channels);
-    }
-    step.values = std::make_unique<DeviceArray<int16_t>>(op.values, size);
-    step.multiplier = channel_array(op.multiplier, op.channels);
-    step.shift = channel_array(op.shift, op.channels);
-  }
-
-  void run_grid(const Step& step, int64_t t) const {
-    const NqOp& op = step.op;
-    const int64_t size = map_size(op), p = nq_grid_position(t, program_.frames, op.times);
-    const int64_t i = p >> kNqGridFractionBits, j = std::min<int64_t>(i + 1, op.times - 1);
-    const int32_t fraction = static_cast<int32_t>(p & ((1 << kNqGridFractionBits) - 1));
-    const int16_t* const latents = step.values->data();
-    grid_kernel<<<blocks_for(size), kLoopThreads>>>(latents + i * size, latents + j * size, fraction, map_area(op), size,
-                                                {step.multiplier->data(), step.shift->data()},
-                                                nq_low(op.map_width), nq_high(op.map_width), step.out);
-  }
-
-  void run_conv(const Step& step) const {
-    const NqOp& op = step.op;
-    const ConvArguments arguments = {step.in(), step.values->data(), step.bias->data(),
-                                     {step.multiplier->data(), step.shift->data()}, step.in_channels,
-                                     op.height, op.width, op.kernel, op.depthwise, map_size(op),
-                                     nq_epilogue(op.activation, op.map_width, op.frac, program_.tables), step.out};
-    conv_kernel<<<blocks_for(arguments.count), kLoopThreads>>>(arguments);
-  }
-
-  void run_planes(const Step& step) const {
-    const NqOp& op = step.op;
-    const int16_t* in = step.in();
-    for (int32_t k = 0; k < program_.plane_count; ++k) {
-      const NqPlane& plane = program_.planes[k];
-      const int32_t rows = op.ratio / plane.sub_y, columns = op.ratio / plane.sub_x;
-      const int32_t blocks = blocks_for(int64_t{plane.height} * plane.width);
-      if (program_.depth == 8) {
-        plane_kernel<<<blocks, kLoopThreads>>>(in, rows, columns, op.height, op.width, plane, op.frac, program_.depth,
-                                           planes_[k]->data());
-      } else {
-        plane_kernel<<<blocks, kLoopThreads>>>(in, rows, columns, op.height, op.width, plane, op.frac, program_.depth,
-                                           reinterpret_cast<uint16_t*>(planes_[k]->data()));
-      }
-      in += rows * columns * map_area(op);
-    }
-  }
-
-  NqProgram program_;  // its `ops` are the caller's and not used after construction; its tables are the device's
-  std::vector<DevicePointer<int32_t>> tables_;
-  std::vector<DevicePointer<int16_t>> maps_;
-  std::vector<Step> steps_;
-  std::vector<DevicePointer<uint8_t>> planes_;
+  const int64_t bytes_;
+  const Stream compute_, copy_;
+  const DeviceProgram program_;
+  Slot single_;
+  Slot slots_[kSlots];
+  std::deque<Slot*> begun_;  // the first to finish at the front
+  int32_t next_ = 0;
 };
+
+Synthesizer& at(void* handle) { return *static_cast<Synthesizer*>(handle); }
 
 }  // namespace
 }  // namespace nq
@@ -251,17 +204,51 @@ int32_t nq_cuda_device_count() {
 
 const char* nq_cuda_error() { return nq::last_error().c_str(); }
 
-int32_t nq_cuda_synth_create(const NqProgram* program, void** handle) {
+int64_t nq_cuda_program_bytes(const NqProgram* program, int32_t batch) {
+  if (!nq::is_valid_program(*program)) return 0;
+  int64_t bytes = INT64_MAX;
+  nq::guarded([&] {
+    bytes = nq::device_memory(*program, nq::plan_device(*program)).bytes(batch);
+    return int32_t{kNqOk};
+  });
+  return bytes;
+}
+
+int32_t nq_cuda_synth_create(const NqProgram* program, const NqCudaOptions* options, void** handle) {
   *handle = nullptr;
   if (!nq::is_valid_program(*program)) return kNqBadProgram;
-  return nq::guarded([&] {
-    *handle = new nq::Synthesizer(*program);
-    return int32_t{kNqOk};
+  return nq::guarded([&]() -> int32_t {
+    const nq::DeviceMemory memory = nq::device_memory(*program, nq::plan_device(*program));
+    const int32_t batch = nq::choose_batch(*program, memory, *options);
+    if (batch < 1) return kNqNoResources;
+    *handle = new nq::Synthesizer(*program, batch, memory.bytes(batch));
+    return kNqOk;
   });
 }
 
-int32_t nq_cuda_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides) {
-  return nq::guarded([&] { return static_cast<nq::Synthesizer*>(handle)->frame(t, planes, strides); });
+int32_t nq_cuda_synth_batch(void* handle) { return nq::at(handle).batch(); }
+int64_t nq_cuda_synth_bytes(void* handle) { return nq::at(handle).bytes(); }
+
+int32_t nq_cuda_synth_begin(void* handle, int64_t first, int32_t count) {
+  return nq::guarded([&] { return nq::at(handle).begin(first, count); });
 }
+
+int32_t nq_cuda_synth_finish(void* handle, void* const* planes, const int64_t* strides) {
+  return nq::guarded([&] { return nq::at(handle).finish(planes, strides); });
+}
+
+int32_t nq_cuda_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides) {
+  return nq::guarded([&] { return nq::at(handle).frame(t, planes, strides); });
+}
+
+int32_t nq_cuda_synth_repeat(void* handle, int32_t batches, double* seconds) {
+  return nq::guarded([&] { return nq::at(handle).repeat(batches, seconds); });
+}
+
+int32_t nq_cuda_synth_seconds(void* handle, double* by_operation) {
+  return nq::guarded([&] { return nq::at(handle).seconds(by_operation); });
+}
+
+void nq_cuda_synth_work(void* handle, NqCudaWork* by_operation) { nq::at(handle).work(by_operation); }
 
 void nq_cuda_synth_destroy(void* handle) { delete static_cast<nq::Synthesizer*>(handle); }
