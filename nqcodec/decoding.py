@@ -11,7 +11,7 @@ from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.errors import HashError, LimitError, UsageError
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Limits
-from nqcodec.synthesis.backends import Synthesizer, open_synthesizer
+from nqcodec.synthesis.backends import Synthesizer, frames_of, open_synthesizer
 from nqcodec.video import Frame, frame_bytes
 
 
@@ -83,8 +83,7 @@ class Decoder:
         digest, whole = plane_md5(), begin == 0 and end == self.file.index[number].frames
         synthesizer, expected = self.open_segment(number)
         with synthesizer:
-            for t in range(begin, end):
-                frame = synthesizer.frame(t)
+            for t, frame in enumerate(frames_of(synthesizer, begin, end), begin):
                 if self.verify:
                     self._check_frame(first + t, frame)
                     if whole:

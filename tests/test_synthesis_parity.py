@@ -1,6 +1,7 @@
 """Every fast backend gives the reference's samples: random and extreme networks, each CPU level, 1 to 3 threads.
 
-Output planes lie inside larger arrays of guard values, so that a write outside a plane shows.
+Output planes lie inside larger arrays of guard values, so that a write outside a plane shows. CUDA's kernels run on a
+device where there is one, and on the CPU everywhere (emulated_cuda.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 import pytest
+from emulated_cuda import emulated
 from random_networks import random_network, random_values, random_video
 
 from nqcodec.network import Int32, IntegerNetwork, IntTensor, Layer, derive
@@ -64,17 +66,25 @@ def check_native(network: IntegerNetwork, video: Video) -> None:
 
 def check_cuda(network: IntegerNetwork, video: Video) -> None:
     reference = ReferenceSynthesizer(network, video, video.frames)
-    with CudaSynthesizer(network, video, video.frames) as synthesizer:
-        for t in (0, video.frames - 1):
-            assert_same(synthesizer.frame(t), reference.frame(t), f"cuda, frame {t}")
+    expected = [reference.frame(t) for t in range(video.frames)]
+    with CudaSynthesizer(network, video, video.frames, batch=3) as synthesizer:
+        assert_same(synthesizer.frame(video.frames - 1), expected[-1], "cuda, the last frame alone")
+        for t, frame in enumerate(synthesizer.frames(0, video.frames)):
+            assert_same(frame, expected[t], f"cuda, frame {t} of all")
 
 
-@pytest.fixture(params=["native", pytest.param("cuda", marks=NEEDS_DEVICE)])
+def check_emulated(network: IntegerNetwork, video: Video) -> None:
+    with emulated():
+        check_cuda(network, video)
+
+
+@pytest.fixture(params=["native", "emulated", pytest.param("cuda", marks=NEEDS_DEVICE)])
 def check(request: pytest.FixtureRequest) -> Check:
     """Compares a backend with the reference."""
     if request.param == "native" and not synthesis_levels():
         pytest.skip("libnq is not built")
-    return {"native": check_native, "cuda": check_cuda}[request.param]
+    checks: dict[str, Check] = {"native": check_native, "emulated": check_emulated, "cuda": check_cuda}
+    return checks[request.param]
 
 
 def observed(convolution: Conv, channels: int, height: int, width: int, video: Video, ratio: int) -> Program:

@@ -100,13 +100,12 @@ __global__ void __launch_bounds__(kThreads) hadamard_kernel(const T* in, Rows sh
 }
 
 template <typename T, typename Work, int kPack, int kLanes, int kChunks>
-void launch(const T* in, const Rows& shape, T* out, cudaStream_t stream) {
+void launch_rows(const T* in, const Rows& shape, T* out, cudaStream_t stream) {
   constexpr int32_t kBlocksEach = kThreads / kLanes;
   const int64_t groups = (shape.rows + kBlocksEach - 1) / kBlocksEach;
   if (groups > INT32_MAX) throw DeviceError{cudaErrorInvalidConfiguration};
-  const dim3 grid(static_cast<uint32_t>(groups));
-  hadamard_kernel<T, Work, kPack, kLanes, kChunks><<<grid, kThreads, 0, stream>>>(in, shape, out);
-  check(cudaGetLastError());
+  const LaunchShape launched = {dim3(static_cast<uint32_t>(groups)), dim3(kThreads)};
+  launch(hadamard_kernel<T, Work, kPack, kLanes, kChunks>, launched, stream, in, shape, out);
 }
 
 // Picks the kernel for blocks of n values, kPack of them at once; n is at least kPack and at most 4096.
@@ -114,7 +113,7 @@ template <typename T, typename Work, int kPack, int kSize = kPack>
 void launch_size(int32_t n, const T* in, const Rows& shape, T* out, cudaStream_t stream) {
   if (n == kSize) {
     constexpr int kLanes = kSize / kPack < kWarp ? kSize / kPack : kWarp;
-    return launch<T, Work, kPack, kLanes, kSize / kPack / kLanes>(in, shape, out, stream);
+    return launch_rows<T, Work, kPack, kLanes, kSize / kPack / kLanes>(in, shape, out, stream);
   }
   if constexpr (kSize < kMaxHadamard) launch_size<T, Work, kPack, 2 * kSize>(n, in, shape, out, stream);
 }

@@ -8,6 +8,7 @@ Environment, read here and nowhere else:
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -38,6 +39,13 @@ class Synthesizer(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def frames_of(synthesizer: Synthesizer, start: int, stop: int) -> Iterator[Frame]:
+    """Frames start..stop-1 in order, by the batch where the synthesizer makes batches."""
+    if isinstance(synthesizer, CudaSynthesizer):
+        return synthesizer.frames(start, stop)
+    return (synthesizer.frame(t) for t in range(start, stop))
 
 
 def _why_absent(name: str) -> str:
@@ -91,8 +99,8 @@ def open_synthesizer(
         frames: T of formats/nq.md 6.2.
         backend: one of `BACKENDS`, or None as `choose` says.
         threads: CPU threads; None takes all.
-        limits: its `memory` bounds what the CPU backends take, and is checked before they allocate; None for the
-            defaults. A CUDA device's own memory is the bound there.
+        limits: its `memory` bounds what the backend takes, of the device's memory with CUDA, and is checked before it
+            allocates; None for the defaults.
         low_memory: cut frames into bands of rows; of the native backend alone, others take no notice.
 
     Raises:
@@ -102,9 +110,9 @@ def open_synthesizer(
         MemoryError: memory or threads that the system refuses.
     """
     chosen, count = choose(backend), threads or default_threads()
-    if chosen == "cuda":
-        return CudaSynthesizer(network, video, frames, count)
     agreed = limits or Limits()
+    if chosen == "cuda":
+        return CudaSynthesizer(network, video, frames, count, agreed)
     if chosen == "native":
         cpu, bands = os.environ.get("NQCODEC_CPU") or None, LOW_MEMORY_BANDS if low_memory else 1
         return NativeSynthesizer(network, video, frames, count, agreed, cpu=cpu, bands=bands)

@@ -82,7 +82,9 @@ def ceilings() -> tuple[float, float]:
     return products.value, copied.value
 
 
-def _joined(frames: Sequence[Frame], video: Video) -> tuple[ctypes.Array[ctypes.c_void_p], ctypes.Array[ctypes.c_int64]]:
+def _joined(
+    frames: Sequence[Frame], video: Video
+) -> tuple[ctypes.Array[ctypes.c_void_p], ctypes.Array[ctypes.c_int64]]:
     """Addresses and strides of the planes of several frames, one after the other."""
     each = [plane_arguments(planes, video) for planes in frames]
     count = len(each) * video.chroma.planes
