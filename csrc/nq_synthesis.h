@@ -139,10 +139,10 @@ NQ_API int32_t nq_cuda_synth_batch(void* handle);
 NQ_API int64_t nq_cuda_synth_bytes(void* handle);
 
 // Begins frames first .. first + count - 1, count at most the batch, and returns at once; at most two batches may have
-// begun without being finished. Finishing waits for the one that began first and copies its planes, those of its first
-// frame first: `planes` and `strides` have count times plane_count entries.
+// begun without being finished. Finishing waits for the one that began first, which must be of `count` frames, and
+// copies its planes, those of its first frame first: `planes` and `strides` have count times plane_count entries.
 NQ_API int32_t nq_cuda_synth_begin(void* handle, int64_t first, int32_t count);
-NQ_API int32_t nq_cuda_synth_finish(void* handle, void* const* planes, const int64_t* strides);
+NQ_API int32_t nq_cuda_synth_finish(void* handle, int32_t count, void* const* planes, const int64_t* strides);
 
 // One frame alone, whatever batches are in flight.
 NQ_API int32_t nq_cuda_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides);

@@ -1,4 +1,4 @@
-"""libnq_cuda's own code, run on the CPU (emulated_cuda.py): every kernel, vector and transform; what it is strict about.
+"""libnq_cuda's own code on the CPU (emulated_cuda.py): every kernel, vector and transform, and faults that it finds.
 
 test_synthesis_parity.py runs its networks there too, and test_cuda_batches.py batches and seeks.
 """
@@ -108,8 +108,8 @@ def faults(*extra: str) -> Path:
 def run_fault(path: Path, which: int, *, waits: bool = True) -> tuple[int, str, list[int]]:
     """(exit code, errors, results) of a kernel with a fault, in a process of its own."""
     code = (
-        f"import ctypes; out = (ctypes.c_int32 * 64)(); ctypes.CDLL({str(path)!r}).nq_fault({which}, {int(waits)}, out);"
-        "print(*out)"
+        "import ctypes; out = (ctypes.c_int32 * 64)();"
+        f"ctypes.CDLL({str(path)!r}).nq_fault({which}, {int(waits)}, out); print(*out)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stderr, [int(word) for word in done.stdout.split()]

@@ -30,6 +30,7 @@ class Slot {
         }) {}
 
   int32_t frames() const { return frames_; }
+  int32_t count() const { return count_; }
 
   // The launches without the graph.
   void run(int64_t first, cudaStream_t compute, const std::function<void(int32_t)>& after) {
@@ -130,8 +131,8 @@ class Synthesizer {
     return kNqOk;
   }
 
-  int32_t finish(void* const* planes, const int64_t* strides) {
-    if (begun_.empty()) return kNqBadArgument;
+  int32_t finish(int32_t count, void* const* planes, const int64_t* strides) {
+    if (begun_.empty() || begun_.front()->count() != count) return kNqBadArgument;
     const Slot& slot = *begun_.front();
     begun_.pop_front();
     slot.finish(planes, strides);
@@ -233,8 +234,8 @@ int32_t nq_cuda_synth_begin(void* handle, int64_t first, int32_t count) {
   return nq::guarded([&] { return nq::at(handle).begin(first, count); });
 }
 
-int32_t nq_cuda_synth_finish(void* handle, void* const* planes, const int64_t* strides) {
-  return nq::guarded([&] { return nq::at(handle).finish(planes, strides); });
+int32_t nq_cuda_synth_finish(void* handle, int32_t count, void* const* planes, const int64_t* strides) {
+  return nq::guarded([&] { return nq::at(handle).finish(count, planes, strides); });
 }
 
 int32_t nq_cuda_synth_frame(void* handle, int64_t t, void* const* planes, const int64_t* strides) {

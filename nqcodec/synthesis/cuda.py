@@ -17,7 +17,14 @@ from nqcodec._native import load_libnq_cuda, why_absent
 from nqcodec.errors import UnsupportedError
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Limits
-from nqcodec.synthesis.descriptors import DEVICE_ERROR, FlatProgram, check_status, empty_frame, plane_arguments
+from nqcodec.synthesis.descriptors import (
+    DEVICE_ERROR,
+    FlatProgram,
+    PlaneArguments,
+    check_status,
+    empty_frame,
+    plane_arguments,
+)
 from nqcodec.video import Frame, Video
 
 IN_FLIGHT = 2
@@ -82,9 +89,7 @@ def ceilings() -> tuple[float, float]:
     return products.value, copied.value
 
 
-def _joined(
-    frames: Sequence[Frame], video: Video
-) -> tuple[ctypes.Array[ctypes.c_void_p], ctypes.Array[ctypes.c_int64]]:
+def _joined(frames: Sequence[Frame], video: Video) -> PlaneArguments:
     """Addresses and strides of the planes of several frames, one after the other."""
     each = [plane_arguments(planes, video) for planes in frames]
     count = len(each) * video.chroma.planes
@@ -123,7 +128,7 @@ class CudaSynthesizer:
         batch: int = 0,
     ):
         self._library, self._video, self._frames = _present_library(), video, frames
-        self._operations = len(network.program.operations)
+        self._operations, self._is_iterating = len(network.program.operations), False
         flat = FlatProgram(network, video, frames)
         if limits is not None:
             self._library.nq_cuda_program_bytes.restype = ctypes.c_int64
@@ -153,14 +158,17 @@ class CudaSynthesizer:
         return planes
 
     def frames(self, start: int, stop: int) -> Iterator[Frame]:
-        """Planes of frames start..stop-1, made in batches ahead of what is asked for; raises ValueError outside.
+        """Planes of frames start..stop-1, made in batches ahead of what is asked for.
 
-        One such iteration at a time; single frames may be asked for meanwhile.
+        One such iteration at a time; single frames may be asked for meanwhile. Raises ValueError for frames outside the
+        segment, and while another iteration is under way.
         """
         if not 0 <= start <= stop <= self._frames:
             raise ValueError(f"frames {start}:{stop} are not within 0:{self._frames}")
+        if self._is_iterating:
+            raise ValueError("another iteration over frames is under way: end or close it first")
         begun: deque[int] = deque()
-        ahead = start
+        ahead, self._is_iterating = start, True
         try:
             while begun or ahead < stop:
                 self._check_open()
@@ -171,12 +179,13 @@ class CudaSynthesizer:
                     ahead += count
                 yield from self._finish(begun.popleft())
         finally:
+            self._is_iterating = False
             while begun and self._release.alive:
                 self._finish(begun.popleft())
 
     def _finish(self, count: int) -> list[Frame]:
         frames = [empty_frame(self._video) for _ in range(count)]
-        self._check(self._library.nq_cuda_synth_finish(self._handle, *_joined(frames, self._video)))
+        self._check(self._library.nq_cuda_synth_finish(self._handle, count, *_joined(frames, self._video)))
         return frames
 
     @property
