@@ -156,9 +156,9 @@ NQ_API int32_t nq_cuda_synth_seconds(void* handle, double* by_operation);
 
 NQ_API void nq_cuda_synth_work(void* handle, NqCudaWork* by_operation);
 
-// What the device does at best: products of bytes by matrix instructions on registers alone, bytes read and written by
-// copies within its memory; both a second.
-NQ_API int32_t nq_cuda_ceilings(double* products, double* bytes);
+// What the device does at best: products of bytes by `rounds` rounds of matrix instructions on registers alone, bytes
+// read and written by a copy of `size` bytes within its memory; both a second.
+NQ_API int32_t nq_cuda_ceilings(int32_t rounds, int64_t size, double* products, double* bytes);
 
 NQ_API void nq_cuda_synth_destroy(void* handle);
 

@@ -35,7 +35,8 @@ DEFINITIONS = {
     "parse_ms": "opening the file and checking its frame, checksums and header",
     "entropy_ms": "all segments' tensors from coded bytes to integers",
     "setup_ms": "a synthesizer of the first segment asked for: limits, weights, memory",
-    "frame_ms": "integers in memory to planes in memory",
+    "frame_ms": "integers in memory to planes in memory, a frame at a time",
+    "device_fps": "a CUDA device by the batch, frames left in its memory",
     "colour_ms": "planes to full-range R'G'B', as PNG output needs it; no part of the figures below",
     "output_ms": "planes to a .yuv file",
     "memory": "file to planes in memory, every stage included but colour and output",
@@ -184,6 +185,8 @@ def bench_lines(result: dict[str, Any]) -> list[str]:
             else ""
         )
     )
+    if "device_fps" in result:
+        lines.append(f"  {result['device_fps']:.1f} fps in device memory, by batches of {result['batch']}")
     lines.append(
         f"  {result['entropy_symbols_per_s'] / 1e6:.2f} M symbols/s, {100 * result['entropy_share']:.1f} % of decoding"
     )

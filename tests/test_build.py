@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def test_libnq_is_built_and_loads() -> None:
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")
 def test_libnq_cuda_compiles_and_loads_without_a_device() -> None:
     assert why_absent("libnq_cuda") == ""
+
+
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "nqcodec").rglob("__init__.py")}
+    assert there | {"nqcodec.formats"} == set(listed)
 
 
 def build_wheel(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

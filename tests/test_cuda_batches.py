@@ -157,8 +157,9 @@ def test_batches_in_device_memory(cuda: str, network: IntegerNetwork, expected: 
 
 
 def test_ceilings_are_numbers(cuda: str) -> None:
-    if cuda == "emulated":
-        pytest.skip("the emulation has no speed to measure")
+    if cuda == "emulated":  # which has no speed to measure
+        assert min(ceilings(2, 1 << 10)) > 0
+        return
     products, copied = ceilings()
     assert products > 1e12
     assert copied > 1e10

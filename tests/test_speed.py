@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from emulated_cuda import compiler, emulated
 from random_networks import random_network
 
 from nqcodec.affinity import pinned_threads
 from nqcodec.bench import bench_decode, bench_lines
-from nqcodec.bitstream.file import read_file
+from nqcodec.bitstream.file import pack_file, read_file
+from nqcodec.bitstream.segment import pack_segment
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqtool import main as nqtool
 from nqcodec.network import validate
@@ -111,3 +114,27 @@ def test_pinned_threads_are_free_again() -> None:
         assert pinned == (len(before) > 1)
         assert len(os.sched_getaffinity(0)) == 1 or not pinned
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+def test_the_device_benchmark_counts_and_times(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Emulated, so that only what is counted means anything; torch says why it does not take part."""
+    monkeypatch.setattr("nqcodec.speed.device.ceilings", lambda: (1e12, 1e9))
+    video = Video(20, 12, 3)
+    network = random_network(np.random.default_rng(5), video)
+    path = tmp_path / "clip.nq"
+    path.write_bytes(pack_file(video, [(3, pack_segment(network))]))
+    with emulated():
+        words = ["bench", "decode", "--device", "cuda", "--file", str(path), "--seconds", "0"]
+        done = CliRunner().invoke(nqtool, [*words, "--json"])
+        text = CliRunner().invoke(nqtool, [*words, "--no-torch"])
+        timed = CliRunner().invoke(nqdec, [str(path), "--bench", "--backend", "cuda", "--no-verify"])
+    assert done.exit_code == text.exit_code == timed.exit_code == 0, done.output + text.output + timed.output
+    figures = json.loads(done.stdout)[str(path)]
+    assert figures["batch"] == 3
+    assert figures["device_fps"] > 0
+    assert "failed" in figures["torch float16 graph"] or torch.cuda.is_available()
+    assert sum(each["macs"] for each in figures["operations"]) > 0
+    assert all(each["bytes"] > 0 and each["least_us"] > 0 for each in figures["operations"])
+    assert "batches of 3" in text.output
+    assert "fps in device memory, by batches of 3" in timed.output

@@ -8,7 +8,6 @@ namespace nq {
 namespace {
 
 constexpr int32_t kThreads = 256, kChains = 8, kBlocksEach = 4;
-constexpr int64_t kCopyBytes = int64_t{1} << 28;  // beyond every cache
 
 // Matrix instructions on registers alone, kChains of them independent of one another.
 __global__ void __launch_bounds__(kThreads) products_kernel(int32_t rounds, int32_t* out) {
@@ -54,22 +53,23 @@ double products_a_second(const Stream& stream, int32_t rounds) {
   return each * kChains * rounds * blocks * (kThreads / 32) / seconds;
 }
 
-double copied_bytes_a_second(const Stream& stream) {
-  const DeviceArray<uint8_t> from(kCopyBytes), to(kCopyBytes);
+double copied_bytes_a_second(const Stream& stream, int64_t size) {
+  const DeviceArray<uint8_t> from(size), to(size);
   const double seconds = least_seconds(stream, [&] {
-    check(cudaMemcpyAsync(to.data(), from.data(), kCopyBytes, cudaMemcpyDeviceToDevice, stream));
+    check(cudaMemcpyAsync(to.data(), from.data(), size, cudaMemcpyDeviceToDevice, stream));
   });
-  return 2.0 * kCopyBytes / seconds;
+  return 2.0 * size / seconds;
 }
 
 }  // namespace
 }  // namespace nq
 
-int32_t nq_cuda_ceilings(double* products, double* bytes) {
+int32_t nq_cuda_ceilings(int32_t rounds, int64_t size, double* products, double* bytes) {
+  if (rounds < 1 || size < 1) return kNqBadArgument;
   return nq::guarded([&]() -> int32_t {
     const nq::Stream stream;
-    *products = nq::products_a_second(stream, 4096);
-    *bytes = nq::copied_bytes_a_second(stream);
+    *products = nq::products_a_second(stream, rounds);
+    *bytes = nq::copied_bytes_a_second(stream, size);
     return kNqOk;
   });
 }

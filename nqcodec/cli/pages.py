@@ -106,12 +106,13 @@ BENCH_DECODE = Page(
     groups={
         "What to measure": ("--case", "--file"),
         "Against what": ("--no-torch", "--compile"),
-        "Machine": ("--threads", "--pin", "--seconds"),
+        "Machine": ("--device", "--threads", "--pin", "--seconds"),
         "Results": ("--save", "--json"),
     },
     examples=(
         ("nqtool bench decode --case pyramid --threads 2 --pin", "One network, threads on CPUs of their own."),
         ("nqtool bench decode --file clip.nq --no-torch", "A file, stage by stage."),
+        ("nqtool bench decode --device cuda", "On a GPU, with the time of each operation and its bounds."),
     ),
     environment=(CPU,),
     see_also=("nqdec --help: --bench", "BENCHMARKS.md"),

@@ -22,6 +22,13 @@ CASE_NAMES = ("pyramid", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs
     "--case", "cases", type=click.Choice(CASE_NAMES), multiple=True, help="Repeatable; default: all but 1080p."
 )
 @click.option("--file", "path", metavar="FILE.nq", help="This file's network instead, decoded end to end as well.")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="cuda: by the batch in the device's memory, against torch there.",
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores.")
 @click.option("--seconds", type=float, default=4.0, show_default=True, help="Of rounds, for each network.")
 @click.option("--compile", "compiled", is_flag=True, help="Also torch.compile, which takes a minute or more a network.")
@@ -35,28 +42,51 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
 
     Networks of random integers: HNeRV 3M at 1280x640 and 0.75M at 640x320, HiNeRV XXS, pyramid and pyramid-light at
     1280x720. Every round runs one frame of each contestant; shares are of the
-    16-bit dot products that the machine does on registers alone, measured in the same rounds.
+    16-bit dot products that the machine does on registers alone, measured in the same rounds. With --device cuda, each
+    operation's bytes and multiplications are counted, and set against what the device does at best.
     """
     from nqcodec.bench import machine
+
+    on_device = options["device"] == "cuda"
+    result: dict[str, Any] = {"machine": machine()}
+    for name, figures in _measured_on_device(path, options) if on_device else _measured(path, options):
+        result[name] = figures
+        if not as_json:
+            click.echo("\n".join(_device_lines(name, figures) if on_device else decode_lines(name, figures)))
+    _store(result, save, as_json)
+
+
+def _device_lines(name: str, figures: dict[str, Any]) -> list[str]:
+    from nqcodec.speed.device import device_lines
+
+    return device_lines(name, figures)
+
+
+def _measured_on_device(path: str | None, options: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name, figures) of each network asked for, on the CUDA device."""
+    from nqcodec.bitstream.file import read_file
+    from nqcodec.speed.cases import CASES, FRAMES, random_integers
+    from nqcodec.speed.device import RIVALS, compare_on_device
+
+    how = () if options["no_torch"] else RIVALS, options["seconds"]
+    if path is not None:
+        file = read_file(path)
+        yield path, compare_on_device(file.segment(0).network, file.video, file.index[0].frames, *how)
+        return
+    for name in options["cases"] or CASE_NAMES[:-1]:
+        say(f"measuring: {name}")
+        case = CASES[name]()
+        yield name, compare_on_device(random_integers(case.program), case.video, FRAMES, *how)
+
+
+def _measured(path: str | None, options: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name, figures) of each network asked for, as they come."""
+    from nqcodec.speed.decode import Rounds, bench_file, run
 
     dtypes = () if options["no_torch"] else ("float32", "bfloat16")
     rivals = [
         (dtype, compiled) for dtype in dtypes for compiled in ((False, True) if options["compiled"] else (False,))
     ]
-    result: dict[str, Any] = {"machine": machine()}
-    for name, figures in _measured(path, rivals, options):
-        result[name] = figures
-        if not as_json:
-            click.echo("\n".join(decode_lines(name, figures)))
-    _store(result, save, as_json)
-
-
-def _measured(
-    path: str | None, rivals: list[tuple[str, bool]], options: dict[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(name, figures) of each network asked for, as they come."""
-    from nqcodec.speed.decode import Rounds, bench_file, run
-
     how = Rounds(options["threads"], options["seconds"], options["pinned"])
     if path is not None:
         yield path, bench_file(path, rivals, how)

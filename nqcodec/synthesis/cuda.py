@@ -76,8 +76,12 @@ def _check(library: ctypes.CDLL, status: int, what: str = "backend cuda") -> Non
     check_status(status, what, detail)
 
 
-def ceilings() -> tuple[float, float]:
-    """(products of bytes, bytes copied) a second that the device does at best; measured now, in about a second.
+def ceilings(rounds: int = 1 << 14, size: int = 1 << 28) -> tuple[float, float]:
+    """(products of bytes, bytes copied) a second that the device does at best, measured now.
+
+    Args:
+        rounds: of matrix instructions on registers alone.
+        size: bytes that are copied within the device's memory; by default more than caches hold.
 
     Raises:
         UnsupportedError: no libnq_cuda or no device.
@@ -85,7 +89,7 @@ def ceilings() -> tuple[float, float]:
     """
     library = _present_library()
     products, copied = ctypes.c_double(), ctypes.c_double()
-    _check(library, library.nq_cuda_ceilings(ctypes.byref(products), ctypes.byref(copied)))
+    _check(library, library.nq_cuda_ceilings(rounds, ctypes.c_int64(size), *map(ctypes.byref, (products, copied))))
     return products.value, copied.value
 
 

@@ -14,8 +14,12 @@ import numpy.typing as npt
 from nqcodec.operations import Conv
 from nqcodec.program import Program
 from nqcodec.synthesis.backends import Synthesizer
+from nqcodec.synthesis.cuda import CudaSynthesizer
 from nqcodec.synthesis.native import NativeSynthesizer
 from nqcodec.video import Frame
+
+DEVICE_BATCHES = 8
+"""Batches that a CUDA device's rate is taken over."""
 
 BURST_ROUNDS = 500_000
 """A burst takes about a millisecond by vectors: short enough that some are not interrupted."""
@@ -33,6 +37,17 @@ def dense_macs(program: Program) -> dict[int, int]:
         index: op.macs(program.input_shapes(index))
         for index, op in enumerate(program.operations)
         if isinstance(op, Conv) and not op.depthwise
+    }
+
+
+def device_rate(synthesizer: CudaSynthesizer, batches: int = DEVICE_BATCHES) -> dict[str, Any]:
+    """Frames a second that a CUDA device makes by the batch in its own memory, once warm."""
+    synthesizer.repeat(2)
+    frames = batches * synthesizer.batch
+    return {
+        "batch": synthesizer.batch,
+        "device_fps": frames / synthesizer.repeat(batches),
+        "planned_bytes": synthesizer.planned_bytes,
     }
 
 
@@ -81,6 +96,8 @@ class Meter:
             "synthesis_fps": 1 / median,
             "gmac_per_s": macs / median / 1e9,
         }
+        if isinstance(self._synthesizer, CudaSynthesizer):
+            result |= device_rate(self._synthesizer)
         if self._native:
             dense = dense_macs(self._program)
             busy = np.diff(np.stack(self._spent), axis=0)[:, list(dense)].sum(axis=1)
