@@ -1,6 +1,7 @@
 // The scalar functions of nq_math.h as exported symbols, so that tests can compare them with unbounded integers.
 #include "nq_abi.h"
 #include "nq_math.h"
+#include "nq_tiles.h"
 
 NQ_API int64_t nq_math_rescale(int32_t v, int32_t multiplier, int32_t shift) {
   return nq_rescale(v, multiplier, shift);
@@ -56,3 +57,17 @@ NQ_API int32_t nq_math_mean(int32_t sum, int32_t channels) { return nq_mean(sum,
 NQ_API int32_t nq_math_normalize(int64_t scaled, int32_t width, int32_t frac) {
   return nq_normalize(scaled, frac, nq_low(width), nq_high(width));
 }
+
+// The parts of a map's value and of a weight, and a sum of products put together from sums of parts' products.
+NQ_API void nq_math_parts(int32_t v, int32_t* high, int32_t* low) {
+  *high = nq_high_part(v);
+  *low = nq_low_part(v);
+}
+
+NQ_API int32_t nq_math_join(int32_t high, int32_t low) { return nq_join(high, low); }
+
+NQ_API int32_t nq_math_join_both(int32_t high, int32_t mixed, int32_t low) { return nq_join_both(high, mixed, low); }
+
+NQ_API uint32_t nq_math_pack_bytes(int32_t a, int32_t b, int32_t c, int32_t d) { return nq_pack_bytes(a, b, c, d); }
+
+NQ_API uint32_t nq_math_quotient(uint32_t a, uint32_t b) { return nq_quotient(a, nq_reciprocal32(b)); }

@@ -1,4 +1,4 @@
-"""csrc/nq_math.h, which the C and CUDA backends share, against unbounded Python integers through its exported hooks."""
+"""csrc/nq_math.h, which C and CUDA share, and nq_tiles.h of CUDA alone, against unbounded Python integers by hooks."""
 
 from __future__ import annotations
 
@@ -165,3 +165,57 @@ def test_mean_rounds_down(channels: int, data: st.DataObject) -> None:
 def test_normalize(scaled: int, width: int, frac: int) -> None:
     expected = slow.clamp_width((scaled + 2 ** (37 - frac)) >> (38 - frac), width)
     assert hook("nq_math_normalize", ctypes.c_int64(scaled), width, frac) == expected  # type: ignore[arg-type]
+
+
+def parts(value: int) -> tuple[int, int]:
+    """The high and the low part of a value."""
+    high, low = ctypes.c_int32(), ctypes.c_int32()
+    assert LIBRARY is not None
+    LIBRARY.nq_math_parts(value, ctypes.byref(high), ctypes.byref(low))
+    return high.value, low.value
+
+
+@given(st.integers(-(2**14), 2**14 - 1))
+@example(-(2**14))
+@example(2**14 - 1)
+def test_parts_are_signed_bytes(value: int) -> None:
+    high, low = parts(value)
+    assert 128 * high + low == value
+    assert -128 <= high <= 127
+    assert 0 <= low <= 127
+
+
+@given(st.lists(st.tuples(st.integers(-(2**11), 2**11 - 1), st.integers(-(2**13), 2**13 - 1)), min_size=1, max_size=9))
+@example([(-(2**11), -(2**13))] * 127)
+@example([(2**11 - 1, -(2**13))] * 127)
+def test_sums_of_parts_join_to_sums_of_products(pairs: list[tuple[int, int]]) -> None:
+    """Weights of one byte by maps in parts, and both in parts; sums of parts wrap at 32 bits."""
+    total = sum(w * x for w, x in pairs)
+    high, mixed, low = 0, 0, 0
+    for w, x in pairs:
+        (wh, wl), (xh, xl) = parts(w), parts(x)
+        high, mixed, low = high + wh * xh, mixed + wh * xl + wl * xh, low + wl * xl
+    assert hook("nq_math_join_both", high, mixed, low) == total
+    by_byte = [
+        sum((w >> 4) * part for w, part in zip((w for w, _ in pairs), side, strict=True))
+        for side in zip(*(parts(x) for _, x in pairs), strict=True)
+    ]
+    assert hook("nq_math_join", *by_byte) == sum((w >> 4) * x for w, x in pairs)
+
+
+@given(INT32, INT32)
+def test_joining_wraps(high: int, low: int) -> None:
+    assert (hook("nq_math_join", high, low) - 128 * high - low) % 2**32 == 0
+
+
+@given(*[st.integers(-128, 127)] * 4)
+def test_bytes_are_packed_the_first_lowest(a: int, b: int, c: int, d: int) -> None:
+    packed = hook("nq_math_pack_bytes", a, b, c, d) & 0xFFFFFFFF
+    assert packed.to_bytes(4, "little") == bytes(v & 255 for v in (a, b, c, d))
+
+
+@given(st.integers(0, 2**16 - 1), st.integers(1, 2**16 - 1))
+@example(2**16 - 1, 1)
+@example(2**16 - 1, 2**16 - 1)
+def test_quotients_by_multiplication(a: int, b: int) -> None:
+    assert hook("nq_math_quotient", a, b) == a // b

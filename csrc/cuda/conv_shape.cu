@@ -13,34 +13,45 @@ bool has_byte_weights(const NqOp& op, int32_t fan_in) {
   return std::all_of(op.values, op.values + weight_count(op, fan_in), [](int16_t w) { return nq_is_byte(w); });
 }
 
-// The rectangle of a block: the one that stages the fewest pixels, counting those that it computes twice, since idle
-// ones cost as much as busy ones.
-void choose_block(TensorShape& shape, int32_t kernel) {
-  int64_t least = INT64_MAX;
-  for (int32_t tiles = 1; tiles <= kBlockTiles; tiles *= 2) {
-    const int32_t rows = kBlockTiles / tiles, pitch = tiles * kNqTileColumns + kernel - 1;
-    const int32_t across = nq_ceil_div(shape.width, tiles * kNqTileColumns), down = nq_ceil_div(shape.height, rows);
-    const int64_t area = int64_t{pitch} * (rows + kernel - 1);
-    const int64_t cost = int64_t{across} * down * (area + 2 * kBlockPixels);
-    if (cost >= least) continue;
-    least = cost;
-    shape.block_rows = rows;
-    shape.block_tiles = tiles;
-    shape.pitch = pitch;
-    // Lanes read four octets of two neighbouring pixels at once: planes that are 2 modulo 8 apart keep them on
-    // different banks.
-    shape.plane = static_cast<int32_t>(area + (10 - area % 8) % 8);
-    shape.tiles_x = across;
-    shape.tiles_y = down;
-  }
+// Clocks of a multiprocessor, about: for bringing an octet of a pixel into shared memory, and for a matrix
+// instruction's worth of pairs in all warps of a block. Reading operands takes longer than multiplying where a warp has
+// few rows; sums of many rows leave room for one block instead of two.
+double stage_clocks(const TensorShape& s) { return 0.35 * s.octets * s.plane; }
+double step_clocks(const TensorShape& s) {
+  const double multiply = 12.8 * s.row_tiles * s.parts, read = 17.0 + 4.0 * s.row_tiles * s.parts;
+  return kTensorWarps * std::max(multiply, read) * (s.row_tiles * (s.parts + 1) > 4 ? 1.15 : 1.0);
 }
 
-// Output channels to a block: as few idle rows as can be, then as many at once as can be.
-void choose_rows(TensorShape& shape, int32_t channels) {
+void set_rectangle(TensorShape& s, int32_t kernel, int32_t tiles) {
+  s.block_tiles = tiles;
+  s.block_rows = kTensorWarps * kWarpColumns / s.row_warps / tiles;
+  s.pitch = tiles * kNqTileColumns + kernel - 1;
+  s.pixels = s.pitch * (s.block_rows + kernel - 1);
+  // Lanes read four octets of two neighbouring pixels at once: planes that are 2 modulo 8 apart keep them on
+  // different banks.
+  s.plane = s.pixels + (10 - s.pixels % 8) % 8;
+  s.tiles_x = nq_ceil_div(s.width, tiles * kNqTileColumns);
+  s.tiles_y = nq_ceil_div(s.height, s.block_rows);
+}
+
+// What a block computes: the cheapest of all choices.
+void choose_block(TensorShape& shape, int32_t channels, int32_t kernel) {
   const int32_t tiles = nq_ceil_div(channels, kNqTileRows);
-  const int32_t most = shape.parts == 1 ? kMostRowTiles : kMostRowTilesInParts;
-  shape.groups = nq_ceil_div(tiles, most);
-  shape.row_tiles = nq_ceil_div(tiles, shape.groups);
+  const double steps = static_cast<double>(nq_ceil_div(shape.octets * shape.taps, kNqStepOctets));
+  double least = 0;
+  TensorShape s = shape;
+  for (s.row_warps = 1; s.row_warps <= kMostRowWarps; s.row_warps *= 2) {
+    for (s.row_tiles = 1; s.row_tiles <= (s.parts == 1 ? kMostRowTiles : kMostRowTilesInParts); ++s.row_tiles) {
+      s.groups = nq_ceil_div(tiles, s.row_warps * s.row_tiles);
+      for (int32_t across = 1; across <= kTensorWarps * kWarpColumns / s.row_warps; across *= 2) {
+        set_rectangle(s, kernel, across);
+        const double cost = static_cast<double>(s.blocks()) * (stage_clocks(s) + steps * step_clocks(s));
+        if (least > 0 && cost >= least) continue;
+        least = cost;
+        shape = s;
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -56,8 +67,7 @@ TensorShape tensor_shape(const NqOp& op, const NqOp& in, bool may_flatten) {
   shape.taps = op.kernel * op.kernel;
   shape.octets = nq_ceil_div(in.channels, kNqOctet);
   shape.parts = has_byte_weights(op, in.channels) ? 1 : 2;
-  choose_rows(shape, op.channels);
-  choose_block(shape, op.kernel);
+  choose_block(shape, op.channels, op.kernel);
   const int64_t octet_bytes = int64_t{16} * shape.plane + int64_t{4} * (shape.taps + kNqStepOctets);
   const int64_t most = std::min<int64_t>(kMostSharedBytes / octet_bytes, shape.octets);
   if (most < 1) return shape;
@@ -87,11 +97,11 @@ std::vector<uint32_t> pack_weights(const NqOp& op, int32_t in_channels, const Te
                             weight(o, i + 3, tap, part));
     }
   };
-  for (int32_t group = 0; group < shape.groups; ++group) {
+  for (int32_t warp = 0; warp < shape.groups * shape.row_warps; ++warp) {
     for (int32_t stage = 0; stage < shape.stages; ++stage) {
       for (int32_t step = 0; step < shape.steps_of(stage); ++step) {
         for (int32_t tile = 0; tile < shape.row_tiles; ++tile) {
-          const int32_t first_row = (group * shape.row_tiles + tile) * kNqTileRows;
+          const int32_t first_row = (warp * shape.row_tiles + tile) * kNqTileRows;
           for (int32_t part = 0; part < shape.parts; ++part) {
             for (int32_t lane = 0; lane < 32; ++lane) pack_lane(first_row, stage, step, part, lane);
           }

@@ -49,24 +49,25 @@ __device__ __forceinline__ uint4 load_octet(const int16_t* pixel, int64_t area, 
   return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
-// Brings the octets of a stage into shared memory: the block's pixels and their border.
-__device__ void stage_octets(const TensorConv& c, const Block& block, int32_t stage, uint4* staged) {
+// Brings the octets of a stage into shared memory: the block's pixels and their border. A thread loads `kAtOnce` octets
+// before it waits for the first.
+template <int kAtOnce>
+__device__ __forceinline__ void stage_octets(const TensorConv& c, const Block& block, int32_t stage, uint4* staged) {
   const TensorShape& s = c.shape;
   const int64_t area = int64_t{s.height} * s.width;
-  const uint32_t by_pitch = nq_reciprocal32(s.pitch);
-  const int32_t pixels = s.pitch * (s.block_rows + c.kernel - 1), pad = (c.kernel - 1) / 2;
-  const int16_t* const frame = c.in.data + block.frame * c.in.stride;
-  for (int32_t octet = 0; octet < s.octets_of(stage); ++octet) {
-    const int32_t channel = (stage * s.stage_octets + octet) * kNqOctet;
-    const int16_t* const map = frame + channel * area;
-    for (int32_t pixel = threadIdx.x; pixel < pixels; pixel += kTensorThreads) {
-      const int32_t row = static_cast<int32_t>(nq_quotient(pixel, by_pitch));
-      const int32_t y = block.y + row - pad, x = block.x + pixel - row * s.pitch - pad;
-      const bool inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
-      uint4 loaded = make_uint4(0, 0, 0, 0);
-      if (inside) loaded = load_octet(map + int64_t{y} * s.width + x, area, c.in_channels - channel);
-      staged[octet * s.plane + pixel] = loaded;
-    }
+  const uint32_t by_pitch = nq_reciprocal32(s.pitch), by_pixels = nq_reciprocal32(s.pixels);
+  const int32_t pad = (c.kernel - 1) / 2, first_channel = stage * s.stage_octets * kNqOctet;
+  const int16_t* const maps = c.in.data + block.frame * c.in.stride + first_channel * area;
+  const int32_t count = s.octets_of(stage) * s.pixels;
+#pragma unroll kAtOnce
+  for (int32_t item = threadIdx.x; item < count; item += kTensorThreads) {
+    const int32_t octet = static_cast<int32_t>(nq_quotient(item, by_pixels)), pixel = item - octet * s.pixels;
+    const int32_t row = static_cast<int32_t>(nq_quotient(pixel, by_pitch));
+    const int32_t y = block.y + row - pad, x = block.x + pixel - row * s.pitch - pad;
+    const bool inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
+    const int32_t channels = inside ? c.in_channels - first_channel - octet * kNqOctet : 0;
+    staged[octet * s.plane + pixel] =
+        load_octet(maps + octet * kNqOctet * area + int64_t{y} * s.width + x, area, channels);
   }
 }
 
@@ -76,16 +77,24 @@ struct Sums {
   int32_t of[kParts + 1][kRowTiles][kWarpColumns][4];
 };
 
+// A lane's weights of one matrix instruction's worth of pairs.
+template <int kRowTiles, int kParts>
+struct Weights {
+  uint4 of[kRowTiles][kParts];
+
+  __device__ __forceinline__ void load(const uint4* from) {
+#pragma unroll
+    for (int32_t r = 0; r < kRowTiles; ++r) {
+#pragma unroll
+      for (int32_t part = 0; part < kParts; ++part) of[r][part] = __ldg(from + (r * kParts + part) * 32);
+    }
+  }
+};
+
 // Adds the products of one matrix instruction's worth of pairs; `pixels` are a lane's, one for each column tile.
 template <int kRowTiles, int kParts>
-__device__ __forceinline__ void multiply(const uint4* weights, const uint4* staged,
+__device__ __forceinline__ void multiply(const Weights<kRowTiles, kParts>& weights, const uint4* staged,
                                          const int32_t (&pixels)[kWarpColumns], Sums<kRowTiles, kParts>& sums) {
-  uint4 a[kRowTiles][kParts];
-#pragma unroll
-  for (int32_t r = 0; r < kRowTiles; ++r) {
-#pragma unroll
-    for (int32_t part = 0; part < kParts; ++part) a[r][part] = __ldg(weights + (r * kParts + part) * 32);
-  }
 #pragma unroll
   for (int32_t n = 0; n < kWarpColumns; ++n) {
     const uint4 b = staged[pixels[n]];
@@ -93,8 +102,8 @@ __device__ __forceinline__ void multiply(const uint4* weights, const uint4* stag
     for (int32_t r = 0; r < kRowTiles; ++r) {
 #pragma unroll
       for (int32_t part = 0; part < kParts; ++part) {
-        nq_mma_s8(sums.of[part][r][n], a[r][part], b.x, b.y);
-        nq_mma_s8(sums.of[part + 1][r][n], a[r][part], b.z, b.w);
+        nq_mma_s8(sums.of[part][r][n], weights.of[r][part], b.x, b.y);
+        nq_mma_s8(sums.of[part + 1][r][n], weights.of[r][part], b.z, b.w);
       }
     }
   }
@@ -128,13 +137,13 @@ __device__ __forceinline__ void store_two(const TensorConv& c, const Block& bloc
 }
 
 template <int kRowTiles, int kParts>
-__device__ __forceinline__ void store_sums(const TensorConv& c, const Block& block, int32_t first_tile, int32_t lane,
-                                           const Sums<kRowTiles, kParts>& sums) {
+__device__ __forceinline__ void store_sums(const TensorConv& c, const Block& block, int32_t first_row,
+                                           int32_t first_tile, int32_t lane, const Sums<kRowTiles, kParts>& sums) {
 #pragma unroll
   for (int32_t r = 0; r < kRowTiles; ++r) {
 #pragma unroll
     for (int32_t half = 0; half < 2; ++half) {
-      const int32_t o = (block.group * kRowTiles + r) * kNqTileRows + half * 8 + lane / 4;
+      const int32_t o = first_row + r * kNqTileRows + half * 8 + lane / 4;
       if (o >= c.channels) continue;
       const ChannelPlace place = channel_place(c.store, o);
 #pragma unroll
@@ -154,15 +163,23 @@ __device__ __forceinline__ void store_sums(const TensorConv& c, const Block& blo
   }
 }
 
-// Blocks of 256 threads, two to a multiprocessor where the sums leave the registers for it.
+// Blocks of 256 threads, two to a multiprocessor where the sums leave the registers for it. Weights are fetched a step
+// ahead where there are registers for those as well; elsewhere the other block's warps have to do meanwhile.
 template <int kRowTiles, int kParts>
-__global__ void __launch_bounds__(kTensorThreads, kRowTiles*(kParts + 1) <= 4 ? 2 : 1)
+constexpr int kResidentBlocks = kRowTiles * (kParts + 1) <= 4 ? 2 : 1;
+template <int kRowTiles, int kParts>
+constexpr bool kFetchesAhead = kResidentBlocks<kRowTiles, kParts> == 1 || kRowTiles * (kParts + 1) <= 2;
+
+template <int kRowTiles, int kParts>
+__global__ void __launch_bounds__(kTensorThreads, (kResidentBlocks<kRowTiles, kParts>))
     conv_tensor_kernel(const __grid_constant__ TensorConv c) {
   const TensorShape& s = c.shape;
   uint4* const staged = nq_shared_memory<uint4>();
   int32_t* const offsets = reinterpret_cast<int32_t*>(staged + s.stage_octets * s.plane);
   const Block block = this_block(s);
-  const int32_t lane = threadIdx.x % 32, first_tile = threadIdx.x / 32 * kWarpColumns;
+  const int32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const int32_t row_warp = block.group * s.row_warps + warp % s.row_warps;
+  const int32_t first_row = row_warp * kRowTiles * kNqTileRows, first_tile = warp / s.row_warps * kWarpColumns;
   fill_offsets(c, offsets);
 
   int32_t starts[kWarpColumns];
@@ -173,25 +190,35 @@ __global__ void __launch_bounds__(kTensorThreads, kRowTiles*(kParts + 1) <= 4 ? 
     starts[n] = row * s.pitch + column + lane / 4;
     is_busy = is_busy || (block.y + row < s.height && block.x + column < s.width);
   }
+  is_busy = is_busy && first_row < c.channels;
   Sums<kRowTiles, kParts> sums = {};
   constexpr int32_t kStepWords = kRowTiles * kParts * 32;
-  const uint4* weights = c.weights + int64_t{block.group} * s.steps() * kStepWords + lane;
+  const uint4* next = c.weights + int64_t{row_warp} * s.steps() * kStepWords + lane;
+  Weights<kRowTiles, kParts> weights;
+  weights.load(next);
   for (int32_t stage = 0; stage < s.stages; ++stage) {
     __syncthreads();
-    stage_octets(c, block, stage, staged);
+    stage_octets<kFetchesAhead<kRowTiles, kParts> ? 2 : 1>(c, block, stage, staged);
     __syncthreads();
-    const int32_t steps = s.steps_of(stage);
-    for (int32_t step = 0; is_busy && step < steps; ++step) {
+    const int32_t steps = is_busy ? s.steps_of(stage) : 0;
+    for (int32_t step = 0; step < steps; ++step) {
+      Weights<kRowTiles, kParts> fetched;
+      if constexpr (kFetchesAhead<kRowTiles, kParts>) {
+        fetched.load(next + kStepWords);
+      } else {
+        weights.load(next);
+      }
+      next += kStepWords;
       const int32_t offset = offsets[kNqStepOctets * step + lane % 4];
       int32_t pixels[kWarpColumns];
 #pragma unroll
       for (int32_t n = 0; n < kWarpColumns; ++n) pixels[n] = starts[n] + offset;
-      multiply(weights + int64_t{step} * kStepWords, staged, pixels, sums);
+      multiply(weights, staged, pixels, sums);
+      if constexpr (kFetchesAhead<kRowTiles, kParts>) weights = fetched;
     }
-    weights += int64_t{steps} * kStepWords;
   }
   nq_mma_finish();
-  if (is_busy) store_sums(c, block, first_tile, lane, sums);
+  if (is_busy) store_sums(c, block, first_row, first_tile, lane, sums);
 }
 
 template <int kParts, int kRowTiles = 1>

@@ -49,9 +49,8 @@ __device__ __forceinline__ ChannelPlace channel_place(const ConvStore& s, int32_
 // A finished accumulator of output channel o, without the bias, to a map value of the convolution.
 __device__ __forceinline__ int32_t conv_value(const ConvStore& s, int32_t o, int32_t acc) {
   const int32_t sum = static_cast<int32_t>(static_cast<uint32_t>(acc) + static_cast<uint32_t>(__ldg(s.bias + o)));
-  const NqEpilogue& e = s.epilogue;
-  const int32_t p = nq_requantize(sum, __ldg(s.rescales.multiplier + o), __ldg(s.rescales.shift + o), e.p_low, e.p_high);
-  return nq_activate(p, e);
+  const int32_t multiplier = __ldg(s.rescales.multiplier + o), shift = __ldg(s.rescales.shift + o);
+  return nq_activate(nq_requantize(sum, multiplier, shift, s.epilogue.p_low, s.epilogue.p_high), s.epilogue);
 }
 
 // What the pair makes of it at a place of `out` (formats/nq.md 6.11).

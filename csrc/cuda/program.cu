@@ -198,8 +198,8 @@ void DeviceProgram::work(NqCudaWork* by_operation) const {
     work.macs = map_size(op) * fan_in * op.kernel * op.kernel;
     if (!step.tensor.fits) continue;
     const TensorShape& s = step.tensor;
-    const int64_t instructions = int64_t{2} * s.parts * s.row_tiles * s.steps() * kBlockTiles * s.blocks();
-    work.products = instructions * kNqTileRows * kNqTileColumns * kNqStepOctets * kNqOctet;
+    const int64_t of_warp = int64_t{2} * s.parts * s.row_tiles * s.steps() * kWarpColumns;
+    work.products = of_warp * kTensorWarps * s.blocks() * kNqTileRows * kNqTileColumns * kNqStepOctets * kNqOctet;
   }
 }
 

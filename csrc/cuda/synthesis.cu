@@ -16,34 +16,31 @@ constexpr int32_t kGoodBatch = 16;
 // A batch in flight: where its frames are, and the graph that makes them.
 class Slot {
  public:
-  Slot(const DeviceProgram& program, int32_t frames, cudaStream_t compute)
+  Slot(const DeviceProgram& program, int32_t frames)
       : program_(program),
         frames_(frames),
         picture_bytes_(picture_bytes(program.program())),
         places_on_host_(program.place_count() * frames),
         places_(program.place_count() * frames),
         pictures_(picture_bytes_ * frames),
-        pictures_on_host_(picture_bytes_ * frames),
-        graph_(compute, [&] {
-          fetch_places(compute);
-          program.run(batch(compute));
-        }) {}
+        pictures_on_host_(picture_bytes_ * frames) {}
 
   int32_t frames() const { return frames_; }
   int32_t count() const { return count_; }
 
-  // The launches without the graph.
-  void run(int64_t first, cudaStream_t compute, const std::function<void(int32_t)>& after) {
+  // The same launches without a graph.
+  void run(int64_t first, cudaStream_t compute, const std::function<void(int32_t)>& after = nullptr) {
     program_.find_places(first, frames_, places_on_host_.data());
     fetch_places(compute);
-    after(-1);
+    if (after) after(-1);
     program_.run(batch(compute), after);
   }
 
   // Makes frames from `first` on, which stay in device memory. Whatever the slot made before must be done with.
   void compute(int64_t first, cudaStream_t compute) {
+    if (!graph_) capture(compute);
     program_.find_places(first, frames_, places_on_host_.data());
-    graph_.start(compute);
+    graph_->start(compute);
     computed_.record(compute);
   }
 
@@ -73,6 +70,13 @@ class Slot {
  private:
   Batch batch(cudaStream_t compute) const { return {frames_, compute, places_.data(), pictures_.data()}; }
 
+  void capture(cudaStream_t compute) {
+    graph_ = std::make_unique<Graph>(compute, [&] {
+      fetch_places(compute);
+      program_.run(batch(compute));
+    });
+  }
+
   void fetch_places(cudaStream_t compute) const {
     if (places_.bytes() == 0) return;
     check(cudaMemcpyAsync(places_.data(), places_on_host_.data(), places_.bytes(), cudaMemcpyHostToDevice, compute));
@@ -87,7 +91,7 @@ class Slot {
   DeviceArray<uint8_t> pictures_;
   PinnedArray<uint8_t> pictures_on_host_;
   Event computed_, copied_;
-  Graph graph_;
+  std::unique_ptr<Graph> graph_;
 };
 
 int64_t free_bytes() {
@@ -108,8 +112,12 @@ class Synthesizer {
   Synthesizer(const NqProgram& program, int32_t batch, int64_t bytes)
       : bytes_(bytes),
         program_(program, batch),
-        single_(program_, 1, compute_),
-        slots_{{program_, batch, compute_}, {program_, batch, compute_}} {}
+        single_(program_, 1),
+        slots_{{program_, batch}, {program_, batch}} {
+    // Kernels are loaded when they are first launched, which a capture may not be.
+    single_.run(0, compute_);
+    compute_.wait();
+  }
 
   ~Synthesizer() {
     static_cast<void>(cudaStreamSynchronize(compute_));
