@@ -230,6 +230,13 @@ NQ_MATH int32_t nq_mean(int32_t sum, int32_t channels) {
 
 NQ_MATH int32_t nq_deviation(int32_t v, int32_t mean) { return v * (1 << kNqMeanBits) - mean; }
 
+// The sum of squared deviations from `mean` of values whose sum and sum of squares are known: the same integer, without
+// a look at each value. Terms stay below 2^60 for 2^16 values of 14 bits.
+NQ_MATH int64_t nq_squared_deviations(int64_t squares, int64_t sum, int32_t mean, int32_t channels) {
+  const int64_t one = 1 << kNqMeanBits;
+  return squares * one * one - 2 * one * sum * mean + int64_t{channels} * mean * mean;
+}
+
 // R of 6.12 for a sum of squared deviations.
 NQ_MATH int64_t nq_reciprocal(int64_t squares, int32_t channels) {
   const int64_t root = nq_isqrt(squares / channels * (int64_t{1} << kNqDeviationBits));

@@ -54,6 +54,10 @@ NQ_API int64_t nq_math_isqrt(int64_t v) { return nq_isqrt(v); }
 
 NQ_API int32_t nq_math_mean(int32_t sum, int32_t channels) { return nq_mean(sum, channels); }
 
+NQ_API int64_t nq_math_squared_deviations(int64_t squares, int64_t sum, int32_t mean, int32_t channels) {
+  return nq_squared_deviations(squares, sum, mean, channels);
+}
+
 NQ_API int32_t nq_math_normalize(int64_t scaled, int32_t width, int32_t frac) {
   return nq_normalize(scaled, frac, nq_low(width), nq_high(width));
 }

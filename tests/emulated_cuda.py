@@ -34,8 +34,8 @@ def compiler() -> str | None:
 
 
 def kernel_sources() -> list[Path]:
-    """What libnq_cuda is made of, and what takes CUDA's place."""
-    return [*sorted((ROOT / "csrc" / "cuda").glob("*.cu")), *sorted(EMULATION.glob("*.cpp"))]
+    """What libnq_cuda is made of, what takes CUDA's place, and kernels with faults to find."""
+    return [*sorted((ROOT / "csrc" / "cuda").glob("*.cu")), *sorted(EMULATION.glob("*.cpp")), EMULATION / "faults.cu"]
 
 
 def _key(sources: Sequence[Path], flags: Sequence[str]) -> str:

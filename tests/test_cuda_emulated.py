@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from emulated_cuda import EMULATION, SANITIZE, build, compiler, emulated, library_path
+from emulated_cuda import compiler, emulated, library_path
 from random_networks import random_network
 
 from nqcodec import conformance
@@ -139,12 +139,6 @@ def run_sanitized(script: str, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=200, env=env)
 
 
-def faults(*extra: str) -> Path:
-    """The library of kernels with faults."""
-    sources = [EMULATION / "faults.cu", *sorted(EMULATION.glob("*.cpp"))]
-    return build(sources, "faults", extra)
-
-
 def run_fault(path: Path, which: int, *, waits: bool = True) -> tuple[int, str, list[int]]:
     """(exit code, errors, results) of a kernel with a fault, in a process of its own."""
     code = (
@@ -156,7 +150,7 @@ def run_fault(path: Path, which: int, *, waits: bool = True) -> tuple[int, str, 
 
 
 def test_faults_of_kernels_are_found() -> None:
-    path = faults()
+    path = library_path()
     assert UNWRITTEN in run_fault(path, 2)[2], "a forgotten barrier"
     code, errors, _ = run_fault(path, 3)
     assert code < 0, "lanes that do not do the same"
@@ -169,6 +163,6 @@ def test_faults_of_kernels_are_found() -> None:
 @pytest.mark.skipif("clang" in (compiler() or ""), reason="the sanitizers' libraries are found as GCC has them")
 @pytest.mark.parametrize("which", [0, 1])
 def test_reading_past_memory_is_found(which: int) -> None:
-    done = run_sanitized("emulated_networks.py", str(faults(*SANITIZE)), f"fault{which}")
+    done = run_sanitized("emulated_networks.py", str(library_path(sanitized=True)), f"fault{which}")
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr

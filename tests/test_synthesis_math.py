@@ -219,3 +219,14 @@ def test_bytes_are_packed_the_first_lowest(a: int, b: int, c: int, d: int) -> No
 @example(2**16 - 1, 2**16 - 1)
 def test_quotients_by_multiplication(a: int, b: int) -> None:
     assert hook("nq_math_quotient", a, b) == a // b
+
+
+@given(st.lists(st.integers(-(2**13), 2**13 - 1), min_size=1, max_size=40))
+@example([-(2**13)] * 2**16)
+@example([-(2**13), 2**13 - 1] * 2**15)
+def test_squared_deviations_from_sums(values: list[int]) -> None:
+    total, squares = sum(values), sum(v * v for v in values)
+    mean = 256 * total // len(values)
+    arguments = ctypes.c_int64(squares), ctypes.c_int64(total), mean, len(values)
+    found = hook("nq_math_squared_deviations", *arguments, wide=True)  # type: ignore[arg-type]
+    assert found == sum((256 * v - mean) ** 2 for v in values)

@@ -1,6 +1,10 @@
 // The operations that have no tensors on a CUDA device (formats/nq.md, 6.4 and 6.8 to 6.13), one kernel each.
+#include <algorithm>
+#include <initializer_list>
+
 #include "nq_device.h"
 #include "nq_device_maps.h"
+#include "nq_mma.h"
 
 namespace nq {
 namespace {
@@ -77,39 +81,79 @@ __global__ void tile_kernel(const Shapes s) {
   }
 }
 
-__global__ void reformat_kernel(DeviceMap in, int64_t count, int32_t n, Range range, DeviceMap out) {
-  const int32_t frame = blockIdx.y;
-  NQ_FOR_EACH(index, count) {
-    const int32_t v = in.data[frame * in.stride + index];
-    out.data[frame * out.stride + index] = static_cast<int16_t>(nq_reformat(v, n, range.low, range.high));
+// What a thread of the following kernels reads and writes at once: 16 bytes where maps begin at multiples of them.
+template <int kCount>
+struct alignas(2 * kCount) Pack {
+  int16_t values[kCount];
+};
+constexpr int32_t kPack = 8;
+
+template <int kCount>
+__device__ __forceinline__ Pack<kCount> load_pack(const DeviceMap& map, int32_t frame, int64_t index) {
+  return *reinterpret_cast<const Pack<kCount>*>(map.data + frame * map.stride + index * kCount);
+}
+
+template <int kCount>
+__device__ __forceinline__ void store_pack(const DeviceMap& map, int32_t frame, int64_t index, const Pack<kCount>& v) {
+  *reinterpret_cast<Pack<kCount>*>(map.data + frame * map.stride + index * kCount) = v;
+}
+
+bool takes_packs(std::initializer_list<DeviceMap> maps, int64_t count) {
+  return count % kPack == 0 && std::all_of(maps.begin(), maps.end(), [](const DeviceMap& map) {
+    return map.stride % kPack == 0 && reinterpret_cast<uintptr_t>(map.data) % sizeof(Pack<kPack>) == 0;
+  });
+}
+
+template <int kCount>
+__global__ void reformat_kernel(DeviceMap in, int64_t packs, int32_t n, Range range, DeviceMap out) {
+  NQ_FOR_EACH(index, packs) {
+    Pack<kCount> v = load_pack<kCount>(in, blockIdx.y, index);
+#pragma unroll
+    for (int32_t k = 0; k < kCount; ++k) {
+      v.values[k] = static_cast<int16_t>(nq_reformat(v.values[k], n, range.low, range.high));
+    }
+    store_pack(out, blockIdx.y, index, v);
   }
 }
 
-__global__ void pair_kernel(DeviceMap a, DeviceMap b, int64_t count, bool is_product, NqPair pair, DeviceMap out) {
-  const int32_t frame = blockIdx.y;
-  NQ_FOR_EACH(index, count) {
-    const int32_t v = a.data[frame * a.stride + index], w = b.data[frame * b.stride + index];
-    const int32_t made = is_product ? nq_mul<int64_t>(v, w, pair) : nq_add<int64_t>(v, w, pair);
-    out.data[frame * out.stride + index] = static_cast<int16_t>(made);
+template <int kCount>
+__global__ void pair_kernel(DeviceMap a, DeviceMap b, int64_t packs, bool is_product, NqPair pair, DeviceMap out) {
+  NQ_FOR_EACH(index, packs) {
+    Pack<kCount> v = load_pack<kCount>(a, blockIdx.y, index);
+    const Pack<kCount> w = load_pack<kCount>(b, blockIdx.y, index);
+#pragma unroll
+    for (int32_t k = 0; k < kCount; ++k) {
+      const int32_t x = v.values[k], y = w.values[k];
+      v.values[k] = static_cast<int16_t>(is_product ? nq_mul<int64_t>(x, y, pair) : nq_add<int64_t>(x, y, pair));
+    }
+    store_pack(out, blockIdx.y, index, v);
   }
 }
 
-// One thread a position.
-__global__ void norm_kernel(DeviceMap in, int32_t channels, int64_t area, int32_t frac, Range range, DeviceMap out) {
+constexpr int32_t kNormThreads = 128;
+constexpr int32_t kMostKeptChannels = 160;  // 40 KiB of shared memory: more than one block to a multiprocessor
+
+// One thread a position, which keeps its channels in shared memory in between if they fit there.
+template <bool kKeeps>
+__global__ void __launch_bounds__(kNormThreads)
+    norm_kernel(DeviceMap in, int32_t channels, int64_t area, int32_t frac, Range range, DeviceMap out) {
   const int16_t* const from = in.data + blockIdx.y * in.stride;
   int16_t* const to = out.data + blockIdx.y * out.stride;
+  int16_t* const kept = nq_shared_memory<int16_t>() + threadIdx.x;
   NQ_FOR_EACH(position, area) {
     int32_t sum = 0;
-    for (int32_t c = 0; c < channels; ++c) sum += from[c * area + position];
-    const int32_t mean = nq_mean(sum, channels);
     int64_t squares = 0;
     for (int32_t c = 0; c < channels; ++c) {
-      const int64_t d = nq_deviation(from[c * area + position], mean);
-      squares += d * d;
+      const int32_t v = from[c * area + position];
+      sum += v;
+      squares += v * v;
+      if (kKeeps) kept[c * kNormThreads] = static_cast<int16_t>(v);
     }
-    const int64_t reciprocal = nq_reciprocal(squares, channels);
+    const int32_t mean = nq_mean(sum, channels);
+    const int64_t reciprocal = nq_reciprocal(nq_squared_deviations(squares, sum, mean, channels), channels);
     for (int32_t c = 0; c < channels; ++c) {
-      const int64_t scaled = nq_deviation(from[c * area + position], mean) * reciprocal;
+      const int32_t v = kKeeps ? kept[c * kNormThreads] : from[c * area + position];
+      const int64_t scaled = nq_deviation(v, mean) * reciprocal;
       to[c * area + position] = static_cast<int16_t>(nq_normalize(scaled, frac, range.low, range.high));
     }
   }
@@ -119,8 +163,10 @@ void run_concat(const MapStep& step, Range range, const Batch& batch) {
   DeviceMap out = step.out;
   for (const MapInput& input : step.inputs) {
     const int64_t count = input.size();
-    launch(reformat_kernel, value_shape(count, batch.frames), batch.stream, input.map, count,
-           input.frac - step.op.frac, range, out);
+    const bool packed = takes_packs({input.map, out}, count);
+    const int64_t packs = packed ? count / kPack : count;
+    launch(packed ? reformat_kernel<kPack> : reformat_kernel<1>, value_shape(packs, batch.frames), batch.stream,
+           input.map, packs, input.frac - step.op.frac, range, out);
     out.data += count;
   }
 }
@@ -128,9 +174,19 @@ void run_concat(const MapStep& step, Range range, const Batch& batch) {
 void run_pair(const MapStep& step, const Batch& batch) {
   const NqOp& op = step.op;
   const MapInput &a = step.inputs[0], &b = step.inputs[1];
-  const bool is_product = op.code == kNqMul;
-  launch(pair_kernel, value_shape(map_size(op), batch.frames), batch.stream, a.map, b.map, map_size(op), is_product,
-         nq_pair(a.frac, b.frac, op.map_width, op.frac, is_product), step.out);
+  const bool is_product = op.code == kNqMul, packed = takes_packs({a.map, b.map, step.out}, map_size(op));
+  const int64_t packs = packed ? map_size(op) / kPack : map_size(op);
+  launch(packed ? pair_kernel<kPack> : pair_kernel<1>, value_shape(packs, batch.frames), batch.stream, a.map, b.map,
+         packs, is_product, nq_pair(a.frac, b.frac, op.map_width, op.frac, is_product), step.out);
+}
+
+void run_norm(const MapStep& step, Range range, const Batch& batch) {
+  const NqOp& op = step.op;
+  const bool keeps = op.channels <= kMostKeptChannels;
+  LaunchShape shape = value_shape(map_area(op), batch.frames, kNormThreads);
+  shape.shared_bytes = keeps ? sizeof(int16_t) * kNormThreads * op.channels : 0;
+  launch(keeps ? norm_kernel<true> : norm_kernel<false>, shape, batch.stream, step.inputs[0].map, op.channels,
+         map_area(op), op.frac, range, step.out);
 }
 
 void run_lines(const MapStep& step, const Batch& batch) {
@@ -156,9 +212,7 @@ void run_map(const MapStep& step, const Batch& batch) {
     case kNqConcat: return run_concat(step, range, batch);
     case kNqAdd:
     case kNqMul: return run_pair(step, batch);
-    case kNqNorm:
-      return launch(norm_kernel, value_shape(map_area(op), batch.frames), batch.stream, step.inputs[0].map,
-                    op.channels, map_area(op), op.frac, range, step.out);
+    case kNqNorm: return run_norm(step, range, batch);
     default: return run_lines(step, batch);
   }
 }

@@ -66,9 +66,9 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, cudaStream_
 
 constexpr int32_t kLoopThreads = 256;
 
-inline LaunchShape value_shape(int64_t count, int32_t frames) {
-  const int64_t blocks = std::min<int64_t>((count + kLoopThreads - 1) / kLoopThreads, 1 << 20);
-  return {dim3(static_cast<uint32_t>(blocks), frames), dim3(kLoopThreads)};
+inline LaunchShape value_shape(int64_t count, int32_t frames, int32_t threads = kLoopThreads) {
+  const int64_t blocks = std::min<int64_t>((count + threads - 1) / threads, 1 << 20);
+  return {dim3(static_cast<uint32_t>(blocks), frames), dim3(threads)};
 }
 
 // A kernel over lines of values: values of a line along x, lines along y, frames along z. Each thread has one x.
