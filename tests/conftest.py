@@ -1,10 +1,15 @@
-"""Fixtures: the sample bitstream and its MD5, small clips."""
+"""Fixtures: the sample bitstream and its MD5; CUDA on a device or emulated."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from emulated_cuda import compiler, emulated
+
+from nqcodec.synthesis.cuda import why_no_device
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 
@@ -19,3 +24,15 @@ def sample() -> Path:
 def sample_md5() -> str:
     """MD5 of its decoded planes."""
     return (SAMPLES / "bbb_320x180.nq.md5").read_text("ascii").split()[0]
+
+
+NEEDS_DEVICE = (pytest.mark.gpu, pytest.mark.skipif(bool(why_no_device()), reason=why_no_device()))
+
+
+@pytest.fixture(params=["emulated", pytest.param("device", marks=NEEDS_DEVICE)])
+def cuda(request: pytest.FixtureRequest) -> Iterator[str]:
+    """CUDA on the CPU (emulated_cuda.py), and with -m gpu on a device; the value says which."""
+    if request.param == "emulated" and compiler() is None:
+        pytest.skip("needs a C++ compiler")
+    with emulated() if request.param == "emulated" else nullcontext():
+        yield request.param

@@ -1,6 +1,6 @@
-"""libnq_cuda's own code on the CPU (emulated_cuda.py): every kernel, vector and transform, and faults that it finds.
+"""libnq_cuda's own code on the CPU (emulated_cuda.py): transforms, memory by sanitizers, and faults that it finds.
 
-test_synthesis_parity.py runs its networks there too, and test_cuda_batches.py batches and seeks.
+Networks run there too: test_synthesis_parity.py, test_cuda_kernels.py and test_cuda_batches.py.
 """
 
 from __future__ import annotations
@@ -15,17 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from emulated_cuda import compiler, emulated, library_path
-from random_networks import random_network
 
-from nqcodec import conformance
 from nqcodec.hadamard import definition, native
-from nqcodec.operations import Activation, Conv, Grid, Operation, Planes
-from nqcodec.program import Program
-from nqcodec.speed.kernel_cases import KERNELS, PLANES, kernel_case
-from nqcodec.speed.kernels import check_case
-from nqcodec.synthesis.cuda import CudaSynthesizer
-from nqcodec.synthesis.reference import ReferenceSynthesizer
-from nqcodec.video import Chroma, Video
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
 
@@ -39,53 +30,6 @@ def library() -> Iterator[ctypes.CDLL]:
     """The emulated library in the place of the real one."""
     with emulated() as loaded:
         yield loaded
-
-
-@pytest.mark.parametrize("name", [*KERNELS, PLANES])
-def test_every_kernel_is_exact(name: str, library: ctypes.CDLL) -> None:
-    rng = np.random.default_rng([6, *name.encode()])
-    for _ in range(8):
-        assert not check_case(kernel_case(name, rng), ())
-
-
-CUTS = (
-    (16, 10, 1, 4, 5),
-    (97, 16, 1, 2, 4),
-    (81, 16, 3, 3, 20),
-    (68, 12, 5, 9, 10),
-    (57, 8, 5, 17, 19),
-    (544, 12, 1, 3, 23),  # its octets do not fit into shared memory at once
-    (90, 2, 5, 21, 40),
-    (5, 16, 3, 9, 33),
-    (20, 6, 1, 8, 9),
-    (9, 8, 3, 9, 9),
-    (3, 6, 7, 5, 70),
-    (1, 1, 31, 18, 20),
-    (1, 1, 33, 18, 20),  # too large a border for shared memory: a plain convolution
-)
-"""(input channels, root of output channels, kernel, height, width) that blocks of every kind are chosen for."""
-
-
-@pytest.mark.parametrize("cut", CUTS, ids=lambda cut: "-".join(map(str, cut)))
-def test_every_cut_of_a_convolution(cut: tuple[int, ...], library: ctypes.CDLL) -> None:
-    """Weights of one byte, and wider ones after a Hadamard transform; the convolution's whole map is seen."""
-    channels, ratio, kernel, height, width = cut
-    video = Video(width * ratio, height * ratio, 2, chroma=Chroma.C400, depth=12)
-    rng = np.random.default_rng(cut)
-    for _ in range(4):
-        convolution = Conv((0,), ratio**2, kernel, activation=Activation(int(rng.integers(5))))
-        operations: list[Operation] = [Grid((), 2, channels, height, width), convolution, Planes((1,), ratio)]
-        network = random_network(rng, video, Program.of(operations, video))
-        reference = ReferenceSynthesizer(network, video, 2)
-        with CudaSynthesizer(network, video, 2, batch=2) as synthesizer:
-            for t, frame in enumerate(synthesizer.frames(0, 2)):
-                assert np.array_equal(frame[0], reference.frame(t)[0])
-
-
-def test_every_conformance_vector(library: ctypes.CDLL) -> None:
-    outcomes = list(conformance.run_backend(conformance.load_vectors(), "cuda"))
-    assert len(outcomes) > 400
-    assert {outcome.vector.name: outcome.reason for outcome in outcomes if outcome.reason} == {}
 
 
 @pytest.mark.parametrize("length", [1, 2, 8, 53, 256, 1000, 4096, 9000])

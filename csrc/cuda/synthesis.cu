@@ -11,7 +11,7 @@
 namespace nq {
 namespace {
 
-constexpr int32_t kGoodBatch = 16;
+constexpr int32_t kGoodBatch = 16, kMostBatch = 1024;
 
 // A batch in flight: where its frames are, and the graph that makes them.
 class Slot {
@@ -103,7 +103,8 @@ int64_t free_bytes() {
 // The batch asked for, or else as many frames as are good, no more than fit; 0 if not even one does.
 int32_t choose_batch(const NqProgram& program, const DeviceMemory& memory, const NqCudaOptions& options) {
   const int64_t most = options.most_bytes > 0 ? std::min(options.most_bytes, free_bytes()) : free_bytes();
-  const int32_t batch = std::min(options.batch > 0 ? options.batch : kGoodBatch, program.frames);
+  const int32_t asked = options.batch > 0 ? std::min(options.batch, kMostBatch) : kGoodBatch;
+  const int32_t batch = std::min(asked, program.frames);
   return static_cast<int32_t>(std::clamp<int64_t>((most - memory.fixed) / memory.each, 0, batch));
 }
 

@@ -111,7 +111,7 @@ class CudaSynthesizer:
         frames: T of formats/nq.md 6.2, the frames of the segment.
         threads: taken as the other backends take it; the device schedules its own.
         limits: its `memory` bounds what is allocated on the device, so the batch too; None for no bound.
-        batch: frames at once; 0 chooses as many as are good and fit.
+        batch: frames at once, at most 1024; 0 chooses as many as are good and fit.
 
     Raises:
         LimitError: a network that needs more memory for a single frame.
