@@ -164,7 +164,8 @@ __device__ __forceinline__ void store_sums(const TensorConv& c, const Block& blo
 }
 
 // Blocks of 256 threads, two to a multiprocessor where the sums leave the registers for it. Weights are fetched a step
-// ahead where there are registers for those as well; elsewhere the other block's warps have to do meanwhile.
+// ahead where there are registers for those as well; elsewhere, one of the warps that share them brings them into the
+// cache.
 template <int kRowTiles, int kParts>
 constexpr int kResidentBlocks = kRowTiles * (kParts + 1) <= 4 ? 2 : 1;
 template <int kRowTiles, int kParts>
@@ -192,8 +193,8 @@ __global__ void __launch_bounds__(kTensorThreads, (kResidentBlocks<kRowTiles, kP
   }
   is_busy = is_busy && first_row < c.channels;
   Sums<kRowTiles, kParts> sums = {};
-  constexpr int32_t kStepWords = kRowTiles * kParts * 32;
-  const uint4* next = c.weights + int64_t{row_warp} * s.steps() * kStepWords + lane;
+  constexpr int32_t kStepVectors = kRowTiles * kParts * 32, kLineVectors = 8;
+  const uint4* next = c.weights + int64_t{row_warp} * s.steps() * kStepVectors + lane;
   Weights<kRowTiles, kParts> weights;
   weights.load(next);
   for (int32_t stage = 0; stage < s.stages; ++stage) {
@@ -204,11 +205,14 @@ __global__ void __launch_bounds__(kTensorThreads, (kResidentBlocks<kRowTiles, kP
     for (int32_t step = 0; step < steps; ++step) {
       Weights<kRowTiles, kParts> fetched;
       if constexpr (kFetchesAhead<kRowTiles, kParts>) {
-        fetched.load(next + kStepWords);
+        fetched.load(next + kStepVectors);
       } else {
         weights.load(next);
+        if (warp / s.row_warps == step % (kTensorWarps / s.row_warps) && lane < kStepVectors / kLineVectors) {
+          nq_prefetch(next - lane + kStepVectors + lane * kLineVectors);
+        }
       }
-      next += kStepWords;
+      next += kStepVectors;
       const int32_t offset = offsets[kNqStepOctets * step + lane % 4];
       int32_t pixels[kWarpColumns];
 #pragma unroll

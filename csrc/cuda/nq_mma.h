@@ -1,5 +1,5 @@
-// The matrix instruction of 8-bit integers and a block's shared memory. Without nvcc, where tests compile the kernels
-// for the CPU, tests/cuda_emulation has the functions.
+// What CUDA has instructions for and C++ has not: products of 8-bit matrices, a block's shared memory, prefetching.
+// Without nvcc, where tests compile the kernels for the CPU, tests/cuda_emulation has the functions.
 #ifndef NQ_MMA_H
 #define NQ_MMA_H
 
@@ -29,6 +29,11 @@ __device__ __forceinline__ void nq_mma_s8(int32_t (&d)[4], const uint4& a, uint3
 // multiplies there, for a whole warp at once.
 __device__ __forceinline__ void nq_mma_finish() {}
 
+// Brings a line of 128 bytes into the cache of the multiprocessor.
+__device__ __forceinline__ void nq_prefetch(const void* line) {
+  asm volatile("prefetch.global.L1 [%0];\n" ::"l"(line));
+}
+
 template <typename T>
 __device__ __forceinline__ T* nq_shared_memory() {
   extern __shared__ uint4 nq_shared_bytes[];
@@ -37,6 +42,7 @@ __device__ __forceinline__ T* nq_shared_memory() {
 #else
 void nq_mma_s8(int32_t (&d)[4], const uint4& a, uint32_t b0, uint32_t b1);
 void nq_mma_finish();
+inline void nq_prefetch(const void*) {}
 void* nq_emulated_shared_memory();
 
 template <typename T>
