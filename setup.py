@@ -95,6 +95,7 @@ def build_native(target: Path) -> None:
             "-std=c++17",
             "-Xcompiler",
             "-fPIC,-fvisibility=hidden",
+            "--threads=0",
             "-cudart",
             "static",
             *archs,
