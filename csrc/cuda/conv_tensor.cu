@@ -163,66 +163,99 @@ __device__ __forceinline__ void store_sums(const TensorConv& c, const Block& blo
   }
 }
 
-// Blocks of 256 threads, two to a multiprocessor where the sums leave the registers for it. Weights are fetched a step
-// ahead where there are registers for those as well; elsewhere, one of the warps that share them brings them into the
-// cache.
+// A warp's part of its block, as one lane sees it.
+struct Warp {
+  int32_t lane, first_row, first_tile;
+  bool is_busy;  // the same for all lanes: it has pixels and channels of the map
+  int32_t starts[kWarpColumns];  // where a lane's pixels begin in shared memory
+  const uint4* weights;          // of the next step
+};
+
+// Two blocks to a multiprocessor where the sums leave the registers for it. Weights are fetched a step ahead where
+// there are registers for those as well; elsewhere, one of the warps that share them brings them into the cache.
 template <int kRowTiles, int kParts>
 constexpr int kResidentBlocks = kRowTiles * (kParts + 1) <= 4 ? 2 : 1;
 template <int kRowTiles, int kParts>
 constexpr bool kFetchesAhead = kResidentBlocks<kRowTiles, kParts> == 1 || kRowTiles * (kParts + 1) <= 2;
+template <int kRowTiles, int kParts>
+constexpr int kStepVectors = kRowTiles * kParts * 32;
+
+template <int kRowTiles, int kParts>
+__device__ __forceinline__ Warp this_warp(const TensorConv& c, const Block& block) {
+  const TensorShape& s = c.shape;
+  const int32_t warp = threadIdx.x / 32, row_warp = block.group * s.row_warps + warp % s.row_warps;
+  Warp w;
+  w.lane = threadIdx.x % 32;
+  w.first_row = row_warp * kRowTiles * kNqTileRows;
+  w.first_tile = warp / s.row_warps * kWarpColumns;
+  w.is_busy = false;
+#pragma unroll
+  for (int32_t n = 0; n < kWarpColumns; ++n) {
+    const int32_t tile = w.first_tile + n, row = tile / s.block_tiles, column = tile % s.block_tiles * kNqTileColumns;
+    w.starts[n] = row * s.pitch + column + w.lane / 4;
+    w.is_busy = w.is_busy || (block.y + row < s.height && block.x + column < s.width);
+  }
+  w.is_busy = w.is_busy && w.first_row < c.channels;
+  w.weights = c.weights + int64_t{row_warp} * s.steps() * kStepVectors<kRowTiles, kParts> + w.lane;
+  return w;
+}
+
+// Has one of the warps that share weights, each in turn, bring those of the step after `step` into the cache.
+template <int kVectors>
+__device__ __forceinline__ void prefetch_weights(const TensorShape& s, const Warp& w, int32_t step) {
+  constexpr int32_t kLineVectors = 8;
+  const bool is_its_turn = threadIdx.x / 32 / s.row_warps == step % (kTensorWarps / s.row_warps);
+  if (is_its_turn && w.lane < kVectors / kLineVectors) {
+    nq_prefetch(w.weights - w.lane + kVectors + w.lane * kLineVectors);
+  }
+}
+
+// Adds the products of a stage.
+template <int kRowTiles, int kParts>
+__device__ __forceinline__ void multiply_stage(const TensorShape& s, int32_t steps, const uint4* staged,
+                                               const int32_t* offsets, Warp& w, Weights<kRowTiles, kParts>& weights,
+                                               Sums<kRowTiles, kParts>& sums) {
+  constexpr int32_t kVectors = kStepVectors<kRowTiles, kParts>;
+  constexpr bool kAhead = kFetchesAhead<kRowTiles, kParts>;
+  for (int32_t step = 0; step < steps; ++step) {
+    Weights<kRowTiles, kParts> fetched;
+    if constexpr (kAhead) {
+      fetched.load(w.weights + kVectors);
+    } else {
+      weights.load(w.weights);
+      prefetch_weights<kVectors>(s, w, step);
+    }
+    w.weights += kVectors;
+    const int32_t offset = offsets[kNqStepOctets * step + w.lane % 4];
+    int32_t pixels[kWarpColumns];
+#pragma unroll
+    for (int32_t n = 0; n < kWarpColumns; ++n) pixels[n] = w.starts[n] + offset;
+    multiply(weights, staged, pixels, sums);
+    if constexpr (kAhead) weights = fetched;
+  }
+}
 
 template <int kRowTiles, int kParts>
 __global__ void __launch_bounds__(kTensorThreads, (kResidentBlocks<kRowTiles, kParts>))
     conv_tensor_kernel(const __grid_constant__ TensorConv c) {
   const TensorShape& s = c.shape;
+  constexpr bool kAhead = kFetchesAhead<kRowTiles, kParts>;
   uint4* const staged = nq_shared_memory<uint4>();
   int32_t* const offsets = reinterpret_cast<int32_t*>(staged + s.stage_octets * s.plane);
   const Block block = this_block(s);
-  const int32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const int32_t row_warp = block.group * s.row_warps + warp % s.row_warps;
-  const int32_t first_row = row_warp * kRowTiles * kNqTileRows, first_tile = warp / s.row_warps * kWarpColumns;
+  Warp warp = this_warp<kRowTiles, kParts>(c, block);
   fill_offsets(c, offsets);
-
-  int32_t starts[kWarpColumns];
-  bool is_busy = false;  // the same for all lanes of a warp
-#pragma unroll
-  for (int32_t n = 0; n < kWarpColumns; ++n) {
-    const int32_t row = (first_tile + n) / s.block_tiles, column = (first_tile + n) % s.block_tiles * kNqTileColumns;
-    starts[n] = row * s.pitch + column + lane / 4;
-    is_busy = is_busy || (block.y + row < s.height && block.x + column < s.width);
-  }
-  is_busy = is_busy && first_row < c.channels;
   Sums<kRowTiles, kParts> sums = {};
-  constexpr int32_t kStepVectors = kRowTiles * kParts * 32, kLineVectors = 8;
-  const uint4* next = c.weights + int64_t{row_warp} * s.steps() * kStepVectors + lane;
   Weights<kRowTiles, kParts> weights;
-  weights.load(next);
+  if constexpr (kAhead) weights.load(warp.weights);
   for (int32_t stage = 0; stage < s.stages; ++stage) {
     __syncthreads();
-    stage_octets<kFetchesAhead<kRowTiles, kParts> ? 2 : 1>(c, block, stage, staged);
+    stage_octets<kAhead ? 2 : 1>(c, block, stage, staged);
     __syncthreads();
-    const int32_t steps = is_busy ? s.steps_of(stage) : 0;
-    for (int32_t step = 0; step < steps; ++step) {
-      Weights<kRowTiles, kParts> fetched;
-      if constexpr (kFetchesAhead<kRowTiles, kParts>) {
-        fetched.load(next + kStepVectors);
-      } else {
-        weights.load(next);
-        if (warp / s.row_warps == step % (kTensorWarps / s.row_warps) && lane < kStepVectors / kLineVectors) {
-          nq_prefetch(next - lane + kStepVectors + lane * kLineVectors);
-        }
-      }
-      next += kStepVectors;
-      const int32_t offset = offsets[kNqStepOctets * step + lane % 4];
-      int32_t pixels[kWarpColumns];
-#pragma unroll
-      for (int32_t n = 0; n < kWarpColumns; ++n) pixels[n] = starts[n] + offset;
-      multiply(weights, staged, pixels, sums);
-      if constexpr (kFetchesAhead<kRowTiles, kParts>) weights = fetched;
-    }
+    multiply_stage(s, warp.is_busy ? s.steps_of(stage) : 0, staged, offsets, warp, weights, sums);
   }
   nq_mma_finish();
-  if (is_busy) store_sums(c, block, first_row, first_tile, lane, sums);
+  if (warp.is_busy) store_sums(c, block, warp.first_row, warp.first_tile, warp.lane, sums);
 }
 
 template <int kParts, int kRowTiles = 1>
