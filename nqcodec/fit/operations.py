@@ -101,9 +101,16 @@ def upsample(x: Tensor, op: Upsample) -> Tensor:
     if op.ratio & (op.ratio - 1) == 0 and op.ratio <= 64:
         whole = F.interpolate(x, scale_factor=op.ratio, mode="bilinear", align_corners=False)
         return whole[:, :, : op.height, : op.width]
-    rows = upsample_weights(x.shape[2], op.ratio, op.height).to(x)
-    columns = upsample_weights(x.shape[3], op.ratio, op.width).to(x)
+    rows = _weights_like(x.shape[2], op.ratio, op.height, x.device, x.dtype)
+    columns = _weights_like(x.shape[3], op.ratio, op.width, x.device, x.dtype)
     return torch.einsum("yh,bchw,xw->bcyx", rows, x, columns)
+
+
+@functools.lru_cache(maxsize=64)
+def _weights_like(size: int, ratio: int, wanted: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """`upsample_weights` where maps are, kept there: a captured CUDA graph may not fetch them from the host."""
+    with torch.inference_mode(False):
+        return upsample_weights(size, ratio, wanted).to(device, dtype)
 
 
 @functools.lru_cache(maxsize=64)
