@@ -3,8 +3,6 @@
 #define NQ_SYNTHESIS_PLAN_H
 
 #include <algorithm>
-#include <cstddef>
-#include <vector>
 
 #include "nq_synthesis.h"
 
