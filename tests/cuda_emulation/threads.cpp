@@ -1,8 +1,8 @@
 // The threads of a block, one after the other on the CPU (cuda_runtime.h).
 //
-// A block's threads run on fibers. One fiber takes thread after thread; a thread that waits keeps its fiber, and another
-// fiber goes on with the next thread. When none can go on, whole warps and then the whole block that wait together do
-// what they wait for. Anything else is a deadlock on a device as well, or undefined there: it stops the process.
+// A block's threads run on fibers. One fiber takes thread after thread; a thread that waits keeps its fiber, and
+// another goes on with the next thread. When none can go on, whole warps and then the whole block that wait together
+// do what they wait for. Anything else is a deadlock on a device as well, or undefined there: it stops the process.
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
