@@ -3,7 +3,9 @@
 #include "nq_coder.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "coder_pieces.h"
 #include "nq_arith.h"
 #include "nq_table_row.h"
 
@@ -30,8 +32,20 @@ int32_t for_each_run(const NqFrequencyTable& table, const NqScales& s, int64_t c
   return kNqCoderOk;
 }
 
+// Four int32 by the extension that GCC and clang share: a register of SSE2 or NEON.
+typedef int32_t Lanes __attribute__((vector_size(16)));
+constexpr int kLanes = 4;
+
+inline Lanes load(const int32_t* p) {
+  Lanes v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+inline void store(int32_t* p, Lanes v) { std::memcpy(p, &v, sizeof v); }
+
 // One context of the adaptive model. All 16 positions are kept whatever the number of symbols N: by the update rule
-// c[0] stays 0 and c[i] stays at 65536 or above for i >= N, and the loops have a fixed length that vectorises.
+// c[0] stays 0 and c[i] stays at 65536 or above for i >= N, and all positions are worked on by vectors.
 class Context {
  public:
   static constexpr int kSize = 16, kStateBits = 13, kFastRate = 8, kSlowRate = 12;
@@ -42,28 +56,40 @@ class Context {
     }
   }
 
-  uint32_t cumulative(int i) const { return i == kSize ? kTotal : static_cast<uint32_t>(inner_cumulative(i)); }
+  uint32_t cumulative(int i) const {
+    return i == kSize ? kTotal : static_cast<uint32_t>(i + ((fast_[i] + slow_[i]) >> (kStateBits + 1)));
+  }
 
-  int find(uint32_t target) const {
-    int below = 0;
-    for (int i = 0; i < kSize; ++i) below += inner_cumulative(i) <= static_cast<int32_t>(target);
-    return below - 1;
+  // The symbol of the next event, which is taken.
+  int take(Decoder& decoder) {
+    const int32_t target = static_cast<int32_t>(decoder.target());
+    int32_t c[kSize + 1];
+    Lanes below = {}, index = {0, 1, 2, 3};
+    for (int i = 0; i < kSize; i += kLanes, index += kLanes) {
+      const Lanes each = index + ((load(fast_ + i) + load(slow_ + i)) >> (kStateBits + 1));
+      store(c + i, each);
+      below -= each <= target;  // a comparison that holds is -1
+    }
+    c[kSize] = kTotal;
+    const int symbol = below[0] + below[1] + below[2] + below[3] - 1;
+    decoder.advance(static_cast<uint32_t>(c[symbol]), static_cast<uint32_t>(c[symbol + 1]));
+    update(symbol);
+    return symbol;
   }
 
   void update(int symbol) {
     const int rate = bit_length(static_cast<uint32_t>(count_) + 4) - 1;
     const int fast = std::min(rate, kFastRate), slow = std::min(rate, kSlowRate);
-    for (int i = 0; i < kSize; ++i) {
-      const int32_t target = i <= symbol ? 0 : top_;
-      fast_[i] += (target - fast_[i]) >> fast;
-      slow_[i] += (target - slow_[i]) >> slow;
+    Lanes index = {0, 1, 2, 3};
+    for (int i = 0; i < kSize; i += kLanes, index += kLanes) {
+      const Lanes target = (index > symbol) & top_, f = load(fast_ + i), s = load(slow_ + i);
+      store(fast_ + i, f + ((target - f) >> fast));
+      store(slow_ + i, s + ((target - s) >> slow));
     }
     count_ = std::min(count_ + 1, (1 << kSlowRate) - 4);
   }
 
  private:
-  int32_t inner_cumulative(int i) const { return i + ((fast_[i] + slow_[i]) >> (kStateBits + 1)); }
-
   int32_t fast_[kSize], slow_[kSize];
   int32_t top_;
   int32_t count_ = 0;
@@ -88,8 +114,8 @@ class AdaptiveModel {
   }
 
   int32_t take(Decoder& decoder) {
-    int w = take_symbol(decoder, high_);
-    if (low_bits_) w = 16 * w + take_symbol(decoder, low_[w]);
+    int w = high_.take(decoder);
+    if (low_bits_) w = 16 * w + low_[w].take(decoder);
     return w - (1 << (bits_ - 1));
   }
 
@@ -100,16 +126,29 @@ class AdaptiveModel {
     context.update(symbol);
   }
 
-  static int take_symbol(Decoder& decoder, Context& context) {
-    const int symbol = context.find(decoder.target());
-    decoder.advance(context.cumulative(symbol), context.cumulative(symbol + 1));
-    context.update(symbol);
-    return symbol;
-  }
-
   int bits_, low_bits_;
   Context high_;
   Context low_[16];
+};
+
+// A piece of the adaptive model on its way from bytes to values.
+class AdaptivePiece {
+ public:
+  AdaptivePiece(const uint8_t* data, int64_t size, int32_t bits, int32_t* values)
+      : decoder_(data, size), model_(bits), next_(values) {}
+
+  void take_one() { *next_++ = model_.take(decoder_); }
+
+  // The last `count` values, and whether the piece ends with them.
+  int32_t take(int64_t count) {
+    for (int64_t i = 0; i < count; ++i) take_one();
+    return decoder_.finished() ? kNqCoderOk : kNqCoderBadLength;
+  }
+
+ private:
+  Decoder decoder_;
+  AdaptiveModel model_;
+  int32_t* next_;
 };
 
 // A sink that keeps the intervals instead of coding them.
@@ -199,8 +238,19 @@ int32_t nq_gaussian_decode(const NqFrequencyTable* table, const uint8_t* data, i
 
 int32_t nq_adaptive_decode(const uint8_t* data, int64_t size, int32_t bits, int32_t* values, int64_t count) {
   if (!nq::AdaptiveModel::can_code(bits)) return kNqCoderBadArgument;
-  nq::Decoder decoder(data, size);
-  nq::AdaptiveModel model(bits);
-  for (int64_t i = 0; i < count; ++i) values[i] = model.take(decoder);
-  return decoder.finished() ? kNqCoderOk : kNqCoderBadLength;
+  return nq::AdaptivePiece(data, size, bits, values).take(count);
+}
+
+int32_t nq::decode_adaptive_pair(const uint8_t* const data[2], const int64_t size[2], int32_t bits,
+                                 int32_t* const values[2], const int64_t count[2], int32_t status[2]) {
+  if (!AdaptiveModel::can_code(bits)) return kNqCoderBadArgument;
+  AdaptivePiece first(data[0], size[0], bits, values[0]), second(data[1], size[1], bits, values[1]);
+  const int64_t both = std::min(count[0], count[1]);
+  for (int64_t i = 0; i < both; ++i) {
+    first.take_one();
+    second.take_one();
+  }
+  status[0] = first.take(count[0] - both);
+  status[1] = second.take(count[1] - both);
+  return kNqCoderOk;
 }

@@ -23,10 +23,11 @@ struct Shifts {
 };
 
 inline Shifts normalise(uint32_t& low, uint32_t& high) {
-  const int agreed = leading_zeros(low ^ high);
+  // Neither argument is 0: low is below high, and the lowest bit of the other is 1.
+  const int agreed = __builtin_clz(low ^ high);
   low <<= agreed;
   high = (high << agreed) | ((1u << agreed) - 1);
-  const int straddled = leading_zeros(~((low & ~high) << 1));
+  const int straddled = __builtin_clz(~((low & ~high) << 1));
   low = (low << straddled) & 0x7FFFFFFFu;
   high = (high << straddled) | ((1u << straddled) - 1) | 0x80000000u;
   return {agreed, straddled};
@@ -151,6 +152,16 @@ class Decoder {
   }
 
   void refill() {
+    if (end_ - next_ >= 8) {
+      uint64_t bytes = 0;
+      for (int i = 0; i < 8; ++i) bytes = bytes << 8 | next_[i];
+      // Bits of a byte that only begins to fit come again with the next refill, to the same places.
+      window_ |= bytes >> filled_;
+      const int whole = (63 - filled_) / 8;
+      next_ += whole;
+      filled_ += 8 * whole;
+      return;
+    }
     while (filled_ <= 56) {
       if (next_ != end_) window_ |= uint64_t{*next_++} << (56 - filled_);
       filled_ += 8;
@@ -161,7 +172,7 @@ class Decoder {
   const uint8_t* end_;
   int64_t size_;
   int64_t shifts_ = 0;
-  uint64_t window_ = 0;  // bits still to come, first at the top; zeros below the filled ones
+  uint64_t window_ = 0;  // bits still to come, first at the top; below the filled ones zeros, or bits of the byte at next_
   int filled_ = 0;
   uint32_t low_ = 0, high_ = 0xFFFFFFFFu;
   uint32_t distance_ = 0;  // code - low

@@ -1,5 +1,6 @@
 // Entropy coding (formats/nq.md, 3): the interface that nqcodec/entropy/native.py declares to ctypes.
-// Functions code one piece; those of the context model all pieces of a latent. Every function is reentrant.
+// Functions code one piece, those of the context model all pieces of a latent, and nq_decode_parts many of both at once.
+// Every function is reentrant.
 #ifndef NQ_CODER_H
 #define NQ_CODER_H
 
@@ -43,6 +44,23 @@ struct NqContext {
   int32_t mean[14], spread[14];
 };
 
+enum NqCoderModel : int32_t { kNqGaussian = 0, kNqAdaptive = 1, kNqInContext = 2 };
+
+// Values that decode by themselves: a piece, two pieces of the adaptive model, or all pieces of a latent in context.
+struct NqCodedPart {
+  const uint8_t* data;   // the pieces, one after another
+  const int64_t* sizes;  // bytes of each
+  int32_t* values;       // [count]
+  int64_t count;
+  int64_t pieces;
+  NqContext context;  // in context; its `bits` and `piece` are read for every model
+  NqScales scales;    // Gaussian
+  int32_t offset;     // Gaussian
+  int32_t model;      // NqCoderModel
+  int32_t status;     // result: NqCoderStatus
+  int64_t failed;     // result: number of the piece that failed, where one did
+};
+
 extern "C" {
 
 // Each encoder writes a piece of *size bytes to `out`, or fewer if it answers kNqCoderNoRoom.
@@ -74,6 +92,12 @@ NQ_API int32_t nq_context_bits(const NqFrequencyTable* logistic, const NqContext
 // Reads what `sizes` says and no more. Where it fails, `failed` is the number of the piece.
 NQ_API int32_t nq_context_decode(const NqFrequencyTable* logistic, const NqContext* context, const uint8_t* data,
                                  const int64_t* sizes, int32_t* values, int64_t* failed);
+
+// Decodes all parts, whatever comes of any, on up to `threads` threads, the caller's among them. Every part has its
+// result, the same whatever their number, and values outside `bits` are kNqCoderOutOfRange. Parts' values must not
+// overlap. Answers kNqCoderNoMemory, with nothing decoded, or kNqCoderOk.
+NQ_API int32_t nq_decode_parts(const NqFrequencyTable* gaussian, const NqFrequencyTable* logistic, NqCodedPart* parts,
+                               int64_t count, int32_t threads);
 }
 
 #endif  // NQ_CODER_H

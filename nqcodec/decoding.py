@@ -11,7 +11,7 @@ from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.errors import HashError, LimitError, UsageError
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Limits
-from nqcodec.synthesis.backends import Synthesizer, frames_of, open_synthesizer
+from nqcodec.synthesis.backends import Synthesizer, default_threads, frames_of, open_synthesizer
 from nqcodec.video import Frame, frame_bytes
 
 
@@ -65,7 +65,7 @@ class Decoder:
 
     def open_segment(self, number: int) -> tuple[Synthesizer, bytes]:
         """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for any of its frames."""
-        segment = self.file.segment(number, self.limits, self.threads or 1)
+        segment = self.file.segment(number, self.limits, self.threads or default_threads())
         return self.open_network(number, segment.network), segment.md5
 
     def open_network(self, number: int, network: IntegerNetwork) -> Synthesizer:

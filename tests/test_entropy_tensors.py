@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from nqcodec.entropy import bench, costs, native, tensors
+from nqcodec.entropy import bench, costs, lists, native, tensors
 from nqcodec.entropy.tensors import BACKENDS, CODERS, PIECE_SYMBOLS, TensorModel
 from nqcodec.errors import UnsupportedError
 
@@ -67,7 +67,7 @@ def test_channels_of_different_scale_get_their_own():
     model = tensors.choose_model(values, 8, 0)
     assert model.scales is not None
     assert np.abs(model.scales - (12 + 4 * np.log2(sigmas))).max() <= 2
-    _, side = tensors.code_list(model.scales - model.scale, model.scale_scale)
+    _, side = lists.code_list(model.scales - model.scale, model.scale_scale)
     one = TensorModel(False, 0, costs.best_scale(costs.Histogram.of(values, None).bits_by_scale(0))[0])
     assert coded_bits(values, 8, 0, model) + 8 * len(side) < 0.95 * coded_bits(values, 8, 0, one)
 
@@ -126,7 +126,7 @@ def test_pieces_have_65536_values(count, pieces):
 def test_python_serves_where_libnq_is_missing(monkeypatch):
     values = latents(np.random.default_rng(5), 2, 2000)
     steps = np.array([0, -3, 5, 200, -320], np.int32)
-    expected = [tensors.choose_model(values, 8, 1), coded_bits(values, 8, 1), tensors.code_list(steps)]
+    expected = [tensors.choose_model(values, 8, 1), coded_bits(values, 8, 1), lists.code_list(steps)]
     monkeypatch.setattr(native, "load_libnq", lambda: None)
     native._library.cache_clear()
     try:
@@ -136,9 +136,9 @@ def test_python_serves_where_libnq_is_missing(monkeypatch):
         assert coded_bits(values, 8, 1, model) == expected[1]
         pieces = tensors.encode_values(values, 8, model, 1)
         assert np.array_equal(tensors.decode_values(pieces, values.shape, 8, model, 1), values)
-        scale, data = tensors.code_list(steps)
+        scale, data = lists.code_list(steps)
         assert (scale, data) == expected[2]
-        assert tensors.decode_list(data, 5, scale).tolist() == steps.tolist()
+        assert lists.decode_list(data, 5, scale).tolist() == steps.tolist()
         with pytest.raises(UnsupportedError, match="libnq"):
             tensors.encode_values(values, 8, model, 1, "native")
     finally:
@@ -148,11 +148,11 @@ def test_python_serves_where_libnq_is_missing(monkeypatch):
 @pytest.mark.parametrize("entries", [[0], [0] * 500, [3, -2, 1, 0, 0, -1], [640, -640, 0], list(range(-63, 64))])
 def test_side_lists(entries):
     values = np.array(entries, np.int32)
-    scale, data = tensors.code_list(values)
-    assert tensors.decode_list(data, values.size, scale).tolist() == entries
-    assert len(data) == min(len(tensors.code_list(values, s)[1]) for s in range(64))
+    scale, data = lists.code_list(values)
+    assert lists.decode_list(data, values.size, scale).tolist() == entries
+    assert len(data) == min(len(lists.code_list(values, s)[1]) for s in range(64))
     with pytest.raises(ValueError, match="bytes"):
-        tensors.decode_list(data + b"\0", values.size, scale)
+        lists.decode_list(data + b"\0", values.size, scale)
 
 
 def test_model_bits_is_the_cross_entropy():

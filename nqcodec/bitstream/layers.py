@@ -9,8 +9,9 @@ import numpy as np
 
 from nqcodec.bitstream.reader import Reader, write_sv, write_uv
 from nqcodec.entropy.context import used_neighbours
+from nqcodec.entropy.lists import code_list, decode_list
 from nqcodec.entropy.models import ADAPTIVE_MAX_BITS, MAX_SCALE
-from nqcodec.entropy.tensors import TensorModel, choose_model, code_list, decode_list, decode_values, encode_values
+from nqcodec.entropy.tensors import CodedValues, TensorModel, choose_model, decode_all, encode_values
 from nqcodec.errors import UnsupportedError
 from nqcodec.network import (
     BITS_RANGE,
@@ -222,10 +223,19 @@ def _decode_list(data: bytes, count: int, base: int, scale: int, bounds: tuple[i
     return values.astype(np.int32)
 
 
-def decode_tensor(reader: Reader, entry: TensorEntry, threads: int) -> IntTensor:
-    """Decode a tensor's side lists and values; raises FormatError."""
-    record, channels = entry.record, entry.shape[channel_axis(entry.name)]
-    try:
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A tensor whose side lists are decoded: its steps, and its values as they are coded."""
+
+    entry: TensorEntry
+    steps: Int32
+    coded: CodedValues
+
+    @staticmethod
+    def of(entry: TensorEntry) -> _Opened:
+        """Decode the side lists; raises ValueError."""
+        record, axis = entry.record, channel_axis(entry.name)
+        channels = entry.shape[axis]
         steps, scales = np.array([record.step], np.int32), None
         if record.step_scale >= 0:
             steps = _decode_list(entry.step_list, channels, record.step, record.step_scale, STEP_RANGE, "step")
@@ -234,8 +244,36 @@ def decode_tensor(reader: Reader, entry: TensorEntry, threads: int) -> IntTensor
             scales = _decode_list(entry.scale_list, channels, record.scale, record.scale_scale, bounds, "scale")
         scale_scale = max(record.scale_scale, 0)
         model = TensorModel(record.adaptive, record.offset, record.scale, scales, scale_scale, record.context)
-        axis = channel_axis(entry.name)
-        values = decode_values(list(entry.pieces), entry.shape, record.bits, model, axis, threads=threads)
-    except ValueError as error:
-        raise reader.error(f"operation {entry.index} {entry.name}: {error}", entry.offset) from error
-    return IntTensor(values, record.bits, steps, record.hadamard, record.context)
+        return _Opened(entry, steps, CodedValues.of(entry.pieces, entry.shape, record.bits, model, axis))
+
+    def tensor(self, values: Int32) -> IntTensor:
+        """With its values."""
+        record = self.entry.record
+        return IntTensor(values, record.bits, self.steps, record.hadamard, record.context)
+
+
+def decode_tensors(reader: Reader, entries: list[TensorEntry], threads: int) -> list[IntTensor]:
+    """Decode tensors, beside one another on up to `threads` threads.
+
+    Raises:
+        FormatError: of the first tensor that is damaged, whatever `threads`.
+    """
+    opened: list[_Opened] = []
+    failed: tuple[TensorEntry, ValueError] | None = None
+    for entry in entries:
+        try:
+            opened.append(_Opened.of(entry))
+        except ValueError as error:
+            # Those before it are decoded all the same: one of them may be damaged too.
+            failed = entry, error
+            break
+    tensors = []
+    for each, values in zip(opened, decode_all([each.coded for each in opened], threads=threads), strict=False):
+        if isinstance(values, ValueError):
+            failed = each.entry, values
+            break
+        tensors.append(each.tensor(values))
+    if failed:
+        entry, cause = failed
+        raise reader.error(f"operation {entry.index} {entry.name}: {cause}", entry.offset) from cause
+    return tensors

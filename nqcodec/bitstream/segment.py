@@ -8,7 +8,7 @@ from nqcodec.bitstream import LEAST_MINOR
 from nqcodec.bitstream.layers import (
     TensorEntry,
     TensorRecord,
-    decode_tensor,
+    decode_tensors,
     pack_layer,
     parse_record,
     scan_tensor,
@@ -138,8 +138,8 @@ def parse_segment(reader: Reader, video: Video, limits: Limits, threads: int = 1
     """Read and entropy-decode a segment; raises FormatError, UnsupportedError or LimitError."""
     layout = scan_segment(reader, video, limits)
     layers = [Layer(width, frac) for width, frac in layout.formats]
-    for entry in layout.tensors:
-        layers[entry.index].tensors[entry.name] = decode_tensor(reader, entry, threads)
+    for entry, tensor in zip(layout.tensors, decode_tensors(reader, layout.tensors, threads), strict=True):
+        layers[entry.index].tensors[entry.name] = tensor
     network = IntegerNetwork(layout.program, layers)
     try:
         validate(network)

@@ -1,7 +1,7 @@
 """libnq's arithmetic coder through ctypes (csrc/nq_coder.h). Same bytes and values as `coder`, `models`, `context`.
 
-Every function takes one piece, or in context a whole latent, needs `available()`, and lets other Python threads run
-while it works.
+Every function takes one piece, or in context a whole latent, but for `decode_parts`, which takes many of both. All need
+`available()`, let other Python threads run while they work, and may be called from any number of them at once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from nqcodec.network import CONTEXT_NEIGHBOURS, Context
 
 UInt8 = npt.NDArray[np.uint8]
 
+OUT_OF_RANGE, NO_MEMORY = 7, 8
 STATUS_TEXT = {
     1: "the coded piece is larger than its buffer",
     2: "an event's interval is empty or leaves 0..65536",
@@ -30,7 +31,7 @@ STATUS_TEXT = {
     4: "a piece of more or fewer bytes than its symbols take",
     5: "an escape of more than 20 bits",
     6: "a scale index, bit width or weight outside the model's range",
-    7: "a value is outside its bits",
+    OUT_OF_RANGE: "a value is outside its bits",
 }
 
 BYTES_PER_EVENT = 3
@@ -39,6 +40,10 @@ BYTES_PER_VALUE = 12
 
 
 class _Table(ctypes.Structure):
+    """NqFrequencyTable. `held` has the arrays that it points to: they live as long as it does."""
+
+    held: tuple[tables.FrequencyTable, UInt8]
+
     _fields_ = (("half_width", ctypes.c_void_p), ("cumulative", ctypes.c_void_p), ("first", ctypes.c_void_p))
 
 
@@ -62,6 +67,28 @@ class _Context(ctypes.Structure):
     )
 
 
+class _Part(ctypes.Structure):
+    """NqCodedPart."""
+
+    _fields_ = (
+        ("data", ctypes.c_char_p),
+        ("sizes", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("pieces", ctypes.c_int64),
+        ("context", _Context),
+        ("scales", _Scales),
+        ("offset", ctypes.c_int32),
+        ("model", ctypes.c_int32),
+        ("status", ctypes.c_int32),
+        ("failed", ctypes.c_int64),
+    )
+
+
+GAUSSIAN, ADAPTIVE, IN_CONTEXT = range(3)
+"""NqCoderModel."""
+
+
 @dataclass(frozen=True)
 class PieceScales:
     """Which scale index each value of a piece has: value j has scales[(start + j) // inner % channels].
@@ -81,11 +108,21 @@ class PieceScales:
         return _Scales(self.scales.ctypes.data, self.scales.size, self.inner, self.start)
 
 
+_DECLARING = Lock()
+"""Held while functions are declared: a thread that came between would call one without its types."""
+
+
 @cache
 def _library() -> ctypes.CDLL:
     library = load_libnq()
     if library is None:
         raise UnsupportedError("the native coder needs libnq, which was not built: use --coder python")
+    with _DECLARING:
+        _declare(library)
+    return library
+
+
+def _declare(library: ctypes.CDLL) -> None:
     pointer, i32, i64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
     size, table, scales = ctypes.POINTER(i64), ctypes.POINTER(_Table), ctypes.POINTER(_Scales)
     context = ctypes.POINTER(_Context)
@@ -99,11 +136,11 @@ def _library() -> ctypes.CDLL:
         "nq_context_encode": [table, context, pointer, pointer, i64, pointer],
         "nq_context_bits": [table, context, pointer, ctypes.POINTER(ctypes.c_double)],
         "nq_context_decode": [table, context, pointer, pointer, pointer, size],
+        "nq_decode_parts": [table, table, ctypes.POINTER(_Part), i64, i32],
     }
     for name, argtypes in signatures.items():
         function = getattr(library, name)
         function.argtypes, function.restype = argtypes, i32
-    return library
 
 
 def available() -> bool:
@@ -111,42 +148,28 @@ def available() -> bool:
     return load_libnq() is not None
 
 
-@dataclass(frozen=True)
-class _HeldTable:
-    """The C structure of a table, with the arrays that it points to so that they live as long."""
-
-    struct: _Table
-    table: tables.FrequencyTable
-    first: UInt8
-
-    @staticmethod
-    def of(table: tables.FrequencyTable) -> _HeldTable:
-        starts = np.arange(0, tables.TOTAL, 256)
-        first = np.stack([np.searchsorted(row, starts, side="right") - 1 for row in table.cumulative]).astype(np.uint8)
-        struct = _Table(table.half_width.ctypes.data, table.cumulative.ctypes.data, first.ctypes.data)
-        return _HeldTable(struct, table, first)
-
-
 _BUILDING = Lock()
-"""Two threads that meet an empty cache would each build a table, and the one not kept would go while C reads it."""
+"""Held while a table is built, so that threads that meet an empty cache do not each build one."""
 
 
 @cache
-def _build(name: str) -> _HeldTable:
-    return _HeldTable.of(tables.gaussian() if name == "gaussian" else tables.logistic())
+def _build(name: str) -> _Table:
+    table = tables.gaussian() if name == "gaussian" else tables.logistic()
+    starts = np.arange(0, tables.TOTAL, 256)
+    first = np.stack([np.searchsorted(row, starts, side="right") - 1 for row in table.cumulative]).astype(np.uint8)
+    struct = _Table(table.half_width.ctypes.data, table.cumulative.ctypes.data, first.ctypes.data)
+    struct.held = table, first
+    return struct
 
 
-def _gaussian_table() -> _HeldTable:
+def _gaussian_table() -> _Table:
     with _BUILDING:
         return _build("gaussian")
 
 
-def _logistic_table() -> _HeldTable:
+def _logistic_table() -> _Table:
     with _BUILDING:
         return _build("logistic")
-
-
-NO_MEMORY = 8
 
 
 def _check(status: int) -> None:
@@ -154,6 +177,15 @@ def _check(status: int) -> None:
         raise MemoryError("no memory for the context model")
     if status:
         raise ValueError(STATUS_TEXT[status])
+
+
+def status_text(status: int, bits: int) -> str:
+    """What a status other than 0 means for values of `bits`; raises MemoryError where it is that."""
+    if status == NO_MEMORY:
+        raise MemoryError("no memory for the context model")
+    if status == OUT_OF_RANGE:
+        return f"a value is outside {bits} bits ({-(1 << (bits - 1))}..{(1 << (bits - 1)) - 1})"
+    return STATUS_TEXT[status]
 
 
 def _contiguous(values: Int32) -> Int32:
@@ -175,7 +207,7 @@ def gaussian_encode(values: Int32, scales: PieceScales, offset: int) -> bytes:
     """The piece of int32 values [n] under the Gaussian model; raises ValueError for values that it cannot code."""
     values = _contiguous(values)
     out, size = np.empty(16 + BYTES_PER_VALUE * values.size, np.uint8), ctypes.c_int64()
-    table, where, count = ctypes.byref(_gaussian_table().struct), ctypes.byref(scales.struct()), ctypes.byref(size)
+    table, where, count = ctypes.byref(_gaussian_table()), ctypes.byref(scales.struct()), ctypes.byref(size)
     encode = _library().nq_gaussian_encode
     _check(encode(table, values.ctypes.data, values.size, where, offset, out.ctypes.data, out.size, count))
     return out[: size.value].tobytes()
@@ -184,7 +216,7 @@ def gaussian_encode(values: Int32, scales: PieceScales, offset: int) -> bytes:
 def gaussian_decode(data: bytes, count: int, scales: PieceScales, offset: int) -> Int32:
     """`count` values of a piece, int32; raises ValueError for a damaged piece."""
     values = np.empty(count, np.int32)
-    table, where = ctypes.byref(_gaussian_table().struct), ctypes.byref(scales.struct())
+    table, where = ctypes.byref(_gaussian_table()), ctypes.byref(scales.struct())
     _check(_library().nq_gaussian_decode(table, data, len(data), where, offset, values.ctypes.data, count))
     return values
 
@@ -214,11 +246,14 @@ def adaptive_decode(data: bytes, count: int, bits: int) -> Int32:
     return values
 
 
-def _context_arguments(shape: tuple[int, ...], bits: int, context: Context, piece: int) -> tuple[_Table, _Context]:
+def _context_struct(shape: tuple[int, ...], bits: int, context: Context, piece: int) -> _Context:
     weights = ctypes.c_int32 * CONTEXT_NEIGHBOURS
     sizes = (ctypes.c_int64 * 4)(*shape)
-    mean, spread = weights(*context.mean), weights(*context.spread)
-    return _logistic_table().struct, _Context(sizes, piece, bits, context.base, mean, spread)
+    return _Context(sizes, piece, bits, context.base, weights(*context.mean), weights(*context.spread))
+
+
+def _context_arguments(shape: tuple[int, ...], bits: int, context: Context, piece: int) -> tuple[_Table, _Context]:
+    return _logistic_table(), _context_struct(shape, bits, context, piece)
 
 
 def context_encode(values: Int32, bits: int, context: Context, piece: int) -> list[bytes]:
@@ -257,3 +292,55 @@ def context_decode(pieces: list[bytes], shape: tuple[int, ...], bits: int, conte
     except ValueError as error:
         raise ValueError(f"piece {failed.value} of {len(pieces)}: {error}") from error
     return values
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What decodes by itself: a Gaussian piece, one or two adaptive ones, or all pieces of a latent in context.
+
+    Attributes:
+        pieces: the coded bytes.
+        values: int32, contiguous, of the shape that a latent in context has; where the values go.
+        bits: their width.
+        model: GAUSSIAN, ADAPTIVE or IN_CONTEXT.
+        scales: of a Gaussian piece.
+        offset: of a Gaussian piece.
+        context: weights of the context model.
+        piece: values of a piece, where there are several.
+    """
+
+    pieces: list[bytes]
+    values: Int32
+    bits: int
+    model: int
+    scales: PieceScales | None = None
+    offset: int = 0
+    context: Context | None = None
+    piece: int = 0
+
+    def struct(self, sizes: npt.NDArray[np.int64]) -> _Part:
+        """The C structure, valid as long as this object and `sizes` live."""
+        part = _Part(b"".join(self.pieces), sizes.ctypes.data, self.values.ctypes.data, self.values.size)
+        part.pieces, part.offset, part.model = len(self.pieces), self.offset, self.model
+        if self.context is not None:
+            part.context = _context_struct(self.values.shape, self.bits, self.context, self.piece)
+        part.context.bits, part.context.piece = self.bits, self.piece
+        if self.scales is not None:
+            part.scales = self.scales.struct()
+        return part
+
+
+def decode_parts(parts: list[Part], threads: int) -> list[tuple[int, int]]:
+    """Decode all parts into their values on up to `threads` threads, beside one another.
+
+    Returns:
+        (status, number of the piece that failed) of each, status 0 where all is well; the same for any `threads`.
+
+    Raises:
+        MemoryError: where the system has none to begin with.
+    """
+    sizes = [np.array([len(data) for data in part.pieces], np.int64) for part in parts]
+    structs = [part.struct(each) for part, each in zip(parts, sizes, strict=True)]
+    array = (_Part * len(parts))(*structs)
+    _check(_library().nq_decode_parts(_gaussian_table(), _logistic_table(), array, len(parts), threads))
+    return [(part.status, part.failed) for part in array]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,7 +104,7 @@ def _check_bits(values: IntArray, bits: int) -> None:
         raise ValueError(f"a value is outside {bits} bits ({low}..{high})")
 
 
-def _encode_with_python(events: Events) -> bytes:
+def encode_with_python(events: Events) -> bytes:
     encoder = ArithmeticEncoder()
     for low, high in zip(events[0].tolist(), events[1].tolist(), strict=True):
         encoder.encode(low, high)
@@ -127,7 +127,7 @@ def _encode_in_context(values: IntArray, bits: int, context: Context, layout: _L
     if coder == "native":
         return native.context_encode(np.ascontiguousarray(values, np.int32), bits, context, PIECE_SYMBOLS)
     points = contexts.points(values, bits, context)
-    code = _encode_with_python if coder == "python" else torchac_coder.encode_events
+    code = encode_with_python if coder == "python" else torchac_coder.encode_events
     return [code(points.events(start, start + PIECE_SYMBOLS)) for start in layout.starts()]
 
 
@@ -159,25 +159,119 @@ def encode_values(values: IntArray, bits: int, model: TensorModel, axis: int, co
         if coder == "native":
             pieces.append(_native_piece(piece, bits, model, layout, start))
         elif coder == "python":
-            pieces.append(_encode_with_python(_piece_events(piece, bits, model, layout, start)))
+            pieces.append(encode_with_python(_piece_events(piece, bits, model, layout, start)))
         else:
             pieces.append(torchac_coder.encode_events(_piece_events(piece, bits, model, layout, start)))
     return pieces
 
 
-def _piece_decoder(bits: int, model: TensorModel, layout: _Layout, backend: str) -> Callable[[bytes, int], Int32]:
-    """A function of a piece and its start that gives its values."""
-    if backend == "native":
-        if model.adaptive:
-            return lambda data, start: native.adaptive_decode(data, layout.size(start), bits)
-        return lambda data, start: native.gaussian_decode(data, layout.size(start), layout.piece(start), model.offset)
-    if model.adaptive:
-        return lambda data, start: models.adaptive_decode(data, layout.size(start), bits)
-    return lambda data, start: models.gaussian_decode(data, layout.value_scales(start), model.offset)
+@dataclass(frozen=True, eq=False)
+class CodedValues:
+    """A tensor's pieces and what they decode by.
+
+    Attributes:
+        pieces: of 65,536 values each, the last shorter.
+        shape: of the tensor.
+        bits: width of its values.
+        model: that they are coded by.
+        layout: where the pieces lie.
+    """
+
+    pieces: list[bytes]
+    shape: tuple[int, ...]
+    bits: int
+    model: TensorModel
+    layout: _Layout
+
+    @staticmethod
+    def of(pieces: Sequence[bytes], shape: tuple[int, ...], bits: int, model: TensorModel, axis: int) -> CodedValues:
+        """Check model and number of pieces against the tensor; raises ValueError."""
+        layout = _Layout.of(shape, bits, model, axis)
+        if len(pieces) != len(layout.starts()):
+            raise ValueError(f"{len(pieces)} pieces instead of {len(layout.starts())}")
+        return CodedValues(list(pieces), shape, bits, model, layout)
+
+    def parts(self, values: Int32) -> list[tuple[int, native.Part]]:
+        """(number of its first piece, part) of what libnq decodes by itself, into `values`."""
+        if self.model.context is not None:
+            context, piece = self.model.context, PIECE_SYMBOLS
+            return [(0, native.Part(self.pieces, values, self.bits, native.IN_CONTEXT, context=context, piece=piece))]
+        flat, found = values.reshape(-1), []
+        together = 2 if self.model.adaptive else 1
+        for number in range(0, len(self.pieces), together):
+            start, pieces = number * PIECE_SYMBOLS, self.pieces[number : number + together]
+            target = flat[start : start + together * PIECE_SYMBOLS]
+            if self.model.adaptive:
+                part = native.Part(pieces, target, self.bits, native.ADAPTIVE, piece=PIECE_SYMBOLS)
+            else:
+                scales, offset = self.layout.piece(start), self.model.offset
+                part = native.Part(pieces, target, self.bits, native.GAUSSIAN, scales, offset)
+            found.append((number, part))
+        return found
+
+    def decode_with_python(self) -> Int32:
+        """The tensor; raises ValueError for a damaged piece."""
+        if self.model.context is not None:
+            return contexts.decode(self.pieces, self.shape, self.bits, self.model.context, PIECE_SYMBOLS)
+        flat = np.empty(self.layout.count, np.int32)
+        for number, start in enumerate(self.layout.starts()):
+            target = flat[start : start + PIECE_SYMBOLS]
+            try:
+                if self.model.adaptive:
+                    target[:] = models.adaptive_decode(self.pieces[number], target.size, self.bits)
+                else:
+                    scales = self.layout.value_scales(start)
+                    target[:] = models.gaussian_decode(self.pieces[number], scales, self.model.offset)
+                _check_bits(target, self.bits)
+            except ValueError as error:
+                raise ValueError(f"piece {number} of {len(self.pieces)}: {error}") from error
+        return flat.reshape(self.shape)
+
+
+def decode_all(
+    tensors: Sequence[CodedValues], backend: str | None = None, threads: int = 1
+) -> list[Int32 | ValueError]:
+    """Tensors, int32 of their shapes, up to the first that is damaged, whose place has the error.
+
+    Pieces, and latents in context, are decoded beside one another by libnq; results and errors do not depend on
+    `threads`.
+
+    Raises:
+        MemoryError: where the system has none.
+        UnsupportedError: for the native backend without libnq.
+    """
+    backend = backend or default_coder()
+    if backend not in BACKENDS:
+        raise ValueError(f"backend {backend} is none of {', '.join(BACKENDS)}")
+    return _all_with_python(tensors) if backend == "python" else _all_with_libnq(tensors, threads)
+
+
+def _all_with_python(tensors: Sequence[CodedValues]) -> list[Int32 | ValueError]:
+    found: list[Int32 | ValueError] = []
+    for tensor in tensors:
+        try:
+            found.append(tensor.decode_with_python())
+        except ValueError as error:
+            return [*found, error]
+    return found
+
+
+def _all_with_libnq(tensors: Sequence[CodedValues], threads: int) -> list[Int32 | ValueError]:
+    values = [np.empty(tensor.shape, np.int32) for tensor in tensors]
+    parts = [
+        (place, first, part) for place, tensor in enumerate(tensors) for first, part in tensor.parts(values[place])
+    ]
+    results = native.decode_parts([part for _, _, part in parts], threads)
+    for (place, first, _), (status, failed) in zip(parts, results, strict=True):
+        if status:
+            tensor = tensors[place]
+            text = native.status_text(status, tensor.bits)
+            return [*values[:place], ValueError(f"piece {first + failed} of {len(tensor.pieces)}: {text}")]
+    return list(values)
 
 
 def decode_values(
-    pieces: list[bytes],
+    pieces: Sequence[bytes],
     shape: tuple[int, ...],
     bits: int,
     model: TensorModel,
@@ -185,72 +279,16 @@ def decode_values(
     backend: str | None = None,
     threads: int = 1,
 ) -> Int32:
-    """The tensor, int32 of `shape`, from its pieces; `threads` pieces are decoded at a time, in context only one.
+    """The tensor, int32 of `shape`, from its pieces, as `decode_all` decodes them.
 
     Raises:
         ValueError: for pieces that are damaged, or a model that does not fit the tensor.
-        UnsupportedError: for the native backend without libnq.
+        MemoryError, UnsupportedError: as `decode_all`.
     """
-    backend = backend or default_coder()
-    if backend not in BACKENDS:
-        raise ValueError(f"backend {backend} is none of {', '.join(BACKENDS)}")
-    layout = _Layout.of(shape, bits, model, axis)
-    starts = layout.starts()
-    if len(pieces) != len(starts):
-        raise ValueError(f"{len(pieces)} pieces instead of {len(starts)}")
-    if model.context is not None:
-        decode_all = native.context_decode if backend == "native" else contexts.decode
-        return decode_all(pieces, shape, bits, model.context, PIECE_SYMBOLS)
-    decode = _piece_decoder(bits, model, layout, backend)
-    flat = np.empty(layout.count, np.int32)
-
-    def take(number: int) -> None:
-        start = starts[number]
-        try:
-            flat[start : start + PIECE_SYMBOLS] = decode(pieces[number], start)
-            _check_bits(flat[start : start + PIECE_SYMBOLS], bits)
-        except ValueError as error:
-            raise ValueError(f"piece {number} of {len(pieces)}: {error}") from error
-
-    _for_each(take, len(pieces), threads)
-    return flat.reshape(shape)
-
-
-def _for_each(task: Callable[[int], None], count: int, threads: int) -> None:
-    if min(threads, count) <= 1:
-        for number in range(count):
-            task(number)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(min(threads, count)) as pool:
-        for _ in pool.map(task, range(count)):
-            pass
-
-
-def code_list(values: IntArray, scale: int | None = None) -> tuple[int, bytes]:
-    """A side list as one piece of the Gaussian model with offset 0.
-
-    Args:
-        values: integers [n].
-        scale: scale index; None for the one that codes the list in fewest bits.
-
-    Returns:
-        (scale index, piece).
-    """
-    if scale is None:
-        scale = costs.best_scale(costs.Histogram.of(values, None).bits_by_scale(0))[0]
-    flat = np.ascontiguousarray(values, np.int32).ravel()
-    if native.available():
-        return scale, native.gaussian_encode(flat, native.PieceScales(np.array([scale], np.uint8), 1, 0), 0)
-    return scale, _encode_with_python(models.gaussian_events(flat, np.full(flat.size, scale, np.int32), 0))
-
-
-def decode_list(data: bytes, count: int, scale: int) -> Int32:
-    """The `count` entries of a side list, int32 [count]; raises ValueError for a damaged piece."""
-    if native.available():
-        return native.gaussian_decode(data, count, native.PieceScales(np.array([scale], np.uint8), 1, 0), 0)
-    return models.gaussian_decode(data, np.full(count, scale, np.int32), 0)
+    (found,) = decode_all([CodedValues.of(pieces, shape, bits, model, axis)], backend, threads)
+    if isinstance(found, ValueError):
+        raise found
+    return found
 
 
 def _best_gaussian(values: IntArray, axis: int) -> tuple[TensorModel, float]:

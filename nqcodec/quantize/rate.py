@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nqcodec.entropy.tensors import code_list, estimate_bits
+from nqcodec.entropy.lists import code_list
+from nqcodec.entropy.tensors import estimate_bits
 from nqcodec.network import Int32, IntTensor, channel_axis
 from nqcodec.quantize.quantizers import OCTAVE, along_channels
 

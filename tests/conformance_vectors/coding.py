@@ -12,7 +12,8 @@ import numpy as np
 from nqcodec.bitstream.layers import ADAPTIVE, CHANNEL_SCALES, CHANNEL_STEPS, CONTEXT, HADAMARD, pack_context
 from nqcodec.bitstream.operations import pack_program
 from nqcodec.bitstream.reader import write_sv, write_uv
-from nqcodec.entropy.tensors import TensorModel, code_list, encode_values
+from nqcodec.entropy.lists import code_list
+from nqcodec.entropy.tensors import TensorModel, encode_values
 from nqcodec.network import Int32, IntegerNetwork, IntTensor, channel_axis
 
 Models = Mapping[tuple[int, str], TensorModel]

@@ -10,7 +10,7 @@ from conformance_vectors.seen_values import clamps, coded_values
 from nqcodec.bitstream.file import NqFile, parse_file
 from nqcodec.bitstream.layers import PIECE_SYMBOLS, TensorEntry
 from nqcodec.bitstream.segment import SegmentLayout
-from nqcodec.entropy.tensors import decode_list
+from nqcodec.entropy.lists import decode_list
 from nqcodec.hadamard.definition import block_sizes
 from nqcodec.network import CONTEXT_NEIGHBOURS, Int64, IntegerNetwork, IntTensor, channel_axis
 from nqcodec.operations import Conv, Grid, Planes, Upsample, Window
