@@ -1,6 +1,7 @@
 """Builds the C targets: `python tests/fuzz/targets.py [--out DIR]`. Needs clang with libFuzzer, ASan and UBSan.
 
-`replay` builds a target to run on files, with any compiler, with sanitizers or against an installed libnq.
+`replay` builds a target to run on files, with any compiler, with sanitizers or against an installed libnq; `stress` the
+program that calls the library from many threads.
 """
 
 from __future__ import annotations
@@ -88,6 +89,17 @@ def replay(compiler: str, name: str, out: Path, library: Path | None = None) -> 
         existing = sorted(objects.glob("*.o"))
         link = [*flags, *map(str, existing or compile_objects(compiler, flags, objects))]
     subprocess.run([compiler, *FLAGS, f"-I{out}", *sources, *link, "-o", str(binary)], check=True)
+    return binary
+
+
+def stress(compiler: str, out: Path, sanitizer: str) -> Path:
+    """The program that calls the library from many threads, under the sanitizer `thread` or `address`."""
+    write_tables(out)
+    flags = [f"-fsanitize={sanitizer}", *SANITIZE]
+    objects = compile_objects(compiler, flags, out / f"objects-{sanitizer}")
+    binary, source = out / f"stress_{sanitizer}", HERE / "stress_threads.cpp"
+    command = [compiler, *FLAGS, *flags, f"-I{out}", str(source), *map(str, objects), "-o", str(binary)]
+    subprocess.run(command, check=True)
     return binary
 
 
