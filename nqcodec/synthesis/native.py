@@ -63,6 +63,26 @@ def options(cpu: str | None, threads: int = 1, bands: int = 1, flags: int = 0) -
     return Options(threads, SYNTHESIS_LEVELS.index(level), bands, flags)
 
 
+def _needed(library: ctypes.CDLL, flat: FlatProgram, how: Options) -> int:
+    library.nq_program_bytes.restype = ctypes.c_int64
+    return int(library.nq_program_bytes(ctypes.byref(flat.descriptor), ctypes.byref(how)))
+
+
+def needed_bytes(
+    network: IntegerNetwork, video: Video, frames: int, threads: int = 1, *, bands: int = 1, flags: int = 0
+) -> int:
+    """Bytes of maps, scratch and tensors that a `NativeSynthesizer` of these arguments would hold, without making one.
+
+    Raises:
+        UnsupportedError: no libnq.
+        ValueError: a network that breaks a rule of formats/nq.md 6.
+    """
+    library = load_libnq()
+    if library is None:
+        raise UnsupportedError(f"backend native: {why_absent('libnq')}")
+    return _needed(library, FlatProgram(network, video, frames), options(None, threads, bands, flags))
+
+
 class NativeSynthesizer:
     """Synthesizes frames with libnq. One thread at a time may use it; other Python threads run meanwhile.
 
@@ -102,9 +122,7 @@ class NativeSynthesizer:
         self._library, self._video, self._operations = library, video, len(network.program.operations)
         flat = FlatProgram(network, video, frames)
         if limits is not None:
-            library.nq_program_bytes.restype = ctypes.c_int64
-            needed = int(library.nq_program_bytes(ctypes.byref(flat.descriptor), ctypes.byref(how)))
-            limits.check(memory=needed + PARAMETER_BYTES * network.program.parameters)
+            limits.check(memory=_needed(library, flat, how) + PARAMETER_BYTES * network.program.parameters)
         self._handle = ctypes.c_void_p()
         status = library.nq_synth_create(ctypes.byref(flat.descriptor), ctypes.byref(how), ctypes.byref(self._handle))
         check_status(status, "backend native")
