@@ -15,6 +15,8 @@ namespace {
 
 // 12 accumulators, 2 inputs and a weight of 16 registers.
 constexpr int32_t kLanes = 8, kBlock = 6, kTiles = 12;
+constexpr bool kGates = false;
+constexpr int32_t kPeakSums = kTiles < kMostPeakSums ? kTiles : kMostPeakSums;
 using Vec = __m256i;
 
 NQ_TARGET inline Vec vec_set(int32_t v) { return _mm256_set1_epi32(v); }
@@ -23,6 +25,9 @@ NQ_TARGET inline void vec_store(void* p, Vec v) { _mm256_storeu_si256(static_cas
 NQ_TARGET inline void vec_store_narrow(int16_t* p, Vec v) {
   const Vec packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(v, v), 0x08);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+}
+NQ_TARGET inline void vec_store_two_narrow(int16_t* p, Vec a, Vec b) {
+  vec_store(p, _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8));
 }
 NQ_TARGET inline Vec vec_widen(const int16_t* p) {
   return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -33,7 +38,7 @@ NQ_TARGET inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) {
 NQ_TARGET inline void vec_dot_all(Vec* sums, Vec x, Vec w) {
   Vec product;
 #pragma GCC unroll 16
-  for (int32_t i = 0; i < kTiles; ++i) {
+  for (int32_t i = 0; i < kPeakSums; ++i) {
     __asm__ volatile("vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0" : "+x"(sums[i]), "=&x"(product) : "x"(x), "x"(w));
   }
 }
@@ -52,6 +57,12 @@ NQ_TARGET inline Vec vec_scale(Vec v, Vec multiplier, const Scale& scale) {
   const Vec odd = _mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epi32(odd_v, odd_multiplier), offset), shift);
   const Vec merged = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
   return _mm256_sub_epi32(merged, _mm256_set1_epi32(static_cast<int32_t>(above >> scale.shift)));
+}
+NQ_TARGET inline Vec vec_upper(Vec v, Vec multiplier) {
+  const Vec half = _mm256_set1_epi64x(int64_t{1} << 31);
+  const Vec even = _mm256_add_epi64(_mm256_mul_epi32(v, multiplier), half);
+  const Vec odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(v, 32), multiplier), half);
+  return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
 }
 NQ_TARGET inline Vec vec_pairs_low(Vec a, Vec b) { return _mm256_unpacklo_epi16(a, b); }
 NQ_TARGET inline Vec vec_pairs_high(Vec a, Vec b) { return _mm256_unpackhi_epi16(a, b); }

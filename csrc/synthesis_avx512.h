@@ -15,8 +15,10 @@
 namespace nq {
 namespace {
 
-// 16 accumulators, 2 inputs and a weight of 32 registers.
-constexpr int32_t kLanes = 16, kBlock = 8, kTiles = 16;
+// 24 accumulators, up to 4 inputs and a weight of 32 registers.
+constexpr int32_t kLanes = 16, kBlock = 12, kTiles = 24;
+constexpr bool kGates = true;
+constexpr int32_t kPeakSums = kTiles < kMostPeakSums ? kTiles : kMostPeakSums;
 using Vec = __m512i;
 
 NQ_TARGET inline Vec vec_set(int32_t v) { return _mm512_set1_epi32(v); }
@@ -25,13 +27,17 @@ NQ_TARGET inline void vec_store(void* p, Vec v) { _mm512_storeu_si512(p, v); }
 NQ_TARGET inline void vec_store_narrow(int16_t* p, Vec v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(v));
 }
+NQ_TARGET inline void vec_store_two_narrow(int16_t* p, Vec a, Vec b) {
+  const Vec order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0);
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi64(order, _mm512_packs_epi32(a, b)));
+}
 NQ_TARGET inline Vec vec_widen(const int16_t* p) {
   return _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
 NQ_TARGET inline void vec_dot_all(Vec* sums, Vec x, Vec w) {
   Vec product;
 #pragma GCC unroll 16
-  for (int32_t i = 0; i < kTiles; ++i) {
+  for (int32_t i = 0; i < kPeakSums; ++i) {
     __asm__ volatile(NQ_DOT : "+v"(sums[i]), "=&v"(product) : "v"(x), "v"(w));
   }
 }
@@ -46,6 +52,12 @@ NQ_TARGET inline Vec vec_scale(Vec v, Vec multiplier, const Scale& scale) {
   const Vec even = _mm512_sra_epi64(_mm512_add_epi64(_mm512_mul_epi32(v, multiplier), half), shift);
   const Vec odd = _mm512_sra_epi64(_mm512_add_epi64(_mm512_mul_epi32(odd_v, odd_multiplier), half), shift);
   return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA);
+}
+NQ_TARGET inline Vec vec_upper(Vec v, Vec multiplier) {
+  const Vec half = _mm512_set1_epi64(int64_t{1} << 31);
+  const Vec even = _mm512_add_epi64(_mm512_mul_epi32(v, multiplier), half);
+  const Vec odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(v, 32), multiplier), half);
+  return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
 }
 NQ_TARGET inline Vec vec_pairs_low(Vec a, Vec b) { return _mm512_unpacklo_epi16(a, b); }
 NQ_TARGET inline Vec vec_pairs_high(Vec a, Vec b) { return _mm512_unpackhi_epi16(a, b); }

@@ -10,6 +10,8 @@ namespace {
 
 // Sixteen lanes a loop are what compilers turn into the baseline's vectors: measured four times faster than four.
 constexpr int32_t kLanes = 16, kBlock = 8, kTiles = 8;
+constexpr bool kGates = false;
+constexpr int32_t kPeakSums = kTiles < kMostPeakSums ? kTiles : kMostPeakSums;
 
 // A pair of int16 travels in an int32 lane, as it lies in memory.
 struct Vec {
@@ -44,6 +46,11 @@ inline void vec_store_narrow(int16_t* p, Vec v) {
   for (int32_t l = 0; l < kLanes; ++l) p[l] = static_cast<int16_t>(v.lane[l]);
 }
 
+inline void vec_store_two_narrow(int16_t* p, Vec a, Vec b) {
+  vec_store_narrow(p, a);
+  vec_store_narrow(p + kLanes, b);
+}
+
 inline Vec vec_widen(const int16_t* p) {
   Vec v;
   for (int32_t l = 0; l < kLanes; ++l) v.lane[l] = p[l];
@@ -60,7 +67,7 @@ inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) {
 }
 
 inline void vec_dot_all(Vec* sums, Vec x, Vec w) {
-  for (int32_t i = 0; i < kTiles; ++i) {
+  for (int32_t i = 0; i < kPeakSums; ++i) {
     w.lane[0] ^= i;  // other weights for each sum, so that products are not shared
     sums[i] = vec_dot(sums[i], x, w);
   }
@@ -83,6 +90,13 @@ inline Vec vec_scale(Vec v, Vec multiplier, const Scale& scale) {
   for (int32_t l = 0; l < kLanes; ++l) {
     const int64_t product = int64_t{v.lane[l]} * multiplier.lane[l] + scale.half;
     v.lane[l] = static_cast<int32_t>(product >> scale.shift);
+  }
+  return v;
+}
+
+inline Vec vec_upper(Vec v, Vec multiplier) {
+  for (int32_t l = 0; l < kLanes; ++l) {
+    v.lane[l] = static_cast<int32_t>((int64_t{v.lane[l]} * multiplier.lane[l] + (int64_t{1} << 31)) >> 32);
   }
   return v;
 }

@@ -5,19 +5,22 @@
 #include <cstdint>
 
 #include "nq_math.h"
+#include "synthesis_gate.h"
 
 namespace nq {
 
 // Columns that a packed row is padded to a multiple of: as many as the widest kernel takes at a time.
 constexpr int32_t kRowTile = 32;
 // Most output channels of a block.
-constexpr int32_t kMaxBlock = 8;
+constexpr int32_t kMaxBlock = 12;
 
 // An activation as the kernels apply it to values p that a convolution has clamped.
 struct ActivationTable {
-  enum Kind : int32_t { kCopy, kRelu, kValue, kHalfTanh } kind;
+  enum Kind : int32_t { kCopy, kRelu, kValue, kHalfTanh, kGate } kind;
   // By p for kValue, by its index of 6.5 for kHalfTanh; centred, so that negative indices are legal.
-  const int16_t* centre;
+  const int16_t* centre = nullptr;
+  const GateTable* gate = nullptr;  // for kGate, with the map's fractional bits
+  int32_t frac = 0;
 };
 
 // What makes of an accumulator the value p (formats/nq.md, 6.3).
@@ -26,21 +29,26 @@ struct Rescale {
   // Where `narrows`, the accumulators that reach the clamp's ends: clamped to them, the rescaled value needs no other
   // clamp. Rescales that enlarge would skip values, and are clamped after.
   int32_t acc_low, acc_high;
+  // The multiplier times 2^(32 - shift), so that the rescaled value is the product's upper half; 0 if that needs more
+  // than 31 bits, or is none for a shift above 32.
+  int32_t upper;
 };
 
 // A convolution made ready to run.
 //
-// Packed weights, dense: for each block of output channels [pair][k][k][channel of the block][2], blocks of the
-// instruction set's size, the last smaller; the pairs are of input channels. Depthwise: [channel][ceil(k k / 2)][2],
+// Packed weights, dense: for each block of output channels [pair][k][k][channel of the block][2], blocks of
+// one size, the last may be smaller; the pairs are of input channels. Depthwise: [channel][ceil(k k / 2)][2],
 // pairs of taps in row order.
 struct ConvLayer {
   int32_t channels;     // of the output
   int32_t in_channels;  // fan-in of an output channel
   int32_t kernel;
+  int32_t block;        // output channels of a block, dense
   const int16_t* weights;
   const int32_t* bias;
   const Rescale* rescale;
   bool narrows;          // no channel's rescale enlarges
+  bool has_upper;        // narrows, and every channel's `upper` is there
   int32_t p_low, p_high;  // the clamp of p
   ActivationTable activation;
 
@@ -58,7 +66,8 @@ struct PackedRows {
 
 // The kernels of one instruction set; inputs and outputs never overlap.
 struct ConvKernels {
-  int32_t block;  // output channels of a block
+  int32_t block;  // most output channels of a block
+  bool gates;     // of an instruction set that activations by run_gate go with
   // Two rows of `count` values side by side; a null second row is zeros.
   void (*pack_pairs)(const int16_t* first, const int16_t* second, int32_t count, int16_t* target);
   // `columns` outputs of each channel of a block; `out` is the block's first channel, `stride` from one to the next.

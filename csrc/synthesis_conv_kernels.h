@@ -7,7 +7,10 @@
 //   vec_dot(sum, pairs, weights)       sum + a0 w0 + a1 w1 in each lane
 //   vec_clamp(v, low, high)
 //   vec_scale(v, multiplier, scale)    low 32 bits of (v multiplier + 2^(shift - 1)) >> shift, with 64-bit products
+//   vec_upper(v, multiplier)           (v multiplier + 2^31) >> 32, one multiplier for all lanes, of a sum that fits 32
+//                                      bits
 //   vec_store_narrow(int16*, Vec)      kLanes values that fit 16 bits
+//   vec_store_two_narrow(int16*, a, b) those of a and then those of b
 //   vec_pairs_low(a, b), vec_pairs_high(a, b), vec_join(low, high)   int16 a and b side by side, in two halves, and
 //                                      back from two halves of int32 to int16
 // A bound of formats/nq.md 6.3 keeps every partial sum within 32 bits, in any order.
@@ -41,18 +44,24 @@ NQ_TARGET inline void look_up(const int16_t* __restrict p, int32_t count, const 
   for (; x < count; ++x) *out++ = centre[*p++];
 }
 
-NQ_TARGET void activate(const int16_t* __restrict p, int32_t count, const ActivationTable& a,
-                        int16_t* __restrict out) {
+// `rows` of `width` values, one after another at p, where room is for kGateStep more; the first `valid` of each go to out,
+// `stride` from row to row.
+NQ_TARGET void activate(const int16_t* __restrict p, int32_t rows, int32_t width, int32_t valid, const ActivationTable& a,
+                        int16_t* __restrict out, int64_t stride) {
   const int16_t* const centre = a.centre;
-  switch (a.kind) {
-    case ActivationTable::kCopy: std::memcpy(out, p, sizeof(int16_t) * count); return;
-    case ActivationTable::kRelu:
-      for (int32_t x = 0; x < count; ++x) out[x] = p[x] > 0 ? p[x] : int16_t{0};
-      return;
-    case ActivationTable::kValue: return look_up(p, count, centre, out);
-    case ActivationTable::kHalfTanh:
-      for (int32_t x = 0; x < count; ++x) out[x] = centre[nq_half_tanh_index(p[x])];
-      return;
+  if (a.kind == ActivationTable::kGate) return run_gate(*a.gate, a.frac, p, {rows, width, valid, out, stride});
+  for (int32_t row = 0; row < rows; ++row, p += width, out += stride) {
+    switch (a.kind) {
+      case ActivationTable::kGate: break;  // done
+      case ActivationTable::kCopy: std::memcpy(out, p, sizeof(int16_t) * valid); break;
+      case ActivationTable::kRelu:
+        for (int32_t x = 0; x < valid; ++x) out[x] = p[x] > 0 ? p[x] : int16_t{0};
+        break;
+      case ActivationTable::kValue: look_up(p, valid, centre, out); break;
+      case ActivationTable::kHalfTanh:
+        for (int32_t x = 0; x < valid; ++x) out[x] = centre[nq_half_tanh_index(p[x])];
+        break;
+    }
   }
 }
 
@@ -60,6 +69,31 @@ NQ_TARGET void activate(const int16_t* __restrict p, int32_t count, const Activa
 NQ_TARGET void rescale_plainly(const ConvLayer& c, const Rescale& r, const int32_t* acc, int32_t count, int16_t* p) {
   for (int32_t x = 0; x < count; ++x) {
     p[x] = static_cast<int16_t>(nq_requantize(acc[x], r.multiplier, r.shift, c.p_low, c.p_high));
+  }
+}
+
+// Values p of a channel's accumulators.
+template <int kVectors>
+NQ_TARGET inline void store_rescaled(const ConvLayer& c, const Rescale& r, const Vec* sum, int16_t* p) {
+  if (!c.narrows) {
+    alignas(64) int32_t acc[kVectors * kLanes];
+    for (int v = 0; v < kVectors; ++v) vec_store(acc + v * kLanes, sum[v]);
+    return rescale_plainly(c, r, acc, kVectors * kLanes, p);
+  }
+  Vec scaled[kVectors];
+  const Vec low = vec_set(r.acc_low), high = vec_set(r.acc_high);
+  if (c.has_upper) {
+    const Vec upper = vec_set(r.upper);
+    for (int v = 0; v < kVectors; ++v) scaled[v] = vec_upper(vec_clamp(sum[v], low, high), upper);
+  } else {
+    const Vec multiplier = vec_set(r.multiplier);
+    const Scale scale(r.shift);
+    for (int v = 0; v < kVectors; ++v) scaled[v] = vec_scale(vec_clamp(sum[v], low, high), multiplier, scale);
+  }
+  if constexpr (kVectors == 1) {
+    vec_store_narrow(p, scaled[0]);
+  } else {
+    for (int v = 0; v < kVectors; v += 2) vec_store_two_narrow(p + v * kLanes, scaled[v], scaled[v + 1]);
   }
 }
 
@@ -88,20 +122,7 @@ NQ_TARGET void dense_tile(const ConvLayer& c, const PackedRows& in, int64_t colu
       }
     }
   }
-  for (int o = 0; o < kOut; ++o, p += stride) {
-    const Rescale& r = c.rescale[first + o];
-    if (c.narrows) {
-      const Vec low = vec_set(r.acc_low), high = vec_set(r.acc_high), multiplier = vec_set(r.multiplier);
-      const Scale scale(r.shift);
-      for (int v = 0; v < kVectors; ++v) {
-        vec_store_narrow(p + v * kLanes, vec_scale(vec_clamp(sum[o][v], low, high), multiplier, scale));
-      }
-    } else {
-      alignas(64) int32_t acc[kVectors * kLanes];
-      for (int v = 0; v < kVectors; ++v) vec_store(acc + v * kLanes, sum[o][v]);
-      rescale_plainly(c, r, acc, kVectors * kLanes, p);
-    }
-  }
+  for (int o = 0; o < kOut; ++o, p += stride) store_rescaled<kVectors>(c, c.rescale[first + o], sum[o], p);
 }
 
 using DenseTile = void (*)(const ConvLayer&, const PackedRows&, int64_t, const int16_t*, int32_t, int16_t*, int64_t);
@@ -124,14 +145,14 @@ using Channels = std::make_integer_sequence<int, kBlock>;
 constexpr std::array<DenseTile, kBlock> kTilesOf[] = {dense_tiles<1>(Channels()), dense_tiles<2>(Channels()),
                                                       dense_tiles<4>(Channels()), dense_tiles<8>(Channels()),
                                                       dense_tiles<16>(Channels())};
-static_assert(kTiles <= 16, "tiles of one channel are halved four times");
+static_assert(most_vectors(1) <= 16, "tiles of one channel are halved four times");
 
 NQ_TARGET void dense_row(const ConvLayer& c, const PackedRows& in, int32_t columns, int32_t block, int16_t* out,
                          int64_t stride) {
-  const int32_t first = block * kBlock;
-  const int32_t count = c.channels - first < kBlock ? c.channels - first : kBlock;
+  const int32_t first = block * c.block;
+  const int32_t count = c.channels - first < c.block ? c.channels - first : c.block;
   const int16_t* const weights = c.weights + 2 * c.taps() * c.pairs() * first;
-  alignas(64) int16_t p[kTiles * kLanes];
+  alignas(64) int16_t p[kTiles * kLanes + kGateStep];
   const int32_t widest = most_vectors(count);
   int32_t tile = 0;
   for (int32_t x = 0; x < columns; x += tile) {
@@ -146,7 +167,7 @@ NQ_TARGET void dense_row(const ConvLayer& c, const PackedRows& in, int32_t colum
       continue;
     }
     run(c, in, x, weights, first, p, tile);
-    for (int32_t o = 0; o < count; ++o) activate(p + o * tile, valid, c.activation, out + o * stride + x);
+    activate(p, count, tile, valid, c.activation, out + x, stride);
   }
 }
 
@@ -202,9 +223,9 @@ NQ_TARGET void depthwise_row(const ConvLayer& c, const PackedRows& in, int32_t c
       sum_low = vec_dot(sum_low, vec_pairs_low(one, other), w);
       sum_high = vec_dot(sum_high, vec_pairs_high(one, other), w);
     }
-    alignas(64) int16_t p[2 * kLanes];
+    alignas(64) int16_t p[2 * kLanes + kGateStep];
     rescale_halves(c, c.rescale[channel], sum_low, sum_high, p);
-    activate(p, columns - x < 2 * kLanes ? columns - x : 2 * kLanes, c.activation, out + x);
+    activate(p, 1, 2 * kLanes, columns - x < 2 * kLanes ? columns - x : 2 * kLanes, c.activation, out + x, 0);
   }
 }
 
@@ -231,23 +252,23 @@ NQ_TARGET void pack_pairs(const int16_t* __restrict first, const int16_t* __rest
 }
 
 NQ_TARGET int64_t peak(int64_t rounds) {
-  Vec sum[kTiles];
+  Vec sum[kPeakSums];
 #pragma GCC unroll 16
-  for (int i = 0; i < kTiles; ++i) sum[i] = vec_set(i);
+  for (int i = 0; i < kPeakSums; ++i) sum[i] = vec_set(i);
   const Vec x = vec_set(0x00030005), w = vec_set(0x00010002);
   for (int64_t round = 0; round < rounds; ++round) vec_dot_all(sum, x, w);
   alignas(64) int32_t lanes[kLanes];
-  int64_t macs = rounds * kTiles * 2 * kLanes;
+  int64_t macs = rounds * kPeakSums * 2 * kLanes;
   // The sums reach the result, so that they are computed; it does not change by them.
 #pragma GCC unroll 16
-  for (int i = 0; i < kTiles; ++i) {
+  for (int i = 0; i < kPeakSums; ++i) {
     vec_store(lanes, sum[i]);
     macs += lanes[0] == INT32_MIN;
   }
   return macs;
 }
 
-constexpr ConvKernels kKernels = {kBlock, pack_pairs, dense_row, depthwise_row, peak};
+constexpr ConvKernels kKernels = {kBlock, kGates, pack_pairs, dense_row, depthwise_row, peak};
 
 }  // namespace
 }  // namespace nq

@@ -9,6 +9,8 @@ namespace nq {
 namespace {
 
 constexpr int32_t kLanes = 4, kBlock = 8, kTiles = 16;
+constexpr bool kGates = false;
+constexpr int32_t kPeakSums = kTiles < kMostPeakSums ? kTiles : kMostPeakSums;
 typedef int32_t Vec __attribute__((vector_size(16)));
 typedef int16_t Narrow __attribute__((vector_size(8)));
 
@@ -27,6 +29,11 @@ inline void vec_store_narrow(int16_t* p, Vec v) {
   std::memcpy(p, &narrow, sizeof narrow);
 }
 
+inline void vec_store_two_narrow(int16_t* p, Vec a, Vec b) {
+  vec_store_narrow(p, a);
+  vec_store_narrow(p + kLanes, b);
+}
+
 inline Vec vec_widen(const int16_t* p) {
   Narrow narrow;
   std::memcpy(&narrow, p, sizeof narrow);
@@ -41,7 +48,7 @@ inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) {
 }
 
 inline void vec_dot_all(Vec* sums, Vec x, Vec w) {
-  for (int32_t i = 0; i < kTiles; ++i) sums[i] = vec_dot(sums[i], x, w + i);
+  for (int32_t i = 0; i < kPeakSums; ++i) sums[i] = vec_dot(sums[i], x, w + i);
 }
 
 inline Vec vec_clamp(Vec v, Vec low, Vec high) {
@@ -54,6 +61,13 @@ inline Vec vec_deviation(Vec v, Vec mean) { return v * (1 << kNqMeanBits) - mean
 inline Vec vec_scale(Vec v, Vec multiplier, const Scale& scale) {
   for (int32_t l = 0; l < kLanes; ++l) {
     v[l] = static_cast<int32_t>((int64_t{v[l]} * multiplier[l] + scale.half) >> scale.shift);
+  }
+  return v;
+}
+
+inline Vec vec_upper(Vec v, Vec multiplier) {
+  for (int32_t l = 0; l < kLanes; ++l) {
+    v[l] = static_cast<int32_t>((int64_t{v[l]} * multiplier[l] + (int64_t{1} << 31)) >> 32);
   }
   return v;
 }

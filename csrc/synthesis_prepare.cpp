@@ -28,6 +28,12 @@ std::vector<int16_t> pack_dense(const NqOp& op, int32_t in_channels, int32_t blo
   return packed;
 }
 
+// The least block that needs no more of them than blocks of `most` channels: a last one of few would be slow.
+int32_t even_block(int32_t channels, int32_t most) {
+  const int32_t blocks = (channels + most - 1) / most;
+  return (channels + blocks - 1) / blocks;
+}
+
 // Depthwise weights [channel, 1, k, k], an odd number of taps made even.
 std::vector<int16_t> pack_depthwise(const NqOp& op) {
   const int64_t taps = int64_t{op.kernel} * op.kernel, padded = (taps + 1) / 2 * 2;
@@ -45,35 +51,55 @@ Rescale bounded(int32_t multiplier, int32_t shift, int32_t low, int32_t high) {
   const int64_t half = int64_t{1} << (shift - 1), unit = int64_t{1} << shift;
   const int64_t most = floor_div((int64_t{high} + 1) * unit - half - 1, multiplier);
   const int64_t least = -floor_div(half - int64_t{low} * unit, multiplier);
+  const int64_t upper = shift <= 32 ? int64_t{multiplier} << (32 - shift) : 0;
   return {multiplier, shift, static_cast<int32_t>(std::max<int64_t>(least, INT32_MIN)),
-          static_cast<int32_t>(std::min<int64_t>(most, INT32_MAX))};
+          static_cast<int32_t>(std::min<int64_t>(most, INT32_MAX)), upper <= INT32_MAX ? static_cast<int32_t>(upper) : 0};
 }
 
 void prepare_conv(Step& step, const Kernels& kernels, ActivationTables& tables) {
   const NqOp& op = step.op;
   const int32_t in_channels = op.depthwise ? 1 : step.sources[0].channels;
   step.bias.assign(op.bias, op.bias + op.channels);
-  step.values = op.depthwise ? pack_depthwise(op) : pack_dense(op, in_channels, kernels.conv.block);
+  const int32_t block = even_block(op.channels, kernels.conv.block);
+  step.values = op.depthwise ? pack_depthwise(op) : pack_dense(op, in_channels, block);
   const NqEpilogue e = nq_epilogue(op.activation, op.map_width, op.frac, {});
-  bool narrows = true;
+  bool narrows = true, has_upper = true;
   for (int32_t c = 0; c < op.channels; ++c) {
     // The multiplier is at least 2^15 (6.1), so a rescale by one is the only one of shift 15 that does not enlarge.
     narrows = narrows && op.multiplier[c] > 0 && op.multiplier[c] <= int64_t{1} << op.shift[c];
     if (op.multiplier[c] > 0) {
       step.rescale.push_back(bounded(op.multiplier[c], op.shift[c], e.p_low, e.p_high));
     } else {
-      step.rescale.push_back({op.multiplier[c], op.shift[c], INT32_MIN, INT32_MAX});
+      step.rescale.push_back({op.multiplier[c], op.shift[c], INT32_MIN, INT32_MAX, 0});
     }
+    has_upper = has_upper && step.rescale.back().upper != 0;
   }
-  step.conv = {op.channels,         in_channels, op.kernel, step.values.data(), step.bias.data(),
-               step.rescale.data(), narrows,     e.p_low,   e.p_high,           tables.find(op)};
+  step.conv = {op.channels,
+               in_channels,
+               op.kernel,
+               block,
+               step.values.data(),
+               step.bias.data(),
+               step.rescale.data(),
+               narrows,
+               narrows && has_upper,
+               e.p_low,
+               e.p_high,
+               tables.find(op, kernels.conv.gates)};
 }
 
 }  // namespace
 
-ActivationTable ActivationTables::find(const NqOp& op) {
-  if (op.activation == kNqNone) return {ActivationTable::kCopy, nullptr};
-  if (op.activation == kNqRelu) return {ActivationTable::kRelu, nullptr};
+ActivationTable ActivationTables::find(const NqOp& op, bool gates) {
+  if (op.activation == kNqNone) return {ActivationTable::kCopy};
+  if (op.activation == kNqRelu) return {ActivationTable::kRelu};
+  if (op.activation == kNqGelu && gates && can_run_gate(op.frac)) {
+    if (!gate_) {
+      gate_.reset(new GateTable);
+      is_gate_ = fill_gate(tables_.gelu, *gate_);
+    }
+    if (is_gate_) return {ActivationTable::kGate, nullptr, gate_.get(), op.frac};
+  }
   std::vector<int16_t>& table = built_[{op.activation, op.map_width, op.frac}];
   const NqEpilogue e = nq_epilogue(op.activation, op.map_width, op.frac, tables_);
   if (op.activation == kNqHalfTanh) {
@@ -100,7 +126,7 @@ Step make_step(const NqProgram& program, int32_t index, const Kernels& kernels, 
   }
   if (op.code == kNqGrid) {
     step.values.assign(op.values, op.values + op.times * map_size(op));
-    for (int32_t c = 0; c < op.channels; ++c) step.rescale.push_back({op.multiplier[c], op.shift[c], 0, 0});
+    for (int32_t c = 0; c < op.channels; ++c) step.rescale.push_back({op.multiplier[c], op.shift[c], 0, 0, 0});
   }
   if (op.code == kNqConv) prepare_conv(step, kernels, tables);
   if (op.code == kNqWindow) step.knots.assign(op.knots, op.knots + op.knot_count);

@@ -103,11 +103,10 @@ void StepRunner::run_dense_rows(const Step& step, RowRange rows, const int16_t* 
   const int32_t lines = is_pointwise ? 1 : rows.rows();
   const int32_t columns = is_pointwise ? rows.rows() * step.op.width : step.op.width;
   const int64_t plane = 2 * pitch * (lines + c.kernel - 1);
-  for (int32_t block = 0; block * kernels_.conv.block < c.channels; ++block) {
+  for (int32_t block = 0; block * c.block < c.channels; ++block) {
     for (int32_t y = 0; y < lines; ++y) {
       const PackedRows input = {packed + 2 * pitch * y, pitch, plane};
-      kernels_.conv.dense_row(c, input, columns, block, out.at(block * kernels_.conv.block, rows.first + y),
-                              out.stride);
+      kernels_.conv.dense_row(c, input, columns, block, out.at(block * c.block, rows.first + y), out.stride);
     }
   }
 }

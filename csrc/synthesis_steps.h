@@ -36,10 +36,13 @@ class ActivationTables {
  public:
   explicit ActivationTables(const NqTables& tables) : tables_(tables) {}
 
-  ActivationTable find(const NqOp& op);
+  // `gates` allows the gate by vectors, where the CPU has what it needs.
+  ActivationTable find(const NqOp& op, bool gates);
 
  private:
   NqTables tables_;
+  std::unique_ptr<GateTable> gate_;
+  bool is_gate_ = false;
   std::map<std::tuple<int32_t, int32_t, int32_t>, std::vector<int16_t>> built_;
 };
 
