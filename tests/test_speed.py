@@ -19,9 +19,12 @@ from nqcodec.bitstream.file import pack_file, read_file
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqtool import main as nqtool
+from nqcodec.decoding import Decoder
+from nqcodec.entropy.tensors import choose_model
 from nqcodec.network import validate
 from nqcodec.program import Limits
-from nqcodec.speed.cases import CASES, random_integers
+from nqcodec.speed import decode as speed
+from nqcodec.speed.cases import CASES, Case, random_integers
 from nqcodec.speed.decode import Rounds, compare
 from nqcodec.synthesis.meter import Meter, dense_macs
 from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
@@ -138,3 +141,26 @@ def test_the_device_benchmark_counts_and_times(monkeypatch: pytest.MonkeyPatch, 
     assert all(each["bytes"] > 0 and each["least_us"] > 0 for each in figures["operations"])
     assert "batches of 3" in text.output
     assert "fps in device memory, by batches of 3" in timed.output
+
+
+@needs_libnq
+def test_cases_code_their_latents_in_context_as_fitted_files_do() -> None:
+    """What the shares of entropy decoding are of."""
+    case = CASES["pyramid-light"]()
+    network = random_integers(case.program)
+    latents = [layer.tensors["latent"] for layer in network.layers if "latent" in layer.tensors]
+    for latent in latents:
+        some = latent.values[:4]
+        assert choose_model(some, latent.bits, 1, latent.context).context is not None
+        assert 0.5 < np.abs(some).mean() < 8
+    assert sum(latent.values.size for latent in latents) > 1_000_000
+
+
+@needs_libnq
+def test_a_case_is_written_as_a_file_that_decodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = Video(64, 48, 3)
+    network = random_network(np.random.default_rng(3), video)
+    monkeypatch.setitem(CASES, "small", lambda: Case(video, network.program))
+    monkeypatch.setattr(speed, "random_integers", lambda program: network)
+    file = read_file(speed.write_case("small", tmp_path))
+    assert len(list(Decoder(file).frames())) == 3

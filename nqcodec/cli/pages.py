@@ -107,10 +107,11 @@ BENCH_DECODE = Page(
         "What to measure": ("--case", "--file"),
         "Against what": ("--no-torch", "--compile"),
         "Machine": ("--device", "--threads", "--pin", "--seconds"),
-        "Results": ("--save", "--json"),
+        "Results": ("--write", "--save", "--json"),
     },
     examples=(
         ("nqtool bench decode --case pyramid --threads 2 --pin", "One network, threads on CPUs of their own."),
+        ("nqtool bench decode --case pyramid --write .", "And pyramid.nq, for nqdec --bench."),
         ("nqtool bench decode --file clip.nq --no-torch", "A file, stage by stage."),
         ("nqtool bench decode --device cuda", "On a GPU, with the time of each operation and its bounds."),
     ),

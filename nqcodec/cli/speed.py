@@ -34,6 +34,7 @@ CASE_NAMES = ("pyramid", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs
 @click.option("--compile", "compiled", is_flag=True, help="Also torch.compile, which takes a minute or more a network.")
 @click.option("--pin", "pinned", is_flag=True, help="Threads one to a CPU: for an idle machine.")
 @click.option("--no-torch", is_flag=True, help="Only our decoder.")
+@click.option("--write", "folder", metavar="FOLDER", help="Write each network there too, NAME.nq of 100 frames.")
 @click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
@@ -41,9 +42,10 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
     """Frames a second of our decoder against torch in float32 and bfloat16, on the same networks in the same run.
 
     Networks of random integers: HNeRV 3M at 1280x640 and 0.75M at 640x320, HiNeRV XXS, pyramid and pyramid-light at
-    1280x720. Every round runs one frame of each contestant; shares are of the
-    16-bit dot products that the machine does on registers alone, measured in the same rounds. With --device cuda, each
-    operation's bytes and multiplications are counted, and set against what the device does at best.
+    1280x720. Every round runs one frame of each contestant; shares are of the 16-bit dot products that the machine does
+    on registers alone, measured in the same rounds. Networks whose 100 frames take less than ten seconds are then coded
+    and decoded end to end, from a file to memory and to a .yuv file. With --device cuda, each operation's bytes and
+    multiplications are counted, and set against what the device does at best.
     """
     from nqcodec.bench import machine
 
@@ -81,7 +83,7 @@ def _measured_on_device(path: str | None, options: dict[str, Any]) -> Iterator[t
 
 def _measured(path: str | None, options: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(name, figures) of each network asked for, as they come."""
-    from nqcodec.speed.decode import Rounds, bench_file, run
+    from nqcodec.speed.decode import Rounds, bench_file, run, write_case
 
     dtypes = () if options["no_torch"] else ("float32", "bfloat16")
     rivals = [
@@ -92,6 +94,8 @@ def _measured(path: str | None, options: dict[str, Any]) -> Iterator[tuple[str, 
         yield path, bench_file(path, rivals, how)
         return
     for name in options["cases"] or CASE_NAMES[:-1]:
+        if options["folder"]:
+            say(f"written: {write_case(name, Path(options['folder']), options['threads'])}")
         say(f"measuring: {name}")
         yield name, run([name], rivals, how)[name]
 

@@ -26,8 +26,8 @@ MAP_WIDTH, MAP_FRAC, NORM_FRAC, HEAD_FRAC = 14, 10, 11, 13
 """Formats as an encoder chooses them: maps of unit deviation, heads within half a unit."""
 
 WEIGHT_BITS, LATENT_BITS, BIAS_BITS = 8, 8, 12
-LATENT_SPREAD = 1.5
-"""Mean magnitude of a latent's integers: about 3 bits each."""
+LATENT_WAVE, LATENT_NOISE = 4.0, 0.7
+"""Amplitude of what a latent's integers share with their neighbours, and mean magnitude of the rest: about 2.5 bits."""
 
 UNIFORM_DEVIATION = 0.5 * 3**-0.5
 """Of a uniform variable, in units of its range."""
@@ -95,9 +95,12 @@ def random_integers(program: Program, seed: int = 0) -> IntegerNetwork:
 
 
 def _latent(rng: np.random.Generator, shape: tuple[int, ...]) -> IntTensor:
-    """Integers as a fit for a rate leaves them: mostly small, and coded in context."""
-    values = np.rint(rng.laplace(0.0, LATENT_SPREAD, shape)).clip(-128, 127).astype(np.int32)
-    step = round(-8 * log2(LATENT_SPREAD * 2**0.5))
+    """Integers as a fit for a rate leaves them: small, and like their neighbours, so that they are coded in context."""
+    t, c, y, x = np.ogrid[tuple(slice(size) for size in shape)]
+    wave = np.sin(0.3 * y + 0.1 * t + 2 * c) + np.cos(0.2 * x - 0.15 * t)
+    values = np.rint(LATENT_WAVE * wave + rng.laplace(0.0, LATENT_NOISE, shape)).clip(-128, 127).astype(np.int32)
+    # Two waves and a Laplace distribution: variances of one half each, and of two.
+    step = round(-4 * log2(LATENT_WAVE**2 + 2 * LATENT_NOISE**2))
     return IntTensor(values, LATENT_BITS, np.array([step], np.int32), context=CONTEXT)
 
 

@@ -19,11 +19,13 @@ from nqcodec.affinity import pinned_threads
 from nqcodec.bench import bench_decode
 from nqcodec.bitstream.file import pack_file, read_file
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.decoding import plane_md5
+from nqcodec.formats.atomic import AtomicFile
 from nqcodec.network import IntegerNetwork
 from nqcodec.speed.cases import CASES, FRAMES, random_integers
 from nqcodec.synthesis.backends import default_threads, open_synthesizer
 from nqcodec.synthesis.meter import Meter, spread
-from nqcodec.video import Video
+from nqcodec.video import Video, frame_bytes
 
 SHORT_CASES = ("pyramid", "pyramid-light", "hnerv-0.75m")
 LEAST_ROUNDS = 3
@@ -112,6 +114,23 @@ def file_figures(network: IntegerNetwork, video: Video, threads: int) -> dict[st
         path.write_bytes(pack_file(video, [(video.frames, pack_segment(network))]))
         result = bench_decode(read_file(path), None, threads, (0, video.frames))
     return _file_keys(result)
+
+
+def write_case(name: str, folder: Path, threads: int | None = None) -> Path:
+    """A case as a file, FOLDER/NAME.nq: `FRAMES` frames that decode to the hash in it.
+
+    Raises:
+        OutputError: where it cannot be written.
+    """
+    case = CASES[name]()
+    network, digest = random_integers(case.program), plane_md5()
+    with open_synthesizer(network, case.video, case.video.frames, threads=threads) as synthesizer:
+        for t in range(case.video.frames):
+            digest.update(frame_bytes(synthesizer.frame(t)))
+    path = folder / f"{name}.nq"
+    with AtomicFile(path) as out:
+        out.write(pack_file(case.video, [(case.video.frames, pack_segment(network).with_md5(digest.digest()))]))
+    return path
 
 
 def _file_keys(result: dict[str, Any]) -> dict[str, Any]:
