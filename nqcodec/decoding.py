@@ -11,7 +11,8 @@ from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.errors import HashError, LimitError, UsageError
 from nqcodec.network import IntegerNetwork
 from nqcodec.program import Limits
-from nqcodec.synthesis.backends import Synthesizer, default_threads, frames_of, open_synthesizer
+from nqcodec.synthesis.ahead import FrameThreads
+from nqcodec.synthesis.backends import Synthesizer, default_threads, frames_of, open_frames
 from nqcodec.video import Frame, frame_bytes
 
 
@@ -63,25 +64,23 @@ class Decoder:
                 yield from self._segment_frames(number, first, begin, end)
             first += entry.frames
 
-    def open_segment(self, number: int) -> tuple[Synthesizer, bytes]:
-        """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for any of its frames."""
+    def open_segment(self, number: int, count: int = 1) -> tuple[Synthesizer | FrameThreads, bytes]:
+        """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for `count` of its frames in order."""
         segment = self.file.segment(number, self.limits, self.threads or default_threads())
-        return self.open_network(number, segment.network), segment.md5
+        return self.open_network(number, segment.network, count), segment.md5
 
-    def open_network(self, number: int, network: IntegerNetwork) -> Synthesizer:
-        """A synthesizer for a segment's network."""
+    def open_network(self, number: int, network: IntegerNetwork, count: int = 1) -> Synthesizer | FrameThreads:
+        """A synthesizer for a segment's network, for `count` frames in order."""
         frames = self.file.index[number].frames
-        video = self.file.video.with_frames(frames)
+        video, low = self.file.video.with_frames(frames), self.low_memory
         try:
-            return open_synthesizer(
-                network, video, frames, self.backend, self.threads, self.limits, low_memory=self.low_memory
-            )
+            return open_frames(network, video, frames, count, self.backend, self.threads, self.limits, low_memory=low)
         except LimitError as error:
             raise LimitError(f"{self.file.path}: {error}") from error
 
     def _segment_frames(self, number: int, first: int, begin: int, end: int) -> Iterator[Frame]:
         digest, whole = plane_md5(), begin == 0 and end == self.file.index[number].frames
-        synthesizer, expected = self.open_segment(number)
+        synthesizer, expected = self.open_segment(number, end - begin)
         with synthesizer:
             for t, frame in enumerate(frames_of(synthesizer, begin, end), begin):
                 if self.verify:

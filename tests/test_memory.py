@@ -10,6 +10,7 @@ import pytest
 from random_networks import random_network, random_video
 
 from nqcodec._native import why_absent
+from nqcodec.synthesis.descriptors import FlatProgram
 from nqcodec.synthesis.native import LOW_MEMORY_BANDS, NativeSynthesizer, OptionFlag, needed_bytes
 
 pytestmark = pytest.mark.skipif(bool(why_absent("libnq")), reason="libnq was not built")
@@ -55,10 +56,11 @@ def test_the_estimate_bounds_what_random_programs_take(seed: int) -> None:
     video = random_video(rng)
     network = random_network(rng, video)
     frames = int(rng.integers(1, 6))
+    flat = FlatProgram(network, video, frames)
     for threads in (1, 2, 5):
         for bands in (1, 2, LOW_MEMORY_BANDS):
             for flags in (0, OptionFlag.UNFUSED):
-                needed = needed_bytes(network, video, frames, threads, bands=bands, flags=flags)
+                needed = needed_bytes(flat, threads, bands=bands, flags=flags)
                 with NativeSynthesizer(network, video, frames, threads, bands=bands, flags=flags) as synthesizer:
                     assert 0 < synthesizer.planned_bytes <= needed
                     # It may not be far above either, or files would be refused for nothing.
@@ -72,7 +74,7 @@ def test_malloc_gives_no_more_than_the_estimate() -> None:
         rng = np.random.default_rng(1000 + seed)
         video = replace(random_video(rng), width=600, height=400)
         network = random_network(rng, video)
-        needed = needed_bytes(network, video, 2, 2)
+        needed = needed_bytes(FlatProgram(network, video, 2), 2)
         before = heap_bytes()
         with NativeSynthesizer(network, video, 2, 2) as synthesizer:
             synthesizer.frame(0)

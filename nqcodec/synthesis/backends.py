@@ -15,9 +15,11 @@ from typing import Protocol, Self
 from nqcodec._native import why_absent
 from nqcodec.errors import UnsupportedError
 from nqcodec.network import IntegerNetwork
-from nqcodec.program import Limits
+from nqcodec.program import PARAMETER_BYTES, Limits
+from nqcodec.synthesis.ahead import MOST_BYTES, FrameThreads, workers_for
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
-from nqcodec.synthesis.native import LOW_MEMORY_BANDS, NativeSynthesizer
+from nqcodec.synthesis.descriptors import FlatProgram
+from nqcodec.synthesis.native import LOW_MEMORY_BANDS, NativeSynthesizer, needed_bytes
 from nqcodec.synthesis.reference import ReferenceSynthesizer, reference_bytes
 from nqcodec.video import Frame, Video
 
@@ -41,9 +43,9 @@ class Synthesizer(Protocol):
     ) -> None: ...
 
 
-def frames_of(synthesizer: Synthesizer, start: int, stop: int) -> Iterator[Frame]:
-    """Frames start..stop-1 in order, by the batch where the synthesizer makes batches."""
-    if isinstance(synthesizer, CudaSynthesizer):
+def frames_of(synthesizer: Synthesizer | FrameThreads, start: int, stop: int) -> Iterator[Frame]:
+    """Frames start..stop-1 in order, by the batch or beside one another where the synthesizer does that."""
+    if isinstance(synthesizer, CudaSynthesizer | FrameThreads):
         return synthesizer.frames(start, stop)
     return (synthesizer.frame(t) for t in range(start, stop))
 
@@ -118,3 +120,31 @@ def open_synthesizer(
         return NativeSynthesizer(network, video, frames, count, agreed, cpu=cpu, bands=bands)
     agreed.check(memory=reference_bytes(network.program))
     return ReferenceSynthesizer(network, video, frames, count)
+
+
+def open_frames(
+    network: IntegerNetwork,
+    video: Video,
+    frames: int,
+    count: int,
+    backend: str | None = None,
+    threads: int | None = None,
+    limits: Limits | None = None,
+    *,
+    low_memory: bool = False,
+) -> Synthesizer | FrameThreads:
+    """What is best for `count` frames in order: several synthesizers on threads of their own where maps are small.
+
+    The native backend alone has that, and without `low_memory`; else this is `open_synthesizer`, whose arguments and
+    errors it has.
+    """
+    total, agreed = threads or default_threads(), limits or Limits()
+    if choose(backend) == "native" and not low_memory and min(total, count) > 1:
+        flat, cpu = FlatProgram(network, video, frames), os.environ.get("NQCODEC_CPU") or None
+        most = min(MOST_BYTES, agreed.memory - PARAMETER_BYTES * network.program.parameters)
+        workers = workers_for(total, count, lambda each: needed_bytes(flat, each), most)
+        if workers > 1:
+            each = total // workers
+            made = [NativeSynthesizer(network, video, frames, each, cpu=cpu, flat=flat) for _ in range(workers)]
+            return FrameThreads(made)
+    return open_synthesizer(network, video, frames, backend, threads, limits, low_memory=low_memory)

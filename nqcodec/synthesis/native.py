@@ -63,24 +63,18 @@ def options(cpu: str | None, threads: int = 1, bands: int = 1, flags: int = 0) -
     return Options(threads, SYNTHESIS_LEVELS.index(level), bands, flags)
 
 
-def _needed(library: ctypes.CDLL, flat: FlatProgram, how: Options) -> int:
-    library.nq_program_bytes.restype = ctypes.c_int64
-    return int(library.nq_program_bytes(ctypes.byref(flat.descriptor), ctypes.byref(how)))
-
-
-def needed_bytes(
-    network: IntegerNetwork, video: Video, frames: int, threads: int = 1, *, bands: int = 1, flags: int = 0
-) -> int:
-    """Bytes of maps, scratch and tensors that a `NativeSynthesizer` of these arguments would hold, without making one.
+def needed_bytes(flat: FlatProgram, threads: int = 1, *, bands: int = 1, flags: int = 0) -> int:
+    """Bytes of maps, scratch and tensors that a `NativeSynthesizer` of a program would hold, without making one.
 
     Raises:
         UnsupportedError: no libnq.
-        ValueError: a network that breaks a rule of formats/nq.md 6.
     """
     library = load_libnq()
     if library is None:
         raise UnsupportedError(f"backend native: {why_absent('libnq')}")
-    return _needed(library, FlatProgram(network, video, frames), options(None, threads, bands, flags))
+    library.nq_program_bytes.restype = ctypes.c_int64
+    how = options(None, threads, bands, flags)
+    return int(library.nq_program_bytes(ctypes.byref(flat.descriptor), ctypes.byref(how)))
 
 
 class NativeSynthesizer:
@@ -95,6 +89,7 @@ class NativeSynthesizer:
         cpu: one of `SYNTHESIS_LEVELS`; None takes the best that the CPU has.
         bands: how many bands of rows a frame is cut into: less memory for more work.
         flags: how it is run, for tests.
+        flat: `network` in the library's form, where it is there already.
 
     Raises:
         LimitError: a network that needs more memory.
@@ -114,15 +109,17 @@ class NativeSynthesizer:
         cpu: str | None = None,
         bands: int = 1,
         flags: int = 0,
+        flat: FlatProgram | None = None,
     ):
         library = load_libnq()
         if library is None:
             raise UnsupportedError(f"backend native: {why_absent('libnq')}")
         how = options(cpu, threads, bands, flags)
         self._library, self._video, self._operations = library, video, len(network.program.operations)
-        flat = FlatProgram(network, video, frames)
+        flat = flat or FlatProgram(network, video, frames)
         if limits is not None:
-            limits.check(memory=_needed(library, flat, how) + PARAMETER_BYTES * network.program.parameters)
+            needed = needed_bytes(flat, threads, bands=bands, flags=flags)
+            limits.check(memory=needed + PARAMETER_BYTES * network.program.parameters)
         self._handle = ctypes.c_void_p()
         status = library.nq_synth_create(ctypes.byref(flat.descriptor), ctypes.byref(how), ctypes.byref(self._handle))
         check_status(status, "backend native")

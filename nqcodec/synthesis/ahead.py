@@ -1,0 +1,86 @@
+"""Frames on threads of their own: several synthesizers make whole frames beside one another, and they come in order.
+
+Rows of a small frame cannot feed several threads: they wait for one another at every operation. Each synthesizer here
+has maps of its own, so this is for networks whose maps are small.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from nqcodec.synthesis.native import NativeSynthesizer
+from nqcodec.video import Frame
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+MOST_BYTES = 1 << 26
+"""What the synthesizers may hold together, so that memory stays near that of one."""
+
+
+def workers_for(threads: int, count: int, needed: Callable[[int], int], most_bytes: int) -> int:
+    """How many synthesizers are to make `count` frames on `threads` threads, two each at least; 1 for one alone.
+
+    Args:
+        threads: of all of them together.
+        count: frames to make.
+        needed: bytes that a synthesizer on so many threads holds.
+        most_bytes: what they may hold together.
+    """
+    for workers in range(min(threads, count // 2), 1, -1):
+        if workers * needed(threads // workers) <= most_bytes:
+            return workers
+    return 1
+
+
+class FrameThreads:
+    """Makes frames on a thread for each synthesizer. At most one frame more than these are kept at a time.
+
+    Args:
+        synthesizers: of one network, for this object to close.
+    """
+
+    def __init__(self, synthesizers: list[NativeSynthesizer]):
+        from concurrent.futures import ThreadPoolExecutor  # takes a while to import
+
+        self._synthesizers = synthesizers
+        self._idle: SimpleQueue[NativeSynthesizer] = SimpleQueue()
+        for each in synthesizers:
+            self._idle.put(each)
+        self._pool = ThreadPoolExecutor(len(synthesizers), thread_name_prefix="frames")
+
+    def frame(self, t: int) -> Frame:
+        """Planes of frame t, by the caller's thread; raises ValueError outside the segment."""
+        synthesizer = self._idle.get()
+        try:
+            return synthesizer.frame(t)
+        finally:
+            self._idle.put(synthesizer)
+
+    def frames(self, begin: int, end: int) -> Iterator[Frame]:
+        """Frames begin..end-1 in order; those after the one that is asked for are made meanwhile."""
+        ahead: deque[Future[Frame]] = deque()
+        following = begin
+        for _ in range(begin, end):
+            while following < end and len(ahead) <= len(self._synthesizers):
+                ahead.append(self._pool.submit(self.frame, following))
+                following += 1
+            yield ahead.popleft().result()
+
+    def close(self) -> None:
+        """Wait for frames in the making and free the library's memory; may be called again."""
+        self._pool.shutdown(cancel_futures=True)
+        for each in self._synthesizers:
+            each.close()
+
+    def __enter__(self) -> FrameThreads:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
