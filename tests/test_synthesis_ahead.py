@@ -35,10 +35,8 @@ def same(frame: Frame, other: Frame) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(frame, other, strict=True))
 
 
-def opened(
-    count: int, threads: int, *, low_memory: bool = False, limits: Limits | None = None
-) -> Synthesizer | FrameThreads:
-    return open_frames(NETWORK, VIDEO, VIDEO.frames, count, "native", threads, limits, low_memory=low_memory)
+def opened(count: int, threads: int, *, low: bool = False, limits: Limits | None = None) -> Synthesizer | FrameThreads:
+    return open_frames(NETWORK, VIDEO, VIDEO.frames, count, "native", threads, limits, low_memory=low)
 
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
@@ -55,7 +53,7 @@ def test_frames_come_in_order_and_are_those_of_one_thread(threads: int) -> None:
 
 def test_one_thread_few_frames_or_low_memory_have_one_synthesizer() -> None:
     for count, threads, low in ((12, 1, False), (1, 4, False), (3, 4, False), (12, 4, True)):
-        with opened(count, threads, low_memory=low) as synthesizer:
+        with opened(count, threads, low=low) as synthesizer:
             assert isinstance(synthesizer, NativeSynthesizer), (count, threads, low)
 
 
