@@ -30,6 +30,7 @@ CXX_FLAGS = [
     "-pthread",
     "-ffp-contract=off",
     "-fno-math-errno",
+    "-fno-trapping-math",
     "-fvisibility=hidden",
     "-Wall",
 ]
