@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import random
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ from nqcodec.entropy.bench import CONTEXT
 from nqcodec.entropy.tensors import CodedValues, TensorModel
 from nqcodec.errors import FormatError
 from nqcodec.formats import tables
+from nqcodec.hadamard import native as hadamard
 from nqcodec.video import frame_bytes
 
 FUZZ = Path(__file__).resolve().parent / "fuzz"
@@ -64,9 +68,7 @@ def some_tensors() -> list[tuple[np.ndarray, TensorModel, int]]:
     ]
 
 
-@pytest.fixture
-def coded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[np.ndarray], list[CodedValues]]:
-    monkeypatch.setattr(tensors, "PIECE_SYMBOLS", 500)
+def code_all() -> tuple[list[np.ndarray], list[CodedValues]]:
     values, found = [], []
     for each, model, axis in some_tensors():
         pieces = tensors.encode_values(each, 8, model, axis)
@@ -75,22 +77,36 @@ def coded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[np.ndarray], list[Coded
     return values, found
 
 
-def test_tables_built_by_whom_ever_outlive_their_use(coded: tuple[list[np.ndarray], list[CodedValues]]) -> None:
-    """Threads that meet empty caches: memory of a table that only one of them had must not go while C reads it."""
-    values, found = coded
-    for _ in range(60):
+@pytest.fixture
+def coded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[np.ndarray], list[CodedValues]]:
+    monkeypatch.setattr(tensors, "PIECE_SYMBOLS", 500)
+    return code_all()
+
+
+def meet_empty_caches(rounds: int) -> None:
+    """Threads that decode as if each were the first to need the tables, at moments that differ a little."""
+    values, found = code_all()
+    rng = random.Random(1)
+    for _ in range(rounds):
         native._build.cache_clear()
         tables.gaussian.cache_clear()
         tables.logistic.cache_clear()
-        gc.collect()
 
-        def task() -> None:
-            for expected, each in zip(values, tensors.decode_all(found), strict=True):
-                assert np.array_equal(each, expected)
-            # What is freed is written over.
-            assert all(np.full(size, 77, np.uint8)[0] == 77 for size in (640, 8192, 40960, 32896, 164480) * 4)
+        def task(delay: float) -> None:
+            time.sleep(delay)
+            for _ in range(3):
+                for expected, each in zip(values, tensors.decode_all(found), strict=True):
+                    assert np.array_equal(each, expected)
 
-        at_once([task] * 3)
+        at_once([partial(task, delay) for delay in (0, rng.random() * 0.02, rng.random() * 0.02)])
+
+
+def test_tables_built_by_whom_ever_outlive_their_use() -> None:
+    """What one thread alone has of a table must not go while C reads it. Memory that is freed is written over here."""
+    words = "import test_threads as t; t.tensors.PIECE_SYMBOLS = 500; t.meet_empty_caches(40)"
+    env = {**os.environ, "MALLOC_PERTURB_": "165", "PYTHONPATH": str(Path(__file__).resolve().parent)}
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_a_table_has_what_it_points_to() -> None:
@@ -106,6 +122,16 @@ def test_a_table_has_what_it_points_to() -> None:
         table.cumulative.ctypes.data,
         first.ctypes.data,
     )
+
+
+def test_a_transform_has_what_it_points_to() -> None:
+    rows = hadamard.Rows(3, 53, "float32", orthonormal=True)
+    struct = hadamard._describe(rows)
+    hadamard._block_arrays.cache_clear()
+    gc.collect()
+    sizes, scales = struct.held
+    assert (struct.blocks, struct.scales) == (sizes.ctypes.data, scales.ctypes.data)
+    assert sizes.tolist() == [32, 16, 4, 1]
 
 
 def test_tensors_decode_alike_on_any_number_of_threads(coded: tuple[list[np.ndarray], list[CodedValues]]) -> None:

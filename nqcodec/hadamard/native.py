@@ -25,7 +25,9 @@ CPU_LEVELS = ("scalar", "avx2", "avx512")
 
 
 class _Descriptor(ctypes.Structure):
-    """NqHadamard."""
+    """NqHadamard. `held` has the arrays that it points to: they live as long as it does."""
+
+    held: tuple[Int32, npt.NDArray[np.float32]]
 
     _fields_ = (
         ("rows", ctypes.c_int64),
@@ -64,7 +66,10 @@ def _block_arrays(length: int) -> tuple[Int32, npt.NDArray[np.float32]]:
 def _describe(rows: Rows) -> _Descriptor:
     sizes, scales = _block_arrays(rows.length)
     pointer = scales.ctypes.data if rows.orthonormal else None
-    return _Descriptor(rows.rows, rows.length, sizes.ctypes.data, pointer, sizes.size, TYPES[rows.type])
+    descriptor = _Descriptor(rows.rows, rows.length, sizes.ctypes.data, pointer, sizes.size, TYPES[rows.type])
+    # Of two threads that meet an empty cache, one has arrays that the cache then forgets.
+    descriptor.held = sizes, scales
+    return descriptor
 
 
 def _check(status: int, what: str, detail: str = "") -> None:
