@@ -172,7 +172,8 @@ class Decoder {
   const uint8_t* end_;
   int64_t size_;
   int64_t shifts_ = 0;
-  uint64_t window_ = 0;  // bits still to come, first at the top; below the filled ones zeros, or bits of the byte at next_
+  // Bits still to come, first at the top; below the filled ones zeros, or bits of the byte at next_.
+  uint64_t window_ = 0;
   int filled_ = 0;
   uint32_t low_ = 0, high_ = 0xFFFFFFFFu;
   uint32_t distance_ = 0;  // code - low

@@ -1,6 +1,6 @@
 // Entropy coding (formats/nq.md, 3): the interface that nqcodec/entropy/native.py declares to ctypes.
-// Functions code one piece, those of the context model all pieces of a latent, and nq_decode_parts many of both at once.
-// Every function is reentrant.
+// Functions code one piece, those of the context model all pieces of a latent, and nq_decode_parts many of both at
+// once. Every function is reentrant.
 #ifndef NQ_CODER_H
 #define NQ_CODER_H
 

@@ -44,12 +44,14 @@ NQ_TARGET inline void look_up(const int16_t* __restrict p, int32_t count, const 
   for (; x < count; ++x) *out++ = centre[*p++];
 }
 
-// `rows` of `width` values, one after another at p, where room is for kGateStep more; the first `valid` of each go to out,
-// `stride` from row to row.
-NQ_TARGET void activate(const int16_t* __restrict p, int32_t rows, int32_t width, int32_t valid, const ActivationTable& a,
-                        int16_t* __restrict out, int64_t stride) {
+// `rows` of `width` values, one after another at p, where kGateStep more can be read; the first `valid` of each go to
+// out, `stride` from row to row.
+NQ_TARGET void activate(const int16_t* __restrict p, int32_t rows, int32_t width, int32_t valid,
+                        const ActivationTable& a, int16_t* __restrict out, int64_t stride) {
   const int16_t* const centre = a.centre;
-  if (a.kind == ActivationTable::kGate) return run_gate(*a.gate, a.frac, p, {rows, width, valid, out, stride});
+  if (a.kind == ActivationTable::kGate) {
+    return run_gate(*a.gate, a.frac, p, {rows, width, valid, out, stride});
+  }
   for (int32_t row = 0; row < rows; ++row, p += width, out += stride) {
     switch (a.kind) {
       case ActivationTable::kGate: break;  // done

@@ -1,8 +1,8 @@
 // GELU by vectors: formats/nq.md 6.5 on maps of up to 14 bits, the same integers as its table gives.
 //
 // With T[n] = G[-n] and G[n] = 2^15 - T[n], which GELU's table keeps up to its last bit, p times its gate is max(p, 0)
-// plus -|p| times T, rounded likewise: for p >= 0, (p (2^15 - T) + 2^14) >> 15 = p + ((-p T + 2^14) >> 15). T is 0 from kGateSize on and
-// fits a byte from kGateWide on, so that looking bytes up in registers is enough.
+// plus -|p| times T, rounded likewise: for p >= 0, (p (2^15 - T) + 2^14) >> 15 = p + ((-p T + 2^14) >> 15). T is 0 from
+// kGateSize on and fits a byte from kGateWide on, so that looking bytes up in registers is enough.
 #ifndef NQ_SYNTHESIS_GATE_H
 #define NQ_SYNTHESIS_GATE_H
 

@@ -53,7 +53,8 @@ Rescale bounded(int32_t multiplier, int32_t shift, int32_t low, int32_t high) {
   const int64_t least = -floor_div(half - int64_t{low} * unit, multiplier);
   const int64_t upper = shift <= 32 ? int64_t{multiplier} << (32 - shift) : 0;
   return {multiplier, shift, static_cast<int32_t>(std::max<int64_t>(least, INT32_MIN)),
-          static_cast<int32_t>(std::min<int64_t>(most, INT32_MAX)), upper <= INT32_MAX ? static_cast<int32_t>(upper) : 0};
+          static_cast<int32_t>(std::min<int64_t>(most, INT32_MAX)),
+          upper <= INT32_MAX ? static_cast<int32_t>(upper) : 0};
 }
 
 void prepare_conv(Step& step, const Kernels& kernels, ActivationTables& tables) {
