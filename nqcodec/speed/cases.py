@@ -59,8 +59,15 @@ def _pyramid(settings: pyramid.Settings) -> Case:
     return Case(video, pyramid.assemble(settings, video, FRAMES))
 
 
+def _wide_pyramid() -> Case:
+    """The default network of a file of 0.1 bits a pixel, whose trunk is as wide as the work a frame allows."""
+    video = Video(1280, 720, FRAMES)
+    return Case(video, pyramid.for_bytes(video, FRAMES, video.pixels // 80))
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "pyramid": lambda: _pyramid(pyramid.Settings()),
+    "pyramid-wide": _wide_pyramid,
     "pyramid-light": lambda: _pyramid(pyramid.LIGHT),
     "hnerv-3m": lambda: _hnerv("bunny-3m", 1280, 640),
     "hnerv-0.75m": lambda: _hnerv("bunny-0.75m", 640, 320),
