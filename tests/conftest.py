@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +13,12 @@ from emulated_cuda import compiler, emulated
 from nqcodec.synthesis.cuda import why_no_device
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+
+
+def pytest_configure() -> None:
+    """One thread within torch's operations, before anything imports it: two for networks as small as these wait for one
+    another longer than they compute."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
