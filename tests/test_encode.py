@@ -236,13 +236,13 @@ def start(arguments: list[Any]) -> subprocess.Popen[bytes]:
 
 def test_interrupted_fit_leaves_no_output_and_resumes_to_the_same_file(real: Path, tmp_path: Path) -> None:
     out, whole = tmp_path / "out.nq", tmp_path / "whole.nq"
-    arguments = [real, "--bpp", "0.6", "--preset", "fast", "--threads", "1"]
+    arguments = [real, "--bpp", "0.6", "--preset", "fast", "--steps", "1600", "--threads", "1"]
     running = start([*arguments, "-o", out])
     assert running.stderr is not None
     for line in running.stderr:
         if b"min to fit" in line:
             break
-    time.sleep(2.0)
+    time.sleep(1.0)
     running.send_signal(signal.SIGINT)
     text = running.stderr.read().decode()
     assert running.wait(60) == 130, text

@@ -42,7 +42,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The folder of a run with a shortened recipe, and its figures."""
     folder = tmp_path_factory.mktemp("done") / "out"
-    words = ["bench", "recipe", str(clip), "--recipe", "hnerv", "--steps", "400", "--bpp", str(BPP)]
+    words = ["bench", "recipe", str(clip), "--recipe", "hnerv", "--steps", "200", "--bpp", str(BPP)]
     given = CliRunner().invoke(main, [*words, "-o", str(folder), "--json"])
     assert given.exit_code == 0, given.output
     return folder, json.loads(given.stdout)
@@ -62,7 +62,7 @@ def test_files_are_within_the_rate_and_described_as_they_are(done: tuple[Path, A
 def test_the_papers_fit_is_the_one_that_is_coded(done: tuple[Path, Any]) -> None:
     folder, data = done
     (rate,) = data["rates"]
-    assert rate["published"]["steps"] == 400
+    assert rate["published"]["steps"] == 200
     saved = load_fit(folder / f"hnerv_{BPP:g}.safetensors")
     assert saved.network.program.parameters == rate["parameters"] == rate["files"][0]["parameters"]
 
@@ -81,7 +81,7 @@ def test_our_fits_grow_until_one_is_as_good(done: tuple[Path, Any]) -> None:
 def test_trials_end_with_the_first_fit_that_is_good_enough_or_with_the_recipes_time(clip: Path) -> None:
     order = Order(ClipInput(str(clip)), "hnerv", (BPP,))
     task = _task(Clip.of(order.clip), order.paper(), BPP)
-    seconds = 1.5
+    seconds = 0.8
     assert len(list(_ours(task, Fitted(100, seconds, 0.0)))) == 1
     trials = list(_ours(task, Fitted(100, seconds, 99.0)))
     assert 1 < len(trials) <= len(SHARES)
