@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nqcodec.bitstream.file import pack_file, parse_file, read_file
 from nqcodec.clip import ClipInput
@@ -23,6 +24,9 @@ from nqcodec.scenes import SceneDetector
 from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
 from nqcodec.video import Video, frame_bytes
 from nqcodec.work import WorkFolder
+
+if TYPE_CHECKING:
+    from nqcodec.fit.jobs import Plan as JobPlan
 
 Progress = Callable[[Event], None]
 
@@ -85,9 +89,7 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
     Raises:
         InputError, OutputError, RateError, UsageError, LimitError: one clear line each.
     """
-    from nqcodec.fit.jobs import plan as plan_jobs
     from nqcodec.fit.jobs import run_jobs
-    from nqcodec.segment_fit import useful_threads
 
     begin = time.perf_counter()
     tell = progress or (lambda event: None)
@@ -95,8 +97,7 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
     with ExitStack() as stack:
         plans = [plan(job, settings, stack, tell) for job in jobs]
         tasks = [task for one in plans for task in one.tasks]
-        most = min(map(useful_threads, tasks), default=1)
-        share = plan_jobs(len(tasks), settings.jobs, settings.threads, most_threads=most)
+        share = _share(tasks, settings)
         settings = replace(settings, threads=share.threads)
         tasks = [replace(task, settings=settings) for task in tasks]
         results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
@@ -108,6 +109,20 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
                 reports.append(finish(one, number, [rates[number] for rates in segments], settings, begin))
             one.work.remove()
     return reports
+
+
+def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
+    """Jobs and threads for all segments."""
+    from nqcodec.fit.jobs import available_cores
+    from nqcodec.fit.jobs import plan as plan_jobs
+
+    most = 1
+    if settings.threads is None and available_cores() >= 2 * len(tasks):
+        # torch comes with it, which this process has no need of where workers fit.
+        from nqcodec.segment_fit import useful_threads
+
+        most = min(map(useful_threads, tasks))
+    return plan_jobs(len(tasks), settings.jobs, settings.threads, most_threads=most)
 
 
 def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> Plan:

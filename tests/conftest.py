@@ -1,15 +1,18 @@
-"""Fixtures: the sample bitstream and its MD5; CUDA on a device or emulated."""
+"""Fixtures: the sample bitstream and its MD5; a few real frames; CUDA on a device or emulated."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from emulated_cuda import compiler, emulated
 
+from nqcodec.formats.sink import open_sink
+from nqcodec.formats.source import open_source
 from nqcodec.synthesis.cuda import why_no_device
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -25,6 +28,18 @@ def pytest_configure() -> None:
 def sample() -> Path:
     """The sample's .nq file."""
     return SAMPLES / "bbb_320x180.nq"
+
+
+@pytest.fixture(scope="session")
+def real_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight real frames, the middle 96 x 64 of the sample, as y4m."""
+    path = tmp_path_factory.mktemp("real") / "real.y4m"
+    with open_source(SAMPLES / "bbb_320x180.mkv", count=8) as source:
+        video = replace(source.video, width=96, height=64, frames=8)
+        with open_sink(path, video) as sink:
+            for y, u, v in source:
+                sink.write((y[60:124, 96:192], u[30:62, 48:96], v[30:62, 48:96]))
+    return path
 
 
 @pytest.fixture(scope="session")

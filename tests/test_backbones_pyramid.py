@@ -108,6 +108,13 @@ def test_work_a_pixel(width: int, height: int, size: int) -> None:
     assert light < 0.72
 
 
+def test_large_pictures_keep_the_scale_that_is_free_of_the_bound() -> None:
+    video = Video(3840, 2160, 8)
+    chosen = pyramid.for_bytes(video, 8, 200_000)
+    assert chosen == pyramid.assemble(pyramid.Settings(scale=22 * pyramid.SCALE_STEP), video, 8)
+    assert chosen.macs > pyramid.MOST_MACS
+
+
 @settings(max_examples=40, deadline=None)
 @given(**SIZES)
 def test_the_coarsest_map_has_about_the_rows_aimed_at(width: int, height: int, frames: int) -> None:

@@ -32,16 +32,8 @@ QUICK = EncodeSettings(preset="ultrafast", arch="hnerv", threads=1)
 
 
 @pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight real frames, the middle 96 x 64 of the sample, as y4m."""
-    clip = Path(__file__).resolve().parent.parent / "samples" / "bbb_320x180.mkv"
-    path = tmp_path_factory.mktemp("real") / "real.y4m"
-    with open_source(clip, count=8) as source:
-        video = replace(source.video, width=96, height=64, frames=8)
-        with open_sink(path, video) as sink:
-            for y, u, v in source:
-                sink.write((y[60:124, 96:192], u[30:62, 48:96], v[30:62, 48:96]))
-    return path
+def real(real_clip: Path) -> Path:
+    return real_clip
 
 
 @pytest.fixture(scope="session")

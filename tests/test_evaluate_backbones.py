@@ -20,7 +20,6 @@ from nqcodec.evaluate.anchors import anchor_named
 from nqcodec.evaluate.backbones import RESULTS, Order, run
 from nqcodec.evaluate.curves import bits_ratio
 from nqcodec.evaluate.pace import LEAST_STEPS, Pace
-from nqcodec.formats.sink import open_sink
 from nqcodec.formats.source import open_source
 from nqcodec.metrics import QualityMeter
 from nqcodec.rate import Rate
@@ -39,16 +38,8 @@ def bench(*words: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight real frames, 96 x 64."""
-    path = tmp_path_factory.mktemp("clip") / "clip.y4m"
-    sample = Path(__file__).resolve().parent.parent / "samples" / "bbb_320x180.mkv"
-    with open_source(sample, count=8) as source:
-        video = replace(source.video, width=96, height=64, frames=8)
-        with open_sink(path, video) as sink:
-            for y, u, v in source:
-                sink.write((y[60:124, 96:192], u[30:62, 48:96], v[30:62, 48:96]))
-    return path
+def clip(real_clip: Path) -> Path:
+    return real_clip
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,9 @@ from click.testing import CliRunner
 from nqcodec.cli.nqtool import main
 from nqcodec.clip import ClipInput
 from nqcodec.decoding import probe
-from nqcodec.evaluate.recipe import SHARES, Fitted, Order, _ours, _task
-from nqcodec.evaluate.runs import Clip
+from nqcodec.evaluate.recipe import SHARES, Fitted, Order, _ours
+from nqcodec.evaluate.runs import Clip, whole_task
 from nqcodec.fit.checkpoint import load_fit
-from nqcodec.formats.sink import open_sink
-from nqcodec.formats.source import open_source
 
 for package in ("av", "scipy"):
     pytest.importorskip(package)
@@ -25,17 +22,8 @@ BPP = 0.6
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight real frames, 96 x 64."""
-    path = tmp_path_factory.mktemp("clip") / "clip.y4m"
-    sample = Path(__file__).resolve().parent.parent / "samples" / "bbb_320x180.mkv"
-    with (
-        open_source(sample, count=8) as source,
-        open_sink(path, replace(source.video, width=96, height=64, frames=8)) as sink,
-    ):
-        for y, u, v in source:
-            sink.write((y[60:124, 96:192], u[30:62, 48:96], v[30:62, 48:96]))
-    return path
+def clip(real_clip: Path) -> Path:
+    return real_clip
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +68,7 @@ def test_our_fits_grow_until_one_is_as_good(done: tuple[Path, Any]) -> None:
 
 def test_trials_end_with_the_first_fit_that_is_good_enough_or_with_the_recipes_time(clip: Path) -> None:
     order = Order(ClipInput(str(clip)), "hnerv", (BPP,))
-    task = _task(Clip.of(order.clip), order.paper(), BPP)
+    task = whole_task(Clip.of(order.clip), order.paper(), BPP)
     seconds = 0.8
     assert len(list(_ours(task, Fitted(100, seconds, 0.0)))) == 1
     trials = list(_ours(task, Fitted(100, seconds, 99.0)))

@@ -287,12 +287,12 @@ def for_bytes(
 
 def _scaled(settings: Settings, video: Video, wanted: float) -> Settings:
     """Settings at a scale of the trunk that is allowed and not too slow to decode, as near as can be to `wanted`."""
-    scale = round(min(max(wanted, LEAST_SCALE), settings.most) / SCALE_STEP) * SCALE_STEP
-    while (one := replace(settings, scale=scale)).scale > FREE_SCALE:
+    most, free = round(min(max(wanted, LEAST_SCALE), settings.most) / SCALE_STEP), round(FREE_SCALE / SCALE_STEP)
+    for count in range(most, free, -1):
+        one = replace(settings, scale=count * SCALE_STEP)
         if assemble(one, video, video.frames).macs <= MOST_MACS:
-            break
-        scale -= SCALE_STEP
-    return one
+            return one
+    return replace(settings, scale=min(most, free) * SCALE_STEP)
 
 
 def light_for_bytes(video: Video, frames: int, size: int, path: Path | None = None) -> Program:

@@ -30,10 +30,9 @@ from nqcodec.evaluate.runs import (
     anchor_settings,
     configuration_rows,
     configuration_settings,
+    whole_task,
 )
 from nqcodec.formats.atomic import AtomicFile
-from nqcodec.rate import Rate, segment_budgets
-from nqcodec.segment_job import SegmentTask
 from nqcodec.synthesis.backends import choose, default_threads
 from nqcodec.version import __version__
 from nqcodec.video import Video
@@ -232,7 +231,7 @@ def _settings(clip: Clip, order: Order, arch: str, bpp: float) -> dict[str, Any]
 
 def _row(clip: Clip, order: Order, arch: str, bpp: float, folder: Path, progress: Progress | None) -> Row:
     """Measure the network's speed, encode, measure the file."""
-    task = _task(clip, _configuration(order, arch, None), bpp)
+    task = whole_task(clip, _configuration(order, arch, None), bpp)
     steps = Pace.of(task).steps_within(order.seconds, task)
     (row,) = configuration_rows(clip, _configuration(order, arch, steps), (bpp,), folder, progress)
     file = read_file(folder / row.file)
@@ -240,15 +239,6 @@ def _row(clip: Clip, order: Order, arch: str, bpp: float, folder: Path, progress
     stages = row.facts["seconds_by_stage"]
     facts = {"steps": steps, "fit_seconds": stages["fit"] + stages["quantise"], "decode_fps": fps}
     return replace(row, settings={**row.settings, "seconds": order.seconds}, facts={**row.facts, **facts})
-
-
-def _task(clip: Clip, configuration: Configuration, bpp: float) -> SegmentTask:
-    """The whole clip as the one segment that the encoder will make of it; raises RateError if headers do not fit."""
-    video, size = clip.video, Rate(bpp=bpp).file_bytes(clip.video)
-    assert size is not None
-    budgets = tuple(segment_budgets(size, [video.frames], 0, video))
-    settings = configuration.encode_settings()
-    return SegmentTask(clip.source.name, clip.source, 0, 0, video, video, budgets, None, settings, Path())
 
 
 def _enter(results: Results, store: _Store, row: Row, tell: Tell, known: bool) -> None:

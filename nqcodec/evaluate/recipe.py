@@ -18,8 +18,7 @@ from nqcodec.clip import ClipInput
 from nqcodec.evaluate.configurations import PAPERS, Configuration
 from nqcodec.evaluate.pace import LEAST_STEPS, Pace
 from nqcodec.evaluate.rows import Row
-from nqcodec.evaluate.runs import Clip, Progress, configuration_rows
-from nqcodec.rate import Rate, segment_budgets
+from nqcodec.evaluate.runs import Clip, Progress, configuration_rows, whole_task
 from nqcodec.segment_job import SegmentTask
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2, 1.0)
@@ -72,7 +71,7 @@ class Fitted:
 def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None) -> dict[str, Any]:
     """All rates in turn, as plain data: {"clip", "recipe", "settings", "definitions", "rates"}; files go to `folder`.
 
-    A rate has bpp, parameters, recipe and ours (fits), time_ratio, files and gain.
+    A rate has bpp, parameters, published and ours (fits), time_ratio, files and gain.
 
     Raises:
         UsageError: there is no recipe of that name.
@@ -91,7 +90,7 @@ def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None
 
 def _at(order: Order, clip: Clip, bpp: float, folder: Path, tell: Tell, progress: Progress | None) -> dict[str, Any]:
     saved = folder / f"{order.recipe}_{bpp:g}.safetensors"
-    task = _task(clip, order.paper(), bpp)
+    task = whole_task(clip, order.paper(), bpp)
     published = _fit(task, saved)
     tell(f"{order.recipe} at {bpp:g} bpp: {published.psnr:.2f} dB after {published.seconds:.1f} s")
     ours = []
@@ -111,15 +110,6 @@ def _at(order: Order, clip: Clip, bpp: float, folder: Path, tell: Tell, progress
         "files": files,
         "gain": files[1]["psnr"] - files[0]["psnr"],
     }
-
-
-def _task(clip: Clip, configuration: Configuration, bpp: float) -> SegmentTask:
-    """The whole clip as the one segment that the encoder makes of it; raises RateError if headers do not fit."""
-    video, size = clip.video, Rate(bpp=bpp).file_bytes(clip.video)
-    assert size is not None
-    budgets = tuple(segment_budgets(size, [video.frames], 0, video))
-    settings = configuration.encode_settings()
-    return SegmentTask(clip.source.name, clip.source, 0, 0, video, video, budgets, None, settings, Path())
 
 
 def _fit(task: SegmentTask, save: Path | None = None) -> Fitted:
@@ -166,7 +156,7 @@ def _paper_file(
 def _default_file(
     order: Order, clip: Clip, bpp: float, folder: Path, seconds: float, progress: Progress | None
 ) -> dict[str, Any]:
-    task = _task(clip, order.configuration("default"), bpp)
+    task = whole_task(clip, order.configuration("default"), bpp)
     steps = Pace.of(task).steps_within(seconds, task)
     (row,) = configuration_rows(clip, order.configuration("default", steps=steps), (bpp,), folder, progress)
     stages = row.facts["seconds_by_stage"]

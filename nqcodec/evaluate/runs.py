@@ -18,8 +18,8 @@ from nqcodec.evaluate.quality import measure
 from nqcodec.evaluate.rows import ANCHOR, OURS, Row, digest
 from nqcodec.formats.colour import convert
 from nqcodec.formats.libav import import_av
-from nqcodec.rate import Rate
-from nqcodec.segment_job import Event
+from nqcodec.rate import Rate, segment_budgets
+from nqcodec.segment_job import Event, SegmentTask
 from nqcodec.version import __version__
 from nqcodec.video import Frame, Video, frame_bytes
 
@@ -86,6 +86,15 @@ def anchor_row(clip: Clip, anchor: Anchor, rate: float, folder: Path, gop: int =
         decode_seconds=decode_seconds(path, lambda: decoded(path), clip.video.frames),
         facts=facts,
     )
+
+
+def whole_task(clip: Clip, configuration: Configuration, bpp: float) -> SegmentTask:
+    """The whole clip as the one segment that the encoder makes of it; raises RateError if headers do not fit."""
+    video, size = clip.video, Rate(bpp=bpp).file_bytes(clip.video)
+    assert size is not None
+    budgets = tuple(segment_budgets(size, [video.frames], 0, video))
+    settings = configuration.encode_settings()
+    return SegmentTask(clip.source.name, clip.source, 0, 0, video, video, budgets, None, settings, Path())
 
 
 def configuration_settings(

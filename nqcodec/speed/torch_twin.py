@@ -56,6 +56,8 @@ def torch_batches(program: Program, frames: int, dtype: str, batch: int, *, grap
     Raises:
         RuntimeError: what torch raises where it or the graph does not work.
     """
+    if not torch.cuda.is_available():
+        raise RuntimeError("this torch has no CUDA, or finds no device")
     network = _converted(program, frames, dtype, "cuda")
     times = torch.arange(batch, device="cuda") % frames
 
