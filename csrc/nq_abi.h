@@ -5,8 +5,9 @@
 
 #define NQ_API extern "C" __attribute__((visibility("default")))
 
-// Raised with every change of an exported signature or structure; nqcodec/_native.py holds the same number.
-constexpr int kNqAbiVersion = 6;
+// Raised with every change of an exported signature or structure, or of the operations that programs may have;
+// nqcodec/_native.py holds the same number.
+constexpr int kNqAbiVersion = 7;
 
 // What synthesis and transforms return; the coder has results of its own (nq_coder.h).
 enum NqStatus : int32_t {

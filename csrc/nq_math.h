@@ -175,6 +175,29 @@ NQ_MATH int32_t nq_seen(int32_t a, int32_t b, int32_t c, int32_t d, const NqWind
   return nq_shift(left * (one - w.right) + right * w.right, 2 * w.bits);
 }
 
+// 6.14. Places in 2^-5 of a cell; sums of 14-bit values with weights of 2 * 5 bits stay within 32 bits.
+constexpr int32_t kNqWarpBits = 5, kNqWarpOne = 1 << kNqWarpBits, kNqMostWarpBits = 8;
+
+// A displaced place along an axis: the cell before it, the weight of the next of kNqWarpOne, and how far that is: 0 at
+// the map's end, where it weighs nothing.
+struct NqPlace {
+  int32_t cell, weight, next;
+};
+
+// `vector` displaces cell `at` of `size`; `right` is the frac of vectors + bits - kNqWarpBits. Whole cells and the rest
+// apart stay within 32 bits for every map.
+NQ_MATH NqPlace nq_displaced(int32_t at, int32_t vector, int32_t right, int32_t size) {
+  const int32_t moved = nq_shift(vector, right), cell = at + (moved >> kNqWarpBits), last = size - 1;
+  const int32_t weight = cell >= 0 && cell < last ? moved & (kNqWarpOne - 1) : 0;
+  return {nq_clamp(cell, 0, last), weight, weight > 0};
+}
+
+// The four neighbours of a displaced place: upper left, upper right, lower left, lower right.
+NQ_MATH int32_t nq_warped(int32_t a, int32_t b, int32_t c, int32_t d, int32_t down, int32_t right) {
+  const int32_t upper = a * (kNqWarpOne - right) + b * right, lower = c * (kNqWarpOne - right) + d * right;
+  return nq_shift(upper * (kNqWarpOne - down) + lower * down, 2 * kNqWarpBits);
+}
+
 // 6.10: shift by n = frac_in - frac, and clamp. A left shift by 14 takes every value but 0 beyond every width, as any
 // larger one does, so 32 bits suffice.
 NQ_MATH int32_t nq_reformat(int32_t v, int32_t n, int32_t low, int32_t high) {

@@ -42,6 +42,18 @@ NQ_API int32_t nq_math_reformat(int32_t v, int32_t n, int32_t width) {
   return nq_reformat(v, n, nq_low(width), nq_high(width));
 }
 
+NQ_API int32_t nq_math_displaced(int32_t at, int32_t vector, int32_t right, int32_t size, int32_t* weight,
+                                 int32_t* next) {
+  const NqPlace place = nq_displaced(at, vector, right, size);
+  *weight = place.weight;
+  *next = place.next;
+  return place.cell;
+}
+
+NQ_API int32_t nq_math_warped(int32_t a, int32_t b, int32_t c, int32_t d, int32_t down, int32_t right) {
+  return nq_warped(a, b, c, d, down, right);
+}
+
 // In as many bits as the kernels choose.
 NQ_API int32_t nq_math_pair(int32_t a, int32_t b, int32_t frac_a, int32_t frac_b, int32_t width, int32_t frac,
                             int32_t is_product) {

@@ -23,6 +23,7 @@ enum NqCode : int32_t {
   kNqFold = 11,
   kNqTile = 12,
   kNqWindow = 13,
+  kNqWarp = 14,
 };
 
 // A corner of a window's path: a frame, and the part's top left corner there in 2^-bits of a cell (6.13).
@@ -47,7 +48,7 @@ struct NqOp {
   const int32_t* shift;
   const uint32_t* steps;  // frequency: [C / 2]
   const uint32_t* phases;
-  int32_t bits, knot_count;  // window
+  int32_t bits, knot_count;  // window; warp has bits alone
   const NqKnot* knots;
 };
 

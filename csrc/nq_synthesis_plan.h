@@ -71,6 +71,11 @@ inline bool is_valid_window(const NqOp& op, const NqOp& in) {
   return true;
 }
 
+inline bool is_valid_warp(const NqOp& op, const NqOp& vectors) {
+  return op.bits >= 0 && op.bits <= kNqMostWarpBits && vectors.channels == 2 && vectors.height == op.height &&
+         vectors.width == op.width;
+}
+
 // Where a window is at frame t: what a kernel needs of its path (formats/nq.md, 6.13).
 struct WindowPlace {
   int64_t row, column;             // of the first cell that is seen
@@ -105,7 +110,7 @@ inline bool is_valid_concat(const NqProgram& program, const NqOp& op) {
 
 // Inputs that an operation takes; 0 for concat, which takes any number but none.
 inline int32_t arity(int32_t code) {
-  if (code == kNqAdd || code == kNqMul) return 2;
+  if (code == kNqAdd || code == kNqMul || code == kNqWarp) return 2;
   return code == kNqConcat ? 0 : 1;
 }
 
@@ -138,6 +143,7 @@ inline bool is_valid_op(const NqProgram& program, int32_t index) {
     case kNqNorm: return same_shape(op, in) && op.channels <= kNqMostNormChannels;
     case kNqTile: return op.channels == in.channels;
     case kNqWindow: return is_valid_window(op, in);
+    case kNqWarp: return same_shape(op, in) && is_valid_warp(op, program.ops[op.inputs[1]]);
     case kNqPlanes:
       return same_shape(op, in) && op.ratio >= 1 && op.ratio <= kNqMostRatio && is_valid_planes(program, op);
     default: return false;

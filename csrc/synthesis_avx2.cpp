@@ -67,6 +67,14 @@ NQ_TARGET inline Vec vec_upper(Vec v, Vec multiplier) {
 NQ_TARGET inline Vec vec_pairs_low(Vec a, Vec b) { return _mm256_unpacklo_epi16(a, b); }
 NQ_TARGET inline Vec vec_pairs_high(Vec a, Vec b) { return _mm256_unpackhi_epi16(a, b); }
 NQ_TARGET inline Vec vec_join(Vec low, Vec high) { return _mm256_packs_epi32(low, high); }
+NQ_TARGET inline Vec vec_shift_right(Vec v, int32_t by) { return _mm256_sra_epi32(v, _mm_cvtsi32_si128(by)); }
+NQ_TARGET inline Vec vec_pairs_from(const int16_t* p) {
+  const Vec first = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_or_si256(first, _mm256_slli_epi32(vec_widen(p + 1), 16));
+}
+NQ_TARGET inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) {
+  return _mm256_i32gather_epi32(reinterpret_cast<const int32_t*>(p), offsets, 2);
+}
 NQ_TARGET inline void vec_store_pairs(int16_t* p, Vec a, Vec b) {
   const Vec low = vec_pairs_low(a, b), high = vec_pairs_high(a, b);
   vec_store(p, _mm256_permute2x128_si256(low, high, 0x20));

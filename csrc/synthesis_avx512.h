@@ -62,6 +62,14 @@ NQ_TARGET inline Vec vec_upper(Vec v, Vec multiplier) {
 NQ_TARGET inline Vec vec_pairs_low(Vec a, Vec b) { return _mm512_unpacklo_epi16(a, b); }
 NQ_TARGET inline Vec vec_pairs_high(Vec a, Vec b) { return _mm512_unpackhi_epi16(a, b); }
 NQ_TARGET inline Vec vec_join(Vec low, Vec high) { return _mm512_packs_epi32(low, high); }
+NQ_TARGET inline Vec vec_shift_right(Vec v, int32_t by) { return _mm512_sra_epi32(v, _mm_cvtsi32_si128(by)); }
+NQ_TARGET inline Vec vec_pairs_from(const int16_t* p) {
+  const Vec first = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  return _mm512_or_si512(first, _mm512_slli_epi32(vec_widen(p + 1), 16));
+}
+NQ_TARGET inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) {
+  return _mm512_i32gather_epi32(offsets, p, 2);
+}
 NQ_TARGET inline void vec_store_pairs(int16_t* p, Vec a, Vec b) {
   const Vec low = vec_pairs_low(a, b), high = vec_pairs_high(a, b);
   const Vec first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);

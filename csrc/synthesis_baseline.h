@@ -126,5 +126,24 @@ inline void vec_store_pairs(int16_t* p, Vec a, Vec b) {
   vec_store(p + 2 * kLanes, vec_pairs_high(a, b));
 }
 
+inline Vec vec_shift_right(Vec v, int32_t by) {
+  for (int32_t l = 0; l < kLanes; ++l) v.lane[l] >>= by;
+  return v;
+}
+
+inline Vec vec_pairs_from(const int16_t* p) {
+  Halves pairs;
+  for (int32_t l = 0; l < kLanes; ++l) {
+    pairs.half[2 * l] = p[l];
+    pairs.half[2 * l + 1] = p[l + 1];
+  }
+  return vec_load(pairs.half);
+}
+
+inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) {
+  for (int32_t l = 0; l < kLanes; ++l) std::memcpy(offsets.lane + l, p + offsets.lane[l], sizeof(int32_t));
+  return offsets;
+}
+
 }  // namespace
 }  // namespace nq

@@ -1,11 +1,12 @@
 // The body of the kernels of synthesis_maps.h. Included by one file for each instruction set, after it has defined what
-// synthesis_conv_kernels.h asks for, and vec_widen(const int16_t*) and vec_deviation(v, mean), 256 v - mean.
-// Otherwise plain loops that compilers vectorise.
+// synthesis_conv_kernels.h asks for, and vec_widen(const int16_t*), vec_deviation(v, mean), 256 v - mean, and what
+// synthesis_warp_kernel.h asks for. Otherwise plain loops that compilers vectorise.
 
 #include <cstring>
 
 #include "synthesis_maps.h"
 #include "synthesis_norm_kernel.h"
+#include "synthesis_warp_kernel.h"
 
 namespace nq {
 namespace {
@@ -147,8 +148,8 @@ NQ_TARGET void sample_row(const Interleaved& r, int32_t frac, int32_t depth, voi
   sample_row_as(r, frac, depth, static_cast<uint16_t*>(out));
 }
 
-constexpr MapKernels kMapKernels = {blend,      reformat,       add,        mul,       upsample_row,
-                                    window_row, norm_positions, interleave, sample_row};
+constexpr MapKernels kMapKernels = {blend,      reformat, add,            mul,        upsample_row,
+                                    window_row, warp_row, norm_positions, interleave, sample_row};
 
 }  // namespace
 }  // namespace nq

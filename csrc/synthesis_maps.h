@@ -19,6 +19,18 @@ struct UpsampleRow {
   NqPhase phases[kNqMostRatio];  // of columns
 };
 
+// A row of all channels of a map at displaced places (formats/nq.md 6.14).
+struct WarpRow {
+  const int16_t* in;  // the whole map
+  int64_t in_stride;  // from channel to channel
+  const int16_t* down;  // the row's vectors
+  const int16_t* right;
+  int64_t out_stride;
+  int32_t channels, height, width;
+  int32_t row;
+  int32_t shift;  // of vectors, to 2^-kNqWarpBits of a cell
+};
+
 // A norm of positions that follow one another in each channel (formats/nq.md 6.12).
 struct NormLayer {
   const int16_t* in;
@@ -50,6 +62,7 @@ struct MapKernels {
   // A row of a window between two rows of its map, every `ratio` values; the right neighbour is `next` values on.
   void (*window_row)(const int16_t* upper, const int16_t* lower, int64_t next, int64_t ratio, int64_t count,
                      const NqWindow&, int16_t* out);
+  void (*warp_row)(const WarpRow&, int16_t* out);
   void (*norm_positions)(const NormLayer&, int32_t count);
   void (*interleave)(const Interleaved&, int16_t* out);
   // Samples of a plane's row (formats/nq.md 6.6): of 8 bits at depth 8, else of 16.

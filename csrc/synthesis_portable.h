@@ -98,5 +98,18 @@ inline void vec_store_pairs(int16_t* p, Vec a, Vec b) {
   vec_store(p + 2 * kLanes, vec_pairs_high(a, b));
 }
 
+inline Vec vec_shift_right(Vec v, int32_t by) { return v >> by; }
+
+inline Vec vec_pairs_from(const int16_t* p) { return (vec_widen(p) & 0xFFFF) | vec_widen(p + 1) << 16; }
+
+inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) {
+  for (int32_t l = 0; l < kLanes; ++l) {
+    int32_t pair;
+    std::memcpy(&pair, p + offsets[l], sizeof pair);
+    offsets[l] = pair;
+  }
+  return offsets;
+}
+
 }  // namespace
 }  // namespace nq

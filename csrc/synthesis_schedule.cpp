@@ -13,8 +13,8 @@ constexpr int64_t kMostRowBytes = int64_t{1} << 21;
 
 bool enlarges(const NqOp& op) { return op.code == kNqShuffle || op.code == kNqFold; }
 
-// True if row y of the output needs row y of the inputs alone.
-bool works_on_rows(const NqOp& op) {
+// True if row y of the output needs row y of input k alone.
+bool works_on_rows(const NqOp& op, int32_t k) {
   switch (op.code) {
     case kNqConv: return op.kernel == 1;
     case kNqConcat:
@@ -24,12 +24,13 @@ bool works_on_rows(const NqOp& op) {
     case kNqShuffle:
     case kNqFold:
     case kNqPlanes: return true;
+    case kNqWarp: return k == 1;
     default: return false;
   }
 }
 
-// Rows of an input that rows of the output need; `op` and `in` as in the program.
-RowRange rows_needed(const NqOp& op, const NqOp& in, RowRange out) {
+// Rows of input k that rows of the output need; `op` and `in` as in the program.
+RowRange rows_needed(const NqOp& op, int32_t k, const NqOp& in, RowRange out) {
   const int32_t last = in.height - 1;
   switch (op.code) {
     case kNqConv: {
@@ -40,6 +41,7 @@ RowRange rows_needed(const NqOp& op, const NqOp& in, RowRange out) {
       return {std::max(out.first / op.ratio - 1, 0), std::min((out.end - 1) / op.ratio + 1, last) + 1};
     case kNqTile:
     case kNqWindow: return {0, in.height};
+    case kNqWarp: return k == 0 ? RowRange{0, in.height} : out;
     default: return out;
   }
 }
@@ -111,9 +113,11 @@ class Planner {
     const Group& group = schedule.groups.back();
     const int32_t number = static_cast<int32_t>(schedule.groups.size()) - 1;
     if (!fused_ || space(index) != std::make_pair(group.height, group.width)) return false;
-    return std::all_of(op(index).inputs, op(index).inputs + op(index).input_count, [&](int32_t input) {
-      return group_of_[input] != number || (works_on_rows(op(index)) && !enlarges(op(input)));
-    });
+    for (int32_t k = 0; k < op(index).input_count; ++k) {
+      const int32_t input = op(index).inputs[k];
+      if (group_of_[input] == number && (!works_on_rows(op(index), k) || enlarges(op(input)))) return false;
+    }
+    return true;
   }
 
   // True if a map must be whole: another group reads it, or its rows are not the group's.
@@ -152,7 +156,7 @@ class Planner {
     for (const int32_t index : group.ops) {
       for (int32_t k = 0; k < op(index).input_count; ++k) {
         const int32_t input = op(index).inputs[k];
-        if (group_of_[input] != group_of_[index]) needed[input].include(rows_needed(op(index), op(input), rows));
+        if (group_of_[input] != group_of_[index]) needed[input].include(rows_needed(op(index), k, op(input), rows));
       }
     }
     return rows;

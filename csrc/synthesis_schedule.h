@@ -2,7 +2,8 @@
 //
 // Operations on the same rows follow one another within a group: a strip of rows goes through all of them before the
 // next strip, so that only maps that something else reads leave the cache. A group is a run of operations of one height
-// and width, where any may read maps of earlier groups, and those that work on each row alone may read each other's.
+// and width, where any may read maps of earlier groups, and those that work on each row alone may read each other's; so
+// may a warp its vectors.
 //
 // A frame may be cut into bands of rows that run one after another, with the rows that each needs of every map computed
 // for it (twice where bands overlap): less memory for more work.

@@ -49,6 +49,7 @@ void StepRunner::run(const Step& step, RowRange rows, const FrameTarget& frame, 
     case kNqFrequency: return run_frequency(step, frame.t, out);
     case kNqTile: return run_tile(step, rows, in[0], out);
     case kNqWindow: return run_window(step, rows, frame.t, in[0], out);
+    case kNqWarp: return run_warp(step, rows, in, out);
     case kNqPlanes: return run_planes(step, rows, frame, in[0]);
     default: return run_fold(step, rows, in[0], out);  // shuffle and fold
   }
@@ -236,6 +237,17 @@ void StepRunner::run_window(const Step& step, RowRange rows, int64_t t, const Ro
       kernels_.maps.window_row(upper, upper + place.next_row * in.width, place.next_column, op.ratio, op.width, weights,
                                out.at(c, y));
     }
+  }
+}
+
+// 6.14.
+void StepRunner::run_warp(const Step& step, RowRange rows, const Rows* in, const Rows& out) const {
+  const NqOp& op = step.op;
+  const int32_t shift = step.sources[1].frac + op.bits - kNqWarpBits;
+  for (int32_t y = rows.first; y < rows.end; ++y) {
+    const WarpRow row = {in[0].at(0, 0), in[0].stride, in[1].at(0, y), in[1].at(1, y), out.stride,
+                         op.channels,    op.height,    op.width,       y,              shift};
+    kernels_.maps.warp_row(row, out.at(0, y));
   }
 }
 

@@ -88,6 +88,7 @@ class StepRunner {
   void run_fold(const Step& step, RowRange rows, const Rows& in, const Rows& out) const;
   void run_tile(const Step& step, RowRange rows, const Rows& in, const Rows& out) const;
   void run_window(const Step& step, RowRange rows, int64_t t, const Rows& in, const Rows& out) const;
+  void run_warp(const Step& step, RowRange rows, const Rows* in, const Rows& out) const;
   void run_frequency(const Step& step, int64_t t, const Rows& out) const;
   void run_planes(const Step& step, RowRange rows, const FrameTarget& frame, const Rows& in) const;
 

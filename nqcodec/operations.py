@@ -7,15 +7,12 @@ One dataclass an operation; each has one float expression (`nqcodec.fit.network`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_right
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
-from itertools import pairwise
-from operator import itemgetter
 from typing import ClassVar
 
 from nqcodec.errors import UnsupportedError
+from nqcodec.knots import Knot, extent, place_at
 
 Shape = tuple[int, int, int]
 """A feature map's (channels, height, width)."""
@@ -26,11 +23,11 @@ MOST_INPUTS = 16
 MOST_RATIO = 16
 """Largest ratio of an `upsample` or a `window`."""
 
+MOST_WARP_BITS = 8
+"""Most bits that a `warp` divides vectors by, beyond their map's own fraction."""
+
 MOST_WINDOW_BITS = 8
 """Most fractional bits of a `window`'s positions: its sums stay within 32 bits."""
-
-MOST_KNOTS, MOST_KNOT_TIME = 4096, (1 << 24) - 1
-"""Most knots of a `window`'s path, and the last frame that one can be at."""
 
 MOST_NORM_CHANNELS = 1 << 16
 """Most channels of a `norm`: its sums of squares stay within 64 bits."""
@@ -223,21 +220,6 @@ class Tile(Operation):
         return inputs[0][0], self.height, self.width
 
 
-Knot = tuple[int, int, int]
-"""A point of a path: (frame, row, column)."""
-
-
-@lru_cache(maxsize=64)
-def _extent(knots: tuple[Knot, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Least and largest (row, column) of a path; raises ValueError for knots that are none. Many windows share one."""
-    if not 1 <= len(knots) <= MOST_KNOTS:
-        raise ValueError(f"a window's path of {len(knots)} knots is outside 1..{MOST_KNOTS}")
-    times, rows, columns = zip(*knots, strict=True)
-    if times[0] < 0 or times[-1] > MOST_KNOT_TIME or any(a >= b for a, b in pairwise(times)):
-        raise ValueError(f"the knots of a window's path are not in order at frames 0..{MOST_KNOT_TIME}")
-    return (min(rows), min(columns)), (max(rows), max(columns))
-
-
 @dataclass(frozen=True)
 class Window(Operation):
     """The part of the input that a camera sees on its way over it, as cells of `ratio` x `ratio` (formats/nq.md, 6.13).
@@ -263,7 +245,7 @@ class Window(Operation):
         seen_rows, seen_columns = self.height * self.ratio, self.width * self.ratio
         if not (1 <= seen_rows <= height and 1 <= seen_columns <= width):
             raise ValueError(f"a window of {seen_columns}x{seen_rows} does not fit into {width}x{height}")
-        low, high = _extent(self.knots)
+        low, high = extent(self.knots)
         rows, columns = (height - seen_rows) << self.bits, (width - seen_columns) << self.bits
         if min(low) < 0 or high[0] > rows or high[1] > columns:
             raise ValueError(f"a window's path leaves its map of {width}x{height}")
@@ -274,13 +256,30 @@ class Window(Operation):
 
     def position(self, t: int) -> tuple[int, int]:
         """(row, column) of the top left corner at frame t, in 2^-`bits` of a cell."""
-        after = bisect_right(self.knots, t, key=itemgetter(0))
-        if after in (0, len(self.knots)):
-            return self.knots[max(after - 1, 0)][1:]
-        (first, *begin), (last, *end) = self.knots[after - 1 : after + 1]
-        length, since = last - first, t - first
-        row, column = (a + (2 * (b - a) * since + length) // (2 * length) for a, b in zip(begin, end, strict=True))
-        return row, column
+        return place_at(self.knots, t)
+
+
+@dataclass(frozen=True)
+class Warp(Operation):
+    """The first input at places that the second displaces: row and column vectors (formats/nq.md, 6.14).
+
+    A vector of 2^`bits` is one cell of the map.
+    """
+
+    bits: int
+    name: ClassVar[str] = "warp"
+    arity: ClassVar[int | None] = 2
+
+    def shape(self, inputs: list[Shape]) -> Shape:
+        if not 0 <= self.bits <= MOST_WARP_BITS:
+            raise ValueError(f"{self.bits} bits of a warp are outside 0..{MOST_WARP_BITS}")
+        if inputs[1] != (2, *inputs[0][1:]):
+            raise ValueError(f"a warp of {inputs[0]} needs vectors of {(2, *inputs[0][1:])}, not {inputs[1]}")
+        return inputs[0]
+
+    def macs(self, inputs: list[Shape]) -> int:
+        channels, height, width = inputs[0]
+        return 4 * channels * height * width
 
 
 @dataclass(frozen=True)
@@ -386,6 +385,7 @@ OPERATIONS: dict[int, type[Operation]] = {
     11: Fold,
     12: Tile,
     13: Window,
+    14: Warp,
 }
 """Operation codes in the file (formats/nq.md, 5)."""
 

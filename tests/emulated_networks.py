@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from emulated_cuda import emulated
 from random_networks import random_network, random_video
+from warped_networks import random_case, warped_network
 
 from nqcodec.speed.kernel_cases import KERNELS, PLANES, kernel_case
 from nqcodec.speed.kernels import check_case
@@ -20,11 +21,13 @@ from nqcodec.synthesis.reference import ReferenceSynthesizer
 
 
 def run_seed(seed: int) -> bool:
-    """Whether some networks, and a case of each kernel, give the reference's samples."""
+    """Whether some networks, warps among them, and a case of each kernel give the reference's samples."""
     rng, exact = np.random.default_rng([seed, 7]), True
-    for _ in range(6):
-        video = random_video(rng)
-        network = random_network(rng, video)
+    videos = [random_video(rng) for _ in range(6)]
+    cases = [(random_network(rng, video), video) for video in videos]
+    warps = [random_case(rng) for _ in range(4)]
+    cases += [(warped_network(rng, case), case.video) for case in warps]
+    for network, video in cases:
         reference = ReferenceSynthesizer(network, video, video.frames)
         with CudaSynthesizer(network, video, video.frames, batch=2) as synthesizer:
             for t, frame in enumerate(synthesizer.frames(0, video.frames)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nqcodec.operations import (
+    MOST_WARP_BITS,
     MOST_WINDOW_BITS,
     Activation,
     Add,
@@ -21,6 +22,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
     Window,
 )
 from nqcodec.program import Program, head_channels
@@ -116,10 +118,18 @@ class Growth:
                 knots = op.knots
         return self.put(Window((source,), height, width, ratio, bits, knots))
 
+    def warped(self, index: int) -> int:
+        """Map `index` at places displaced by a map of its size, by itself where it has two channels."""
+        size = self.shapes[index][1:]
+        others = [i for i, shape in enumerate(self.shapes) if shape == (2, *size)]
+        is_new = not others or self.rng.random() < 0.5
+        vectors = self.conv(index, 2) if is_new else int(self.rng.choice(others))
+        return self.put(Warp((index, vectors), int(self.rng.integers(0, MOST_WARP_BITS + 1))))
+
     def keep_shape(self, index: int) -> int:
         """An operation whose output has its input's shape."""
         channels, height, width = self.shapes[index]
-        kind = int(self.rng.integers(8))
+        kind = int(self.rng.integers(10))
         if kind == 0:
             return self.put(Norm((index,)))
         if kind in (1, 2):
@@ -134,6 +144,8 @@ class Growth:
             return self.put(Concat((index,)))
         if kind == 6:
             return self.put(Fold((index,), 1, 1))
+        if kind in (7, 8):
+            return self.warped(index)
         return self.conv(index, channels, depthwise=True)
 
     def decorate(self) -> None:

@@ -27,6 +27,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
     Window,
 )
 from nqcodec.video import Video
@@ -209,6 +210,22 @@ def window(source: Map, op: Window, t: int) -> Map:
     return out
 
 
+def warp(source: Map, vectors: Map, op: Warp, frac: int) -> Map:
+    height, width, n = len(source[0]), len(source[0][0]), frac + op.bits - 5
+
+    def value(c: list[list[int]], y: int, x: int) -> int:
+        i, f = divmod(clamp(32 * y + shift(vectors[0][y][x], n), 0, 32 * (height - 1)), 32)
+        j, g = divmod(clamp(32 * x + shift(vectors[1][y][x], n), 0, 32 * (width - 1)), 32)
+        total = 0
+        for a, down in ((0, 32 - f), (1, f)):
+            for b, right in ((0, 32 - g), (1, g)):
+                if down and right:
+                    total += down * right * c[i + a][j + b]
+        return shift(total, 10)
+
+    return [[[value(c, y, x) for x in range(width)] for y in range(height)] for c in source]
+
+
 def each(source: Map, function: Callable[[int], int]) -> Map:
     return [[[function(x) for x in row] for row in c] for c in source]
 
@@ -277,6 +294,8 @@ def without_tensors(op: Operation, sources: list[Map], fracs: list[int], width: 
         return tile(sources[0], op)
     if isinstance(op, Window):
         return window(sources[0], op, t)
+    if isinstance(op, Warp):
+        return warp(*sources, op, fracs[1])
     if isinstance(op, Concat):
         return concat(sources, fracs, width, frac)
     if isinstance(op, Add | Mul):

@@ -13,7 +13,20 @@ from nqcodec.bitstream.file import read_file
 from nqcodec.decoding import Decoder
 from nqcodec.errors import LimitError, NqError
 from nqcodec.network import IntegerNetwork
-from nqcodec.operations import Activation, Add, Concat, Conv, Grid, Mul, Operation, Planes, Shuffle, Tile, Window
+from nqcodec.operations import (
+    Activation,
+    Add,
+    Concat,
+    Conv,
+    Grid,
+    Mul,
+    Operation,
+    Planes,
+    Shuffle,
+    Tile,
+    Warp,
+    Window,
+)
 from nqcodec.program import Limits, Program
 from nqcodec.synthesis import backends
 from nqcodec.synthesis.cuda import CudaSynthesizer, ceilings
@@ -42,6 +55,30 @@ MIXED: tuple[Operation, ...] = (
     Planes((14,), 1),
 )
 """Static maps and others, followers that a store takes in and followers that it cannot."""
+
+WARPED: tuple[Operation, ...] = (
+    Grid((), 1, 3, 7, 11),  # 0: the same for every frame, like 1, 2 and 3
+    Grid((), 1, 2, 7, 11),
+    Warp((0, 1), 1),
+    Warp((1, 1), 0),  # a map by itself
+    Grid((), FRAMES, 3, 7, 11),
+    Conv((4,), 8, 3),  # its store does 6 as well, but none of the warps that read it
+    Shuffle((5,), 2),  # 6: vectors of every frame
+    Conv((2,), 12, 1),  # the same for every frame, like 8
+    Shuffle((7,), 2),
+    Warp((8, 6), 2),  # a still map by moving vectors
+    Conv((3,), 8, 1),
+    Shuffle((10,), 2),
+    Warp((9, 11), 3),  # a moving map by still vectors
+    Conv((4,), 12, 1),
+    Shuffle((13,), 2),
+    Warp((14, 6), 0),  # both moving; 6 is read again
+    Conv((15,), 3, 3, activation=Activation.GELU),  # its store does 17, which reads a warp
+    Add((12, 16)),
+    Conv((17,), 1, 3),
+    Planes((18,), 1),
+)
+"""Warps of still and moving maps by still and moving vectors."""
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +169,19 @@ def test_stores_take_in_what_follows(cuda: str, network: IntegerNetwork) -> None
     assert (work.products >= 2 * work.macs).all()
     assert np.flatnonzero(seconds).tolist() == own
     assert work.macs[4] == 12 * 3 * 25 * 7 * 11
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_warps_in_batches(cuda: str, seed: int) -> None:
+    """Both inputs of a warp are whole maps of their own, of one frame or of every; the still one is made once."""
+    network = random_network(np.random.default_rng(seed), VIDEO, Program.of(list(WARPED), VIDEO))
+    reference = ReferenceSynthesizer(network, VIDEO, FRAMES)
+    with CudaSynthesizer(network, VIDEO, FRAMES, batch=4) as synthesizer:
+        for t, frame in enumerate(synthesizer.frames(0, FRAMES)):
+            assert same(frame, reference.frame(t))
+        work = synthesizer.work()
+    assert np.flatnonzero(work.bytes).tolist() == [4, 5, 9, 12, 13, 15, 16, 18, 19]
+    assert work.bytes[9] == 2 * (3 + 2 + 3) * 14 * 22
 
 
 def test_batches_in_device_memory(cuda: str, network: IntegerNetwork, expected: list[Frame]) -> None:

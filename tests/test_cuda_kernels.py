@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from random_networks import random_network
+from warped_networks import FRAMES, WarpCase, random_case, warped_network
 
 from nqcodec import conformance
+from nqcodec.network import IntegerNetwork
 from nqcodec.operations import Activation, Conv, Grid, Operation, Planes
 from nqcodec.program import Program
 from nqcodec.speed.kernel_cases import KERNELS, PLANES, kernel_case
@@ -55,6 +57,45 @@ def test_every_cut_of_a_convolution(cut: tuple[int, ...], cuda: str) -> None:
         with CudaSynthesizer(network, video, 2, batch=2) as synthesizer:
             for t, frame in enumerate(synthesizer.frames(0, 2)):
                 assert np.array_equal(frame[0], reference.frame(t)[0])
+
+
+WARPS = (
+    WarpCase(1, 1, 1, (1, FRAMES), 0, 0, 0),
+    WarpCase(2, 5, 33, (FRAMES, FRAMES), 0, 0, 88),  # vectors of some cells, shifted left
+    WarpCase(3, 9, 70, (FRAMES, 1), 5, 0, 40),  # not shifted
+    WarpCase(4, 4, 31, (1, FRAMES), 6, 0, 56),  # shifted right by one
+    WarpCase(3, 12, 65, (1, 1), 11, 0, 0),
+    WarpCase(5, 6, 40, (FRAMES, FRAMES), 3, 8, 16),
+    WarpCase(3, 7, 32, (FRAMES, 1), 0, 0, 0),  # far beyond every side
+    WarpCase(1, 3, 17, (1, FRAMES), 20, 8, 0),  # none that moves a place
+)
+
+
+def assert_warped(rng: np.random.Generator, case: WarpCase) -> bool:
+    """CUDA's frames are the reference's, in batches that leave a rest; whether any differs from the map unwarped."""
+    network, video = warped_network(rng, case), case.video
+    reference = ReferenceSynthesizer(network, video, FRAMES)
+    expected = [reference.frame(t)[0] for t in range(FRAMES)]
+    with CudaSynthesizer(network, video, FRAMES, batch=2) as synthesizer:
+        for t, frame in enumerate(synthesizer.frames(0, FRAMES)):
+            assert np.array_equal(frame[0], expected[t])
+    still = Program.of([*network.program.operations[:2], Planes((0,), case.root)], video)
+    unwarped = ReferenceSynthesizer(IntegerNetwork(still, network.layers[:3]), video, FRAMES)
+    return not all(np.array_equal(unwarped.frame(t)[0], expected[t]) for t in range(FRAMES))
+
+
+@pytest.mark.parametrize("case", WARPS, ids=lambda case: f"{case.root}-{case.frac}-{case.bits}")
+def test_every_kind_of_warp(case: WarpCase, cuda: str) -> None:
+    """Every value of the warped map is seen."""
+    rng = np.random.default_rng([case.root, case.frac, case.bits])
+    moved = [assert_warped(rng, case) for _ in range(4)]
+    assert any(moved) == (case.width > 1 and case.frac + case.bits < 20)
+
+
+def test_random_warps(cuda: str) -> None:
+    rng = np.random.default_rng(14)
+    moved = [assert_warped(rng, random_case(rng)) for _ in range(40)]
+    assert any(moved)
 
 
 def test_every_conformance_vector(cuda: str) -> None:

@@ -14,6 +14,8 @@ from nqcodec.errors import InputError, OutputError
 from nqcodec.fit import checkpoint
 from nqcodec.fit.checkpoint import load_fit, save_fit
 from nqcodec.fit.network import FloatNetwork
+from nqcodec.operations import Concat, Conv, Grid, Operation, Planes, Warp, Window
+from nqcodec.program import Program
 from nqcodec.video import Chroma, Colour, Video
 
 VIDEO = Video(35, 21, 4, Fraction(30000, 1001), Chroma.C422, 10, Colour(9, 16, 9, True, 2), Fraction(4, 3))
@@ -29,6 +31,22 @@ def test_dictionaries_survive_json() -> None:
         values = json.loads(json.dumps([checkpoint.video_to_dict(video), checkpoint.program_to_dict(program)]))
         assert checkpoint.video_from_dict(values[0]) == video
         assert checkpoint.program_from_dict(values[1], video) == program
+
+
+def test_windows_and_warps_survive_json() -> None:
+    video = Video(8, 6, 4, chroma=Chroma.C400)
+    operations: list[Operation] = [
+        Grid((), 2, 4, 9, 8),
+        Window((0,), 6, 8, 1, 3, ((0, 16, 0), (3, 3, 0))),
+        Conv((1,), 2, 3),
+        Warp((1, 2), 4),
+        Concat((1, 3)),
+        Conv((4,), 1, 1),
+        Planes((5,), 1),
+    ]
+    program = Program.of(operations, video)
+    again = checkpoint.program_from_dict(json.loads(json.dumps(checkpoint.program_to_dict(program))), video)
+    assert again == program
 
 
 def test_a_saved_fit_comes_back(tmp_path: Path) -> None:

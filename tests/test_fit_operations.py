@@ -13,7 +13,21 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nqcodec.fit import operations as twins
-from nqcodec.operations import Add, Concat, Fold, Frequency, Grid, Mul, Norm, Operation, Shuffle, Tile, Upsample, Window
+from nqcodec.operations import (
+    Add,
+    Concat,
+    Fold,
+    Frequency,
+    Grid,
+    Mul,
+    Norm,
+    Operation,
+    Shuffle,
+    Tile,
+    Upsample,
+    Warp,
+    Window,
+)
 from nqcodec.synthesis import reference_maps as integers
 
 FRAC = 9
@@ -155,6 +169,57 @@ def test_a_window_has_gradients_where_it_looked() -> None:
     assert float(x.grad.sum()) == pytest.approx(2 * 2 * 3)
     assert x.grad[0, 0, :, 0].tolist() == [0.0, 0.5, 1.0, 0.5, 0.0]
     assert not x.grad[..., 3:].any()
+
+
+@pytest.mark.parametrize("size", [(9, 11), (1, 6), (7, 1), (1, 1)])
+@pytest.mark.parametrize(("bits", "frac"), [(0, 5), (2, 3), (5, 0), (0, 0), (8, 0)])
+def test_a_warp_is_the_integers_within_rounding(bits: int, frac: int, size: tuple[int, int]) -> None:
+    """Vectors in steps of the places that the format tells apart, or coarser, within the map and beyond each side."""
+    generator = np.random.default_rng(frac)
+    vectors = generator.integers(-500, 500, (2, *size)).astype(np.int16)
+    if frac + bits > 5:
+        vectors <<= frac + bits - 5
+    x, op = integer_map(8, 3, *size), Warp((0, 1), bits)
+    # Places in float32 are off by less than 2^-18 of a cell here.
+    assert_within(apply(op, real(x), real(vectors, frac)), integers.run_warp(x, vectors, op, frac), 0.52)
+
+
+def test_a_warp_by_finer_vectors_is_off_by_half_a_place() -> None:
+    x, vectors, op = integer_map(8, 3, 9, 11), integer_map(9, 2, 9, 11), Warp((0, 1), 0)
+    # An axis is off by 1/64 of a cell at most, between neighbours that differ by 4095 units at most.
+    assert_within(apply(op, real(x), real(vectors, 10)), integers.run_warp(x, vectors, op, 10), 2 * 4095 / 64 + 0.52)
+
+
+def test_places_of_a_warp_are_exact_in_bfloat16() -> None:
+    """512 columns of whole numbers that bfloat16 has; as coordinates it would round them to steps of two and more."""
+    x = torch.from_numpy(integer_map(10, 1, 2, 512) % 256).bfloat16()[None]
+    vectors = torch.zeros(1, 2, 2, 512, dtype=torch.bfloat16)
+    # Off by 2^-14 of a cell at most, and then rounded to bfloat16.
+    torch.testing.assert_close(apply(Warp((0, 1), 0), x, vectors), x, rtol=2**-8, atol=256 / 2**14)
+    vectors[:, 1] = -40
+    shifted = apply(Warp((0, 1), 3), x, vectors)
+    assert shifted.dtype is torch.bfloat16
+    torch.testing.assert_close(shifted[..., 5:], x[..., :-5], rtol=2**-8, atol=256 / 2**14)
+
+
+def test_a_warp_has_gradients_for_maps_and_vectors() -> None:
+    rows, columns = torch.arange(5.0)[:, None], torch.arange(6.0)
+    x = (7 * rows + 3 * columns).expand(1, 2, 5, 6).clone().requires_grad_()
+    vectors = torch.full((1, 2, 5, 6), 0.5)
+    vectors[0, 0, :, 0] = -9
+    vectors[0, 1, :, 1] = 9
+    vectors.requires_grad_()
+    apply(Warp((0, 1), 2), x, vectors).sum().backward()
+    assert vectors.grad is not None
+    down, right = vectors.grad[0]
+    # Two channels, and a quarter of a cell a unit; none beyond the map's edges.
+    assert torch.allclose(down[1:4, 1:], torch.tensor(3.5), atol=1e-4)
+    assert torch.allclose(right[:, 2:5], torch.tensor(1.5), atol=1e-4)
+    assert not down[:3, 0].any()
+    assert not right[:, 5].any()
+    assert x.grad is not None
+    # Every place's weights sum to one.
+    assert float(x.grad.sum()) == pytest.approx(2 * 5 * 6, rel=1e-5)
 
 
 @pytest.mark.parametrize("fracs", [(9, 9), (4, 11), (11, 4)])

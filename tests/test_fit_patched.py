@@ -13,7 +13,7 @@ from nqcodec.fit.patched import part_of_frames, take
 from nqcodec.fit.quant_noise import NoiseTransform, QuantNoise
 from nqcodec.fit.regions import Region, Spans, infer, read, whole
 from nqcodec.motion import Path
-from nqcodec.operations import Conv, Grid, Operation, Planes, Shape, Shuffle, Upsample
+from nqcodec.operations import Conv, Grid, Operation, Planes, Shape, Shuffle, Upsample, Warp
 from nqcodec.program import Program
 from nqcodec.video import Chroma, Video
 
@@ -156,6 +156,27 @@ def test_only_what_a_patch_needs_is_computed() -> None:
     found = infer(program, corner, [0])
     assert [found[i].rows for i in (3, 1, 0)] == [Spans((0,), 9), Spans((0,), 5), Spans((0,), 6)]  # type: ignore[union-attr]
     assert [found[i].columns for i in (3, 1, 0)] == [Spans((59,), 5), Spans((29,), 3), Spans((28,), 4)]  # type: ignore[union-attr]
+
+
+def test_a_warp_on_patches_reads_the_whole_map() -> None:
+    """Vectors of several cells at half size, whose map and whose readers are computed where the patch needs them."""
+    video = Video(40, 32, 4, chroma=Chroma.C400)
+    operations = [
+        Grid((), 4, 3, 16, 20),
+        Conv((0,), 2, 3),
+        Conv((0,), 4, 3),
+        Warp((2, 1), 0),
+        Shuffle((3,), 2),
+        Conv((4,), 1, 3),
+        Planes((5,), 1),
+    ]
+    program = Program.of(operations, video)
+    found = infer(program, Region(Spans((20,), 8), Spans((30,), 4)), [0])
+    assert [found[i].rows for i in (3, 2, 1, 0)] == [Spans((9,), 6), *[Spans((0,), 16)] * 3]  # type: ignore[union-attr]
+    assert [found[i].columns for i in (3, 2, 1, 0)] == [Spans((14,), 4), *[Spans((0,), 20)] * 3]  # type: ignore[union-attr]
+    rng = np.random.default_rng(11)
+    for _ in range(4):
+        check(program, video.frames, rng)
 
 
 def test_samples_at_a_border_and_inside_have_regions_of_one_size() -> None:

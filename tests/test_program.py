@@ -23,6 +23,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
     Window,
 )
 from nqcodec.program import Limits, Program, head_channels
@@ -128,6 +129,8 @@ def test_limits_allocate_nothing() -> None:
         (Tile((0,), 7, 2), [(4, 3, 4)], (4, 7, 2), 0),
         (Window((0,), 2, 4, 1, 8, ((0, 256, 0),)), [(4, 3, 4)], (4, 2, 4), 4 * 4 * 8),
         (Window((0,), 1, 2, 2, 8, ((0, 256, 0),)), [(4, 3, 4)], (16, 1, 2), 4 * 4 * 8),
+        (Warp((0, 1), 0), [(5, 3, 4), (2, 3, 4)], (5, 3, 4), 4 * 5 * 12),
+        (Warp((0, 0), 8), [(2, 1, 1), (2, 1, 1)], (2, 1, 1), 4 * 2),
     ],
 )
 def test_shapes_and_costs_of_operations_without_tensors(
@@ -164,6 +167,11 @@ def test_shapes_and_costs_of_operations_without_tensors(
         (Window((0,), 2, 4, 1, -1, ((0, 0, 0),)), [(4, 3, 4)], "fractional bits"),
         (Window((0,), 2, 4, 1, 3, ((0, 0, 0), (9, 9, 0))), [(4, 3, 4)], "leaves its map"),
         (Window((0,), 2, 4, 1, 3, ((0, 0, 0), (9, 0, -1))), [(4, 3, 4)], "leaves its map"),
+        (Warp((0, 1), -1), [(4, 3, 4), (2, 3, 4)], "outside 0..8"),
+        (Warp((0, 1), 9), [(4, 3, 4), (2, 3, 4)], "outside 0..8"),
+        (Warp((0, 1), 0), [(4, 3, 4), (3, 3, 4)], r"needs vectors of \(2, 3, 4\), not \(3, 3, 4\)"),
+        (Warp((0, 1), 0), [(4, 3, 4), (2, 4, 3)], "needs vectors"),
+        (Warp((0, 1), 0), [(4, 3, 4), (2, 1, 1)], "needs vectors"),
     ],
 )
 def test_operations_refuse_what_does_not_fit(op: Operation, inputs: list[Shape], message: str) -> None:
@@ -171,7 +179,9 @@ def test_operations_refuse_what_does_not_fit(op: Operation, inputs: list[Shape],
         op.shape(inputs)
 
 
-@pytest.mark.parametrize("op", [Add((0,)), Mul((0, 0, 0)), Norm(()), Frequency((0,), (1,), (1,)), Concat((0, 5))])
+@pytest.mark.parametrize(
+    "op", [Add((0,)), Mul((0, 0, 0)), Norm(()), Frequency((0,), (1,), (1,)), Concat((0, 5)), Warp((0,), 0)]
+)
 def test_a_wrong_number_of_inputs_is_refused(op: Operation) -> None:
     with pytest.raises(ValueError, match="earlier operations as inputs"):
         Program.of([Grid((), 1, 6, 6, 8), op, Planes((1,), 2)], VIDEO)

@@ -27,6 +27,8 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
+    Window,
 )
 from nqcodec.program import Program
 from nqcodec.synthesis import backends, cuda, native
@@ -161,7 +163,10 @@ EVERY_OPERATION: tuple[Operation, ...] = (
     Norm((10,)),
     Concat((11, 2, 9)),
     Conv((12,), 6, 1),
-    Planes((13,), 2),
+    Window((13,), 3, 5, 1, 3, ((0, 8, 0), (2, 3, 8))),
+    Conv((14,), 2, 3),
+    Warp((14, 15), 4),
+    Planes((16,), 2),
 )
 
 
@@ -193,7 +198,7 @@ def every_operation() -> FlatProgram:
         (1, "input_count", 0),
         (1, "input_count", 2),
         (1, "inputs", None),
-        (1, "code", 13),
+        (1, "code", 15),
         (1, "channels", 0),
         (1, "height", 1 << 30),
         (1, "map_width", 15),
@@ -221,7 +226,16 @@ def every_operation() -> FlatProgram:
         (10, "height", 3),
         (11, "channels", 3),
         (12, "input_count", 0),
-        (14, "ratio", 1),
+        (14, "knots", None),
+        (14, "knot_count", 0),
+        (14, "bits", 9),
+        (14, "height", 5),
+        (16, "bits", -1),
+        (16, "bits", 9),
+        (16, "input_count", 1),
+        (16, "channels", 5),
+        (16, "width", 4),
+        (17, "ratio", 1),
     ],
 )
 def test_the_library_refuses_descriptors_that_break_the_format(
@@ -233,7 +247,7 @@ def test_the_library_refuses_descriptors_that_break_the_format(
 
 
 @needs_libnq
-@pytest.mark.parametrize(("index", "source"), [(1, 1), (1, -1), (9, 14), (12, 12), (10, 1), (6, 0)])
+@pytest.mark.parametrize(("index", "source"), [(1, 1), (1, -1), (9, 14), (12, 12), (10, 1), (6, 0), (16, 14), (16, 16)])
 def test_the_library_refuses_inputs_that_do_not_fit(every_operation: FlatProgram, index: int, source: int) -> None:
     """Later operations, and maps of another shape, as the last input."""
     op = every_operation.descriptor.ops[index]

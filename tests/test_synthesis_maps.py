@@ -18,6 +18,7 @@ from test_synthesis_parity import check_native
 from nqcodec.network import GRID_FRACTION_BITS, Int16, IntegerNetwork, IntTensor, Layer
 from nqcodec.operations import (
     MOST_NORM_CHANNELS,
+    MOST_WARP_BITS,
     MOST_WINDOW_BITS,
     Add,
     Concat,
@@ -32,6 +33,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
     Window,
 )
 from nqcodec.program import Program
@@ -101,6 +103,54 @@ def test_a_window_by_hand() -> None:
     assert seen == [[0, 100], [275, 375], [550, 652], [1100, 1207]]
     # The places within a cell become channels.
     assert maps.run_window(x, Window((0,), 1, 1, 2, 0, ((0, 0, 1),)), 5).ravel().tolist() == [100, 200, 1100, 1207]
+
+
+@given(SEEDS, st.integers(1, 3), SIZE, SIZE, st.integers(0, MOST_WARP_BITS), FRAC)
+@settings(deadline=None)
+def test_warp(seed: int, channels: int, height: int, width: int, bits: int, frac: int) -> None:
+    """Vectors of every format, so that places are from rounded to nothing to far beyond the map."""
+    x, vectors = random_map(seed, (channels, height, width)), random_map(seed + 1, (2, height, width))
+    op = Warp((0, 1), bits)
+    assert maps.run_warp(x, vectors, op, frac).tolist() == slow.warp(x.tolist(), vectors.tolist(), op, frac)
+
+
+def warped_by(x: Int16, down: list[int], right: list[int], bits: int, frac: int) -> list[int]:
+    vectors = np.array([down, right], np.int16).reshape(2, *x.shape[1:])
+    found: list[int] = maps.run_warp(x, vectors, Warp((0, 1), bits), frac).ravel().tolist()
+    return found
+
+
+def test_a_warp_by_hand() -> None:
+    x = np.array([[[0, 320, 640], [1000, 1320, 1647]]], np.int16)
+    nowhere, rows = [0] * 6, [[0, 320, 640], [1000, 1320, 1647]]
+    assert warped_by(x, nowhere, nowhere, 5, 0) == [*rows[0], *rows[1]]
+    # A cell is 2^(frac + bits).
+    for cell, bits, frac in ((32, 5, 0), (64, 5, 1), (32, 3, 2), (1, 0, 0), (2048, 8, 3)):
+        assert warped_by(x, [cell] * 6, nowhere, bits, frac) == rows[1] * 2
+        assert warped_by(x, nowhere, [-cell] * 6, bits, frac) == [0, 0, 320, 1000, 1000, 1320]
+    # Half a cell down and a quarter right; 31.5 of 32 right rounds up to the next cell; -1.5 left to -1.
+    assert warped_by(x, [16, 0, 0, 0, 0, 0], [8, 0, 0, 0, 0, 0], 5, 0)[0] == 580
+    assert warped_by(x, nowhere, [0, 63, 0, 0, -3, 0], 5, 1) == [0, 640, 640, 1000, 1310, 1647]
+    # 1320 + 327 / 32 is 1330.2, and 31 / 32 of the way 1636.8.
+    assert warped_by(x, nowhere, [0, 0, 0, 0, 1, 31], 5, 0)[4] == 1330
+    assert warped_by(x, nowhere, [0, 0, 0, 0, 31, 0], 5, 0)[4] == 1637
+
+
+@pytest.mark.parametrize(("down", "right", "corner"), [(-1, -1, 0), (-1, 1, 2), (1, -1, 3), (1, 1, 5)])
+def test_vectors_that_leave_the_map_see_its_edge(down: int, right: int, corner: int) -> None:
+    x = np.array([[[5, 7, 11], [13, 17, 8191]], [[-5, -7, -11], [-13, -17, -8192]]], np.int16)
+    # From a little beyond the furthest cell to as far as a vector reaches.
+    for length in (3 * 32, 3 * 32 + 7, 8191):
+        found = warped_by(x, [down * length] * 6, [right * length] * 6, 5, 0)
+        assert found == [x[0].ravel()[corner]] * 6 + [x[1].ravel()[corner]] * 6
+
+
+def test_a_map_of_one_row_or_column_is_warped_along_the_other() -> None:
+    x = np.array([[[0, 64, 128, 192]]], np.int16)
+    for turned in (x, x.transpose(0, 2, 1)):
+        away, along = [9999, -9999, 16, -1], [16, 16, -32, 32]
+        found = warped_by(turned, *((away, along) if turned is x else (along, away)), 5, 0)
+        assert found == [32, 96, 64, 192]
 
 
 @given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
@@ -250,7 +300,7 @@ def test_pairs_of_all_formats(pair: Operation, fracs: tuple[int, int], frac: int
 @needs_libnq
 @pytest.mark.parametrize("bits", [0, 1, 8])
 @pytest.mark.parametrize("ratio", [1, 2, 3])
-@pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 31), (3, 33), (130, 150)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 31), (3, 33), (40, 150)])
 def test_windows_of_all_sizes(size: tuple[int, int], ratio: int, bits: int) -> None:
     """From the first corner of a map, through fractions, to the last one, and over a map of just that size."""
     height, width = size
@@ -260,6 +310,19 @@ def test_windows_of_all_sizes(size: tuple[int, int], ratio: int, bits: int) -> N
         ways = (((0, 0, 0), (1, end, end)), ((0, end // 2 + end % 2, 0), (1, 0, end // 3)))
         for knots in ways:
             check_shown(x, 12, [Window((0,), height, width, ratio, bits, knots)], [NO_FORMAT])
+
+
+@needs_libnq
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 15), (2, 16), (3, 17), (2, 33), (5, 257), (130, 150)])
+@pytest.mark.parametrize("frac", SHOWN_FRACS)
+@pytest.mark.parametrize("bits", [0, 2, 8])
+def test_warps_of_all_sizes(size: tuple[int, int], frac: int, bits: int) -> None:
+    """Rows shorter than a vector, with a rest, of several parts; by up to 16 cells; also of a map by itself."""
+    x = random_latents(frac, (2, *size))
+    doubled: list[Operation] = [Add((k, k)) for k in range(3)]
+    formats = [(14, frac - k) for k in (1, 2, 3)]
+    check_shown(x, frac, [*doubled, Warp((0, 3), bits), Concat((4, 4))], [*formats, NO_FORMAT, (14, 12)])
+    check_shown(x, frac, [Warp((0, 0), bits), Concat((1, 0))], [NO_FORMAT, (14, 12)])
 
 
 @needs_libnq

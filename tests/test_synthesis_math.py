@@ -115,6 +115,29 @@ def test_phases_of_every_ratio(ratio: int) -> None:
         assert second.value == (128 * (p - 2 * ratio * i) + ratio) // (2 * ratio)
 
 
+@given(MAP, st.integers(-5, 23), st.integers(1, 2**30), st.data())
+@example(2**13 - 1, -5, 2**30, 2**30 - 1)
+@example(-(2**13), -5, 2**30, 0)
+@example(-(2**13), 23, 2**30, 2**30 - 1)
+@example(31, 0, 1, 0)
+def test_displaced(vector: int, right: int, size: int, at: st.DataObject | int) -> None:
+    """Up to the largest map, whose places need 35 bits."""
+    cell = at if isinstance(at, int) else at.draw(st.integers(0, size - 1))
+    place = slow.clamp(32 * cell + slow.shift(vector, right), 0, 32 * (size - 1))
+    weight, following = ctypes.c_int32(), ctypes.c_int32()
+    assert LIBRARY is not None
+    found = LIBRARY.nq_math_displaced(cell, vector, right, size, ctypes.byref(weight), ctypes.byref(following))
+    assert (found, weight.value, following.value) == (place >> 5, place & 31, int(place & 31 > 0))
+
+
+@given(MAP, MAP, MAP, MAP, st.integers(0, 31), st.integers(0, 31))
+@example(*[-(2**13)] * 4, 0, 31)
+@example(*[2**13 - 1] * 4, 31, 31)
+def test_warped(a: int, b: int, c: int, d: int, down: int, right: int) -> None:
+    total = (32 - down) * ((32 - right) * a + right * b) + down * ((32 - right) * c + right * d)
+    assert hook("nq_math_warped", a, b, c, d, down, right) == slow.shift(total, 10)
+
+
 @given(MAP, st.integers(-20, 20), WIDTH)
 @example(1, -14, 14)
 @example(-1, -20, 14)

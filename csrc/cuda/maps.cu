@@ -1,7 +1,8 @@
-// The operations that have no tensors on a CUDA device (formats/nq.md, 6.4 and 6.8 to 6.13), one kernel each.
+// The operations that have no tensors on a CUDA device (formats/nq.md, 6.4 and 6.8 to 6.14), one kernel each.
 #include <algorithm>
 #include <initializer_list>
 
+#include "../nq_tiles.h"
 #include "nq_device.h"
 #include "nq_device_maps.h"
 #include "nq_mma.h"
@@ -68,6 +69,40 @@ __global__ void window_kernel(const Shapes s, const FramePlace* places, int32_t 
     const int16_t* const lower = upper + int64_t{place.c} * s.in_width;
     line_start(s, frame, line)[x] =
         static_cast<int16_t>(nq_seen(upper[0], upper[place.d], lower[0], lower[place.d], weights));
+  }
+}
+
+// What a warp takes beside its shapes.
+struct Vectors {
+  DeviceMap map;
+  int32_t right;     // what they are shifted by
+  int32_t channels;  // of the map that they displace
+};
+
+constexpr int32_t kWarpedChannels = 8;  // that a thread reads at a place which it finds once
+
+// The operation `warp` of the format (6.14), which has nothing to do with CUDA's warps of threads. A line of its
+// launch is a row of a group of channels.
+__global__ void warped_kernel(const Shapes s, const Vectors vectors) {
+  const int32_t x = blockIdx.x * blockDim.x + threadIdx.x, frame = blockIdx.z;
+  const int64_t area = int64_t{s.height} * s.width;
+  NQ_FOR_EACH_LINE(line, s.lines) {
+    if (x >= s.width) continue;
+    const int32_t y = line % s.height, first = line / s.height * kWarpedChannels, left = vectors.channels - first;
+    const int64_t at = int64_t{y} * s.width + x;
+    const int16_t* const vector = vectors.map.data + frame * vectors.map.stride + at;
+    const NqPlace row = nq_displaced(y, vector[0], vectors.right, s.height);
+    const NqPlace column = nq_displaced(x, vector[area], vectors.right, s.width);
+    const int64_t down = int64_t{row.next} * s.width;
+    const int16_t* in = s.in.data + frame * s.in.stride + first * area + int64_t{row.cell} * s.width + column.cell;
+    int16_t* out = s.out.data + frame * s.out.stride + first * area + at;
+#pragma unroll 4
+    for (int32_t k = 0; k < (left < kWarpedChannels ? left : kWarpedChannels); ++k, in += area, out += area) {
+      // Read as what no store changes, so that the reads of several channels are under way at once.
+      const int32_t a = __ldg(in), b = __ldg(in + column.next);
+      const int32_t c = __ldg(in + down), d = __ldg(in + down + column.next);
+      *out = static_cast<int16_t>(nq_warped(a, b, c, d, row.weight, column.weight));
+    }
   }
 }
 
@@ -203,6 +238,15 @@ void run_lines(const MapStep& step, const Batch& batch) {
   }
 }
 
+void run_warp(const MapStep& step, const Batch& batch) {
+  const NqOp& op = step.op;
+  const MapInput &in = step.inputs[0], &vectors = step.inputs[1];
+  const int32_t lines = nq_ceil_div(op.channels, kWarpedChannels) * op.height;
+  const Shapes shapes = {in.map, step.out, in.height, in.width, lines, op.height, op.width};
+  launch(warped_kernel, line_shape(lines, op.width, batch.frames), batch.stream, shapes,
+         Vectors{vectors.map, vectors.frac + op.bits - kNqWarpBits, op.channels});
+}
+
 }  // namespace
 
 void run_map(const MapStep& step, const Batch& batch) {
@@ -213,6 +257,7 @@ void run_map(const MapStep& step, const Batch& batch) {
     case kNqAdd:
     case kNqMul: return run_pair(step, batch);
     case kNqNorm: return run_norm(step, range, batch);
+    case kNqWarp: return run_warp(step, batch);
     default: return run_lines(step, batch);
   }
 }

@@ -7,9 +7,9 @@ from typing import Any
 from nqcodec.bitstream import LEAST_MINOR
 from nqcodec.bitstream.reader import SIZES, Reader, write_integer, write_sv, write_uv
 from nqcodec.errors import UnsupportedError
+from nqcodec.knots import MOST_KNOTS, Knot
 from nqcodec.operations import (
     MOST_INPUTS,
-    MOST_KNOTS,
     OPERATIONS,
     Activation,
     Add,
@@ -18,7 +18,6 @@ from nqcodec.operations import (
     Fold,
     Frequency,
     Grid,
-    Knot,
     Mul,
     Norm,
     Operation,
@@ -26,6 +25,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
     Window,
     operation_code,
 )
@@ -57,17 +57,18 @@ FIELDS: dict[type[Operation], tuple[tuple[str, str], ...]] = {
     Fold: (("rows", "uv"), ("columns", "uv")),
     Tile: (("height", "uv"), ("width", "uv")),
     Window: (("height", "uv"), ("width", "uv"), ("ratio", "u8"), ("bits", "u8"), ("knots", PATH)),
+    Warp: (("bits", "u8"),),
 }
 """Fields of each operation in file order, by the names of the dataclasses."""
 
 
-WINDOW_MINOR = 2
-"""Minor version that brought `window`."""
+MINORS: dict[type[Operation], int] = {Window: 2, Warp: 3}
+"""Minor versions that brought operations, where they are not the least that is written."""
 
 
 def minor_version(program: Program) -> int:
     """The least minor version of the format that has all of a program's operations."""
-    return WINDOW_MINOR if any(isinstance(op, Window) for op in program.operations) else LEAST_MINOR
+    return max(MINORS.get(type(op), LEAST_MINOR) for op in program.operations)
 
 
 def pack_program(program: Program) -> bytes:

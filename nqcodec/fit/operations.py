@@ -26,6 +26,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
     Window,
 )
 
@@ -55,6 +56,8 @@ def apply(op: Operation, inputs: Sequence[Tensor], times: Tensor) -> Tensor:
         return tile(inputs[0], op)
     if isinstance(op, Window):
         return window(inputs[0], op, times)
+    if isinstance(op, Warp):
+        return warp(inputs[0], inputs[1], op)
     if isinstance(op, Planes):
         return inputs[0]
     raise ValueError(f"operation {op.name} has no float expression")
@@ -177,6 +180,20 @@ def blend_window(seen: Tensor, fractions: Tensor, ratio: int) -> Tensor:
     down, right = (part.view(-1, 1, 1, 1) for part in fractions.unbind(1))
     lines = torch.lerp(seen[:, :, :-1], seen[:, :, 1:], down)
     return F.pixel_unshuffle(torch.lerp(lines[..., :-1], lines[..., 1:], right), ratio)
+
+
+def warp(x: Tensor, vectors: Tensor, op: Warp) -> Tensor:
+    """Maps [B, C, H, W] at places displaced by vectors [B, 2, H, W], down and right (formats/nq.md, 6.14).
+
+    Places are computed in float32 whatever the maps are: bfloat16 would have them to whole cells only.
+    """
+    _, _, height, width = x.shape
+    down, right = (vectors.float() * 2.0**-op.bits).unbind(1)
+    rows = torch.arange(height, device=x.device)[:, None] + down
+    columns = torch.arange(width, device=x.device) + right
+    grid = torch.stack([columns * (2 / max(width - 1, 1)) - 1, rows * (2 / max(height - 1, 1)) - 1], dim=3)
+    warped = F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return warped.to(x.dtype, memory_format=torch.channels_last)
 
 
 @functools.lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from torch import Tensor
 from nqcodec.fit.network import FloatNetwork, Identity, Transform, tensor_key
 from nqcodec.fit.operations import apply, blend_window, grid_position, upsample_weights, window_fractions
 from nqcodec.fit.regions import Region, Spans, infer, whole, window_starts
-from nqcodec.operations import Conv, Fold, Grid, Operation, Shuffle, Tile, Upsample, Window
+from nqcodec.operations import Conv, Fold, Grid, Operation, Shuffle, Tile, Upsample, Warp, Window
 
 
 def part_of_frames(
@@ -106,6 +106,11 @@ class _Part:
             return self._tiled(op, region)
         if isinstance(op, Window):
             return self._seen(op, region)
+        if isinstance(op, Warp):
+            # Vectors may point anywhere: all of the map is computed, and the region taken of it.
+            _, height, width = self._network.program.shapes[op.inputs[0]]
+            warped = apply(op, [self._maps[source] for source in op.inputs], self._times)
+            return take(warped, whole(height, width, len(self._hosted)), region)
         return apply(op, [self._input(source, region) for source in op.inputs], self._times)
 
     def _grid(self, index: int, op: Grid, region: Region) -> Tensor:

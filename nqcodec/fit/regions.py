@@ -9,7 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nqcodec.operations import Add, Concat, Conv, Fold, Mul, Norm, Operation, Planes, Shuffle, Tile, Upsample, Window
+from nqcodec.operations import (
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    Mul,
+    Norm,
+    Operation,
+    Planes,
+    Shuffle,
+    Tile,
+    Upsample,
+    Warp,
+    Window,
+)
 from nqcodec.program import Program
 
 Extent = tuple[int, int]
@@ -104,7 +118,7 @@ def read(op: Operation, axis: int, spans: Spans, size: int, times: Sequence[int]
         return [_cells(extent, (op.rows, op.columns)[axis]) for extent in spans.extents]
     if isinstance(op, Upsample):
         return [(_tap(first, op.ratio, size), _tap(end - 1, op.ratio, size, 1) + 1) for first, end in spans.extents]
-    if isinstance(op, Tile):
+    if isinstance(op, Tile | Warp):
         return [(0, size)] * len(spans.firsts)
     if isinstance(op, Window):
         starts = window_starts(op, axis, spans, times)

@@ -23,6 +23,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
     Window,
 )
 from nqcodec.program import Program, head_channels
@@ -139,6 +140,11 @@ def _window(ratio: int | None) -> Callable[[Rng, bool], list[Operation]]:
     return make
 
 
+def _warp(rng: Rng, large: bool) -> list[Operation]:
+    shape = _one(rng, large)
+    return [*_sources(rng, [shape, (2, *shape[1:])]), Warp((0, 1), int(rng.integers(0, 9)))]
+
+
 def _grid(rng: Rng, large: bool) -> list[Operation]:
     return [Grid((), int(rng.integers(1, 9)), *_one(rng, large))]
 
@@ -170,6 +176,7 @@ KERNELS: dict[str, Callable[[Rng, bool], list[Operation]]] = {
     "window": _window(1),
     "window x2": _window(2),
     "window any": _window(None),
+    "warp": _warp,
     "grid": _grid,
     "frequency": _frequency,
 }

@@ -13,7 +13,7 @@ from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.formats import tables
 from nqcodec.hadamard import native as hadamard
 from nqcodec.network import IntegerNetwork, Rescaled, validate
-from nqcodec.operations import Conv, Fold, Frequency, Grid, Planes, Shuffle, Upsample, Window, operation_code
+from nqcodec.operations import Conv, Fold, Frequency, Grid, Planes, Shuffle, Upsample, Warp, Window, operation_code
 from nqcodec.video import Frame, Video
 
 OK, BAD_PROGRAM, NO_RESOURCES, BAD_LEVEL, DEVICE_ERROR = range(5)
@@ -99,6 +99,8 @@ class FlatProgram:
         if isinstance(op, Frequency):
             entry.steps = self._pointer(np.array(op.steps), np.uint32)
             entry.phases = self._pointer(np.array(op.phases), np.uint32)
+        if isinstance(op, Warp):
+            entry.bits = op.bits
         if isinstance(op, Window):
             entry.bits, entry.knot_count = op.bits, len(op.knots)
             entry.knots = self._pointer(np.array(op.knots), np.int64)

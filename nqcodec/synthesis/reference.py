@@ -38,6 +38,7 @@ from nqcodec.operations import (
     Shuffle,
     Tile,
     Upsample,
+    Warp,
     Window,
 )
 from nqcodec.program import PARAMETER_BYTES, Program
@@ -51,6 +52,7 @@ from nqcodec.synthesis.reference_maps import (
     run_norm,
     run_tile,
     run_upsample,
+    run_warp,
     run_window,
     shift,
 )
@@ -225,6 +227,8 @@ class ReferenceSynthesizer:
             return run_upsample(inputs[0], op)
         if isinstance(op, Window):
             return run_window(inputs[0], op, t)
+        if isinstance(op, Warp):
+            return run_warp(inputs[0], inputs[1], op, self._network.map_format(op.inputs[1])[1])
         if isinstance(op, Tile):
             return run_tile(inputs[0], op)
         raise AssertionError(f"operation {op.name} has no definition")

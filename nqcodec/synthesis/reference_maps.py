@@ -1,4 +1,4 @@
-"""The definition of the operations that have no tensors, one function each (formats/nq.md, 6.4 and 6.7 to 6.13).
+"""The definition of the operations that have no tensors, one function each (formats/nq.md, 6.4 and 6.7 to 6.14).
 
 Maps are int16 [C, H, W]; `width` and `frac` are the signed bits and the fractional bits of the result. Sums are int64:
 the limits of formats/nq.md keep them below 2^63.
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nqcodec.formats import tables
 from nqcodec.network import Int16, Int64
-from nqcodec.operations import Frequency, Tile, Upsample, Window
+from nqcodec.operations import Frequency, Tile, Upsample, Warp, Window
 
 Integers = npt.NDArray[np.integer]
 
@@ -22,6 +22,9 @@ ANGLE_BITS = 32
 
 PHASE_BITS = 7
 """Weights of neighbours sum to 2^7 along each axis (formats/nq.md, 6.8)."""
+
+WARP_BITS = 5
+"""Displaced places are in 2^-5 of a cell (formats/nq.md, 6.14)."""
 
 MEAN_BITS, DEVIATION_BITS, RECIPROCAL_BITS = 8, 16, 46
 """Fractional bits of a mean, bits added to a variance, and the reciprocal's numerator (formats/nq.md, 6.12)."""
@@ -89,6 +92,21 @@ def run_window(x: Int16, op: Window, t: int) -> Int16:
     lines = seen[:, :-1] * (one - f) + seen[:, 1:] * f
     part = shift(lines[:, :, :-1] * (one - g) + lines[:, :, 1:] * g, 2 * op.bits).astype(np.int16)
     return part.reshape(-1, op.height, r, op.width, r).transpose(0, 2, 4, 1, 3).reshape(-1, op.height, op.width)
+
+
+def run_warp(x: Int16, vectors: Int16, op: Warp, frac: int) -> Int16:
+    """[C, H, W] at places displaced by vectors [2, H, W] with `frac` fractional bits (formats/nq.md, 6.14)."""
+    _, height, width = x.shape
+    one = 1 << WARP_BITS
+    down, right = shift(vectors, frac + op.bits - WARP_BITS)
+    rows = np.clip(np.arange(height)[:, None] * one + down, 0, (height - 1) * one)
+    columns = np.clip(np.arange(width) * one + right, 0, (width - 1) * one)
+    (i, f), (j, g) = np.divmod(rows, one), np.divmod(columns, one)
+    below, beside = np.minimum(i + 1, height - 1), np.minimum(j + 1, width - 1)
+    values = x.astype(np.int64)
+    upper = values[:, i, j] * (one - g) + values[:, i, beside] * g
+    lower = values[:, below, j] * (one - g) + values[:, below, beside] * g
+    return shift(upper * (one - f) + lower * f, 2 * WARP_BITS).astype(np.int16)
 
 
 def run_tile(x: Int16, op: Tile) -> Int16:

@@ -33,6 +33,7 @@ class Vector:
         data: the file.
         error: class of `nqcodec.errors` that refuses it; empty for a legal file.
         features: what it shows beyond the features that can be seen in a legal file.
+        minor: least minor version of the specification that has what it needs, operations aside.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Vector:
     data: bytes
     error: str = ""
     features: tuple[str, ...] = ()
+    minor: int = LEAST_MINOR
 
 
 @dataclass(frozen=True)

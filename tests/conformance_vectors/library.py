@@ -19,16 +19,18 @@ from conformance_vectors import (
     refused_files,
     refused_programs,
     refused_tensors,
+    refused_warps,
     refused_windows,
     tensors,
+    warps,
     windows,
 )
 from conformance_vectors.build import Vector
 from conformance_vectors.rules import sections_of
 from conformance_vectors.seen import seen
-from nqcodec.bitstream import LEAST_MINOR, MAJOR
+from nqcodec.bitstream import MAJOR
 from nqcodec.bitstream.file import parse_file
-from nqcodec.bitstream.operations import WINDOW_MINOR
+from nqcodec.bitstream.operations import MINORS
 from nqcodec.decoding import Decoder
 from nqcodec.video import frame_bytes
 
@@ -45,6 +47,8 @@ MODULES = (
     refused_tensors,
     windows,
     refused_windows,
+    warps,
+    refused_warps,
 )
 
 
@@ -61,10 +65,10 @@ def vectors() -> tuple[Vector, ...]:
 def descriptor(vector: Vector) -> dict[str, Any]:
     """What the JSON file beside a vector says (formats/conformance/README.md)."""
     features = sorted({*vector.features, *(() if vector.error else seen(vector.data))})
-    minor = WINDOW_MINOR if "operation:window" in features else LEAST_MINOR
+    minors = [minor for operation, minor in MINORS.items() if f"operation:{operation.name}" in features]
     common = {
         "name": vector.name,
-        "specification": f"{MAJOR}.{minor}",
+        "specification": f"{MAJOR}.{max([vector.minor, *minors])}",
         "purpose": vector.purpose,
         "features": features,
         "sections": sections_of(vector.name, features),

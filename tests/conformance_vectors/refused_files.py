@@ -133,6 +133,16 @@ def headers() -> Iterator[Vector]:
         ("shorter-1-9", "A newer minor version's header with a byte less.", header(1, 9)[:-1]),
     ):
         yield refused(f"header-{name}", purpose, File(VIDEO, [LEGAL], payload).data(), FORMAT, "refused:header-length")
+    for minor in (2, 3):
+        data = File(VIDEO, [LEGAL], header(1, minor, b"\0")).data()
+        vector = refused(
+            f"header-longer-1-{minor}",
+            f"A header of version 1.{minor} with a byte more.",
+            data,
+            FORMAT,
+            "refused:header-length",
+        )
+        yield replace(vector, minor=minor)
     for major in (2, 255):
         data = File(VIDEO, [LEGAL], header(major, 0, b"\1\2\3")).data()
         yield refused(f"version-{major}", f"Major version {major}.", data, UNSUPPORTED, "refused:major-version")

@@ -10,10 +10,11 @@ from conformance_vectors.calm import Calm, calm_network
 from conformance_vectors.coding import pack_network
 from conformance_vectors.faults import FORMAT, LIMIT, refused
 from conformance_vectors.refused_programs import asking
-from conformance_vectors.windows import LAST_FRAME, VIEW, path_bytes
-from nqcodec.bitstream.operations import WINDOW_MINOR, pack_program
+from conformance_vectors.windows import LAST_FRAME, MINOR, VIEW, path_bytes
+from nqcodec.bitstream.operations import pack_program
 from nqcodec.bitstream.reader import write_uv
-from nqcodec.operations import Grid, Knot, Planes, Tile, Window
+from nqcodec.knots import Knot
+from nqcodec.operations import Grid, Planes, Tile, Window
 from nqcodec.program import Program
 from nqcodec.video import Chroma, Video
 
@@ -106,7 +107,7 @@ def sealed_by(program: bytes, knots: tuple[Knot, ...]) -> Part:
 
 def faulty(program: bytes, knots: tuple[Knot, ...]) -> bytes:
     """A file of one such segment."""
-    return File(CLIP, [sealed_by(program, knots)], minor=WINDOW_MINOR).data()
+    return File(CLIP, [sealed_by(program, knots)], minor=MINOR).data()
 
 
 def missing_paths() -> Iterator[Vector]:
@@ -121,7 +122,7 @@ def missing_paths() -> Iterator[Vector]:
     yield refused(
         "program-window-no-path-in-segment",
         "A first window of a segment that takes the path of the segment before.",
-        File(CLIP, parts, minor=WINDOW_MINOR).data(),
+        File(CLIP, parts, minor=MINOR).data(),
         FORMAT,
         *FEATURES,
     )

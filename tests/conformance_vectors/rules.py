@@ -20,6 +20,9 @@ CODED: Patterns = ("op-grid-*", "adaptive-*", "gaussian-*", "context-all-*", "re
 
 ESCAPED: Patterns = ("model:escape", "refused:escape", "refuse-escape-longest")
 
+DISPLACED: Patterns = ("op-warp-edge", "op-warp-*beyond", "op-warp-rounding-*", "op-warp-one-*")
+"""Vectors of a warp's places along both axes."""
+
 SECTIONS: dict[str, Patterns] = {
     "1": ("op-*",),
     "2": ("segments:*",),
@@ -51,6 +54,7 @@ SECTIONS: dict[str, Patterns] = {
     "6.11": ("op-add", "op-mul"),
     "6.12": ("op-norm*", "clamp:norm-*"),
     "6.13": ("op-window-*",),
+    "6.14": ("op-warp-*",),
     "7": ("chunk:fHSH", "picture-*", "refused:hash"),
     "8": ("limit:*",),
 }
@@ -75,7 +79,7 @@ RULES: dict[str, dict[str, Patterns]] = {
     },
     "2.1": {
         "| major |": ("version:*", "refused:major-version", "refuse-header-major-0"),
-        "| minor |": ("version-1-*", "operation:window"),
+        "| minor |": ("version-1-*", "operation:window", "operation:warp"),
         "| width, height |": (
             "picture-*-odd",
             "picture-*-one-pixel",
@@ -161,7 +165,14 @@ RULES: dict[str, dict[str, Patterns]] = {
     "4": {
         "| width |": ("format-width-*", "refuse-format-width-*"),
         "| frac |": ("format-width-*", "refuse-format-frac-21"),
-        "have the width and frac of their input": ("op-shuffle", "op-fold", "op-upsample-*", "op-tile"),
+        "have the width and frac of their input": (
+            "op-shuffle",
+            "op-fold",
+            "op-upsample-*",
+            "op-tile",
+            "op-window-of-*",
+            "op-warp-format-*",
+        ),
         "| bits |": ("bits-*", "refuse-record-*-bit*"),
         "| flags |": ("refused:newer-flags", "refused:flags-contradict", "hadamard-*", "context-all-*", "list:*"),
         "| step |": ("step:*", "refused:step"),
@@ -198,6 +209,7 @@ RULES: dict[str, dict[str, Patterns]] = {
         "| 11 | fold": ("op-fold",),
         "| 12 | tile": ("op-tile",),
         "| 13 | window": ("op-window-*", "refuse-program-window-*"),
+        "| 14 | warp": ("warp:bits-*", "refuse-program-warp-*"),
         "A path is a `uv`": ("op-window-*", "refuse-program-window-*knot*"),
         "With n = 0": ("op-window-shared-*", "refuse-program-window-no-path*"),
         "Knot k is at frame": ("op-window-*",),
@@ -213,6 +225,7 @@ RULES: dict[str, dict[str, Patterns]] = {
         "| fold | [C": ("op-fold", "refuse-program-fold-*"),
         "| tile | [C": ("op-tile", "refuse-program-tile-no-rows"),
         "| window | [C": ("op-window-*", "refused:window"),
+        "| warp | [C": ("op-warp-*", "refused:warp"),
         "a program that lacks what is needed": ("refused:program-shape", "refused:program-syntax"),
         "is the last operation": ("refuse-program-planes-*", "refuse-program-picture-not-covered", "picture:crop"),
     },
@@ -272,6 +285,14 @@ RULES: dict[str, dict[str, Patterns]] = {
         "+ f (": ("op-window-path", "window:bits-*", "op-window-edge", "op-window-extremes"),
         "out[(c ratio": ("window:ratio-*",),
         "The format is": ("op-window-of-*", "op-window-before-conv"),
+    },
+    "6.14": {
+        "v the second, frac_v its frac": ("op-warp-rows-alone", "op-warp-columns-alone", "op-warp-by-*"),
+        "n = frac_v": ("warp:bits-*", "op-warp-frac-*"),
+        "p = clamp": (*DISPLACED, "op-warp-rows-alone", "op-warp-high"),
+        "q = clamp": (*DISPLACED, "op-warp-columns-alone", "op-warp-wide"),
+        "out[c, y, x]": ("op-warp-every-fraction*", "op-warp-extremes", "op-warp-*-channels", "op-warp-edge"),
+        "The format is": ("op-warp-format-*", "op-warp-of-*"),
     },
     "7": {
         "The MD5 of a picture": ("chunk:fHSH", "picture-*-bit", "picture-rgb"),

@@ -13,7 +13,7 @@ from nqcodec.bitstream.segment import SegmentLayout
 from nqcodec.entropy.lists import decode_list
 from nqcodec.hadamard.definition import block_sizes
 from nqcodec.network import CONTEXT_NEIGHBOURS, Int64, IntegerNetwork, IntTensor, channel_axis
-from nqcodec.operations import Conv, Grid, Planes, Upsample, Window
+from nqcodec.operations import Conv, Grid, Planes, Upsample, Warp, Window
 from nqcodec.video import Video
 
 
@@ -79,6 +79,8 @@ def _program(layout: SegmentLayout, video: Video, frames: int) -> Iterator[str]:
         elif isinstance(op, Window):
             yield f"window:ratio-{op.ratio}"
             yield f"window:bits-{op.bits}"
+        elif isinstance(op, Warp):
+            yield f"warp:bits-{op.bits}"
         elif isinstance(op, Planes):
             yield f"planes:{op.ratio}"
             if layout.program.coded_size != (video.width, video.height):

@@ -9,10 +9,13 @@ from conformance_vectors.build import File, Part, Vector, file, part, sealed
 from conformance_vectors.calm import Calm, calm_network, calm_vector
 from conformance_vectors.coding import pack_network
 from nqcodec.bitstream.header import pack_video
-from nqcodec.bitstream.operations import WINDOW_MINOR
+from nqcodec.bitstream.operations import MINORS
 from nqcodec.bitstream.reader import write_sv, write_uv
-from nqcodec.operations import Activation, Add, Concat, Conv, Grid, Knot, Operation, Planes, Upsample, Window
+from nqcodec.knots import Knot
+from nqcodec.operations import Activation, Add, Concat, Conv, Grid, Operation, Planes, Upsample, Window
 from nqcodec.video import Chroma, Video
+
+MINOR = MINORS[Window]
 
 VIEW = Video(8, 6, 8, chroma=Chroma.C400, depth=12)
 """A picture whose samples hold every bit of a 12-bit map."""
@@ -169,7 +172,7 @@ def shared() -> Iterator[Vector]:
     yield Vector(
         "op-window-shared-path-in-full",
         "Two windows whose paths are the same, each told in full: legal, if longer.",
-        File(VIEW, [sealed(VIEW, VIEW.frames, body)], minor=WINDOW_MINOR).data(),
+        File(VIEW, [sealed(VIEW, VIEW.frames, body)], minor=MINOR).data(),
     )
     yield calm_vector(
         "op-window-shared-path-unread",
@@ -247,7 +250,7 @@ def versions() -> Iterator[Vector]:
             "A window in the last segment alone: the file is of version 1.2.",
         )[number]
         name = ("two", "last")[number]
-        yield Vector(f"segments-window-in-{name}", purpose, File(VIEW, parts, minor=WINDOW_MINOR).data())
+        yield Vector(f"segments-window-in-{name}", purpose, File(VIEW, parts, minor=MINOR).data())
     for minor in (0, 1, 3):
         header = pack_video(VIEW, minor)
         purpose = f"A window in a file whose minor version says {minor}: a decoder reads any."

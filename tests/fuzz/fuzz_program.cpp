@@ -16,8 +16,8 @@ class Program {
  public:
   explicit Program(fuzz::Input& input) : input_(input) {
     const int count = static_cast<int>(input.within(1, 12));
-    ops_.reserve(static_cast<size_t>(count) + 1);
-    for (int i = 0; i < count; ++i) add(static_cast<int32_t>(input.within(1, 12)));
+    ops_.reserve(2 * static_cast<size_t>(count) + 1);  // a warp brings its vectors
+    for (int i = 0; i < count; ++i) add(static_cast<int32_t>(input.within(1, 14)));
     descriptor_.ops = ops_.data();
     descriptor_.frames = input.mostly(1, 9);
     descriptor_.depth = input.mostly(8, 12);
@@ -79,6 +79,19 @@ class Program {
     for (int k = 0; k < count; ++k) inputs[k] = earlier();
     op.inputs = inputs;
     op.input_count = count;
+    if (op.code == kNqWarp && input_.byte() % 4 != 0) inputs[1] = add_vectors(source(op));
+  }
+
+  // Latents of two channels of a map's size; the index of the last operation where they are too large.
+  int32_t add_vectors(const NqOp& in) {
+    NqOp op = {};
+    op.code = kNqGrid, op.times = 1, op.channels = 2, op.height = in.height, op.width = in.width;
+    op.map_width = 14, op.frac = static_cast<int32_t>(input_.within(0, 20));
+    if (2 * int64_t{op.height} * op.width <= kMostValues) {
+      fill(op, op);
+      ops_.push_back(op);
+    }
+    return static_cast<int32_t>(ops_.size()) - 1;
   }
 
   // The operation that `op` reads, or a small map where there is none: shapes are then inferred as a file's are.
@@ -96,7 +109,8 @@ class Program {
     op.map_width = input_.mostly(8, 14);
     op.frac = input_.mostly(0, 20);
     const bool is_source = code == kNqGrid || code == kNqFrequency;
-    const int inputs = code == kNqConcat ? static_cast<int>(input_.within(1, 4)) : code == kNqAdd || code == kNqMul ? 2 : 1;
+    const bool is_pair = code == kNqAdd || code == kNqMul || code == kNqWarp;
+    const int inputs = code == kNqConcat ? static_cast<int>(input_.within(1, 4)) : is_pair ? 2 : 1;
     if (!is_source) add_inputs(op, inputs);
     const NqOp in = is_source ? NqOp{} : source(op);
     op.channels = in.channels, op.height = in.height, op.width = in.width;
@@ -142,11 +156,30 @@ class Program {
       case kNqTile:
         op.height = static_cast<int32_t>(input_.within(1, 60)), op.width = static_cast<int32_t>(input_.within(1, 60));
         break;
+      case kNqWindow: return shape_window(op, in);
+      case kNqWarp: op.bits = input_.mostly(0, 8); break;
       case kNqConcat:
         for (int32_t k = 1; k < op.input_count; ++k) op.channels += std::clamp(source(op, k).channels, 0, 4096);
         break;
       default: break;
     }
+  }
+
+  // On a path of up to four corners, mostly within its map.
+  void shape_window(NqOp& op, const NqOp& in) {
+    op.ratio = input_.mostly(1, 4), op.bits = input_.mostly(0, 8);
+    const int64_t ratio = std::clamp(op.ratio, 1, 16), bits = std::clamp(op.bits, 0, 8);
+    op.channels = static_cast<int32_t>(in.channels * ratio * ratio);
+    op.height = static_cast<int32_t>(input_.within(1, in.height / ratio));
+    op.width = static_cast<int32_t>(input_.within(1, in.width / ratio));
+    op.knot_count = static_cast<int32_t>(input_.within(0, 4));
+    int64_t* const knots = array<int64_t>(3 * op.knot_count, 0, 0);
+    for (int64_t k = 0, time = -1; k < op.knot_count; ++k) {
+      knots[3 * k] = time += input_.mostly(1, 3);
+      knots[3 * k + 1] = input_.mostly(0, (in.height - op.height * ratio) * (1 << bits));
+      knots[3 * k + 2] = input_.mostly(0, (in.width - op.width * ratio) * (1 << bits));
+    }
+    op.knots = reinterpret_cast<const NqKnot*>(knots);
   }
 
   void fill(NqOp& op, const NqOp& in) {

@@ -168,7 +168,7 @@ def read_header(payload: bytes) -> Header:
     reader.u8("full_range", 0, 1)
     reader.u8("chroma_location", 0, 5)
     need(min(struct.unpack("<2H", reader.take(4))) >= 1, "VHDR: the sample aspect ratio has a 0")
-    if minor <= 2:
+    if minor <= 3:
         reader.end()
     sub = [(), ((2, 2),) * 2, ((2, 1),) * 2, ((1, 1),) * 2][chroma]
     return Header(width, height, frames, depth, [(1, 1), *sub])
@@ -222,13 +222,13 @@ def read_file(data: bytes) -> File:
 
 CODES = [
     "grid", "conv", "shuffle", "planes", "upsample", "concat", "add", "mul", "norm", "frequency", "fold", "tile",
-    "window",
+    "window", "warp",
 ]  # fmt: skip
 FIELDS = {  # v: uv, b: u8
     "grid": "vvvv", "conv": "vbbb", "shuffle": "v", "planes": "b", "upsample": "bvv", "fold": "vv", "tile": "vv",
-    "window": "vvbb",
+    "window": "vvbb", "warp": "b",
 }  # fmt: skip
-INPUTS = {"grid": 0, "frequency": 0, "add": 2, "mul": 2}  # the others but concat: 1
+INPUTS = {"grid": 0, "frequency": 0, "add": 2, "mul": 2, "warp": 2}  # the others but concat: 1
 WITH_FORMAT = {"grid", "conv", "concat", "add", "mul", "norm", "frequency"}
 ADAPTIVE, STEPS, SCALES, HADAMARD, CONTEXT = 1, 2, 4, 8, 16  # flags of a tensor
 BITS = {"weight": 8, "bias": 16, "latent": 12}  # the most that a tensor may have
@@ -362,6 +362,8 @@ def map_shape(op: Operation, inputs: list[Shape], number: int) -> Shape:
         legal, shape = min(f) >= 1, (c, f[0], f[1])
     elif name == "window":
         legal, shape = window_fits(op, h, w), (c * f[2] ** 2, f[0], f[1])
+    elif name == "warp":
+        legal = f[0] <= 8 and inputs[1] == (2, h, w)
     elif name == "concat":
         legal, shape = len({s[1:] for s in inputs}) == 1, (sum(s[0] for s in inputs), h, w)
     elif name in ("add", "mul"):
@@ -389,7 +391,7 @@ def macs(op: Operation) -> int:
     size = prod(op.shape)
     if op.name == "conv":
         return size * prod(op.tensors[0].shape[1:])
-    return size * {"grid": 2, "upsample": 4, "norm": 4, "window": 4, "add": 1, "mul": 1}.get(op.name, 0)
+    return size * {"grid": 2, "upsample": 4, "norm": 4, "window": 4, "warp": 4, "add": 1, "mul": 1}.get(op.name, 0)
 
 
 def check_picture_and_limits(program: list[Operation], header: Header) -> None:
@@ -939,14 +941,39 @@ def prepare_window(op: Operation, source: Operation) -> Evaluate:
     return evaluate
 
 
+def prepare_warp(op: Operation, sources: list[Operation]) -> Evaluate:
+    """6.14; what is outside the map has weight 0."""
+    _, h, w = op.shape
+    n = sources[1].frac + op.fields[0] - 5
+
+    def place(at: int, row: int, column: int) -> tuple[int, int, int]:
+        """Index of in[c, i, j], f and g, for the output at that index and its vector."""
+        y, x = divmod(at, w)
+        i, f = divmod(clamp(32 * y + shift(row, n), 0, 32 * (h - 1)), 32)
+        j, g = divmod(clamp(32 * x + shift(column, n), 0, 32 * (w - 1)), 32)
+        return i * w + j, f, g
+
+    def between(x: list[int], at: int, f: int, g: int) -> int:
+        upper = (32 - g) * x[at] + g * x[at + 1]
+        lower = (32 - g) * x[at + w] + g * x[at + w + 1]
+        return shift((32 - f) * upper + f * lower, 10)
+
+    def evaluate(_: int, inputs: list[Map]) -> Map:
+        places = [place(at, *vector) for at, vector in enumerate(zip(*inputs[1], strict=True))]
+        longer = [x + [0] * (w + 1) for x in inputs[0]]
+        return [[between(x, *one) for one in places] for x in longer]
+
+    return evaluate
+
+
 def prepare(op: Operation, sources: list[Operation], frames: int) -> Evaluate:
     """Check what the operation's integers must keep, and give its function."""
     if op.name == "grid":
         return prepare_grid(op, frames)
     if op.name in ("frequency", "norm"):
         return (prepare_frequency if op.name == "frequency" else prepare_norm)(op)
-    if op.name in ("concat", "add", "mul"):
-        return (prepare_concat if op.name == "concat" else prepare_binary)(op, sources)
+    if op.name in ("concat", "add", "mul", "warp"):
+        return {"concat": prepare_concat, "warp": prepare_warp}.get(op.name, prepare_binary)(op, sources)
     one = {"conv": prepare_conv, "upsample": prepare_upsample, "tile": prepare_tile, "window": prepare_window}
     return one.get(op.name, prepare_fold)(op, sources[0])
 
