@@ -265,10 +265,16 @@ def test_expected_seconds_changes_nothing() -> None:
 
 
 def test_each_preset_is_longer_than_the_one_before() -> None:
-    for frames in (1, 8, 60):
-        steps = [preset_settings(name, frames).steps for name in PRESETS]
-        assert all(3 * short < long for short, long in pairwise(steps))
+    for frames in (1, 8, 60, 132):
+        looks = [given.steps * given.batch for given in (preset_settings(name, frames) for name in PRESETS)]
+        assert all(3 * short < long for short, long in pairwise(looks))
     assert preset_settings("fast", 1).batch == 1
+    assert [(given.batch, given.steps) for given in (preset_settings("fast", n) for n in (8, 32, 64, 120))] == [
+        (2, 5760),
+        (2, 5760),
+        (4, 5760),
+        (8, 5400),
+    ]
     given = preset_settings("fast", 8, seed=3, threads=2)
     assert (given.seed, given.threads, given.device) == (3, 2, "cpu")
     with pytest.raises(NqError, match="choose one of"):

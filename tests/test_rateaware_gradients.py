@@ -140,17 +140,20 @@ def test_price_weighs_the_rate_alone(clip: PackedClip, quantizers: Quantizers) -
 
 
 @pytest.mark.parametrize("loss", ["log-mse", "mse"])
-def test_parts_of_a_batch_give_what_the_batch_gives(clip: PackedClip, quantizers: Quantizers, loss: str) -> None:
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_parts_of_a_batch_give_what_the_batch_gives(
+    clip: PackedClip, quantizers: Quantizers, loss: str, size: int
+) -> None:
     drawn = quantizers.draw(torch.Generator().manual_seed(1))
     times = torch.tensor([4, 0, 3, 1])
     whole = distortion(quantizers.network, clip, times, drawn=drawn, loss=loss)
-    parts = [distortion(quantizers.network, clip, part, drawn=drawn, loss=loss) for part in times.split(1)]
-    mean = mean_distortion(parts)
+    parts = [distortion(quantizers.network, clip, part, drawn=drawn, loss=loss) for part in times.split(size)]
+    mean = mean_distortion(parts, [len(part) for part in times.split(size)])
     assert float(mean.loss) == pytest.approx(float(whole.loss), rel=1e-5)
     assert float(mean.level) == pytest.approx(float(whole.level), rel=1e-5)
     for key, gradient in whole.gradients.items():
         assert_close(mean.gradients[key], gradient, key)
-    assert mean_distortion(parts[:1]) is parts[0]
+    assert mean_distortion(parts[:1], [size]) is parts[0]
 
 
 def test_rate_is_the_sum_over_tensors(quantizers: Quantizers) -> None:

@@ -54,15 +54,17 @@ def distortion(network: FloatNetwork, clip: PackedClip, times: Tensor, *, drawn:
     return Distortion(value.detach(), level, dict(zip(leaves, gradients, strict=True)))
 
 
-def mean_distortion(parts: Sequence[Distortion]) -> Distortion:
-    """The distortion of several batches of one size as one."""
-    count = len(parts)
-    if count == 1:
+def mean_distortion(parts: Sequence[Distortion], frames: Sequence[int]) -> Distortion:
+    """The distortion of several batches as one; `frames` are their sizes."""
+    if len(parts) == 1:
         return parts[0]
-    gradients = {key: torch.stack([part.gradients[key] for part in parts]).mean(0) for key in parts[0].gradients}
-    return Distortion(
-        torch.stack([part.loss for part in parts]).mean(), torch.stack([part.level for part in parts]).mean(), gradients
-    )
+    shares = torch.tensor(frames, dtype=torch.float32, device=parts[0].loss.device) / sum(frames)
+
+    def mean(values: list[Tensor]) -> Tensor:
+        return torch.stack([share * value for share, value in zip(shares, values, strict=True)]).sum(0)
+
+    gradients = {key: mean([part.gradients[key] for part in parts]) for key in parts[0].gradients}
+    return Distortion(mean([part.loss for part in parts]), mean([part.level for part in parts]), gradients)
 
 
 def rate(drawn: Drawn, contexts: dict[str, ContextWeights]) -> Rate:

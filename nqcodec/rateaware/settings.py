@@ -84,9 +84,20 @@ PRESETS: dict[str, Preset] = {
 """Epochs and least steps by name: each about four times as long as the one before."""
 
 
+MOST_BATCH, LEAST_STEPS = 8, 2000
+"""Most frames a step, and the steps that a fit should have before its steps get more frames. The rate of all latents
+is charged once a step, however many frames that sees: 120 frames of 176x144 were fitted as well by 2,000 steps of 8
+frames as by 8,000 of 2, in half the time."""
+
+LEAST_BATCHES = 15
+"""Least steps in which all frames are seen: 32 frames lost 0.2 decibels with 4 a step instead of 2."""
+
+
 def preset_settings(
     name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1
 ) -> RateAwareSettings:
     """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
     steps, batch = preset_steps(PRESETS, name, frames)
+    while steps >= 2 * LEAST_STEPS and 2 * batch <= min(MOST_BATCH, frames // LEAST_BATCHES):
+        steps, batch = -(-steps // 2), 2 * batch
     return RateAwareSettings(steps=steps, batch=batch, seed=seed, device=device, threads=threads)
