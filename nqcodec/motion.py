@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec.operations import MOST_KNOTS, Knot
+from nqcodec.knots import MOST_KNOTS, Knot
 from nqcodec.video import Plane
 
 Picture = npt.NDArray[np.float32]
@@ -55,6 +55,10 @@ MOST_LEFT = 0.7
 
 LEAST_SEEN = 6.0
 """Least frames that a part of the scene is seen in, on average: of what is seen once, nothing is saved."""
+
+
+LEAST_CHANGE = 0.1
+"""Mean absolute difference of successive frames (8-bit levels) of which more is no still picture."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class _View:
 
 
 class MotionDetector:
-    """Takes luma planes in order, and tells the path of their camera."""
+    """Takes luma planes in order, and tells the path of their camera, and whether anything moves at all."""
 
     def __init__(self) -> None:
         self._recent: deque[_View] = deque(maxlen=max(LAGS))
@@ -122,6 +126,7 @@ class MotionDetector:
         self._step: Place = np.zeros(2)
         self._reliable, self._still, self._moved = 0, 0.0, 0.0
         self._scale, self._size = 1, (1, 1)
+        self._changed = 0.0
 
     def add(self, luma: Plane, depth: int) -> None:
         """Look at the next frame.
@@ -133,9 +138,15 @@ class MotionDetector:
         self._scale, self._size = -(-luma.shape[0] // MOST_ROWS), (luma.shape[0], luma.shape[1])
         picture = _working_picture(luma, depth, self._scale)
         spectrum = np.fft.rfft2(picture * _taper(picture.shape))
+        if self._recent:
+            self._changed += float(np.abs(picture - self._recent[-1].picture).mean())
         place = self._locate(picture, spectrum) if self._recent else np.zeros(2)
         self._recent.append(_View(picture, spectrum, place))
         self._places.append(place)
+
+    def moves(self) -> bool:
+        """Whether the frames seen so far differ from one another, for whatever reason."""
+        return self._changed > LEAST_CHANGE * max(len(self._places) - 1, 0)
 
     def path(self) -> Path | None:
         """The path of the frames seen so far, or None if there is none worth following."""

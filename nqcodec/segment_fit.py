@@ -123,19 +123,19 @@ def choose_program(task: SegmentTask) -> Program:
         return chosen.build(video, video.frames, task.parameters)
     if chosen.for_bytes is not None:
         sizes = [budget for budget in task.budgets if budget is not None]
-        path = camera_path(task) if settings.motion == "auto" else None
-        return chosen.for_bytes(video, video.frames, int(math.sqrt(min(sizes) * max(sizes))), path)
+        path, moves = motion_of(task) if settings.motion == "auto" else (None, False)
+        return chosen.for_bytes(video, video.frames, int(math.sqrt(min(sizes) * max(sizes))), path, moves)
     wanted, least = sized_for(task.budgets), chosen.smallest(video, video.frames)
     return chosen.build(video, video.frames, max(wanted, least))
 
 
-def camera_path(task: SegmentTask) -> motion.Path | None:
-    """The way of a segment's camera over its scene, if there is one worth following."""
+def motion_of(task: SegmentTask) -> tuple[motion.Path | None, bool]:
+    """The way of a segment's camera over its scene, if there is one worth following, and whether anything moves."""
     detector = motion.MotionDetector()
     with task.clip.open(task.first, task.video.frames) as source:
         for frame in source:
             detector.add(frame[0], source.video.depth)
-    return detector.path()
+    return detector.path(), detector.moves()
 
 
 def sized_for(budgets: Sequence[int | None]) -> int:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nqcodec.backbones import BACKBONES, DEFAULT, backbone, pyramid
 from nqcodec.errors import LimitError, RateError, UsageError
 from nqcodec.motion import Path
-from nqcodec.operations import Conv, Grid, Planes, Window
+from nqcodec.operations import Conv, Grid, Planes, Upsample, Warp, Window
 from nqcodec.program import Limits, Program, head_channels
 from nqcodec.video import Chroma, Video
 
@@ -225,6 +225,37 @@ def test_levels_see_the_scene_through_windows_on_one_path(
         assert scene[1:] == (op.height * op.ratio + extra[0], op.width * op.ratio + extra[1])
     # Only the finest level's has more places than cells.
     assert [op.ratio for op in windows if op.ratio > 1] == ([2] if windows else [])
+
+
+@settings(max_examples=30, deadline=None)
+@given(**SIZES, size=st.integers(2000, 10**6))
+def test_what_moves_by_itself_displaces_all_levels_but_the_coarsest(
+    width: int, height: int, frames: int, size: int
+) -> None:
+    video = Video(width, height, frames)
+    program = pyramid.for_bytes(video, frames, size, None, True)
+    program.check_limits(video, Limits())
+    warps = [(op, program.shapes[op.inputs[0]][1:]) for op in program.operations if isinstance(op, Warp)]
+    assert len(warps) == len(pyramid.ratios(video, 2)) - 1
+    # A vector is a quarter of a cell at the finest level, and the same way in the picture at each.
+    assert [op.bits for op, _ in warps] == list(
+        range(pyramid.VECTOR_BITS + len(warps) - 1, pyramid.VECTOR_BITS - 1, -1)
+    )
+    for op, (rows, columns) in warps:
+        vectors = program.operations[op.inputs[1]]
+        assert isinstance(vectors, Upsample)
+        assert (vectors.ratio, vectors.height, vectors.width) == (2, rows, columns)
+
+
+def test_grids_are_displaced_only_where_no_path_explains_what_moves() -> None:
+    video, size = Video(320, 180, 60), 20_000
+    still = pyramid.for_bytes(video, 60, size)
+    assert not any(isinstance(op, Warp) for op in still.operations)
+    path = Path(((0, 0, 0), (59, 80, 0)))
+    assert pyramid.for_bytes(video, 60, size, path, True) == pyramid.for_bytes(video, 60, size, path)
+    far = Path(((0, 0, 0), (59, 0, 8 * 10**7)))
+    assert pyramid.for_bytes(video, 60, size, far, True) == pyramid.for_bytes(video, 60, size, None, True) != still
+    assert pyramid.light_for_bytes(video, 60, size, None, True) == pyramid.light_for_bytes(video, 60, size)
 
 
 def test_a_camera_that_goes_too_far_is_not_followed() -> None:

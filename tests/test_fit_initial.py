@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from nqcodec.backbones import hnerv, nerv, nervpp
-from nqcodec.fit.initial import HEAD_SCALE, RESIDUAL_SCALE, start_scales
+from nqcodec.fit.initial import HEAD_SCALE, RESIDUAL_SCALE, VECTOR_SCALE, start_scales
 from nqcodec.fit.network import FloatNetwork, tensor_key
-from nqcodec.operations import Activation, Add, Conv, Grid, Planes
+from nqcodec.operations import Activation, Add, Conv, Grid, Planes, Upsample, Warp
 from nqcodec.program import Program
 from nqcodec.video import Chroma, Video
 
@@ -46,6 +46,21 @@ def test_a_convolution_that_others_read_keeps_its_start() -> None:
         Planes((4,), 2),
     ]
     assert 1 not in start_scales(Program.of(operations, VIDEO))
+
+
+def test_what_tells_vectors_starts_small() -> None:
+    operations = [
+        Grid((), 3, 4, 2, 4),
+        Conv((0,), 2, 3),
+        Upsample((1,), 2, 4, 8),
+        Grid((), 1, 3, 4, 8),
+        Warp((3, 2), 2),
+        Grid((), 1, 2, 4, 8),
+        Warp((4, 5), 0),
+        Conv((6,), 6, 1),
+        Planes((7,), 2),
+    ]
+    assert start_scales(Program.of(operations, VIDEO)) == {1: VECTOR_SCALE}
 
 
 def test_networks_without_branches_start_as_ever() -> None:

@@ -132,6 +132,15 @@ def test_nothing_at_all_has_no_path() -> None:
     assert MotionDetector().path() is None
 
 
+def test_what_moves_is_told_from_a_still_picture() -> None:
+    here = seen(scene(7), 20, 20)
+    assert detect(_with_object(here, t) for t in range(FRAMES)).moves()
+    assert detect(seen(scene(7), 20, 20 + t) for t in range(FRAMES)).moves()
+    assert not detect([here] * FRAMES).moves()
+    assert not detect([here]).moves()
+    assert not MotionDetector().moves()
+
+
 @given(st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=1, max_size=30))
 def test_knots_pass_every_place_closely(steps: list[tuple[int, int]]) -> None:
     places = np.cumsum(np.array(steps, np.int64), axis=0)

@@ -14,7 +14,7 @@ from nqcodec.decoding import probe
 from nqcodec.encoding import EncodeSettings, encode
 from nqcodec.formats.sink import open_sink
 from nqcodec.formats.source import open_source
-from nqcodec.operations import Window
+from nqcodec.operations import Warp, Window
 from nqcodec.rate import Rate
 from nqcodec.report import EncodeReport
 from nqcodec.synthesis.reference import ReferenceSynthesizer
@@ -23,18 +23,18 @@ SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "bbb_320x180.mkv"
 WIDTH, HEIGHT, FRAMES = 80, 48, 24
 
 
-def clip_of(path: Path, speed: tuple[int, int]) -> ClipInput:
+def clip_of(path: Path, speed: tuple[int, int], width: int = WIDTH, height: int = HEIGHT) -> ClipInput:
     """A camera that moves over a real picture by `speed` rows and columns of chroma samples a frame."""
     with open_source(SAMPLE) as source:
         video, picture = source.video, next(iter(source))
-    video = replace(video, width=WIDTH, height=HEIGHT, frames=FRAMES)
+    video = replace(video, width=width, height=height, frames=FRAMES)
     with open_sink(path, video) as sink:
         for t in range(FRAMES):
             planes = []
             for index, plane in enumerate(picture):
                 sx, sy = video.chroma.plane_sub(index)
                 top, left = ((20 + 2 * pace * t) // sub for pace, sub in zip(speed, (sy, sx), strict=True))
-                planes.append(plane[top : top + HEIGHT // sy, left : left + WIDTH // sx])
+                planes.append(plane[top : top + height // sy, left : left + width // sx])
             sink.write(tuple(planes))  # type: ignore[arg-type]
     return ClipInput(str(path))
 
@@ -68,6 +68,24 @@ def test_a_still_camera_is_coded_as_ever(tmp_path: Path) -> None:
         encoded(clip, tmp_path, motion, 30)
     assert (tmp_path / "auto.nq").read_bytes() == (tmp_path / "none.nq").read_bytes()
     assert probe(tmp_path / "auto.nq").version == (1, 1)
+
+
+def test_what_moves_by_itself_displaces_grids(tmp_path: Path) -> None:
+    """A patch of the picture wanders before the rest of it."""
+    still, clip = tmp_path / "still.y4m", tmp_path / "moving.y4m"
+    clip_of(still, (0, 0), 96, 72)
+    with open_source(still) as source, open_sink(clip, source.video) as sink:
+        for t, (luma, *chroma) in enumerate(source):
+            moved = luma.copy()
+            moved[8:32, t : t + 32] = luma[16:40, 40:72]
+            sink.write((moved, *chroma))
+    report = encoded(ClipInput(str(clip)), tmp_path, "auto", 60)
+    file = probe(tmp_path / "auto.nq")
+    assert file.version == (1, 3)
+    assert sum(isinstance(op, Warp) for op in file.segment(0).network.program.operations) > 0
+    assert report.psnr["yuv"] > 20
+    encoded(ClipInput(str(clip)), tmp_path, "none", 30)
+    assert probe(tmp_path / "none.nq").version == (1, 1)
 
 
 def test_motion_is_an_option_of_nqenc(tmp_path: Path) -> None:

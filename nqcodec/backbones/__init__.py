@@ -14,9 +14,11 @@ from nqcodec.video import Video
 
 
 class SizedBuild(Protocol):
-    """The program for a segment's frames and a file of so many bytes, and the path of a camera that moves."""
+    """The program for a segment's frames and a file of so many bytes, the path of a camera, and whether things move."""
 
-    def __call__(self, video: Video, frames: int, size: int, path: Path | None = None, /) -> Program: ...
+    def __call__(
+        self, video: Video, frames: int, size: int, path: Path | None = None, moves: bool = False, /
+    ) -> Program: ...
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Backbone:
         presets: names that `build_preset` knows.
         encoder: True if the latents of a preset come from `nqcodec.fit.encoder` while fitting, as published.
         rate_aware: True if it measured better fitted for its rate than fitted first and quantised then.
-        for_bytes: (video, frames, bytes, camera's path) to the program that suits a file of that size; None where
-            parameters do.
+        for_bytes: (video, frames, bytes, camera's path, whether anything moves) to the program that suits a file of
+            that size; None where parameters do.
     """
 
     build: Callable[[Video, int, int], Program]

@@ -5,7 +5,8 @@ for its rate (`nqcodec.rateaware`): grids that a clip does not need become zeros
 grids serves many clips and rates, and only the trunk's width follows the budget.
 
 Where the camera moves, nothing stays at its place in the picture, but most does in the scene: all grids are then as
-large as what the camera sees of the scene, and each level reads the part that it sees at the time.
+large as what the camera sees of the scene, and each level reads the part that it sees at the time. Where it stands
+still, the coarsest level tells vectors by which the finer grids are displaced, for what moves by itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from math import log2
 from nqcodec.errors import LimitError, RateError, UsageError
 from nqcodec.motion import Path
 from nqcodec.operations import (
+    MOST_WARP_BITS,
     MOST_WINDOW_BITS,
     Activation,
     Add,
@@ -25,6 +27,7 @@ from nqcodec.operations import (
     Operation,
     Planes,
     Upsample,
+    Warp,
     Window,
 )
 from nqcodec.program import Limits, Program, head_channels
@@ -61,6 +64,10 @@ SHARPER = 2
 at twice that it gained a decibel."""
 
 
+VECTOR_BITS = 2
+"""Bits of vectors below a cell of the finest level: at whole cells their rate, which is all weights', was too high."""
+
+
 @dataclass(frozen=True)
 class Latents:
     """One grid of a level: a latent for every `every` frames (0: one for the whole segment) of `channels` channels."""
@@ -81,16 +88,21 @@ LEVELS = (
 """Grids of each level, coarsest first; further levels are as the last."""
 
 RICH_LEVELS = (
-    LEVELS[0],
+    (Latents(1, 2), Latents(8, 1), Latents(0, 2)),
     (Latents(4, 1), Latents(0, 3)),
     (Latents(16, 1), Latents(0, 3)),
 )
 """For files of more than `RICH_BITS`. 320x180, 32 frames: at 0.2 bits a pixel a decibel better than `LEVELS`, at 0.1 a
-little worse; 132 frames: at 0.1 bits a pixel 0.4 decibels better."""
+little worse; at 0.1, 132 frames of it are 0.4 decibels better, and 120 frames of 176x144."""
 
-RICH_BITS = 2.75
+RICH_BITS = 2.0
 """Bits a parameter that the pyramid of `LEVELS` would have, the camera not counted."""
 
+MEDIUM_LEVELS = (
+    RICH_LEVELS[0],
+    (Latents(4, 1), Latents(16, 1), Latents(0, 3)),
+    (Latents(8, 1), Latents(0, 4)),
+)
 DENSE_LEVELS = (
     (Latents(1, 2), Latents(4, 1), Latents(0, 2)),
     (Latents(2, 2), Latents(8, 1), Latents(0, 3)),
@@ -99,8 +111,9 @@ DENSE_LEVELS = (
 FULL_LEVELS = ((Latents(1, 4), Latents(4, 4), Latents(0, 4)),)
 """For rates that fewer latents could not use."""
 
-USABLE_BITS = 3.0
-"""Bits a parameter that a file can spend at most before more latents are better."""
+DENSER_BITS, USABLE_BITS = 2.0, 5.0
+"""Bits a parameter from which on denser grids are better (120 frames of 176x144 gain 0.4 decibels by the medium ones at
+2.5 bits a parameter of the rich, 1.1 by the dense at 3.7 of the medium), and the most that a file can well spend."""
 
 FRUGAL_LEVELS = (
     (Latents(8, 1), Latents(0, 2)),
@@ -123,6 +136,7 @@ class Settings:
         finest: grids of the finest level, where they are not as `levels` says.
         most: largest scale that `for_bytes` chooses.
         path: the camera's, in pixels; None where it stands still.
+        displaced: whether vectors displace the grids of all levels but the coarsest.
     """
 
     levels: tuple[tuple[Latents, ...], ...] = LEVELS
@@ -132,6 +146,7 @@ class Settings:
     finest: tuple[Latents, ...] = ()
     most: float = 2.2
     path: Path | None = None
+    displaced: bool = False
 
     def grids(self, level: int, last: bool) -> tuple[Latents, ...]:
         """Grids of a level; `last` says that it is the finest."""
@@ -169,6 +184,7 @@ class _Builder:
         self._settings, self._video, self._frames = settings, video, frames
         self._operations: list[Operation] = []
         self._map: int | None = None
+        self._vectors: int | None = None
 
     def level(self, level: int, ratio: int, last: bool) -> None:
         """The trunk enlarged by two, what the level's grids add, and one residual block."""
@@ -178,6 +194,8 @@ class _Builder:
         if self._map is None:
             self._map = self._append(Conv((told,), channels, 3, activation=Activation.GELU))
         else:
+            if self._settings.displaced:
+                told = self._displaced(told, ratio, height, width)
             # One position is mixed before it is enlarged: the same map for a quarter of the work.
             narrow = self._append(Conv((self._map,), channels, 1))
             enlarged = self._append(Upsample((narrow,), 2, height, width))
@@ -226,6 +244,15 @@ class _Builder:
         scene = self._stacked([self._append(Grid((), *grid, rows, columns)) for grid in grids])
         return self._append(Window((scene,), height, width, cells, bits, path.knots))
 
+    def _displaced(self, told: int, ratio: int, height: int, width: int) -> int:
+        """A level's grids, displaced by the coarsest level's vectors: enlarged, they are the same in the picture."""
+        if self._vectors is None:
+            assert self._map is not None
+            self._vectors = self._append(Conv((self._map,), 2, 3))
+        self._vectors = self._append(Upsample((self._vectors,), 2, height, width))
+        bits = min(VECTOR_BITS + round(log2(ratio // self._settings.ratio)), MOST_WARP_BITS)
+        return self._append(Warp((told, self._vectors), bits))
+
     def _stacked(self, maps: list[int]) -> int:
         """Maps as one."""
         return maps[0] if len(maps) == 1 else self._append(Concat(tuple(maps)))
@@ -258,12 +285,19 @@ def build_light(video: Video, frames: int, parameters: int) -> Program:
 
 
 def for_bytes(
-    video: Video, frames: int, size: int, path: Path | None = None, *, base: Settings | None = None
+    video: Video,
+    frames: int,
+    size: int,
+    path: Path | None = None,
+    moves: bool = False,
+    *,
+    base: Settings | None = None,
 ) -> Program:
     """The pyramid for a file of `size` bytes: all grids, and a trunk whose width follows the size.
 
     Args:
         path: of the camera, followed as far as decoders accept the scene's size.
+        moves: whether anything moves; where the camera's path does not explain it, grids are displaced for it.
 
     Raises:
         LimitError: if it is beyond what decoders accept (formats/nq.md, 8).
@@ -272,16 +306,25 @@ def for_bytes(
     base = _scaled(base, clip, (size / SCALE_BYTES) ** 0.5)
     rich = 8 * size > RICH_BITS * assemble(base, clip, frames).parameters and not base.finest
     base = _following(base, path, clip)
-    settings = [base, *(replace(base, levels=levels, finest=()) for levels in (RICH_LEVELS, DENSE_LEVELS, FULL_LEVELS))]
+    base = replace(base, displaced=moves and base.path is None and not base.finest)
+    settings = [
+        base,
+        *(
+            replace(base, levels=levels, finest=())
+            for levels in (RICH_LEVELS, MEDIUM_LEVELS, DENSE_LEVELS, FULL_LEVELS)
+        ),
+    ]
     chosen = settings[rich]
-    assemble(chosen, clip, frames).check_limits(clip, Limits())
-    for one in settings[rich:]:
-        program = assemble(one, clip, frames)
-        if not _within_limits(program, clip):
+    program = assemble(chosen, clip, frames)
+    program.check_limits(clip, Limits())
+    for denser in settings[rich + 1 :]:
+        if program.parameters * DENSER_BITS >= 8 * size or not _within_limits(
+            other := assemble(denser, clip, frames), clip
+        ):
             break
-        if program.parameters * USABLE_BITS >= 8 * size:
-            return program
-        chosen = one
+        chosen, program = denser, other
+    if program.parameters * USABLE_BITS >= 8 * size:
+        return program
     return build(video, frames, int(8 * size / USABLE_BITS), chosen)
 
 
@@ -295,9 +338,9 @@ def _scaled(settings: Settings, video: Video, wanted: float) -> Settings:
     return replace(settings, scale=min(most, free) * SCALE_STEP)
 
 
-def light_for_bytes(video: Video, frames: int, size: int, path: Path | None = None) -> Program:
+def light_for_bytes(video: Video, frames: int, size: int, path: Path | None = None, moves: bool = False) -> Program:
     """`for_bytes` for the light pyramid."""
-    return for_bytes(video, frames, size, path, base=LIGHT)
+    return for_bytes(video, frames, size, path, moves, base=LIGHT)
 
 
 def smallest(video: Video, frames: int, base: Settings | None = None) -> int:

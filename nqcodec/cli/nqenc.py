@@ -109,7 +109,7 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "none"]),
-    help="Pyramids: follow a camera that moves, or take every clip for a still one.",
+    help="Pyramids: follow what moves, a camera or parts of the picture, or take every clip for a still one.",
 )
 @click.option(
     "--jobs", type=click.IntRange(1, 256), help="Segments fitted at the same time; default: as many as fill the cores."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nqcodec.operations import Add, Conv
+from nqcodec.operations import Add, Conv, Upsample, Warp
 from nqcodec.program import Program
 
 RESIDUAL_SCALE = 0.1
@@ -15,6 +15,9 @@ saturated before the first step.
 HEAD_SCALE = 0.3
 """Start of a head that reads sums, which unlike a GELU's output have a variance of about 1: samples are within 0.5."""
 
+VECTOR_SCALE = 0.1
+"""Start of what tells a warp's vectors: from small ones, what moves finds its way without tearing up what stays."""
+
 
 def start_scales(program: Program) -> dict[int, float]:
     """By operation index, what the usual start of a convolution's weights is multiplied by; others keep it.
@@ -26,7 +29,19 @@ def start_scales(program: Program) -> dict[int, float]:
     if scales:
         head = program.operations[-1].inputs[0]
         scales[head] = HEAD_SCALE
-    return scales
+    return scales | dict.fromkeys(_vector_sources(program), VECTOR_SCALE)
+
+
+def _vector_sources(program: Program) -> list[int]:
+    """Convolutions whose maps, enlarged or not, are the vectors of a warp."""
+    operations, sources = program.operations, []
+    for op in operations:
+        if isinstance(op, Warp):
+            source = op.inputs[1]
+            while isinstance(operations[source], Upsample):
+                source = operations[source].inputs[0]
+            sources.append(source)
+    return [source for source in sources if isinstance(operations[source], Conv)]
 
 
 def _branch_ends(program: Program) -> list[int]:

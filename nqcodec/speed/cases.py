@@ -60,9 +60,10 @@ def _pyramid(settings: pyramid.Settings) -> Case:
 
 
 def _wide_pyramid() -> Case:
-    """The default network of a file of 0.1 bits a pixel, whose trunk is as wide as the work a frame allows."""
+    """The default network of a file of 0.1 bits a pixel, whose trunk is as wide as the work a frame allows, with grids
+    displaced for what moves by itself."""
     video = Video(1280, 720, FRAMES)
-    return Case(video, pyramid.for_bytes(video, FRAMES, video.pixels // 80))
+    return Case(video, pyramid.for_bytes(video, FRAMES, video.pixels // 80, None, True))
 
 
 CASES: dict[str, Callable[[], Case]] = {
