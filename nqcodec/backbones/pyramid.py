@@ -58,7 +58,6 @@ are taken: 2 thousand a pixel at 1280x720, 0.9 from 1920x1080 on."""
 SCALE_STEP = 0.05
 """Fineness of the scale that a budget is solved for."""
 
-
 SHARPER = 2
 """Resolution of the finest level's scene over that of its map: at the map's own, following a slow camera cost 0.2 dB,
 at twice that it gained a decibel."""
@@ -317,10 +316,11 @@ def for_bytes(
     chosen = settings[rich]
     program = assemble(chosen, clip, frames)
     program.check_limits(clip, Limits())
+    # Denser grids have another finest level: a network with one of its own keeps it for as long as it serves.
+    most = USABLE_BITS if base.finest else DENSER_BITS
     for denser in settings[rich + 1 :]:
-        if program.parameters * DENSER_BITS >= 8 * size or not _within_limits(
-            other := assemble(denser, clip, frames), clip
-        ):
+        other = assemble(denser, clip, frames)
+        if program.parameters * most >= 8 * size or not _within_limits(other, clip):
             break
         chosen, program = denser, other
     if program.parameters * USABLE_BITS >= 8 * size:
