@@ -29,8 +29,8 @@ MOST_CODED_BITS = 6.5
 
 
 LEAST_THREADED_PIXELS = 50_000
-"""Luma samples of a picture from which on a thread for each frame of a step gains time: 0.7 to 0.85 of it at 320x180,
-none at 176x144."""
+"""Luma samples of a picture from which on several threads, each with frames of a step, gain time: two take 0.7 to 0.85
+of it at 320x180, and gain none at 176x144."""
 
 
 class SegmentFit(Protocol):
@@ -96,8 +96,8 @@ def is_rate_aware(task: SegmentTask) -> bool:
 
 
 def useful_threads(task: SegmentTask) -> int:
-    """Threads that a fit gains from without harm where other work wants the same cores: one for each frame of a step
-    of a rate-aware fit on the CPU, where they meet once a step, and else one."""
+    """Threads that a fit gains from without harm where other work wants the same cores: at most one for each frame of
+    a step of a rate-aware fit on the CPU, where they meet once a step, and else one."""
     from nqcodec.rateaware.settings import preset_settings
 
     settings = task.settings

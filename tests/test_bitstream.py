@@ -202,6 +202,15 @@ def test_frame_hashes_are_one_chunk_of_the_right_length() -> None:
             whole(packed(extra=pack_chunk("fHSH", bytes(length))))
 
 
+def assert_packs(program: Program, expected: list[str]) -> None:
+    """The program has these bytes (hexadecimal), and they are read as it, to the last."""
+    data = pack_program(program)
+    assert data == bytes.fromhex(" ".join(expected))
+    reader = Reader(data)
+    assert parse_program(reader, SMALL) == program
+    assert reader.left == 0
+
+
 def rebuilt(data: bytes, kind: str, change: object) -> bytes:
     """The file with one chunk's payload changed and its CRC made right again."""
     out = bytearray(SIGNATURE)
@@ -332,11 +341,7 @@ def test_a_program_of_every_operation_byte_by_byte() -> None:
         "02 01 06 01 00 00",
         "04 01 02",
     ]
-    data = pack_program(program)
-    assert data == bytes.fromhex(" ".join(expected))
-    reader = Reader(data)
-    assert parse_program(reader, SMALL) == program
-    assert reader.left == 0
+    assert_packs(program, expected)
 
 
 @pytest.mark.parametrize(

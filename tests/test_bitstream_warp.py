@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from random_networks import random_network
-from test_bitstream import EVERY_OPERATION, SMALL, assert_same
+from test_bitstream import EVERY_OPERATION, SMALL, assert_packs, assert_same
 from test_bitstream_window import WINDOWED
 
 from nqcodec.bitstream.file import NqFile, pack_file, parse_file
-from nqcodec.bitstream.operations import minor_version, pack_program, parse_program
+from nqcodec.bitstream.operations import minor_version, parse_program
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.cli.info import file_info, info_lines
@@ -54,11 +54,7 @@ def test_a_warp_is_its_code_two_distances_and_its_bits() -> None:
         "02 01 06 01 00 00",
         "04 01 02",
     ]
-    data = pack_program(program)
-    assert data == bytes.fromhex(" ".join(expected))
-    reader = Reader(data)
-    assert parse_program(reader, SMALL) == program
-    assert reader.left == 0
+    assert_packs(program, expected)
 
 
 @pytest.mark.parametrize("seed", range(4))

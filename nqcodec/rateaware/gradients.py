@@ -58,10 +58,13 @@ def mean_distortion(parts: Sequence[Distortion], frames: Sequence[int]) -> Disto
     """The distortion of several batches as one; `frames` are their sizes."""
     if len(parts) == 1:
         return parts[0]
-    shares = torch.tensor(frames, dtype=torch.float32, device=parts[0].loss.device) / sum(frames)
+    shares = [count / sum(frames) for count in frames]
 
     def mean(values: list[Tensor]) -> Tensor:
-        return torch.stack([share * value for share, value in zip(shares, values, strict=True)]).sum(0)
+        total = values[0] * shares[0]
+        for value, share in zip(values[1:], shares[1:], strict=True):
+            total.add_(value, alpha=share)
+        return total
 
     gradients = {key: mean([part.gradients[key] for part in parts]) for key in parts[0].gradients}
     return Distortion(mean([part.loss for part in parts]), mean([part.level for part in parts]), gradients)
