@@ -20,8 +20,8 @@ $(READY): pyproject.toml setup.py constraints.txt $(NATIVE_SOURCES)
 demo: $(READY) ## Encode the sample clip, decode it with two backends, verify, print the figures
 	@PATH=$(abspath $(BIN)):$$PATH bash samples/demo.sh $(DEMO)
 
-test: $(READY) ## Run the tests (under 10 minutes on 2 cores)
-	$(BIN)/python -m pytest
+test: $(READY) ## Run the tests, a process a core (under 10 minutes on 2 cores)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY) ## Run the tests that fit for minutes
 	$(BIN)/python -m pytest -m slow
