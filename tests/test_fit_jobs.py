@@ -15,10 +15,14 @@ import torch
 from fitting import fail, small_clip
 
 from nqcodec.backbones import hnerv
+from nqcodec.clip import ClipInput
 from nqcodec.errors import InputError, NqError
 from nqcodec.fit.clip import pack
 from nqcodec.fit.jobs import JobContext, available_cores, plan, run_jobs
 from nqcodec.fit.train import FitSettings, fit, new_network
+from nqcodec.segment_fit import useful_threads
+from nqcodec.segment_job import EncodeSettings, SegmentTask
+from nqcodec.video import Video
 
 
 def fit_segment(seed: int, context: JobContext) -> list[float]:
@@ -75,6 +79,24 @@ def test_plan() -> None:
         assert shared == {2 if cores // segments >= 2 else 1}
         assert 1 <= plan(segments).jobs <= segments
         assert plan(segments, 1_000).jobs == segments
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "frames", "how", "threads"),
+    [
+        (320, 180, 32, {}, 2),
+        (176, 144, 120, {}, 8),
+        (176, 144, 32, {}, 1),
+        (176, 144, 120, {"arch": "hnerv"}, 1),
+        (176, 144, 120, {"device": "cuda"}, 1),
+        (176, 144, 120, {"fit_file": Path("saved.safetensors")}, 1),
+    ],
+)
+def test_threads_that_a_fit_gains_from(width: int, height: int, frames: int, how: dict[str, Any], threads: int) -> None:
+    """A thread for each frame of a step, where a step has enough to do."""
+    video = Video(width, height, frames)
+    clip, settings = ClipInput(Path("clip.y4m")), EncodeSettings(preset="fast", **how)
+    assert useful_threads(SegmentTask("clip", clip, 0, 0, video, video, (10_000,), None, settings, Path())) == threads
 
 
 def children(pid: int) -> list[int]:
