@@ -19,10 +19,16 @@ from nqcodec.fit.network import FloatNetwork
 from nqcodec.rateaware.fit import _formless, fit_for_size
 from nqcodec.rateaware.gradients import Rate, combine, distortion, mean_distortion, rate
 from nqcodec.rateaware.likelihood import ContextWeights, context_bits, static_bits
+from nqcodec.rateaware.noise import Noise
 from nqcodec.rateaware.quantizer import Drawn, Quantizers, Used
 
 PRICE = 3e-4
 """Makes rate and distortion weigh about the same in the gradients."""
+
+
+def noise() -> Noise:
+    """The same at each call."""
+    return Noise(torch.Generator().manual_seed(1), temperature=0.5, peak=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +55,16 @@ def joint(
     values: Mapping[str, Tensor],
     steps: Mapping[str, Tensor],
     contexts: Mapping[str, ContextWeights],
-    offsets: Mapping[str, Tensor],
+    drawn: Drawn,
     network: FloatNetwork,
     clip: PackedClip,
     loss: str,
 ) -> Tensor:
-    """J as one expression; `offsets` are what noise or rounding adds to values in units of their steps."""
+    """J as one expression; symbols go from those drawn along their slopes, which `test_rateaware_noise` looks at."""
     sizes = {key: torch.exp2(step / 8) for key, step in steps.items()}
-    symbols = {key: values[key] / sizes[key] + offsets[key] for key in values}
+    exact = {key: values[key] / sizes[key] for key in values}
+    moves = {key: exact[key] - exact[key].detach() for key in values}
+    symbols = {key: drawn.symbols[key] + drawn.slopes.get(key, 1.0) * moves[key] for key in values}
     used = {key: symbols[key] * sizes[key] for key in values}
     times = torch.arange(clip.frames)
     errors = plane_errors(network(times, Used(used)), clip.batch(times), clip)
@@ -71,9 +79,9 @@ def joint(
 def test_gradients_are_those_of_the_whole_loss(
     clip: PackedClip, quantizers: Quantizers, rounds: bool, loss: str
 ) -> None:
-    """Noise of one draw is a constant in the symbol, and so is what rounding adds, straight-through."""
+    """Noise of one draw is a constant in weights' symbols, and so is what rounding adds to all, straight-through."""
     network = quantizers.network
-    drawn = quantizers.draw(None if rounds else torch.Generator().manual_seed(1))
+    drawn = quantizers.draw(None if rounds else noise())
     charged = rate(drawn, quantizers.contexts)
     found = distortion(network, clip, torch.arange(clip.frames), drawn=drawn, loss=loss)
     values = dict(network.tensors.items())
@@ -85,8 +93,8 @@ def test_gradients_are_those_of_the_whole_loss(
         key: ContextWeights(*(tensor.clone().requires_grad_(True) for tensor in weights.parameters()))
         for key, weights in quantizers.contexts.items()
     }
-    offsets = {key: drawn.symbols[key] - leaves[key].detach() / drawn.sizes[key] for key in leaves}
-    total = joint(leaves, steps, contexts, offsets, network, clip, loss)
+    assert drawn.slopes.keys() == (set() if rounds else quantizers.contexts.keys())
+    total = joint(leaves, steps, contexts, drawn, network, clip, loss)
     assert float(found.loss + PRICE * charged.bits) == pytest.approx(total.item(), rel=1e-5)
     total.backward()
     for key, leaf in leaves.items():
@@ -114,7 +122,7 @@ def test_step_gradients_are_slopes_of_the_loss(clip: PackedClip, quantizers: Qua
     def drawn_at(shift: float) -> Drawn:
         for step in quantizers.steps.values():
             step.add_(shift)
-        result = quantizers.draw(torch.Generator().manual_seed(1))
+        result = quantizers.draw(noise())
         for step in quantizers.steps.values():
             step.sub_(shift)
         return result
@@ -131,12 +139,13 @@ def test_step_gradients_are_slopes_of_the_loss(clip: PackedClip, quantizers: Qua
 
 
 def test_price_weighs_the_rate_alone(clip: PackedClip, quantizers: Quantizers) -> None:
-    drawn = quantizers.draw(torch.Generator().manual_seed(1))
+    drawn = quantizers.draw(noise())
     found = distortion(quantizers.network, clip, torch.arange(2), drawn=drawn, loss="log-mse")
     charged = rate(drawn, quantizers.contexts)
     values = dict(quantizers.network.tensors.items())
     free, _ = combine(values, drawn, found.gradients, charged, 0.0)
-    assert all(torch.equal(free[key], found.gradients[key]) for key in free)
+    for key, gradient in free.items():
+        assert torch.equal(gradient, found.gradients[key] * drawn.slopes.get(key, 1.0))
 
 
 @pytest.mark.parametrize("loss", ["log-mse", "mse"])
@@ -144,7 +153,7 @@ def test_price_weighs_the_rate_alone(clip: PackedClip, quantizers: Quantizers) -
 def test_parts_of_a_batch_give_what_the_batch_gives(
     clip: PackedClip, quantizers: Quantizers, loss: str, size: int
 ) -> None:
-    drawn = quantizers.draw(torch.Generator().manual_seed(1))
+    drawn = quantizers.draw(noise())
     times = torch.tensor([4, 0, 3, 1])
     whole = distortion(quantizers.network, clip, times, drawn=drawn, loss=loss)
     parts = [distortion(quantizers.network, clip, part, drawn=drawn, loss=loss) for part in times.split(size)]
@@ -158,7 +167,7 @@ def test_parts_of_a_batch_give_what_the_batch_gives(
 
 def test_rate_is_the_sum_over_tensors(quantizers: Quantizers) -> None:
     """Small tensors are charged together: each by its own variance all the same."""
-    drawn = quantizers.draw(torch.Generator().manual_seed(1))
+    drawn = quantizers.draw(noise())
     parts = {
         key: float(context_bits(symbols, quantizers.contexts[key]))
         if key in quantizers.contexts
@@ -170,7 +179,7 @@ def test_rate_is_the_sum_over_tensors(quantizers: Quantizers) -> None:
     assert whole.symbols.keys() == drawn.symbols.keys()
     assert whole.contexts.keys() == quantizers.contexts.keys()
     for key, symbols in drawn.symbols.items():
-        alone = rate(Drawn({}, {key: symbols}, {}), {}) if key not in quantizers.contexts else None
+        alone = rate(Drawn({}, {key: symbols}, {}, {}), {}) if key not in quantizers.contexts else None
         if alone is not None:
             assert float(alone.bits) == pytest.approx(parts[key], rel=1e-4)
 

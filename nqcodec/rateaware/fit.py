@@ -140,6 +140,9 @@ def further(settings: RateAwareSettings) -> RateAwareSettings:
         steps=max(round(FURTHER * settings.steps), 4 * CONTROL_STEPS),
         noise=0.85,
         settled=0.93,
+        # As nearly rounded as the fit that it starts from came to be.
+        first_temperature=settings.last_temperature,
+        peak=1.0,
         lr=CALMER * settings.lr,
         rest_lr=CALMER * settings.rest_lr,
         latent_lr=CALMER * settings.latent_lr,

@@ -15,6 +15,7 @@ from nqcodec.network import BITS_RANGE, STEP_RANGE, Context, IntTensor
 from nqcodec.quantize.quantizers import OCTAVE, bits_needed, limits
 from nqcodec.quantize.transform import TensorName, tensor_names
 from nqcodec.rateaware.likelihood import LEAST_SPREAD, ContextWeights
+from nqcodec.rateaware.noise import Noise
 from nqcodec.rateaware.thrift import thrifty
 
 FIRST_STEP = {"weight": 0.15, "latent": 0.5, "bias": 0.0}
@@ -38,11 +39,13 @@ class Drawn:
         used: float32, what the network computes with.
         symbols: float32, in units of steps: what the entropy models see.
         sizes: float32 scalars, 2^(step / 8).
+        slopes: float32, of symbols with respect to values in units of steps, where they are not 1.
     """
 
     used: dict[str, Tensor]
     symbols: dict[str, Tensor]
     sizes: dict[str, Tensor]
+    slopes: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -118,19 +121,21 @@ class Quantizers:
         return tensor_names(self.network.program)
 
     @torch.no_grad()
-    def draw(self, generator: torch.Generator | None) -> Drawn:
-        """Values with noise of one step's width from `generator`, or rounded without one."""
-        used, symbols, sizes = {}, {}, {}
+    def draw(self, noise: Noise | None) -> Drawn:
+        """Values with `noise`, that of latents soft, or rounded without any."""
+        used, symbols, sizes, slopes = {}, {}, {}, {}
         for key, value in self.network.tensors.items():
             size = torch.exp2(self.steps[key] / OCTAVE)
             exact = value.detach() / size
-            if generator is None:
+            if noise is None:
                 symbol = exact.round()
+            elif key in self.contexts:
+                symbol, slopes[key] = noise.soft(exact)
             else:
-                symbol = exact + (torch.rand(exact.shape, generator=generator, device=exact.device) - 0.5)
+                symbol = noise.uniform(exact)
             symbol.clamp_(*self.reach[key])
             used[key], symbols[key], sizes[key] = symbol * size, symbol, size
-        return Drawn(used, symbols, sizes)
+        return Drawn(used, symbols, sizes, slopes)
 
     @torch.no_grad()
     def keep_reach(self) -> None:

@@ -26,6 +26,8 @@ class RateAwareSettings:
         settled: part of the steps after which step indices are whole and stay.
         most_rounded: most steps with rounding, however many there are; `settled` then shortens alike. What rounding
             teaches is soon learned, and its gradients make values dearer the longer they act.
+        first_temperature, last_temperature: of the soft rounding of latents, with the first noise and with the last.
+        peak: shape of the first noise of latents; the last is uniform (`nqcodec.rateaware.noise`).
         loss: a name of `nqcodec.fit.losses.LOSSES`.
         dtype: of maps, "float32", "bfloat16" or "auto".
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
@@ -47,6 +49,9 @@ class RateAwareSettings:
     noise: float = 0.95
     settled: float = 0.965
     most_rounded: int = 250
+    first_temperature: float = 1.0
+    last_temperature: float = 0.2
+    peak: float = 2.0
     loss: str = "log-mse"
     dtype: str = "auto"
     map_width: int = 14

@@ -24,6 +24,7 @@ from nqcodec.network import IntTensor
 from nqcodec.quantize.course import State
 from nqcodec.rateaware.control import PriceControl
 from nqcodec.rateaware.gradients import Distortion, Rate, combine, distortion, mean_distortion, rate
+from nqcodec.rateaware.noise import Noise
 from nqcodec.rateaware.quantizer import Drawn, Quantizers
 from nqcodec.rateaware.settings import RateAwareSettings
 
@@ -201,10 +202,14 @@ class RateAwareTrainer:
         cached = max(1, min(MOST_PASS_FRAMES, MOST_PASS_SAMPLES // (video.width * video.height)))
         return min(cached, -(-frames // self.settings.threads))
 
-    def _noise(self) -> torch.Generator:
-        """A generator whose state follows from seed and step alone."""
-        seed = (self.settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
-        return torch.Generator(self.clip.device).manual_seed(seed)
+    def _noise(self) -> Noise:
+        """Noise that follows from settings and step alone."""
+        settings = self.settings
+        seed = (settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
+        generator = torch.Generator(self.clip.device).manual_seed(seed)
+        part = self.done / max(settings.first_rounded, 1)
+        first, last = settings.first_temperature, settings.last_temperature
+        return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
 
     def _scale_rates(self) -> None:
         settings = self.settings
