@@ -38,7 +38,7 @@ def test_slopes_are_those_of_soft_rounding(value: float, temperature: float) -> 
 
 
 def test_the_temperature_leads_from_nothing_to_rounding() -> None:
-    values = torch.linspace(-3, 3, 600)  # no halves among them
+    values = torch.linspace(-3, 3, 600, dtype=torch.float64)  # no halves among them
     torch.testing.assert_close(soft_round(values, 1e3)[0], values, atol=1e-4, rtol=0)
     torch.testing.assert_close(soft_round(values, 1e-4)[0], values.round(), atol=1e-4, rtol=0)
 
