@@ -105,7 +105,7 @@ def test_one_fit_serves_several_rates(real: Path, tmp_path: Path) -> None:
     assert sum("min to fit" in event.text for event in events) == 1
 
 
-@pytest.mark.parametrize("place", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.parametrize("place", [0, 1])
 def test_several_rates_resume_to_the_same_files(real: Path, place: int, tmp_path: Path) -> None:
     """Cut short while rate `place` is calibrated, with the rates before it done."""
     rates = (0.8, 0.45)

@@ -192,7 +192,6 @@ def test_a_rate_out_of_reach_is_noted_and_the_rest_goes_on(
     assert "MS-SSIM are left out" in page
 
 
-@pytest.mark.slow
 def test_other_formats_are_measured_in_the_clips_own(clip: Path, tmp_path: Path, few_steps: None) -> None:
     """A network that puts out RGB, as the papers' do, and both rates from one fit."""
     ways = tmp_path / "ways.json"
