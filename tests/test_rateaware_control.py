@@ -74,6 +74,21 @@ def test_nothing_is_learned_once_steps_are_whole() -> None:
     assert control.learned == before > control.price
 
 
+@given(done=st.floats(0, 1.2), rest=st.floats(0, 1))
+def test_a_file_is_expected_to_grow_to_its_target(done: float, rest: float) -> None:
+    control = PriceControl.start(TARGET)
+    assert control.expected(1.0) == TARGET
+    assert (
+        control.expected(done, rest)
+        <= control.expected(done, rest / 2)
+        <= control.expected(min(done + 0.1, 1))
+        <= TARGET
+    )
+    update = PriceControl.start(TARGET)
+    update.update(control.expected(done, rest), done, False, rest)
+    assert update.price == pytest.approx(control.price)
+
+
 def test_at_the_end_the_target_itself_is_steered_to() -> None:
     control = PriceControl.start(TARGET)
     control.update(TARGET, 1.0, settled=False)

@@ -12,6 +12,10 @@ to 0.2 bits a pixel, where twice the bits are worth about that."""
 GROWTH = 0.22
 """Part of the size that comes late: at an unchanged price a fit finds finer and finer details worth their bits."""
 
+ROUNDED_GROWTH = 0.022
+"""Part of the size that comes once values are rounded. What overshot was mended by coarser steps all at once, a few
+steps before the end: it cost 0.2 decibels."""
+
 LEARNING, URGENCY, LAST_URGENCY = 0.15, 2.0, 25.0
 """Exponents of size / target in what the price learns at an update, and in the price beyond that: before and after
 steps are whole, when only the values are left to move, and hardly do."""
@@ -40,13 +44,18 @@ class PriceControl:
         first = FIRST_PRICE / target
         return PriceControl(target, first, first)
 
-    def update(self, size: float, done: float, settled: bool) -> None:
-        """Set the price for a file of `size` bits when a part `done` of the steps has been taken.
+    def expected(self, done: float, rest: float = 0.0) -> float:
+        """Bits of a file on its way to the target, a part `done` of the steps taken and a part `rest` of those with
+        rounding still to come."""
+        late = GROWTH * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
+        return self.target * (1 - late) * (1 - ROUNDED_GROWTH * rest)
+
+    def update(self, size: float, done: float, settled: bool, rest: float = 0.0) -> None:
+        """Set the price for a file of `size` bits; `done` and `rest` are those of `expected`.
 
         `settled` says that steps are whole by now.
         """
-        late = GROWTH * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
-        ratio = size / (self.target * (1 - late))
+        ratio = size / self.expected(done, rest)
         if not settled:
             self.learned *= _within(ratio**LEARNING, STEP)
         self.price = self.learned * _within(ratio ** (LAST_URGENCY if settled else URGENCY), REACH)

@@ -96,6 +96,12 @@ class RateAwareTrainer:
         """Whether step indices are whole by now."""
         return self.done >= self.settings.first_settled
 
+    @property
+    def _rest(self) -> float:
+        """Part of the steps with rounding that is still to come, 1 before them."""
+        steps, first = self.settings.steps, self.settings.first_rounded
+        return min(max((steps - self.done) / max(steps - first, 1), 0.0), 1.0)
+
     def step(self) -> tuple[Tensor, Tensor]:
         """One optimizer step: (bits, PSNR-YUV in dB), scalars on the device."""
         settings = self.settings
@@ -123,12 +129,13 @@ class RateAwareTrainer:
         smooth = float(bits)
         if not self.settled:
             self.quantizers.keep_reach()
-        if self.settled or self.done % (CONTROL_STEPS * REAL_SIZES) == 0:
+        # Rounding changes the estimate at once, and the size little.
+        if self.rounds or self.done % (CONTROL_STEPS * REAL_SIZES) == 0:
             self.correction = 8.0 * self.real_size() - smooth
         # The estimate may have fallen by more than the correction knows since that was taken.
         size = max(smooth + self.correction, 1.0)
         if self.done >= STEERING * self.settings.steps:
-            self.control.update(size, self.done / self.settings.steps, self.settled)
+            self.control.update(size, self.done / self.settings.steps, self.settled, self._rest)
         return size / 8
 
     def settle(self) -> None:
@@ -137,11 +144,12 @@ class RateAwareTrainer:
         self._shift(learned, 0.0)
         full, thrifty = (self.size_of(self.quantizers.integers(final)) for final in (False, True))
         self.thrift = full - thrifty
+        expected = self.control.expected(self.done / self.settings.steps, self._rest)
         low, high = -MOST_SHIFT, MOST_SHIFT
         for _ in range(SETTLINGS):
             middle = (low + high) / 2
             self._shift(learned, middle)
-            if 8 * self.real_size() > self.control.target:
+            if 8 * self.real_size() > expected:
                 low = middle
             else:
                 high = middle
