@@ -12,7 +12,7 @@ to 0.2 bits a pixel, where twice the bits are worth about that."""
 GROWTH = 0.22
 """Part of the size that comes late: at an unchanged price a fit finds finer and finer details worth their bits."""
 
-ROUNDED_GROWTH = 0.022
+ROUNDED_GROWTH = 0.03
 """Part of the size that comes once values are rounded. What overshot was mended by coarser steps all at once, a few
 steps before the end: it cost 0.2 decibels."""
 

@@ -264,7 +264,7 @@ class _Run:
         while self._trainer.done < most:
             # Only at these steps, whether or not the run was interrupted between them.
             if self._trainer.done % CONTROL_STEPS == 0 or self._trainer.done == first:
-                if window[0] <= self._trainer.real_size() <= window[1]:
+                if window[0] <= self._trainer.final_size() <= window[1]:
                     return
                 self._trainer.settle()
             self._step(most)

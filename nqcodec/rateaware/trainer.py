@@ -165,6 +165,10 @@ class RateAwareTrainer:
         """Bytes of the file if the fit ended now; what thrifty context models save is taken as it was at `settle`."""
         return self.size_of(self.quantizers.integers()) - self.thrift
 
+    def final_size(self) -> int:
+        """Bytes of the file if the fit ended now, exactly."""
+        return self.size_of(self.quantizers.integers(final=True))
+
     def state(self) -> State:
         """What a resume needs."""
         tensors = {f"network.{key}": value for key, value in self.network.tensors.items()}
