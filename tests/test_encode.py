@@ -228,7 +228,7 @@ def start(arguments: list[Any]) -> subprocess.Popen[bytes]:
 
 def test_interrupted_fit_leaves_no_output_and_resumes_to_the_same_file(real: Path, tmp_path: Path) -> None:
     out, whole = tmp_path / "out.nq", tmp_path / "whole.nq"
-    arguments = [real, "--bpp", "0.6", "--preset", "fast", "--steps", "800", "--threads", "1"]
+    arguments = [real, "--bpp", "0.6", "--preset", "fast", "--steps", "1600", "--threads", "1"]
     running = start([*arguments, "-o", out])
     assert running.stderr is not None
     for line in running.stderr:

@@ -48,10 +48,10 @@ def exact(quantizers: Quantizers, key: str) -> torch.Tensor:
 
 def test_noise_of_weights_is_uniform_over_one_step() -> None:
     quantizers = fresh()
-    drawn = draw(quantizers, 7)
-    keys = drawn.symbols.keys() - quantizers.contexts.keys()
-    noise = torch.cat([(drawn.symbols[key] - exact(quantizers, key)).flatten() for key in sorted(keys)])
-    assert noise.numel() > 1000
+    keys = sorted(quantizers.steps.keys() - quantizers.contexts.keys())
+    draws = [draw(quantizers, seed).symbols for seed in (7, 8)]
+    noise = torch.cat([(symbols[key] - exact(quantizers, key)).flatten() for symbols in draws for key in keys])
+    assert noise.numel() > 2000
     assert float(noise.abs().max()) <= 0.5 + 1e-4
     # Six deviations of the mean of so many.
     assert abs(float(noise.mean())) < 6 * math.sqrt(1 / 12 / noise.numel())
