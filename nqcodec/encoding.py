@@ -237,6 +237,7 @@ def _report(
         target=one.targets[number],
         parts=parts,
         psnr={name: sum(row[name] for row in rows) / len(rows) for name in rows[0]},
+        fit_psnr=sum(r.fit_psnr * r.frames for r in results) / one.video.frames,
         frame_psnr=rows,
         segments=len(results),
         parameters=sum(result.parameters for result in results),
@@ -244,6 +245,15 @@ def _report(
         md5=md5,
         frame_md5=[digest.hex() for result in results for digest in result.frame_md5],
         seconds={**seconds, **times},
+        warnings=[_collapse(task, result) for task, result in zip(one.tasks, results, strict=True) if result.collapsed],
+    )
+
+
+def _collapse(task: SegmentTask, result: SegmentResult) -> str:
+    """What a user is told of a file that shows less than its fit."""
+    return (
+        f"{task.name}: the file decodes at {result.level:.2f} dB, but the fit ended with {result.fit_psnr:.2f} dB, "
+        "at a second try too: use another --seed or a higher rate"
     )
 
 

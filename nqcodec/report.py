@@ -27,11 +27,14 @@ class EncodeReport:
             one entry a tensor. They sum to `size`.
         target: most bytes asked for, None where the rate was a number of parameters.
         psnr: means over frames of `frame_psnr`.
+        fit_psnr: PSNR-YUV in dB, the mean over frames, that the fits ended with; the file's own is in `psnr`.
         frame_psnr: dB by plane and frame (`nqcodec.metrics.QualityMeter.rows`).
         parameters, macs_per_pixel: of the networks of all segments; means over frames of their arithmetic.
         md5: of the decoded planes, as 32 hexadecimal digits.
         frame_md5: MD5 of each frame's decoded planes, in hexadecimal.
-        seconds: by stage, and "total".
+        seconds: by stage, and "total"; "again" is that of fits whose file was worse than they had promised, or worse
+            than that of a lower rate, and that were taken a second time.
+        warnings: a line for each thing that a user should know before relying on the file.
     """
 
     name: str
@@ -41,6 +44,7 @@ class EncodeReport:
     target: int | None
     parts: dict[str, int]
     psnr: dict[str, float]
+    fit_psnr: float
     frame_psnr: list[dict[str, float]]
     segments: int
     parameters: int
@@ -48,6 +52,7 @@ class EncodeReport:
     md5: str
     frame_md5: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -82,12 +87,14 @@ class EncodeReport:
             "bitrate_kbps": self.bitrate,
             "bytes_by_part": self.parts,
             "psnr": self.psnr,
+            "fit_psnr": self.fit_psnr,
             "frame_psnr": self.frame_psnr,
             "segments": self.segments,
             "parameters": self.parameters,
             "kmac_per_pixel": self.macs_per_pixel / 1000,
             "md5": self.md5,
             "frame_md5": self.frame_md5,
+            "warnings": self.warnings,
             "seconds": self.seconds,
             "definitions": DEFINITIONS,
         }

@@ -48,6 +48,9 @@ class SegmentFit(Protocol):
             SizeError: the budget is out of reach.
         """
 
+    def psnr(self, rate: int) -> float:
+        """PSNR-YUV in dB over all frames that the last fit for that rate ended with, before its file was made."""
+
 
 def fit_segment(task: SegmentTask, context: JobContext) -> SegmentFit:
     """Fit a segment by the method that its settings name, or take up a saved fit."""

@@ -23,6 +23,13 @@ from nqcodec.video import Video, frame_bytes
 
 if TYPE_CHECKING:
     from nqcodec.fit.jobs import JobContext
+    from nqcodec.segment_fit import SegmentFit
+
+COLLAPSE = 0.5
+"""Decibels that a file may decode below what its fit ended with."""
+
+AGAIN = "again"
+"""The stage, among a result's seconds, of a rate that was taken a second time."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,11 @@ class SegmentTask:
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """A coded segment with its figures; picklable."""
+    """A coded segment with its figures; picklable.
+
+    Attributes:
+        fit_psnr: PSNR-YUV in dB over all frames that the fit ended with, before it was coded.
+    """
 
     packed: PackedSegment
     frames: int
@@ -137,12 +148,18 @@ class SegmentResult:
     macs: int
     psnr: list[dict[str, float]]
     frame_md5: list[bytes]
+    fit_psnr: float
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def level(self) -> float:
         """Mean PSNR-YUV of its frames in dB."""
         return sum(row["yuv"] for row in self.psnr) / len(self.psnr)
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether making the file has cost more of the picture than the fit's own figure can be off by."""
+        return self.level < self.fit_psnr - COLLAPSE
 
 
 def by_budget(task: SegmentTask) -> list[int]:
@@ -167,47 +184,68 @@ class Clock:
 def encode_segment(task: SegmentTask, context: JobContext) -> list[SegmentResult]:
     """Fit one segment, and quantise, code and decode it at each of its rates; one result a rate.
 
-    A rate whose picture comes out worse than that of a lower one is taken again, with more steps.
-    Finished results are kept in `task.work`, so that an interrupted encode resumes with the unfinished ones.
+    A rate whose picture comes out worse than that of a lower one, or than its fit promised, is taken again once, with
+    more steps. Finished results are kept in `task.work`, so that an interrupted encode resumes with the unfinished
+    ones.
     """
-    from nqcodec.segment_fit import fit_segment, integers_at
+    from nqcodec.segment_fit import fit_segment
 
     rates = range(len(task.budgets))
     results = {rate: done for rate in rates if (done := _load(task, rate)) is not None}
-    if len(results) == len(rates):
-        levels = [results[rate].level for rate in by_budget(task)]
-        if levels == sorted(levels):
-            return [results[rate] for rate in rates]
+    if len(results) == len(rates) and _next_to_repeat(task, results) is None:
+        return [results[rate] for rate in rates]
     clock = Clock()
     fitted = fit_segment(task, context)
     clock.lap("fit")
     for rate in fitted.order():
         if rate not in results:
-            results[rate] = _coded(task, integers_at(fitted, task, rate, again=False), clock)
+            results[rate] = _made(task, fitted, rate, clock)
             _save(task, rate, results[rate])
             clock = Clock()
-    least = -math.inf
-    for rate in by_budget(task):
-        if results[rate].level < least:
-            clock.seconds = results[rate].seconds
-            results[rate] = _coded(task, integers_at(fitted, task, rate, again=True), clock)
-            _save(task, rate, results[rate])
-            clock = Clock()
-        least = max(least, results[rate].level)
+    while (poor := _next_to_repeat(task, results)) is not None:
+        results[poor] = _made_again(task, fitted, poor, results[poor])
+        _save(task, poor, results[poor])
     return [results[rate] for rate in rates]
 
 
-def _coded(task: SegmentTask, integers: IntegerNetwork, clock: Clock) -> SegmentResult:
-    """Code an integer network, and decode and measure what was coded."""
+def _next_to_repeat(task: SegmentTask, results: Mapping[int, SegmentResult]) -> int | None:
+    """The lowest rate that has a worse picture than a lower one and has not been taken again yet."""
+    least = -math.inf
+    for rate in by_budget(task):
+        if results[rate].level < least and AGAIN not in results[rate].seconds:
+            return rate
+        least = max(least, results[rate].level)
+    return None
+
+
+def _made(task: SegmentTask, fitted: SegmentFit, rate: int, clock: Clock) -> SegmentResult:
+    """A rate's result, taken again if making its file spoiled the picture."""
+    result = _coded(task, fitted, rate, clock, again=False)
+    return _made_again(task, fitted, rate, result) if result.collapsed else result
+
+
+def _made_again(task: SegmentTask, fitted: SegmentFit, rate: int, first: SegmentResult) -> SegmentResult:
+    """The better one of `first` and another try with more steps, with the time of both."""
+    begin = time.perf_counter()
+    second = _coded(task, fitted, rate, Clock(), again=True)
+    better = max(first, second, key=lambda result: result.level)
+    return replace(better, seconds={**first.seconds, AGAIN: time.perf_counter() - begin})
+
+
+def _coded(task: SegmentTask, fitted: SegmentFit, rate: int, clock: Clock, again: bool) -> SegmentResult:
+    """Make the integer network of a rate and code it, and decode and measure what was coded."""
+    from nqcodec.segment_fit import integers_at
+
+    integers = integers_at(fitted, task, rate, again)
     clock.lap("quantise")
     packed = pack_segment(integers, task.settings.coder)
     clock.lap("code")
-    result = decode_back(task, packed, integers)
+    result = decode_back(task, packed, integers, fitted.psnr(rate))
     clock.lap("decode")
     return replace(result, seconds=clock.seconds)
 
 
-def decode_back(task: SegmentTask, packed: PackedSegment, integers: IntegerNetwork) -> SegmentResult:
+def decode_back(task: SegmentTask, packed: PackedSegment, integers: IntegerNetwork, fit_psnr: float) -> SegmentResult:
     """Decode the payload with the real decoder, hash its planes and measure them against the clip."""
     segment = parse_segment(Reader(packed.payload, path=task.name, chunk="SEGM"), task.video, Limits())
     meter, whole, hashes = QualityMeter(task.video), plane_md5(), []
@@ -228,6 +266,7 @@ def decode_back(task: SegmentTask, packed: PackedSegment, integers: IntegerNetwo
         integers.program.macs,
         meter.rows,
         hashes,
+        fit_psnr,
     )
 
 

@@ -39,6 +39,7 @@ class PlainSegment:
 
     def __init__(self, task: SegmentTask, context: JobContext, clip: PackedClip, network: FloatNetwork):
         self._task, self._context, self._clip, self._network = task, context, clip, network
+        self._psnr = dict[int, float]()
 
     @staticmethod
     def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> PlainSegment:
@@ -85,10 +86,16 @@ class PlainSegment:
         most = task.budgets[rate] or int(self._network.program.parameters * CODED_BITS / 8)
         return self._quantised(rate, most, brief, task.work / name)
 
+    def psnr(self, rate: int) -> float:
+        """What its calibration ended with."""
+        return self._psnr[rate]
+
     def _quantised(self, rate: int, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
         task, context = self._task, self._context
 
         def tell(p: QuantProgress) -> None:
+            if p.psnr is not None:
+                self._psnr[rate] = p.psnr
             known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": p.figures}
             context.progress(Event(task.name, p.stage, p.step, p.steps, rate=rate, **known))
 

@@ -34,6 +34,7 @@ class RateAwareSegment:
         self._task, self._context, self._clip, self._fitted = task, context, clip, fitted
         self._ends = dict[int, tuple[Fitted, IntegerNetwork]]()
         self._middle = middle_rate(task)
+        self._psnr = dict[int, float]()
 
     @staticmethod
     def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> RateAwareSegment:
@@ -83,6 +84,10 @@ class RateAwareSegment:
             self._ends[rate] = self._moved(rate, further(fit_settings(self._task)), "further")
         return self._ends[rate][1]
 
+    def psnr(self, rate: int) -> float:
+        """What its fit ended with."""
+        return self._psnr[rate]
+
     def _moved(self, rate: int, how: RateAwareSettings, stage: str) -> tuple[Fitted, IntegerNetwork]:
         """The nearest fit, taken to another rate."""
         fitted = self._nearest(rate).copy()
@@ -103,6 +108,7 @@ class RateAwareSegment:
         task, context = self._task, self._context
 
         def tell(p: Progress) -> None:
+            self._psnr[rate] = p.psnr
             figures = {"loss": p.loss, "price": p.price, **{f"step {key}": step for key, step in p.indices.items()}}
             known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": figures}
             context.progress(Event(task.name, stage, p.step, p.steps, rate=rate, **known))

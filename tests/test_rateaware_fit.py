@@ -22,12 +22,23 @@ from nqcodec.metrics import QualityMeter
 from nqcodec.network import IntegerNetwork
 from nqcodec.quantize.export import dequantised
 from nqcodec.quantize.landing import SizeError
-from nqcodec.rateaware.fit import SHIFTED, Fitted, Progress, expected_seconds, fit_for_size, further, shift_steps
+from nqcodec.rateaware.fit import (
+    SHIFTED,
+    Fitted,
+    Progress,
+    expected_seconds,
+    fit_for_size,
+    further,
+    shift_steps,
+)
 from nqcodec.rateaware.settings import PRESETS, RateAwareSettings, preset_settings
 from nqcodec.rateaware.trainer import CONTROL_STEPS, RateAwareTrainer
 from nqcodec.synthesis.backends import open_synthesizer
 
-LATE = replace(QUICK, aim=0.96)
+LEAST = 0.95
+"""Part of the bytes asked for that even these short fits use: they are steered for a fifteenth of the usual steps."""
+
+LATE = replace(QUICK, aim=0.9)
 """Steered below its window, so that a fit takes all of its extra steps."""
 
 
@@ -46,11 +57,21 @@ def payload(network: IntegerNetwork) -> bytes:
     return pack_segment(network).payload
 
 
+def decoded_psnr(network: IntegerNetwork) -> float:
+    """PSNR-YUV of the integer network's frames against those of the crop."""
+    video, frames = crop()
+    meter = QualityMeter(video)
+    with open_synthesizer(network, video, video.frames) as synthesizer:
+        for t, frame in enumerate(frames):
+            meter.add(frame, synthesizer.frame(t))
+    return meter.means()["yuv"]
+
+
 @pytest.mark.parametrize("bpp", [0.1, 0.4, 1.5])
-def test_files_land_in_their_window(bpp: float) -> None:
+def test_files_are_as_large_as_asked_for_and_no_larger(bpp: float) -> None:
     case, seen = Case.at(bpp), list[Progress]()
     size = size_of(fit(case, progress=seen.append))
-    assert 0.98 * case.bytes <= size <= case.bytes
+    assert LEAST * case.bytes <= size <= case.bytes
     assert [state.step for state in seen[:4]] == [25, 50, 75, 100]
     assert all(state.step <= state.steps and state.size > 0 and state.eta >= 0 for state in seen)
     assert bpp < 0.4 or seen[-1].psnr > seen[0].psnr
@@ -106,11 +127,11 @@ def undisturbed() -> bytes:
     """A fit that takes steps of every phase, extra ones included."""
     seen = list[Progress]()
     whole = payload(fit(Case.at(0.4, LATE), progress=seen.append))
-    assert seen[-1].step == 110, "or the extra phase is not tested"
+    assert seen[-1].step == 200, "or the extra phase is not tested"
     return whole
 
 
-@pytest.mark.parametrize("step", [10, 50, 63, 76, 100, 104])
+@pytest.mark.parametrize("step", [10, 50, 63, 76, 100, 104, 150, 199])
 def test_ctrl_c_keeps_the_state_and_resume_gives_the_same_file(
     step: int, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +167,7 @@ def test_resume_of_a_finished_fit_takes_no_more_steps(tmp_path: Path) -> None:
     whole = payload(fit(case, checkpoint=kept))
     taken = list[Progress]()
     assert payload(fit(case, checkpoint=kept, resume=True, progress=taken.append)) == whole
-    assert not taken
+    assert [state.step for state in taken] == [taken[0].steps], "what it ended with is told again, and nothing else"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +193,7 @@ def test_two_threads_land_and_repeat() -> None:
     case = Case.at(0.4, replace(QUICK, threads=2))
     threads = torch.get_num_threads()
     first = fit(case)
-    assert 0.98 * case.bytes <= size_of(first) <= case.bytes
+    assert LEAST * case.bytes <= size_of(first) <= case.bytes
     assert payload(fit(case)) == payload(first)
     assert torch.get_num_threads() == threads
 
@@ -184,35 +205,24 @@ def test_too_small_a_file_is_refused_at_once_and_the_least_is_told(monkeypatch: 
         with pytest.raises(SizeError, match="too few") as caught:
             fit(case)
     possible = replace(case, bytes=round(1.03 * caught.value.possible))
-    assert 0.98 * possible.bytes <= size_of(fit(possible)) <= possible.bytes
+    assert size_of(fit(possible)) <= possible.bytes
 
 
-def test_too_large_a_file_is_refused_at_once_and_the_most_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = replace(Case.at(0.3), bytes=Case.at(30).bytes)
-    with monkeypatch.context() as patch:
-        patch.setattr(RateAwareTrainer, "step", None)
-        with pytest.raises(SizeError, match="more than this network can use") as caught:
-            fit(case)
-    possible = replace(case, bytes=round(0.7 * caught.value.possible))
-    assert 0.98 * possible.bytes <= size_of(fit(possible)) <= possible.bytes
+def test_bits_that_have_no_use_are_not_spent() -> None:
+    """More bytes than all values take at their finest: the file is smaller, and is what the fit came to."""
+    case, seen = replace(Case.at(0.3), bytes=Case.at(30).bytes), list[Progress]()
+    size = size_of(fit(case, progress=seen.append))
+    assert size < 0.5 * case.bytes
+    assert size == seen[-1].size
 
 
-def test_sizes_that_only_the_fit_shows_to_be_too_large() -> None:
-    case = replace(Case.at(0.3), bytes=Case.at(30).bytes)
-    sizes = (round(case.bytes * 0.97**number) for number in range(200))
-    tried = next(size for size in sizes if is_tried(replace(case, bytes=size)))
-    with pytest.raises(SizeError, match="more than this network can use") as caught:
-        fit(replace(case, bytes=tried))
-    assert tried > caught.value.possible
-
-
-def is_tried(case: Case) -> bool:
-    """Whether a fit would take any steps at all."""
-    try:
-        fit(case, stop=lambda: True)
-    except NqError as error:
-        return not isinstance(error, SizeError)
-    return True
+@pytest.mark.parametrize("bpp", [0.1, 0.4, 1.5])
+def test_files_show_what_their_fits_ended_with(bpp: float) -> None:
+    """The last progress is of all frames with the values as they go into the file, after which nothing spoils them."""
+    case, seen = Case.at(bpp), list[Progress]()
+    network = fit(case, progress=seen.append)
+    assert decoded_psnr(network) == pytest.approx(seen[-1].psnr, abs=0.1)
+    assert size_of(network) == seen[-1].size
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +242,7 @@ def test_further_rates_start_from_the_first(factor: float, middle: Fitted) -> No
     kept = {name: value.clone() for name, value in middle.extra().items()}
     another, seen, alone = middle.copy(), list[Progress](), list[Progress]()
     shift_steps(another, more.bytes, size_of)
-    assert 0.98 * more.bytes <= size_of(fit(more, another, progress=seen.append)) <= more.bytes
+    assert LEAST * more.bytes <= size_of(fit(more, another, progress=seen.append)) <= more.bytes
     fit(more, progress=alone.append)
     assert seen[-1].psnr > alone[-1].psnr
     assert all(torch.equal(kept[name], value) for name, value in middle.extra().items())

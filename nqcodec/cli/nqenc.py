@@ -40,7 +40,7 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
 @click.option(
     "--bpp",
     metavar="X[,Y...]",
-    help="Bits a luma pixel, the whole file counted; met from below, within 2 %. Y and more: further files of one fit.",
+    help="Bits a luma pixel, the whole file counted; never more. Y and more: further files of one fit.",
 )
 @click.option("--bitrate", metavar="KB/S[,...]", help="Kilobits (1000 bits) a second; as --bpp otherwise.")
 @click.option(
@@ -194,6 +194,8 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
 
         for report in reports:
             say("\n".join(report_lines(report)))
+            for warning in report.warnings:
+                say(f"warning: {warning}")
         if written:
             say(f"see {', '.join(written)}")
 

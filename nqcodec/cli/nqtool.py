@@ -21,6 +21,7 @@ from nqcodec.cli.help import Manual, ManualGroup
 from nqcodec.cli.pages import BENCH, INFO, NQTOOL
 from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.recipe import recipe
+from nqcodec.cli.robustness import robustness
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.cli.speed import bench_decoding, bench_kernels
 from nqcodec.program import Limits
@@ -55,6 +56,7 @@ class Bench(Manual):
         "recipe": recipe,
         "quantise": quantise,
         "ablation": ablation,
+        "robustness": robustness,
     }
 
     def make_context(
@@ -93,7 +95,7 @@ def bench(
     few minutes. Named first, these have options of their own, see their --help: `nqtool bench backbones` compares
     backbones at equal time, `decode` decoding with torch's, `kernels` checks and times every kernel, `quantise`
     compares allocations, quantizers and calibrations on one fit, `ablation` what each ingredient is worth against
-    NeuroQuant's method, `recipe` the default with a paper's training.
+    NeuroQuant's method, `recipe` the default with a paper's training, `robustness` files with what their fits promised.
     """
     from nqcodec.bench import machine
 

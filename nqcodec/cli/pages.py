@@ -174,6 +174,19 @@ ABLATION = Page(
     see_also=("docs/rate.md", "BENCHMARKS.md"),
 )
 
+ROBUSTNESS = Page(
+    groups={
+        "What to encode": ("--count", "--seed", "--preset", "--steps"),
+        "Machine": ("--jobs",),
+        "Results": ("--save", "--json"),
+    },
+    examples=(
+        ("nqtool bench robustness", "200 encodes of parts of the sample: 15 to 20 minutes on two cores."),
+        ("nqtool bench robustness clip.mkv --count 20 --steps 300", "A short look at another clip."),
+    ),
+    see_also=("BENCHMARKS.md",),
+)
+
 CONFORM = Page(
     groups={
         "What decodes": ("--backend", "--decoder", "--strict", "--timeout", "--threads"),

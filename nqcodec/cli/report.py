@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from nqcodec.report import EncodeReport
 
+USED_SHARE = 0.97
+"""Part of the bytes asked for below which a file says why it is smaller."""
+
 
 def report_lines(report: EncodeReport) -> list[str]:
     """The table that nqenc ends with."""
@@ -20,6 +23,7 @@ def report_lines(report: EncodeReport) -> list[str]:
     lines.append(f"  rate       {_rate(report)}")
     quality = "  ".join(f"{name.upper()} {value:.2f}" for name, value in report.psnr.items())
     lines.append(f"  PSNR       {quality} dB (mean of per-frame dB; YUV = 6:1:1), decoded from the file")
+    lines.append(f"             the fit ended with YUV {report.fit_psnr:.2f} dB")
     bits = 8 * report.size / report.parameters
     lines.append(
         f"  network    {report.parameters} parameters at {bits:.2f} bits, {report.macs_per_pixel / 1000:.3f} kMAC/pixel"
@@ -37,4 +41,5 @@ def _rate(report: EncodeReport) -> str:
     text = f"{report.bpp:.5f} bpp, {report.bitrate:.1f} kb/s"
     if report.target is None:
         return text
-    return f"{text}: {100 * report.size / report.target:.2f} % of the {report.target} bytes asked for"
+    text += f": {100 * report.size / report.target:.2f} % of the {report.target} bytes asked for"
+    return f"{text}; the fit found no use for more" if report.size < USED_SHARE * report.target else text

@@ -22,7 +22,7 @@ from nqcodec.operations import Conv, Grid
 from nqcodec.program import Program
 from nqcodec.quantize.course import Course, State
 from nqcodec.quantize.export import export
-from nqcodec.quantize.finetune import SETTLING, FineTune
+from nqcodec.quantize.finetune import FineTune
 from nqcodec.quantize.quantizers import OCTAVE, along_channels, limits
 from nqcodec.quantize.rate import gaussian_rate
 from nqcodec.quantize.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
@@ -175,7 +175,8 @@ class _Unit:
             loss, level = self._loss(course.done, Annealing().power(step, self.steps))
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            course.step(level, self._size, state, learn=course.done >= SETTLING * course.steps)
+            # Values between two levels hardly answer to the price: what it learned from them would only spoil them.
+            course.step(level, self._size, state, learn=False)
         with torch.no_grad():
             for key, learned in self.how.rounding.items():
                 self.tuning.network.tensors[key].copy_(learned.hard())

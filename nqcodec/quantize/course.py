@@ -147,7 +147,9 @@ class Course:
             return
         now = size()
         self.control.update(8 * now, learn=learn)
-        self._tell(now)
+        if self.done < self.steps:
+            self._tell(now, float(torch.stack(self._levels).mean()) if self._levels else None)
+        self._levels = []
         self.stopped = self.stop is not None and self.stop()
         if self.store and (self.stopped or self.store.due):
             self.store.save(state() | State({}, {"done": self.done}))
@@ -157,11 +159,16 @@ class Course:
         if self.store and not self.stopped:
             self.store.save(state | State({}, {"done": self.done, "finished": True}))
 
-    def _tell(self, size: float) -> None:
+    def end(self, level: float, size: int) -> None:
+        """Tell what everything has ended with, in the place of the last step's figures: PSNR-YUV in dB over all frames
+        and the file's bytes."""
+        self._tell(size, level)
+
+    def _tell(self, size: float, level: float | None) -> None:
         if self.progress:
-            mean = float(torch.stack(self._levels).mean()) if self._levels else None
             elapsed = time.monotonic() - self._begin
-            eta = elapsed / (self.done - self._first) * (self.steps - self.done)
+            eta = elapsed / max(self.done - self._first, 1) * (self.steps - self.done)
             figures = self.figures() if self.figures else {}
-            self.progress(QuantProgress("finetune", self.done, self.steps, mean, round(size), elapsed, eta, figures))
-        self._levels = []
+            # A calibration without steps is told as one.
+            done, steps = (max(count, 1) for count in (self.done, self.steps))
+            self.progress(QuantProgress("finetune", done, steps, level, round(size), elapsed, eta, figures))

@@ -1,7 +1,11 @@
-"""The last step: exactly into the window of sizes, with the cheapest changes (rate-distortion order).
+"""The last step: under the most bytes that a file may have, with the cheapest changes (rate-distortion order).
 
 Distortion is predicted by the curvature of the loss; rate by a Gaussian of each channel's variance for single values
 and by the file's entropy models for whole tensors. Only the real size of the file decides when to stop.
+
+Integers that were trained as such stay on their steps: the floats behind them lie anywhere within a step, and at other
+steps they would be rounded to values that no training has seen. So a file that training ended too small stays so,
+unless more training follows.
 """
 
 from __future__ import annotations
@@ -41,11 +45,6 @@ class SizeError(RateError):
         """Asked for less than the coarsest quantisation takes."""
         return SizeError(f"{asked} bytes are too few for this network: the least is {least}", least)
 
-    @staticmethod
-    def too_large(asked: int, most: int) -> SizeError:
-        """Asked for more than the finest quantisation can use."""
-        return SizeError(f"{asked} bytes are more than this network can use: the most is {most}", most)
-
 
 @dataclass(frozen=True)
 class _Step:
@@ -59,7 +58,7 @@ class _Step:
 
 @dataclass
 class Landing:
-    """Integer tensors on their way into the window.
+    """Integer tensors on their way to a size.
 
     Attributes:
         values: the float tensors that the integers stand for, float64 by key.
@@ -68,6 +67,7 @@ class Landing:
         tensors: the integers, changed in place.
         tuned: whether the integers were trained as such: then they, not the floats they came from, are the optimum
             that distortion is counted from.
+        refines: whether steps may become finer where the file is smaller than it should be.
         moved: whether anything had to be changed.
     """
 
@@ -79,6 +79,7 @@ class Landing:
     formats: dict[int, MapFormat]
     size_of: SizeOf
     tuned: bool
+    refines: bool
     moved: bool = False
     names: list[TensorName] = field(init=False)
 
@@ -86,26 +87,32 @@ class Landing:
         self.names = list(tensor_names(self.program))
 
     def run(self, least: int, most: int) -> IntegerNetwork:
-        """The network whose file has `least` to `most` bytes; raises SizeError if there is none."""
+        """The network whose file has at most `most` bytes, and at least `least` where finer steps can give that.
+
+        Raises:
+            SizeError: if there is none; it says the least size in bytes.
+        """
         refined = False
         for _ in range(ROUNDS):
             network = integer_network(self.program, self.tensors, self.formats)
             size = self.size_of(network)
-            if least <= size <= most:
+            if size <= most and (size >= least or not self._refine(8.0 * (least - size))):
                 return network
             self.moved = True
             if size < least:
                 refined = True
-                if not self._change_steps(-1, 8.0 * (least - size)):
-                    raise SizeError.too_large(most, size)
             else:
                 # Whatever a refinement overshot by is taken back from single values, or the two would alternate.
                 excess = 8.0 * (size - most)
                 rest = excess - SHRINK_SHARE * 8 * size
-                coarser = not refined and rest > 0 and self._change_steps(1, rest)
+                coarser = not refined and self.refines and rest > 0 and self._change_steps(1, rest)
                 if not coarser and not self._shrink(excess):
                     raise SizeError.too_small(most, size)
-        raise SizeError(f"no file between {least} and {most} bytes was found: the nearest has {size}", size)
+        raise SizeError.too_small(most, size)
+
+    def _refine(self, bits: float) -> bool:
+        """Add about `bits` bits by finer steps; False if that may not be, or if all are at their bounds."""
+        return self.refines and self._change_steps(-1, bits)
 
     def _change_steps(self, by: int, bits: float) -> bool:
         """Make steps finer (`by` -1) or coarser (1) in order of distortion over rate, until about `bits` bits have been

@@ -19,6 +19,7 @@ from nqcodec.fit.clip import PackedClip
 from nqcodec.fit.hadamard import hadamard
 from nqcodec.fit.interrupt import interrupt_flag
 from nqcodec.fit.network import FloatNetwork
+from nqcodec.fit.train import evaluate
 from nqcodec.network import BITS_RANGE, GAIN_RANGE, USED_WIDTH_RANGE, Hadamard, IntegerNetwork
 from nqcodec.quantize.allocate import Plan
 from nqcodec.quantize.calibrate import Calibration
@@ -54,7 +55,7 @@ def quantize(
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> IntegerNetwork:
-    """Quantise `network`, which stays as it is, into at most `max_bytes` and at least `min_ratio` of that.
+    """Quantise `network`, which stays as it is, into at most `max_bytes`: about that, if it has use for so many.
 
     Args:
         clip: the frames that the network was fitted to.
@@ -104,13 +105,12 @@ def calibrated(
     """`quantize` without its last step: what it lands, whose file is about the size asked for, and the curvatures."""
     if settings.calibration not in CALIBRATIONS:
         raise UsageError(f"there is no calibration {settings.calibration}: choose one of {', '.join(CALIBRATIONS)}")
-    window = math.ceil(settings.min_ratio * max_bytes), max_bytes
     tuned = _float_copy(network)
     curvatures = measure_curvature(tuned, clip, frames=settings.frames, loss=settings.loss, seed=settings.seed)
     sources = make_sources(tuned)
     transform = QuantTransform({}, {})
-    offset = check_feasible(tuned, clip, transform, sources, size_of, window, settings)
-    target = 8 * settings.aim * max_bytes
+    offset, most = check_feasible(tuned, clip, transform, sources, size_of, max_bytes, settings)
+    target = 8 * settings.aim * most
     fitted = Fitted(tuned, clip, offer_domains(sources, tuned.program, settings), curvatures)
     plan = make_plan(fitted, target - offset, settings, _reporter(progress, max_bytes))
     curvatures = adopt(fitted, plan, transform, settings)
@@ -135,6 +135,8 @@ def calibrated(
         calibration.run(course)
     if interrupted():
         raise KeyboardInterrupt
+    if not course.stopped:
+        course.end(evaluate(tuned, clip, transform).yuv, size_of(export(tuned, transform)))
     return tuning, curvatures
 
 
@@ -144,7 +146,9 @@ def land(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int)
     Values that have to be moved for it cost quality until the others have followed, so moves and tuning alternate.
     """
     network, transform = tuning.network, tuning.transform
+    tuned = tuning.settings.finetune_steps > 0 and tuning.settings.calibration == "tune"
     for left in reversed(range(RECOVERIES + 1)):
+        recovers = tuned and left > 0
         landing = Landing(
             network.program,
             {key: value.detach().cpu().double().numpy() for key, value in network.tensors.items()},
@@ -154,10 +158,11 @@ def land(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int)
             transform.formats,
             tuning.size_of,
             tuned=tuning.settings.finetune_steps > 0,
+            refines=recovers or not tuning.settings.finetune_steps,
         )
         result = landing.run(least, most)
         # Values that sit on their levels do not cross over in a few small steps.
-        if not landing.moved or not left or not tuning.settings.finetune_steps or tuning.settings.calibration != "tune":
+        if not (landing.moved and recovers):
             break
         tuning.recover(landing.tensors)
     return result
@@ -169,16 +174,17 @@ def check_feasible(
     transform: QuantTransform,
     sources: list[Source],
     size_of: SizeOf,
-    window: tuple[int, int],
+    max_bytes: int,
     settings: QuantSettings,
-) -> float:
-    """Bits that a file has beyond its tensors, from the two extreme files of this network.
+) -> tuple[float, int]:
+    """From the two extreme files of this network: bits that a file has beyond its tensors, and the most bytes that it
+    has use for, `max_bytes` or fewer.
 
     Raises:
-        SizeError: if the coarsest file is over `window` (least, most bytes) or the finest one is under it.
+        SizeError: if the coarsest file is over `max_bytes`.
     """
     finest, coarsest = 0, 1
-    offset = 0.0
+    offset, most = 0.0, max_bytes
     for which in (finest, coarsest):
         for source in sources:
             key, name = source.tensor.key, source.tensor.name
@@ -186,14 +192,14 @@ def check_feasible(
         settle_formats(network, clip, transform, settings)
         exported = export(network, transform)
         size = size_of(exported)
-        if which == finest and size < window[0]:
-            raise SizeError.too_large(window[1], size)
-        if which == coarsest and size > window[1]:
-            raise SizeError.too_small(window[1], size)
+        if which == finest:
+            most = min(most, size)
+        elif size > max_bytes:
+            raise SizeError.too_small(max_bytes, size)
         tensors = [exported.layers[s.tensor.index].tensors[s.tensor.name] for s in sources]
         names = [source.tensor.name for source in sources]
         offset = 8.0 * size - total_bits(zip(names, tensors, strict=True))
-    return offset
+    return offset, most
 
 
 def adopt(fitted: Fitted, plan: Plan, transform: QuantTransform, settings: QuantSettings) -> dict[str, Tensor]:

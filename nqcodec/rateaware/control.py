@@ -16,9 +16,8 @@ ROUNDED_GROWTH = 0.03
 """Part of the size that comes once values are rounded. What overshot was mended by coarser steps all at once, a few
 steps before the end: it cost 0.2 decibels."""
 
-LEARNING, URGENCY, LAST_URGENCY = 0.15, 2.0, 25.0
-"""Exponents of size / target in what the price learns at an update, and in the price beyond that: before and after
-steps are whole, when only the values are left to move, and hardly do."""
+LEARNING, URGENCY = 0.15, 2.0
+"""Exponents of size / target in what the price learns at an update, and in the price beyond that."""
 
 STEP, REACH = 1.2, 3.0
 """Largest factors, up or down, of what one update learns, and of the urgent part."""
@@ -53,12 +52,13 @@ class PriceControl:
     def update(self, size: float, done: float, settled: bool, rest: float = 0.0) -> None:
         """Set the price for a file of `size` bits; `done` and `rest` are those of `expected`.
 
-        `settled` says that steps are whole by now.
+        `settled` says that steps are whole by now: then they meet the size (`RateAwareTrainer.settle`), and the price
+        stays what it came to. Values hardly answer to it by then, and small networks would swing against it.
         """
         ratio = size / self.expected(done, rest)
         if not settled:
             self.learned *= _within(ratio**LEARNING, STEP)
-        self.price = self.learned * _within(ratio ** (LAST_URGENCY if settled else URGENCY), REACH)
+        self.price = self.learned * _within(ratio**URGENCY, REACH)
 
 
 def _within(factor: float, reach: float) -> float:

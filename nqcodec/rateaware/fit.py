@@ -21,23 +21,27 @@ from nqcodec.fit.interrupt import interrupt_flag
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.presets import TIMED_STEPS, WARMUP_STEPS, clock
 from nqcodec.fit.train import FitSettings
-from nqcodec.network import BITS_RANGE, STEP_RANGE, IntegerNetwork, IntTensor, Layer
+from nqcodec.network import STEP_RANGE, IntegerNetwork, IntTensor, Layer
 from nqcodec.program import Program
-from nqcodec.quantize.candidates import base_steps, make_sources
 from nqcodec.quantize.course import Store, fingerprint
-from nqcodec.quantize.criteria import measure_curvature
 from nqcodec.quantize.export import integer_network
-from nqcodec.quantize.landing import Landing, SizeError
+from nqcodec.quantize.landing import SizeError
 from nqcodec.quantize.maps import choose_formats, spread_frames
 from nqcodec.quantize.quantizers import OCTAVE
 from nqcodec.quantize.settings import SizeOf
 from nqcodec.rateaware.control import PriceControl
-from nqcodec.rateaware.quantizer import Quantizers, Used
+from nqcodec.rateaware.quantizer import Quantizers
 from nqcodec.rateaware.settings import RateAwareSettings
 from nqcodec.rateaware.trainer import CONTROL_STEPS, RateAwareTrainer
 
 EXTRA = 0.1
 """Most steps beyond the schedule, as a part of it, until the size is within its window."""
+
+LEAST_EXTRA = 100
+"""Such steps at least, for short fits."""
+
+NUDGE, LAST_SHIFT = 2.0, 64.0
+"""Most indices that steps move by at once then, since training makes up for a little at a time; and after it."""
 
 FURTHER = 0.125
 """Steps of a further rate against those of the first."""
@@ -161,11 +165,11 @@ def fit_for_size(
     resume: bool = False,
     stop: Callable[[], bool] | None = None,
 ) -> IntegerNetwork:
-    """Fit `fitted`, which is changed in place, for a file of at most `max_bytes` and at least `min_ratio` of that.
+    """Fit `fitted`, which is changed in place, for a file of at most `max_bytes`: about that, if more bits help.
 
     Args:
         size_of: bytes of the whole file with a given network.
-        progress: called every few steps.
+        progress: called every few steps, and at the end with the mean over all frames as they are then rounded.
         checkpoint: where to save the state, now and then, when `stop` ends the fit, and at its end.
         resume: go on from `checkpoint` if that file exists.
         stop: asked every few steps.
@@ -183,7 +187,7 @@ def fit_for_size(
         return size_of(_formless(fitted.network, tensors))
 
     window = math.ceil(settings.min_ratio * max_bytes), max_bytes
-    _check_possible(fitted, size_of, window)
+    _check_possible(fitted, size_of, max_bytes)
     with compute_settings(fitted.network, _compute(settings)), interrupt_flag() as interrupted:
         control = PriceControl.start(8 * settings.aim * max_bytes)
         trainer = RateAwareTrainer(fitted.network, clip, settings, control, real_size, fitted.quantizers)
@@ -194,11 +198,15 @@ def fit_for_size(
         try:
             run = _Run(trainer, store, progress, stop, interrupted)
             run.to(settings.steps)
-            run.into(window, round((1 + EXTRA) * settings.steps))
+            run.into(window, settings.steps + max(round(EXTRA * settings.steps), LEAST_EXTRA))
             run.keep()
         finally:
             trainer.close()
-    return _land(trainer, size_of, window)
+    run.end()
+    result = _integers(trainer)
+    if size_of(result) > max_bytes:
+        raise SizeError.too_small(max_bytes, size_of(result))
+    return result
 
 
 def shift_steps(fitted: Fitted, target: int, size_of: SizeOf) -> None:
@@ -214,18 +222,13 @@ def shift_steps(fitted: Fitted, target: int, size_of: SizeOf) -> None:
         size = fitted.size(size_of)
 
 
-def _check_possible(fitted: Fitted, size_of: SizeOf, window: tuple[int, int]) -> None:
-    """Raise SizeError if no values at all make a file within `window`: then there is no point in fitting any."""
+def _check_possible(fitted: Fitted, size_of: SizeOf, max_bytes: int) -> None:
+    """Raise SizeError if not even zeros make a file of `max_bytes`: then there is no point in fitting anything."""
     network, tensors = fitted.network, fitted.quantizers.integers()
     zeros = {key: replace(tensor, values=np.zeros_like(tensor.values), bits=2) for key, tensor in tensors.items()}
     least = size_of(_formless(network, zeros))
-    if least > window[1]:
-        raise SizeError.too_small(window[1], least)
-    sources = make_sources(network)
-    room = sum(source.values.size * BITS_RANGE[source.tensor.name][1] for source in sources) / 8
-    if least + room < window[0]:
-        finest = {source.tensor.key: source.coded(base_steps(source)[0]) for source in sources}
-        raise SizeError.too_large(window[1], size_of(_formless(network, finest)))
+    if least > max_bytes:
+        raise SizeError.too_small(max_bytes, least)
 
 
 def _formless(network: FloatNetwork, tensors: dict[str, IntTensor]) -> IntegerNetwork:
@@ -259,15 +262,18 @@ class _Run:
             self._step(steps)
 
     def into(self, window: tuple[int, int], most: int) -> None:
-        """Steps until the real size is within `window`, up to number `most`."""
-        first = self._trainer.settings.steps
-        while self._trainer.done < most:
+        """Bring the real size into `window` by coarser or finer steps, each time with further training, up to training
+        step `most`. In the end the size is at most the window's, and less if training has ended there."""
+        trainer = self._trainer
+        while trainer.done < most:
             # Only at these steps, whether or not the run was interrupted between them.
-            if self._trainer.done % CONTROL_STEPS == 0 or self._trainer.done == first:
-                if window[0] <= self._trainer.final_size() <= window[1]:
+            if trainer.done % CONTROL_STEPS == 0 or trainer.done == trainer.settings.steps:
+                if window[0] <= trainer.final_size() <= window[1]:
                     return
-                self._trainer.settle()
+                trainer.meet(trainer.settings.aim * window[1], NUDGE)
             self._step(most)
+        if trainer.final_size() > window[1]:
+            trainer.meet(window[1], LAST_SHIFT)
 
     def keep(self) -> None:
         """Save the state."""
@@ -287,20 +293,32 @@ class _Run:
         """Steer by the size, tell, and keep the state if it is time to or this is the end."""
         size = self._trainer.steer(bits)
         if self._progress:
-            done, elapsed = self._trainer.done, time.monotonic() - self._begin
-            eta = elapsed / (done - self._first) * (steps - done)
-            loss, level = (float(torch.stack(seen).mean()) for seen in (self._losses, self._levels))
-            current = self._trainer.quantizers.steps
-            # One wait for the device, not one a tensor.
-            means = torch.stack([index.mean() for index in current.values()]).tolist()
-            indices = dict(zip(current, means, strict=True))
-            price = self._trainer.control.price
-            self._progress(Progress(done, steps, loss, level, round(size), price, indices, elapsed, eta))
-        self._levels, self._losses = [], []
+            self._tell(steps, float(torch.stack(self._levels).mean()), size)
+        self._levels = []
         if self._interrupted() or (self._stop is not None and self._stop()):
             self._halt(steps)
         if self._store and self._store.due:
             self.keep()
+
+    def end(self) -> None:
+        """Tell what the fit ended with, over all frames."""
+        if self._progress:
+            # Both take time that is not spent where nobody listens.
+            self._tell(self._trainer.done, self._trainer.psnr(), self._trainer.final_size())
+
+    def _tell(self, steps: int, level: float, size: float) -> None:
+        if not self._progress:
+            return
+        trainer, elapsed = self._trainer, time.monotonic() - self._begin
+        eta = elapsed / max(trainer.done - self._first, 1) * (steps - trainer.done)
+        loss = float(torch.stack(self._losses or [trainer.loss]).mean())
+        self._losses = []
+        current = trainer.quantizers.steps
+        # One wait for the device, not one a tensor.
+        means = torch.stack([index.mean() for index in current.values()]).tolist()
+        indices = dict(zip(current, means, strict=True))
+        price = trainer.control.price
+        self._progress(Progress(trainer.done, steps, loss, level, round(size), price, indices, elapsed, eta))
 
     def _halt(self, steps: int) -> None:
         """Keep the state and end the fit."""
@@ -321,34 +339,10 @@ def _store(path: Path, trainer: RateAwareTrainer, max_bytes: int) -> Store:
     return Store(path, fingerprint(claims, {**trainer.network.tensors, "clip": trainer.clip.data}))
 
 
-def _land(trainer: RateAwareTrainer, size_of: SizeOf, window: tuple[int, int]) -> IntegerNetwork:
-    """The integer network with its map formats, exactly within the window."""
+def _integers(trainer: RateAwareTrainer) -> IntegerNetwork:
+    """The integer network with its map formats."""
     network, clip, settings = trainer.network, trainer.clip, trainer.settings
     tensors = trainer.quantizers.integers(final=True)
-    used = Used(trainer.quantizers.draw(None).used)
     frames = spread_frames(clip.frames, settings.frames)
-    formats = choose_formats(network, clip, used, frames, settings.map_width, settings.head_width)
-    result = integer_network(network.program, tensors, formats)
-    if window[0] <= size_of(result) <= window[1]:
-        return result
-    curvatures = measure_curvature(network, clip, frames=settings.frames, loss=settings.loss, seed=settings.seed)
-    return Landing(
-        network.program,
-        {key: value.detach().cpu().double().numpy() for key, value in network.tensors.items()},
-        {key: value.cpu().double().numpy() for key, value in curvatures.items()},
-        _step_bounds(network, tensors),
-        tensors,
-        formats,
-        size_of,
-        tuned=True,
-    ).run(*window)
-
-
-def _step_bounds(network: FloatNetwork, tensors: dict[str, IntTensor]) -> dict[str, tuple[int, int]]:
-    """(finest, coarsest) step index by tensor key: those that values need, and those that the fit came to."""
-    bounds = {}
-    for source in make_sources(network):
-        (step,) = tensors[source.tensor.key].steps.tolist()
-        finest, coarsest = base_steps(source)
-        bounds[source.tensor.key] = min(finest, step), max(coarsest, step)
-    return bounds
+    formats = choose_formats(network, clip, trainer.rounded(), frames, settings.map_width, settings.head_width)
+    return integer_network(network.program, tensors, formats)

@@ -1,0 +1,1 @@
+"""Benchmarks of `nqtool bench` that measure the product from outside; nothing else imports them."""
