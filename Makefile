@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 NATIVE_SOURCES := $(wildcard csrc/*.cpp csrc/*.h csrc/cuda/*)
 DEMO := .demo
 
-.PHONY: help demo test test-slow test-gpu conform fuzz lint bench golden clean
+.PHONY: help demo test test-slow gpu conform fuzz lint bench golden clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,8 +26,8 @@ test: $(READY) ## Run the tests, a process a core (under 10 minutes on 2 cores)
 test-slow: $(READY) ## Run the tests that fit for minutes
 	$(BIN)/python -m pytest -m slow
 
-test-gpu: $(READY) ## Run the tests that need a CUDA device
-	$(BIN)/python -m pytest -m gpu
+gpu: $(READY) ## Build, test, check and time on a CUDA device, under 10 minutes (GPU_OPTIONS=--again for what has passed)
+	$(BIN)/python tests/gpu.py $(GPU_OPTIONS)
 
 conform: $(READY) ## Run the conformance vectors on each backend
 	$(BIN)/nqtool conform
