@@ -237,6 +237,21 @@ COMPARE = Page(
     see_also=(f"{GUIDE}: comparing", "BENCHMARKS.md"),
 )
 
+COMPLETION = Page(
+    examples=(
+        ("nqtool completion bash > ~/.nqcodec.bash", "bash; the line for ~/.bashrc: source ~/.nqcodec.bash."),
+        ("nqtool completion zsh > ~/.nqcodec.zsh", "zsh; for ~/.zshrc, after compinit: source ~/.nqcodec.zsh."),
+        ("nqtool completion fish > ~/.config/fish/conf.d/nqcodec.fish", "fish, which reads that folder by itself."),
+    ),
+    environment=(
+        (
+            "_NQENC_COMPLETE, _NQDEC_COMPLETE, _NQTOOL_COMPLETE",
+            "set by what is printed here, to ask a command what completes",
+        ),
+    ),
+    see_also=(f"{GUIDE}: completion and manual pages",),
+)
+
 SENSITIVITY = Page(
     groups={
         "Files": ("--fit", "--plot"),
