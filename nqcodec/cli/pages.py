@@ -87,6 +87,15 @@ NQTOOL = Page(
     see_also=("nqtool COMMAND --help", "nqenc --help", "nqdec --help", GUIDE),
 )
 
+FRONT = Page(
+    examples=(
+        ("python -m nqcodec encode clip.y4m --bpp 0.1 -o clip.nq", "As nqenc clip.y4m --bpp 0.1 -o clip.nq."),
+        ("python -m nqcodec decode clip.nq -o clip.y4m", "As nqdec clip.nq -o clip.y4m."),
+        ("python -m nqcodec tool info clip.nq", "As nqtool info clip.nq."),
+    ),
+    see_also=("python -m nqcodec encode --help", "python -m nqcodec decode --help", GUIDE),
+)
+
 INFO = Page(
     examples=(("nqtool info a.nq b.nq", "One description after another; nqdec --info is the same for one file."),),
     see_also=("nqdec --help", "formats/nq.md"),
