@@ -161,9 +161,10 @@ def _run(part: Part, root: Path, output: Path, log: Path) -> int | None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and everything in its process group: by SIGTERM while the command still runs, then by SIGKILL."""
+    """End a command and everything in its process group: by SIGINT, on which pytest still writes its report, then by
+    SIGKILL."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
     with contextlib.suppress(ProcessLookupError):

@@ -76,6 +76,15 @@ def test_a_part_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path)
     assert result(tmp_path, "good")["status"] == "passed"
 
 
+def test_a_report_of_tests_is_kept_when_their_time_is_up(tmp_path: Path) -> None:
+    (tmp_path / "test_slow.py").write_text("import time\ndef test_a(): pass\ndef test_b(): time.sleep(60)\n")
+    words = ("-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, f"--junitxml={OUTPUT}")
+    command = (sys.executable, *words, str(tmp_path / "test_slow.py"))
+    assert run(tmp_path, Part("slow", command, 8.0, gpu.figures_of_tests)) == 1
+    slow = result(tmp_path, "slow")
+    assert (slow["status"], slow["figures"]["passed"]) == ("timed out", 1)
+
+
 def is_running(process: int) -> bool:
     """Whether a process is there and no zombie, which nobody may be there to collect."""
     try:
