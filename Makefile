@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 NATIVE_SOURCES := $(wildcard csrc/*.cpp csrc/*.h csrc/cuda/*)
 DEMO := .demo
 
-.PHONY: help demo test test-slow test-gpu conform fuzz lint bench golden clean
+.PHONY: help demo test test-slow gpu conform fuzz lint bench golden man clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -15,6 +15,7 @@ help: ## List the targets
 $(READY): pyproject.toml setup.py constraints.txt $(NATIVE_SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@mkdir -p $(VENV)/share/man/man1 && ln -sf $(abspath docs/man)/*.1 $(VENV)/share/man/man1/
 	@touch $@
 
 demo: $(READY) ## Encode the sample clip, decode it with two backends, verify, print the figures
@@ -26,8 +27,8 @@ test: $(READY) ## Run the tests, a process a core (under 10 minutes on 2 cores)
 test-slow: $(READY) ## Run the tests that fit for minutes
 	$(BIN)/python -m pytest -m slow
 
-test-gpu: $(READY) ## Run the tests that need a CUDA device
-	$(BIN)/python -m pytest -m gpu
+gpu: $(READY) ## Build, test, check and time on a CUDA device, under 10 minutes (GPU_OPTIONS=--again for what has passed)
+	$(BIN)/python tests/gpu.py $(GPU_OPTIONS)
 
 conform: $(READY) ## Run the conformance vectors on each backend
 	$(BIN)/nqtool conform
@@ -47,6 +48,9 @@ bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
 golden: $(READY) ## Rebuild the sample bitstream after a change of format
 	$(BIN)/nqenc samples/bbb_320x180.mkv --bpp 0.1 --preset medium --seed 0 -o samples/bbb_320x180.nq
 	cd samples && $(abspath $(BIN))/nqdec bbb_320x180.nq --md5 -q > bbb_320x180.nq.md5
+
+man: $(READY) ## Make docs/man/*.1 again after a change of what --help shows
+	$(BIN)/python -m nqcodec.cli.man docs/man
 
 clean: ## Remove the environment and everything built
 	rm -rf $(VENV) $(DEMO) build dist nqcodec.egg-info nqcodec/lib

@@ -68,6 +68,8 @@ def test_wheel_without_a_compiler_holds_all_but_the_library(tmp_path: Path) -> N
     assert {"nqcodec/formats/nq.md", "nqcodec/formats/tables/gaussian.json", "nqcodec/cli/nqdec.py"} <= set(names)
     vectors = {f"nqcodec/formats/conformance/{path.name}" for path in (ROOT / "formats" / "conformance").iterdir()}
     assert vectors <= set(names)
+    pages = {name.rpartition("/share/man/man1/")[2] for name in names if ".data/data/share/man/man1/" in name}
+    assert pages == {path.name for path in (ROOT / "docs" / "man").glob("*.1")} == {"nqenc.1", "nqdec.1", "nqtool.1"}
     assert not [name for name in names if name.endswith(".so")]
     assert not [name for name in names if name.startswith(("tests", "csrc", "samples"))]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +48,7 @@ def luma(path: Path, width: int = 96, height: int = 80) -> float:
 
 def encoded(anchor: anchors.Anchor, rate: float, path: Path, frames: list[Frame] | None = None) -> anchors.AnchorFile:
     video, clip = small_clip(96, 80)
-    return encode_anchor(clip if frames is None else frames, video, anchor, rate, path)
+    return encode_anchor(partial(iter, clip if frames is None else frames), video, anchor, rate, path)
 
 
 def test_a_lower_factor_costs_more_and_looks_better(anchor: anchors.Anchor, tmp_path: Path) -> None:
@@ -60,7 +65,7 @@ def test_the_same_settings_give_the_same_bytes(anchor: anchors.Anchor, tmp_path:
 
 def test_key_frames_come_as_often_as_the_gop_says(anchor: anchors.Anchor, tmp_path: Path) -> None:
     video, frames = small_clip(96, 80)
-    done = encode_anchor(frames, video, anchor, 30, tmp_path / f"a.{anchor.stream}", gop=2)
+    done = encode_anchor(partial(iter, frames), video, anchor, 30, tmp_path / f"a.{anchor.stream}", gop=2)
     assert done.key_frames >= 2
 
 
@@ -135,7 +140,7 @@ def test_clips_that_an_encoder_does_not_take_are_refused() -> None:
 
 def test_deep_clips_keep_their_depth(tmp_path: Path) -> None:
     video, frames = small_clip(96, 80, depth=10)
-    done = encode_anchor(frames, video, anchor_named("x265:ultrafast"), 4, tmp_path / "a.hevc")
+    done = encode_anchor(partial(iter, frames), video, anchor_named("x265:ultrafast"), 4, tmp_path / "a.hevc")
     (first, shown), *_ = decoded(done.path)
     assert shown.depth == 10
     assert np.abs(first[0].astype(int) - frames[0][0].astype(int)).max() < 40
@@ -146,3 +151,35 @@ def test_an_unknown_speed_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"x264:warp at 30 fails"):
         encoded(anchor_named("x264:warp"), 30, tmp_path / "a.h264")
     assert not list(tmp_path.iterdir())
+
+
+def frames_noting_policies(frames: list[Frame], notes: Path) -> Iterator[Frame]:
+    """Frames; once all are given, the scheduling policies of all threads of the process that takes them are noted."""
+    yield from frames
+    policies = {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
+    notes.write_text(f"{os.getpid()} {sorted(policies)}")
+
+
+def policy_of_a_child() -> int:
+    """The scheduling policy that a process started now has."""
+    words = [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"]
+    return int(subprocess.run(words, capture_output=True, check=True, timeout=60).stdout)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="needs scheduling policies")
+@pytest.mark.skipif(os.geteuid() != 0, reason="SVT-AV1 takes real-time priority only as root")
+def test_svt_av1_leaves_the_scheduling_policy_alone(tmp_path: Path) -> None:
+    """As root it makes its process real-time, which every fit after it would inherit."""
+    video, frames = small_clip(96, 80)
+    one = anchor_named("svt-av1:12")
+    try:
+        check_anchor(one, video)
+    except UnsupportedError as error:
+        pytest.skip(str(error))
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    encode_anchor(partial(frames_noting_policies, frames, tmp_path / "notes"), video, one, 40, tmp_path / "a.obu")
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    assert policy_of_a_child() == os.SCHED_OTHER
+    process, policies = (tmp_path / "notes").read_text().split(" ", 1)
+    assert policies == f"[{os.SCHED_OTHER}]"
+    assert not Path(f"/proc/{process}").exists()

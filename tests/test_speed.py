@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,6 +110,17 @@ def test_a_file_is_compared_with_torch(sample: Path) -> None:
     figures = json.loads(done.stdout)[str(sample)]
     assert figures["file"]["memory_fps"] > 0
     assert figures["torch float32"]["fps"] > 0
+
+
+def test_an_interrupted_benchmark_keeps_what_it_has_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(path: str | None, options: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "pyramid", {"fps": 1.0}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nqcodec.cli.speed._measured", interrupted)
+    done = CliRunner().invoke(nqtool, ["bench", "decode", "--json", "--save", str(tmp_path / "out.json")])
+    assert done.exit_code == 130
+    assert json.loads((tmp_path / "out.json").read_text("utf-8"))["pyramid"] == {"fps": 1.0}
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from nqcodec.cli.completion import TEXT
+
 EXIT_CODES = (
     ("0", "done"),
     ("1", "failed: a clip that cannot be read, an output that cannot be written, a rate that cannot be met"),
@@ -65,6 +67,8 @@ class Manual(click.Command):
         for param in self.params:
             if isinstance(param.type, click.IntRange | click.FloatRange) and not param.metavar:
                 param.metavar = "N" if isinstance(param.type, click.IntRange) else "X"
+            if param.type is click.STRING:
+                param.type = TEXT
         if page.short:
             self.params.append(SHORT_HELP)
 

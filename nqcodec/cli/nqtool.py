@@ -23,6 +23,7 @@ from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.recipe import recipe
 from nqcodec.cli.robustness import robustness
 from nqcodec.cli.sensitivity import sensitivity
+from nqcodec.cli.shells import completion
 from nqcodec.cli.speed import bench_decoding, bench_kernels
 from nqcodec.program import Limits
 
@@ -68,11 +69,19 @@ class Bench(Manual):
         return super().make_context(info_name, args, parent, **extra)
 
 
+def _benchmarks(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell offers in the place of PARTS; benchmarks with options of their own only in the first."""
+    assert isinstance(param.type, click.Choice)
+    names = [*param.type.choices, *(() if context.params.get("parts") else Bench.own)]
+    return sorted({name for name in names if name.startswith(incomplete)})
+
+
 @main.command(cls=Bench, page=BENCH)
 @click.argument(
     "parts",
     nargs=-1,
     type=click.Choice(["coder", "decode", "fit", "hadamard", "latents", "options"]),
+    shell_complete=_benchmarks,
 )
 @click.option(
     "--file",
@@ -141,6 +150,7 @@ main.add_command(compare)
 main.add_command(conform)
 main.add_command(analyse)
 main.add_command(plot)
+main.add_command(completion)
 
 
 def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:

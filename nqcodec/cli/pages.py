@@ -87,6 +87,15 @@ NQTOOL = Page(
     see_also=("nqtool COMMAND --help", "nqenc --help", "nqdec --help", GUIDE),
 )
 
+FRONT = Page(
+    examples=(
+        ("python -m nqcodec encode clip.y4m --bpp 0.1 -o clip.nq", "As nqenc clip.y4m --bpp 0.1 -o clip.nq."),
+        ("python -m nqcodec decode clip.nq -o clip.y4m", "As nqdec clip.nq -o clip.y4m."),
+        ("python -m nqcodec tool info clip.nq", "As nqtool info clip.nq."),
+    ),
+    see_also=("python -m nqcodec encode --help", "python -m nqcodec decode --help", GUIDE),
+)
+
 INFO = Page(
     examples=(("nqtool info a.nq b.nq", "One description after another; nqdec --info is the same for one file."),),
     see_also=("nqdec --help", "formats/nq.md"),
@@ -248,6 +257,21 @@ COMPARE = Page(
     ),
     environment=(BACKEND, CPU, THREADS),
     see_also=(f"{GUIDE}: comparing", "BENCHMARKS.md"),
+)
+
+COMPLETION = Page(
+    examples=(
+        ("nqtool completion bash > ~/.nqcodec.bash", "bash; the line for ~/.bashrc: source ~/.nqcodec.bash."),
+        ("nqtool completion zsh > ~/.nqcodec.zsh", "zsh; for ~/.zshrc, after compinit: source ~/.nqcodec.zsh."),
+        ("nqtool completion fish > ~/.config/fish/conf.d/nqcodec.fish", "fish, which reads that folder by itself."),
+    ),
+    environment=(
+        (
+            "_NQENC_COMPLETE, _NQDEC_COMPLETE, _NQTOOL_COMPLETE",
+            "set by what is printed here, to ask a command what completes",
+        ),
+    ),
+    see_also=(f"{GUIDE}: completion and manual pages",),
 )
 
 SENSITIVITY = Page(

@@ -53,6 +53,7 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
     result: dict[str, Any] = {"machine": machine()}
     for name, figures in _measured_on_device(path, options) if on_device else _measured(path, options):
         result[name] = figures
+        _save(result, save)  # what has been measured is kept if the rest is interrupted
         if not as_json:
             click.echo("\n".join(_device_lines(name, figures) if on_device else decode_lines(name, figures)))
     _store(result, save, as_json)
@@ -140,11 +141,14 @@ def _file_line(each: dict[str, Any]) -> str:
 
 
 def _store(result: dict[str, Any], save: str | None, as_json: bool) -> None:
-    text = json.dumps(result, indent=1)
-    if save:
-        Path(save).write_text(text + "\n", encoding="utf-8")
+    _save(result, save)
     if as_json:
-        click.echo(text)
+        click.echo(json.dumps(result, indent=1))
+
+
+def _save(result: dict[str, Any], save: str | None) -> None:
+    if save:
+        Path(save).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 @click.command("kernels", cls=Manual, page=BENCH_KERNELS, context_settings=CONTEXT)

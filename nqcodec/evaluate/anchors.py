@@ -2,6 +2,9 @@
 
 A file is the bare stream, without a container. What encoders write about themselves is taken out. One thread, since
 the number of threads changes what x264 and x265 make; the same settings then give the same bytes.
+
+Each encode has a process of its own, at the scheduling policy of the caller's: SVT-AV1, run as root, gives its process
+and all its threads real-time priority, and a fit that inherited it would leave the machine no time for anything else.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any
 
 from nqcodec.errors import OutputError, UnsupportedError, UsageError
 from nqcodec.evaluate.annexb import without_remarks
+from nqcodec.evaluate.fresh_process import in_fresh_process, same_policy
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.formats.libav import LibavReader, import_av, pixel_format, plane_views, reason
 from nqcodec.video import Chroma, Frame, Video
@@ -80,6 +84,21 @@ _TUNES = {"x264": {"tune": "psnr"}, "x265": {"tune": "psnr"}, "svt-av1": {}}
 """SVT-AV1 is tuned for PSNR by default, the others for the eye."""
 
 
+FrameSource = Callable[[], Iterable[Frame]]
+"""Gives a clip's frames anew at each call; goes through pickle."""
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """What an encoder made: `AnchorFile` has the same attributes; `data` are the bytes of the file."""
+
+    data: bytes
+    removed: int
+    seconds: float
+    frames: int
+    key_frames: int
+
+
 @dataclass(frozen=True)
 class AnchorFile:
     """An encode that was written.
@@ -139,32 +158,42 @@ def check_anchor(anchor: Anchor, video: Video) -> str:
 
 
 def encode_anchor(
-    frames: Iterable[Frame], video: Video, anchor: Anchor, rate: float, path: Path, gop: int = GOP
+    frames: FrameSource, video: Video, anchor: Anchor, rate: float, path: Path, gop: int = GOP
 ) -> AnchorFile:
     """Encode frames to a bare stream at `path`, and check that it decodes to as many pictures.
 
+    The encoder runs in a fresh process, which is gone afterwards; this process keeps its scheduling policy.
+
     Args:
-        frames: frames of `video`.
+        frames: gives the frames of `video`.
         rate: constant rate factor of the encoder.
         gop: most frames between key frames.
 
     Raises:
         UnsupportedError: as `check_anchor`.
         OutputError: the encoder fails, its stream does not decode, or the file cannot be written.
+        NqError: as `frames` does, or where the encoder's process is killed.
     """
+    check_anchor(anchor, video)
+    name = f"{path}: {anchor.name} at {rate:g}"
+    stream = in_fresh_process(_encoded, frames, video, anchor, rate, path, gop, name=name)
+    with AtomicFile(path) as file:
+        file.write(stream.data)
+    return AnchorFile(path, len(stream.data), stream.removed, stream.seconds, stream.frames, stream.key_frames)
+
+
+def _encoded(frames: FrameSource, video: Video, anchor: Anchor, rate: float, path: Path, gop: int) -> _Stream:
+    """`encode_anchor` but for the file; `path` is named in errors."""
     av, pixels = import_av(), check_anchor(anchor, video)
     try:
         with _quiet_svt():
-            packets, count, seconds = _encode(av, frames, video, anchor, rate, gop, pixels)
+            packets, count, seconds = _encode(av, frames(), video, anchor, rate, gop, pixels)
     except (av.FFmpegError, ValueError, OSError) as error:
         raise OutputError(f"{path}: {anchor.name} at {rate:g} fails: {reason(error)}") from error
-    stream = b"".join(data for data, _ in packets)
-    kept = stream if anchor.stream == "obu" else without_remarks(stream, anchor.stream)
-    _check_decode(stream, anchor, count, path)
-    with AtomicFile(path) as file:
-        file.write(kept)
-    keys = sum(is_key for _, is_key in packets)
-    return AnchorFile(path, len(kept), len(stream) - len(kept), seconds, count, keys)
+    whole = b"".join(data for data, _ in packets)
+    kept = whole if anchor.stream == "obu" else without_remarks(whole, anchor.stream)
+    _check_decode(whole, anchor, count, path)
+    return _Stream(kept, len(whole) - len(kept), seconds, count, sum(is_key for _, is_key in packets))
 
 
 def decoded(path: Path) -> Iterator[tuple[Frame, Video]]:
@@ -189,7 +218,10 @@ def _encode(
     context.gop_size = gop
     context.options = {"preset": anchor.speed, **anchor.options_at(rate)}
     packets: list[tuple[bytes, bool]] = []
-    count, seconds = 0, 0.0
+    count, begin = 0, time.perf_counter()
+    with same_policy():
+        context.open()
+    seconds = time.perf_counter() - begin
 
     def feed(picture: Any) -> float:
         begin = time.perf_counter()

@@ -69,7 +69,7 @@ def anchor_row(clip: Clip, anchor: Anchor, rate: float, folder: Path, gop: int =
     """
     name = f"{STREAMS}/{anchor.name.replace(':', '-')}_{rate:g}.{anchor.stream}"
     path = _made(folder, name)
-    done = encode_anchor(clip.source.frames(), clip.video, anchor, rate, path, gop)
+    done = encode_anchor(clip.source.frames, clip.video, anchor, rate, path, gop)
     pictures = (_as(frame, video, clip.video) for frame, video in decoded(path))
     facts = {"key_frames": done.key_frames, "remarks_removed_bytes": done.removed}
     return _row(
