@@ -43,6 +43,9 @@ class EncodeOptions(TypedDict, total=False):
     save_fit: AnyPath
     fit: AnyPath
     resume: bool
+    """Go on from the checkpoints that an interrupted encode to this output left."""
+    fresh: bool
+    """Start anew although there are such checkpoints; without either they are a UsageError."""
     seed: int
     device: str
     threads: int

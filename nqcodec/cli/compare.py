@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.cli.common import guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import COMPARE
+from nqcodec.cli.signals import stopped
 from nqcodec.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -111,9 +112,10 @@ def encode(order: Order, folder: Path, quiet: bool) -> Results:
     try:
         with EncodeProgress(quiet=quiet, bar=True) as progress:
             return run(order, folder, (lambda line: None) if quiet else say, progress)
-    except KeyboardInterrupt:
-        say(f"interrupted: finished files are kept in {folder}; give the same command again to go on")
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as error:
+        what, code = stopped(error)
+        say(f"{what}: finished files are kept in {folder}; give the same command again to go on")
+        sys.exit(code)
 
 
 def order_of(clip: str, options: dict[str, Any]) -> Order:

@@ -19,7 +19,7 @@ from nqcodec.errors import UsageError
 
 SHARED = (
     *("preset", "arch", "arch_preset", "method", "steps", "motion", "jobs"),
-    *("seed", "device", "threads", "resume", "hashes", "coder"),
+    *("seed", "device", "threads", "resume", "fresh", "hashes", "coder"),
 )
 """Options that become `EncodeSettings` under the same name."""
 CSP = click.Choice(["i400", "i420", "i422", "i444"])
@@ -130,6 +130,7 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
 @click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted encode left beside the output."
 )
+@click.option("--fresh", is_flag=True, help="Start anew although there is such a checkpoint.")
 @click.option("--save-fit", metavar="FILE.safetensors", help="Keep the float network, for other rates later (--fit).")
 @click.option(
     "--fit", "fit_file", metavar="FILE.safetensors", help="Start from a saved fit of the same clip instead of fitting."
@@ -184,7 +185,7 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     except KeyboardInterrupt:
         for kept in (work_path(job.outputs[0].path) for job in jobs):
             if kept.exists():
-                say(f"the fit so far is kept in {kept}: give the same command with --resume to go on")
+                say(f"checkpoints are kept in {kept}: give the same command with --resume to go on from them")
         raise
     if options["as_json"]:
         data = [report.as_dict() for report in reports]

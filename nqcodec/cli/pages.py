@@ -19,7 +19,7 @@ NQENC = Page(
         "The file": ("--csp", "--depth", "--segment", "--motion", "--hash", "--coder"),
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
-        "Going on, and more rates": ("--resume", "--save-fit", "--fit"),
+        "Going on, and more rates": ("--resume", "--fresh", "--save-fit", "--fit"),
         "What is told beside the file": ("--report", "--csv", "--log", "--json"),
         "Departures of a plain fit (--method plain) from its preset": (
             *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
