@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
+from nqcodec.device import check_device
 from nqcodec.errors import UsageError
 from nqcodec.video import Video
 
@@ -132,6 +133,8 @@ def encode(
         raise TypeError(f"encode() has no option {', '.join(sorted(unknown))}")
     unsized = "arch_preset" in options and (bpp, bitrate, params) == (None, None, None)
     rate = None if unsized else Rate(bpp, bitrate, params)
+    # Frames in memory are written to a file first, which would be work for nothing.
+    check_device(options.get("device", "cpu"))
     with tempfile.TemporaryDirectory(prefix="nqcodec.") as folder:
         clip = _clip(source, video, fps, dict(options), Path(folder))
         return encode_clip(clip, Path(output), rate, _settings(preset, dict(options)), progress)

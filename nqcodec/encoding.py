@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nqcodec.bitstream.file import pack_file, parse_file, read_file
 from nqcodec.clip import ClipInput
 from nqcodec.decoding import Decoder, plane_md5
+from nqcodec.device import check_device
 from nqcodec.errors import InputError, OutputError, RateError, UsageError
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
@@ -88,8 +89,9 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
     are a UsageError, unless `settings.fresh` is set: then they are replaced once the new files are complete.
 
     Raises:
-        InputError, OutputError, RateError, UsageError, LimitError: one clear line each.
+        InputError, OutputError, RateError, UsageError, UnsupportedError, LimitError: one clear line each.
     """
+    check_device(settings.device)
     begin = time.perf_counter()
     tell = progress or (lambda event: None)
     _check_outputs(jobs, settings)

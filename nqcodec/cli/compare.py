@@ -14,6 +14,7 @@ from nqcodec.cli.common import guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import COMPARE
 from nqcodec.cli.signals import stopped
+from nqcodec.device import check_device
 from nqcodec.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def order_of(clip: str, options: dict[str, Any]) -> Order:
     """What the options ask for; raises UsageError, UnsupportedError and InputError."""
     from nqcodec.evaluate.comparison import Order
 
+    check_device(options["device"])
     source = source_of(clip, options)
     rates = tuple(sorted(numbers("bpp", options["bpp"])))
     return Order(
