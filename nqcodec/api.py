@@ -109,7 +109,8 @@ def encode(
             of planes (Y, U, V), of arrays [H, W] (luma alone) or [H, W, 3] (R'G'B'), or an array [T, H, W] or
             [T, H, W, 3]; uint8, or uint16 with `video`. An iterable is walked once, a frame at a time. An array
             [H, W] or [H, W, 3] is one picture; [3, H, W] is a UsageError, as it could mean two things.
-        output: the file to write; it appears when it is complete and has been decoded by the real decoder.
+        output: the file to write; it appears when it is complete and has been decoded by the real decoder. An
+            existing file is replaced then, but never one that is read, which is a UsageError.
         bpp, bitrate, params: exactly one: bits a luma pixel of the whole file, kb/s (1000 bits), or parameters of the
             network. None with the option `arch_preset`.
         preset: ultrafast, fast, medium, slow or placebo.

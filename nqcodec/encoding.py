@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +19,13 @@ from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.device import check_device
 from nqcodec.errors import InputError, OutputError, RateError, UsageError
 from nqcodec.formats.atomic import AtomicFile
+from nqcodec.outputs import refuse_sources
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
 from nqcodec.report import EncodeReport
 from nqcodec.scenes import SceneDetector
 from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
 from nqcodec.video import Video, frame_bytes
-from nqcodec.work import WorkFolder
+from nqcodec.work import WorkFolder, work_path
 
 if TYPE_CHECKING:
     from nqcodec.fit.jobs import Plan as JobPlan
@@ -91,10 +92,9 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
     Raises:
         InputError, OutputError, RateError, UsageError, UnsupportedError, LimitError: one clear line each.
     """
-    check_device(settings.device)
     begin = time.perf_counter()
     tell = progress or (lambda event: None)
-    _check_outputs(jobs, settings)
+    check_jobs(jobs, settings)
     with ExitStack() as stack:
         works = [_open_work(job, settings, stack, tell) for job in jobs]
         try:
@@ -273,8 +273,14 @@ def _report(
     )
 
 
-def _check_outputs(jobs: list[ClipJob], settings: EncodeSettings) -> None:
-    """What can be known to fail is told before anything is fitted."""
+def sources_of(jobs: Sequence[ClipJob], settings: EncodeSettings) -> list[str | Path | None]:
+    """What an encode reads, and must not write to."""
+    return [*(job.clip.path for job in jobs), settings.fit_file]
+
+
+def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
+    """Tell what can be known to fail before anything is read or fitted; raises as `encode_clips`."""
+    check_device(settings.device)
     paths = [output.path for job in jobs for output in job.outputs]
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("two files would be written to the same output: use {name} or {bpp} in -o")
@@ -285,6 +291,10 @@ def _check_outputs(jobs: list[ClipJob], settings: EncodeSettings) -> None:
             raise OutputError(f"{path}: is a folder; name a file")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist")
+    folders = [work_path(job.outputs[0].path) for job in jobs]
+    refuse_sources([*paths, settings.save_fit, *folders], sources_of(jobs, settings))
+    if settings.save_fit and settings.save_fit.resolve() in {path.resolve() for path in paths}:
+        raise UsageError(f"--save-fit {settings.save_fit}: is the encoded file itself")
     if (settings.save_fit or settings.fit_file) and len(jobs) > 1:
         raise UsageError("--save-fit and --fit are for one clip")
     if settings.resume and settings.fresh:

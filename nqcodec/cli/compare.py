@@ -16,6 +16,7 @@ from nqcodec.cli.pages import COMPARE
 from nqcodec.cli.signals import stopped
 from nqcodec.device import check_device
 from nqcodec.errors import UnsupportedError, UsageError
+from nqcodec.outputs import refuse_sources
 
 if TYPE_CHECKING:
     from nqcodec.clip import ClipInput
@@ -85,7 +86,8 @@ def compare(clip: str | None, **options: Any) -> None:
     """
     from nqcodec.evaluate.comparison import RESULTS, load
     from nqcodec.evaluate.curves import check_packages
-    from nqcodec.evaluate.page import publish
+    from nqcodec.evaluate.page import CURVES, PAGE, TABLE, publish
+    from nqcodec.evaluate.runs import STREAMS
 
     check_packages("matplotlib", "bjontegaard", "scipy")
     if (clip is None) == (options["earlier"] is None):
@@ -96,6 +98,7 @@ def compare(clip: str | None, **options: Any) -> None:
         results, folder = load(source), Path(options["folder"] or source.parent)
     else:
         folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.compare")
+        refuse_sources([folder / name for name in (RESULTS, STREAMS, CURVES, TABLE, PAGE)], [clip])
         results = encode(order_of(clip, options), folder, options["quiet"])
     for line in publish(results, folder):
         say(line)

@@ -13,6 +13,7 @@ import click
 
 from nqcodec.backbones import BACKBONES
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.cli.existing import existing_options, may_replace
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQENC
 from nqcodec.errors import UsageError
@@ -37,6 +38,7 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     metavar="OUT.nq",
     help="The file to write. With several clips or rates write a pattern with {name}, {bpp} or {bitrate}.",
 )
+@existing_options
 @click.option(
     "--bpp",
     metavar="X[,Y...]",
@@ -172,12 +174,14 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
     from nqcodec.cli.encode_outputs import EncodeOutputs
     from nqcodec.cli.progress import EncodeProgress
-    from nqcodec.encoding import encode_clips
+    from nqcodec.encoding import check_jobs, encode_clips
     from nqcodec.work import work_path
 
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
     settings = settings_of(options)
+    check_jobs(jobs, settings)
     extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])
+    may_replace(extra.files(), options)
     try:
         with extra, EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
             reports = encode_clips(jobs, settings, extra.watched(progress))

@@ -23,6 +23,7 @@ from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.recipe import recipe
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.cli.speed import bench_decoding, bench_kernels
+from nqcodec.outputs import refuse_sources
 from nqcodec.program import Limits
 
 
@@ -97,6 +98,7 @@ def bench(
     """
     from nqcodec.bench import machine
 
+    refuse_sources([save], [path, clip])
     chosen = parts or ("coder", "decode", "fit", "hadamard")
     result: dict[str, Any] = {"machine": machine()}
     for part in chosen:

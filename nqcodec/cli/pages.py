@@ -13,7 +13,7 @@ THREADS = (
 
 NQENC = Page(
     groups={
-        "Files": ("--input", "--output"),
+        "Files": ("--input", "--output", "--overwrite", "--no-overwrite"),
         "Rate (exactly one) and effort": ("--bpp", "--bitrate", "--params", "--preset", "--steps"),
         "The clip": CLIP_FORMAT,
         "The file": ("--csp", "--depth", "--segment", "--motion", "--hash", "--coder"),
@@ -54,7 +54,7 @@ NQENC = Page(
 
 NQDEC = Page(
     groups={
-        "Files": ("--input", "--output", "--frames"),
+        "Files": ("--input", "--output", "--overwrite", "--no-overwrite", "--frames"),
         "Kinds of output": ("--raw", "--codec", "--codec-option"),
         "Checks": ("--md5", "--verify", "--no-verify"),
         "Instead of decoding to a file": ("--info", "--bench"),

@@ -14,6 +14,7 @@ from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BENCH_DECODE, BENCH_KERNELS
 from nqcodec.device import check_decoding_device
 from nqcodec.errors import NqError
+from nqcodec.outputs import refuse_sources
 
 CASE_NAMES = ("pyramid", "pyramid-wide", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs", "hnerv-3m-1080p")
 
@@ -51,6 +52,7 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
     from nqcodec.bench import machine
 
     check_decoding_device(options["device"])
+    refuse_sources([save], [path])
     on_device = options["device"] == "cuda"
     result: dict[str, Any] = {"machine": machine()}
     for name, figures in _measured_on_device(path, options) if on_device else _measured(path, options):
