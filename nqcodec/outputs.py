@@ -79,14 +79,14 @@ def decoded_files(output: AnyPath) -> list[Path]:
     return present(path) if is_pattern(path) else [path]
 
 
-def existing_files(output: AnyPath, frames: int) -> list[Path]:
-    """Files that decoding so many frames to an output will replace."""
+def existing_files(output: AnyPath, places: Iterable[int]) -> list[Path]:
+    """Files that decoding to an output will replace; `places` are those of its pictures, the first written being 0."""
     from nqcodec.formats.png import FIRST_NUMBER, is_pattern, numbered
 
     path = _named_pictures(output)
     paths = [path]
     if is_pattern(path):
-        paths = [numbered(path, FIRST_NUMBER + place) for place in range(frames)]
+        paths = [numbered(path, FIRST_NUMBER + place) for place in places]
     return [path for path in paths if path.is_file() and os.fspath(output) != "-"]
 
 

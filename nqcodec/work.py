@@ -84,8 +84,8 @@ class WorkFolder:
     def _locked(self) -> bool:
         """Make the folder and lock it; False if another encode removed it meanwhile."""
         self.path.mkdir(exist_ok=True)
-        self._check_ours()
         try:
+            self._check_ours()
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
             return False
@@ -158,10 +158,7 @@ class WorkFolder:
     def _clear(self) -> None:
         """Remove what the encode keeps here, but not what was moved aside."""
         for path in self._contents():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            _remove(path)
 
     def _release(self) -> None:
         if self._lock >= 0:
@@ -205,7 +202,20 @@ class WorkFolder:
     def remove(self) -> None:
         """The encode is complete, or there is nothing worth keeping."""
         self._removed = True
-        shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            for path in self.path.iterdir():
+                if path.name != LOCK:
+                    _remove(path)
+            # Last, so that what another encode finds meanwhile is still known to be ours.
+            (self.path / LOCK).unlink()
+            self.path.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def in_words(seconds: float) -> str:

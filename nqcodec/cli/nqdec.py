@@ -119,7 +119,7 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
         from nqcodec.outputs import decoded_files, existing_files, refuse_sources
 
         refuse_sources(decoded_files(options["output"]), [file.path])
-        may_replace(existing_files(options["output"], stop - start), options)
+        may_replace(existing_files(options["output"], range(stop - start)), options)
     decoder = Decoder(
         file,
         backend=options["backend"],
