@@ -29,6 +29,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NUMBER = re.compile(r"%(0\d+)?d")
 _SRGB = Colour(primaries=1, transfer=13, matrix=MATRIX_IDENTITY, full_range=True)
 """A PNG without a word about colour is sRGB: primaries of BT.709, the transfer function of IEC 61966-2-1."""
+IN_FOLDER = "%05d.png"
+"""What pictures in a folder that is an output are called."""
 FIRST_NUMBER = 0
 """Number of the first picture written: pictures are counted as frames are."""
 
@@ -43,6 +45,24 @@ def numbered(pattern: str | os.PathLike[str], number: int) -> Path:
     """The path of picture `number` under a pattern; only its last component counts."""
     path = Path(pattern)
     return path.with_name(_NUMBER.sub(lambda m: f"{number:{m.group(1) or ''}d}", path.name, count=1))
+
+
+def present(pattern: Path) -> list[Path]:
+    """The files that a pattern names, in order of their numbers; none where its folder cannot be read."""
+    try:
+        return [numbered(pattern, number) for number in sorted(_numbers(pattern))]
+    except OSError:
+        return []
+
+
+def _numbers(pattern: Path) -> set[int]:
+    """Numbers of the files that a pattern names; raises OSError."""
+    match = _NUMBER.search(pattern.name)
+    assert match is not None
+    before, after = re.escape(pattern.name[: match.start()]), re.escape(pattern.name[match.end() :])
+    digits = re.compile(f"{before}([0-9]+){after}")
+    numbers = {int(m.group(1)) for entry in pattern.parent.iterdir() if (m := digits.fullmatch(entry.name))}
+    return {number for number in numbers if numbered(pattern, number).is_file()}
 
 
 @dataclass(frozen=True)
@@ -113,15 +133,10 @@ def _find(path: Path) -> list[Path]:
         if not found:
             raise InputError(f"{path}: the folder holds no PNG; give a folder of PNGs or a video file")
         return sorted(found, key=lambda entry: _natural(entry.name))
-    match = _NUMBER.search(path.name)
-    assert match is not None
-    before, after = re.escape(path.name[: match.start()]), re.escape(path.name[match.end() :])
-    digits = re.compile(f"{before}([0-9]+){after}")
     try:
-        numbers = {int(m.group(1)) for entry in path.parent.iterdir() if (m := digits.fullmatch(entry.name))}
+        numbers = _numbers(path)
     except OSError as error:
         raise input_error(str(path.parent), error) from error
-    numbers = {number for number in numbers if numbered(path, number).is_file()}
     if not numbers:
         raise InputError(f"{path}: no file matches the pattern")
     for number in range(min(numbers), max(numbers)):
@@ -199,7 +214,7 @@ class PngWriter:
         """
         self.video, self._count = video, 0
         self._single = Path(path).suffix.lower() == ".png" and not is_pattern(path)
-        self._path = Path(path) if self._single or is_pattern(path) else Path(path) / "%05d.png"
+        self._path = Path(path) if self._single or is_pattern(path) else Path(path) / IN_FOLDER
         self._folder = self._path.parent
         self._made = not self._folder.exists() and not self._single
         try:

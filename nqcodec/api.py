@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
+from nqcodec.device import check_device
 from nqcodec.errors import UsageError
 from nqcodec.video import Video
 
@@ -43,6 +44,9 @@ class EncodeOptions(TypedDict, total=False):
     save_fit: AnyPath
     fit: AnyPath
     resume: bool
+    """Go on from the checkpoints that an interrupted encode to this output left."""
+    fresh: bool
+    """Start anew although there are such checkpoints; without either they are a UsageError."""
     seed: int
     device: str
     threads: int
@@ -103,8 +107,10 @@ def encode(
     Args:
         source: a clip's path (.y4m, .yuv, a folder of PNGs, anything FFmpeg reads), or frames in memory: an iterable
             of planes (Y, U, V), of arrays [H, W] (luma alone) or [H, W, 3] (R'G'B'), or an array [T, H, W] or
-            [T, H, W, 3]; uint8, or uint16 with `video`. An iterable is walked once, a frame at a time.
-        output: the file to write; it appears when it is complete and has been decoded by the real decoder.
+            [T, H, W, 3]; uint8, or uint16 with `video`. An iterable is walked once, a frame at a time. An array
+            [H, W] or [H, W, 3] is one picture; [3, H, W] is a UsageError, as it could mean two things.
+        output: the file to write; it appears when it is complete and has been decoded by the real decoder. An
+            existing file is replaced then, but never one that is read, which is a UsageError.
         bpp, bitrate, params: exactly one: bits a luma pixel of the whole file, kb/s (1000 bits), or parameters of the
             network. None with the option `arch_preset`.
         preset: ultrafast, fast, medium, slow or placebo.
@@ -129,6 +135,8 @@ def encode(
         raise TypeError(f"encode() has no option {', '.join(sorted(unknown))}")
     unsized = "arch_preset" in options and (bpp, bitrate, params) == (None, None, None)
     rate = None if unsized else Rate(bpp, bitrate, params)
+    # Frames in memory are written to a file first, which would be work for nothing.
+    check_device(options.get("device", "cpu"))
     with tempfile.TemporaryDirectory(prefix="nqcodec.") as folder:
         clip = _clip(source, video, fps, dict(options), Path(folder))
         return encode_clip(clip, Path(output), rate, _settings(preset, dict(options)), progress)

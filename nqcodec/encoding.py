@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 from nqcodec.bitstream.file import pack_file, parse_file, read_file
 from nqcodec.clip import ClipInput
 from nqcodec.decoding import Decoder, plane_md5
-from nqcodec.errors import InputError, OutputError, UsageError
+from nqcodec.device import check_device
+from nqcodec.errors import InputError, OutputError, RateError, UsageError
 from nqcodec.formats.atomic import AtomicFile
+from nqcodec.outputs import refuse_sources
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
 from nqcodec.report import EncodeReport
 from nqcodec.scenes import SceneDetector
 from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
 from nqcodec.video import Video, frame_bytes
-from nqcodec.work import WorkFolder
+from nqcodec.work import WorkFolder, work_path
 
 if TYPE_CHECKING:
     from nqcodec.fit.jobs import Plan as JobPlan
@@ -84,30 +86,46 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
     Returns one report an output, in order.
 
     Each output appears only when its file is complete and has been decoded with the real decoder. An encode that is
-    interrupted leaves its checkpoints in `<first output>.work`, from which `settings.resume` goes on.
+    interrupted leaves its checkpoints in `<first output>.work`, from which `settings.resume` goes on. Without it they
+    are a UsageError, unless `settings.fresh` is set: then they are replaced once the new files are complete.
 
     Raises:
-        InputError, OutputError, RateError, UsageError, LimitError: one clear line each.
+        InputError, OutputError, RateError, UsageError, UnsupportedError, LimitError: one clear line each.
     """
-    from nqcodec.fit.jobs import run_jobs
-
     begin = time.perf_counter()
     tell = progress or (lambda event: None)
-    _check_outputs(jobs, settings)
+    check_jobs(jobs, settings)
     with ExitStack() as stack:
-        plans = [plan(job, settings, stack, tell) for job in jobs]
-        tasks = [task for one in plans for task in one.tasks]
-        share = _share(tasks, settings)
-        settings = replace(settings, threads=share.threads)
-        tasks = [replace(task, settings=settings) for task in tasks]
-        results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
-        reports = []
-        for one in plans:
-            segments = [next(results) for _ in one.tasks]
-            check_unchanged(one)
-            for number in range(len(one.job.outputs)):
-                reports.append(finish(one, number, [rates[number] for rates in segments], settings, begin))
-            one.work.remove()
+        works = [_open_work(job, settings, stack, tell) for job in jobs]
+        try:
+            return _encode(jobs, works, settings, tell, begin)
+        except RateError:
+            # A fit for a rate that cannot be met is of no use to another, whose network has another size. Of several
+            # clips, which are fitted together, the others may still have theirs.
+            if len(works) == 1:
+                works[0].discard()
+            raise
+
+
+def _encode(
+    jobs: list[ClipJob], works: list[WorkFolder], settings: EncodeSettings, tell: Progress, begin: float
+) -> list[EncodeReport]:
+    """`encode_clips` with the folders of checkpoints open."""
+    from nqcodec.fit.jobs import run_jobs
+
+    plans = [plan(job, settings, work, tell) for job, work in zip(jobs, works, strict=True)]
+    tasks = [task for one in plans for task in one.tasks]
+    share = _share(tasks, settings)
+    settings = replace(settings, threads=share.threads)
+    tasks = [replace(task, settings=settings) for task in tasks]
+    results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
+    reports = []
+    for one in plans:
+        segments = [next(results) for _ in one.tasks]
+        check_unchanged(one)
+        for number in range(len(one.job.outputs)):
+            reports.append(finish(one, number, [rates[number] for rates in segments], settings, begin))
+        one.work.remove()
     return reports
 
 
@@ -125,9 +143,17 @@ def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
     return plan_jobs(len(tasks), settings.jobs, settings.threads, most_threads=most)
 
 
-def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> Plan:
+def _open_work(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> WorkFolder:
+    """The folder of the job's checkpoints until `stack` closes; tells where there is nothing to resume."""
+    work = stack.enter_context(WorkFolder(job.outputs[0].path, settings.resume, settings.fresh))
+    if settings.resume and not work.found:
+        text = f"nothing to resume: there is no checkpoint in {work.path}; the encode starts from the beginning"
+        tell(Event(job.clip.name, "resume", text=text))
+    return work
+
+
+def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progress) -> Plan:
     """Read the clip once to describe it and to find its scenes, share out frames and bytes."""
-    work = stack.enter_context(WorkFolder(job.outputs[0].path, resume=settings.resume))
     clip = job.clip.spooled(work.path)
     begin = time.perf_counter()
     scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
@@ -257,8 +283,14 @@ def _collapse(task: SegmentTask, result: SegmentResult) -> str:
     )
 
 
-def _check_outputs(jobs: list[ClipJob], settings: EncodeSettings) -> None:
-    """What can be known to fail is told before anything is fitted."""
+def sources_of(jobs: Sequence[ClipJob], settings: EncodeSettings) -> list[str | Path | None]:
+    """What an encode reads, and must not write to."""
+    return [*(job.clip.path for job in jobs), settings.fit_file]
+
+
+def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
+    """Tell what can be known to fail before anything is read or fitted; raises as `encode_clips`."""
+    check_device(settings.device)
     paths = [output.path for job in jobs for output in job.outputs]
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("two files would be written to the same output: use {name} or {bpp} in -o")
@@ -269,5 +301,11 @@ def _check_outputs(jobs: list[ClipJob], settings: EncodeSettings) -> None:
             raise OutputError(f"{path}: is a folder; name a file")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist")
+    folders = [work_path(job.outputs[0].path) for job in jobs]
+    refuse_sources([*paths, settings.save_fit, *folders], sources_of(jobs, settings))
+    if settings.save_fit and settings.save_fit.resolve() in {path.resolve() for path in paths}:
+        raise UsageError(f"--save-fit {settings.save_fit}: is the encoded file itself")
     if (settings.save_fit or settings.fit_file) and len(jobs) > 1:
         raise UsageError("--save-fit and --fit are for one clip")
+    if settings.resume and settings.fresh:
+        raise UsageError("--resume goes on from a checkpoint and --fresh starts anew: give one of them")

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from nqcodec.bitstream.file import overhead_bytes
 from nqcodec.errors import RateError, UsageError
@@ -35,8 +36,17 @@ class Rate:
         given = [value for value in (self.bpp, self.bitrate, self.parameters) if value is not None]
         if len(given) != 1:
             raise UsageError("give exactly one of --bpp, --bitrate and --params")
+        self._check_types()
         if not 0 < given[0] < math.inf:
             raise UsageError(f"a rate is positive and finite, not {given[0]}")
+
+    def _check_types(self) -> None:
+        """Raise UsageError for what is no number, as a caller from Python may give."""
+        said = {"bpp": (self.bpp, Real), "bitrate": (self.bitrate, Real), "params": (self.parameters, Integral)}
+        for name, (value, kind) in said.items():
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+                wanted = "whole number" if kind is Integral else "number"
+                raise UsageError(f"{name}={value!r}: is a {type(value).__name__}: give one {wanted}")
 
     def file_bytes(self, video: Video) -> int | None:
         """Most bytes that the file may have; None where the rate is a number of parameters."""

@@ -73,6 +73,8 @@ class EncodeSettings:
     device: str = "cpu"
     threads: int | None = None
     resume: bool = False
+    fresh: bool = False
+    """Start anew where an interrupted encode left checkpoints, which are an error otherwise."""
     hashes: str = "segment"
     coder: str | None = None
     save_fit: Path | None = None
@@ -80,7 +82,7 @@ class EncodeSettings:
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the result: an encode may resume only under the same."""
-        ignored = {"resume", "save_fit", "coder", "jobs"}
+        ignored = {"resume", "fresh", "save_fit", "coder", "jobs"}
         return {name: str(value) for name, value in asdict(self).items() if name not in ignored}
 
 

@@ -23,7 +23,11 @@ Picture: TypeAlias = "npt.NDArray[Any] | tuple[npt.NDArray[Any], ...] | list[npt
 """One frame: planes (Y, U, V), an array [H, W] of luma alone, or an array [H, W, 3] of R'G'B'."""
 
 Pictures: TypeAlias = "Iterable[Picture] | npt.NDArray[Any]"
-"""Frames in order: any iterable of them, or an array [T, H, W] or [T, H, W, 3]."""
+"""Frames in order: any iterable of them, an array [T, H, W] or [T, H, W, 3], or an array that is one picture."""
+
+EXPECTED = "an array is a clip [T, H, W] or [T, H, W, 3], or one picture [H, W] or [H, W, 3], R'G'B' last"
+LARGEST_CHANNELS = 4
+"""Sizes of a last axis up to this are taken for channels, which no picture's width is taken for."""
 
 NAME = "frames"
 """What messages call a clip in memory."""
@@ -54,7 +58,7 @@ def spool(pictures: Pictures, video: Video | None, fps: Fraction | None, folder:
         InputError: no frames.
         UsageError: frames that are not what `video`, or the first of them, says.
     """
-    frames = iter(pictures)
+    frames = frames_of(pictures, video)
     first = next(frames, None)
     if first is None:
         raise InputError(f"{NAME}: no frames to encode")
@@ -74,6 +78,33 @@ def spool(pictures: Pictures, video: Video | None, fps: Fraction | None, folder:
     )
 
 
+def frames_of(pictures: Pictures, video: Video | None) -> Iterator[Picture]:
+    """The frames, one by one; raises UsageError for arrays of other axes, and for what is neither array nor iterable.
+
+    Where the axes of an array could mean two things, `video` of 4:0:0 decides, or the array is refused.
+    """
+    if not isinstance(pictures, np.ndarray):
+        try:
+            return iter(pictures)
+        except TypeError as error:
+            raise UsageError(f"a clip is a path or frames, and here is a {type(pictures).__name__}") from error
+    shape = pictures.shape
+    if video is not None and video.chroma is Chroma.C400 and shape[1:] == (video.height, video.width):
+        return iter(pictures)
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
+        return iter([pictures])
+    if len(shape) == 3 and shape[0] == 3:
+        raise UsageError(
+            f"{NAME}: {EXPECTED}, not {shape}: turn [3, H, W] into [H, W, 3] by numpy.moveaxis(array, 0, 2); give "
+            "three grey pictures as a list"
+        )
+    if len(shape) == 3 and shape[2] <= LARGEST_CHANNELS:
+        raise UsageError(f"{NAME}: {EXPECTED}, not {shape}: leave out an alpha channel, as array[:, :, :3] does")
+    if len(shape) != 3 and not (len(shape) == 4 and shape[3] == 3):
+        raise UsageError(f"{NAME}: {EXPECTED}, not {shape}")
+    return iter(pictures)
+
+
 def inferred(picture: Picture, fps: Fraction | None) -> Video:
     """What a clip is whose first frame is this; raises UsageError where that does not follow from the arrays."""
     arrays = list(_arrays(picture))
@@ -83,8 +114,8 @@ def inferred(picture: Picture, fps: Fraction | None) -> Video:
             "and give video=Video(width, height, depth=...)"
         )
     shapes = tuple(array.shape for array in arrays)
-    if len(shapes[0]) < 2:
-        raise UsageError(f"{NAME}: a frame is planes, [H, W] or [H, W, 3], not {shapes[0]}")
+    if len(shapes[0]) not in (2, 3) or (len(shapes[0]) == 3 and shapes[0][2] != 3):
+        raise UsageError(f"{NAME}: a frame is planes, [H, W] or [H, W, 3], not {shapes[0]}{_channels_first(shapes[0])}")
     height, width = shapes[0][:2]
     video = Video(width, height, fps=fps or DEFAULT_FPS)
     if isinstance(picture, np.ndarray) and picture.ndim == 3:
@@ -105,11 +136,19 @@ def planes_of(picture: Picture, video: Video, number: int) -> Frame:
     if shapes != video.plane_shapes or any(array.dtype != video.dtype for array in arrays):
         kinds = ", ".join(f"{array.dtype} {array.shape}" for array in arrays)
         wanted = ", ".join(f"{video.dtype} {shape}" for shape in video.plane_shapes)
-        raise UsageError(f"{NAME}: frame {number} is {kinds}, and a frame of this clip is {wanted}")
+        if video.is_rgb:
+            wanted += f", or {video.dtype} {(video.height, video.width, 3)}"
+        hint = _channels_first(shapes[0]) if len(shapes) == 1 else ""
+        raise UsageError(f"{NAME}: frame {number} is {kinds}, and a frame of this clip is {wanted}{hint}")
     most = max(int(array.max()) for array in arrays)
     if most >> video.depth:
         raise UsageError(f"{NAME}: frame {number} has the sample {most}, which is over {video.depth} bits")
     return arrays
+
+
+def _channels_first(shape: tuple[int, ...]) -> str:
+    """What to do with a frame [3, H, W], as words to append; empty for other shapes."""
+    return ": move the channels last, numpy.moveaxis(frame, 0, 2)" if len(shape) == 3 and shape[0] == 3 else ""
 
 
 def _arrays(picture: Picture) -> Iterator[npt.NDArray[Any]]:

@@ -19,6 +19,7 @@ from nqcodec.api import CLIP_OPTIONS, EncodeOptions
 from nqcodec.clip import ClipInput
 from nqcodec.errors import InputError, OutputError, UsageError
 from nqcodec.formats.sink import open_sink
+from nqcodec.rate import Rate
 from nqcodec.segment_job import EncodeSettings, FitOptions
 from nqcodec.spool import inferred, spool
 from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Video, frame_bytes
@@ -164,13 +165,22 @@ def test_rgb_frames_are_spooled_as_g_b_r(tmp_path: Path) -> None:
     assert clip.describe().chroma is Chroma.C420
 
 
+RGB = Video(5, 4, chroma=Chroma.C444, colour=Colour(matrix=MATRIX_IDENTITY, full_range=True))
 WRONG: list[tuple[Any, Video | None, str]] = [
     ([np.zeros((4, 4), np.float32)], None, "float32"),
     ([np.zeros((4, 4), np.uint16)], None, "depth="),
     ([np.zeros(4, np.uint8)], None, r"not \(4,\)"),
     ([np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8)], None, r"frame 1 is uint8 \(4, 5\)"),
     ([(np.zeros((4, 4), np.uint8), np.zeros((3, 3), np.uint8))], None, "no 4:0:0"),
-    ([np.zeros((4, 4, 4), np.uint8)], None, "frame 0"),
+    ([np.zeros((4, 4, 4), np.uint8)], None, r"not \(4, 4, 4\)"),
+    ([np.zeros((3, 4, 5), np.uint8)], None, r"not \(3, 4, 5\): move the channels last"),
+    ([np.zeros((3, 4, 5), np.uint8)], RGB, r"\(4, 5, 3\): move the channels last"),
+    (np.zeros((3, 4, 5), np.uint8), None, r"not \(3, 4, 5\): turn \[3, H, W\] into \[H, W, 3\]"),
+    (np.zeros((3, 4, 5), np.uint8), RGB, r"into \[H, W, 3\] by numpy\.moveaxis"),
+    (np.zeros((6, 5, 4), np.uint8), None, "leave out an alpha channel"),
+    (np.zeros((2, 3, 6, 5), np.uint8), None, r"a clip \[T, H, W\] or \[T, H, W, 3\], or one picture"),
+    (np.zeros(5, np.uint8), None, r"not \(5,\)"),
+    (7, None, "here is a int"),
     ([np.full((4, 4), 1024, np.uint16)], Video(4, 4, chroma=Chroma.C400, depth=10), "1024"),
     (["a.png"], None, "a str"),
 ]
@@ -181,6 +191,43 @@ def test_frames_that_do_not_fit_are_refused(pictures: Any, video: Video | None, 
     with pytest.raises(UsageError, match=text):
         nqcodec.encode(pictures, tmp_path / "a.nq", bpp=1, video=video)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 3), (3, 7, 3), (5, 7)])
+def test_an_array_of_one_picture_is_one_picture(shape: tuple[int, ...], tmp_path: Path) -> None:
+    picture = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    frames = list(spool(picture, None, None, tmp_path).open())
+    assert len(frames) == 1
+    shown = frames[0][0] if len(shape) == 2 else np.stack([frames[0][place] for place in (2, 0, 1)], 2)
+    assert np.array_equal(shown, picture)
+
+
+def test_grey_clips_that_look_like_pictures_can_be_given(tmp_path: Path) -> None:
+    for shape in ((3, 4, 5), (6, 4, 3)):
+        clip = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+        video = Video(shape[2], shape[1], chroma=Chroma.C400)
+        for pictures, known in ((list(clip), None), (clip, video)):
+            frames = list(spool(pictures, known, None, tmp_path).open())
+            assert np.array_equal(np.stack([luma for (luma,) in frames]), clip)
+
+
+RATES: list[dict[str, Any]] = [
+    *({"bpp": value} for value in ("0.1", [0.1], (0.1, 0.2), True, b"1", 1j, np.zeros(1), float("nan"), -1.0)),
+    *({"bitrate": value} for value in ("800", {}, False, 0)),
+    *({"params": value} for value in (1000.5, "1000", 1e4, True, 0)),
+]
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_rates_that_are_no_numbers_are_usage_errors(rate: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"number|positive"):
+        nqcodec.encode(np.zeros((1, 8, 8), np.uint8), tmp_path / "a.nq", **rate)
+
+
+def test_numbers_of_numpy_are_rates() -> None:
+    video = Video(8, 8, 4)
+    assert Rate(bpp=np.float32(0.5)).file_bytes(video) == Rate(bpp=0.5).file_bytes(video) == 16
+    assert Rate(parameters=np.int64(1000)).parameters == 1000
 
 
 def test_options_that_contradict_are_refused(tmp_path: Path) -> None:

@@ -75,8 +75,9 @@ def test_a_lock_outlives_no_encode(tmp_path: Path) -> None:
             (work.path / "segment").write_bytes(b"kept")
         with WorkFolder(output, resume=True) as work:
             assert (work.path / "segment").exists()
-        with WorkFolder(output, resume=False) as work:
-            assert os.listdir(work.path) == ["lock"]
+        with WorkFolder(output, resume=False, fresh=True) as work:
+            assert sorted(os.listdir(work.path)) == ["earlier1", "lock"]
+            work.remove()
     assert os.listdir(tmp_path) == []
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from nqcodec.errors import InputError, UnsupportedError
 from nqcodec.formats.atomic import AtomicFile
 
+SUFFIXES = ("json", "csv", "png")
+"""Of the files of a finding."""
 VERSION = 1
 """Of the JSON; another is refused."""
 
@@ -81,7 +83,8 @@ def embedded(findings: list[Finding]) -> str:
 def write_finding(finding: Finding, table: Table, picture: bytes, folder: Path) -> None:
     """Write <kind>.json, <kind>.csv and <kind>.png; raises OutputError."""
     text = json.dumps(finding.as_dict()) + "\n"
-    for suffix, content in (("json", text.encode()), ("csv", csv_text(table).encode()), ("png", picture)):
+    contents = text.encode(), csv_text(table).encode(), picture
+    for suffix, content in zip(SUFFIXES, contents, strict=True):
         with AtomicFile(folder / f"{finding.kind}.{suffix}") as file:
             file.write(content)
 

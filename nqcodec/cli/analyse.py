@@ -14,6 +14,7 @@ from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ANALYSE, PLOT
 from nqcodec.cli.sensitivity import parse_widths
 from nqcodec.errors import OutputError, UsageError
+from nqcodec.outputs import refuse_sources
 from nqcodec.quantize.settings import CRITERIA
 
 if TYPE_CHECKING:
@@ -80,12 +81,15 @@ def analyse(sources: tuple[str, ...], **options: Any) -> None:
     hessian      what channels cost together beyond what each costs alone
     surface      the loss around the solution, along two random directions
     """
-    from nqcodec.analysis.finding import check_matplotlib
-    from nqcodec.analysis.kinds import publish
+    from nqcodec.analysis.finding import SUFFIXES, check_matplotlib
+    from nqcodec.analysis.kinds import KINDS, publish
 
     check_matplotlib("nqtool analyse")
     subject = subject_of(sources, options)
-    folder = made(Path(options["folder"] or f"{subject.name}.analysis"))
+    folder = Path(options["folder"] or f"{subject.name}.analysis")
+    names = [f"{kind}.{suffix}" for kind in KINDS for suffix in SUFFIXES]
+    refuse_sources([folder / name for name in names], [*sources, options["fit_file"]])
+    made(folder)
     for part in parts_of(subject, options["parts"]):
         for finding in PARTS[part](subject, options):
             publish(finding, folder)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.cli.common import guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BACKBONES
+from nqcodec.cli.signals import stopped
 from nqcodec.errors import UsageError
+from nqcodec.outputs import refuse_sources
 
 if TYPE_CHECKING:
     from nqcodec.evaluate.backbones import Order, Results
@@ -52,7 +54,11 @@ def backbones(clip: str, **options: Any) -> None:
     Steps follow from the speed of each network, measured just before: run nothing else beside it. FOLDER gets the files
     and their figures. Given again, finished files are kept and only what is missing is encoded.
     """
+    from nqcodec.evaluate.backbones import RESULTS
+    from nqcodec.evaluate.runs import STREAMS
+
     folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.backbones")
+    refuse_sources([folder / RESULTS, folder / STREAMS], [clip])
     results = measure(order_of(clip, options), folder, options["quiet"])
     click.echo(json.dumps(results.as_dict(), indent=1) if options["as_json"] else "\n".join(results.table()))
 
@@ -89,6 +95,7 @@ def measure(order: Order, folder: Path, quiet: bool) -> Results:
     try:
         with EncodeProgress(quiet=quiet, bar=True) as progress:
             return run(order, folder, (lambda line: None) if quiet else say, progress)
-    except KeyboardInterrupt:
-        say(f"interrupted: finished files are kept in {folder}; give the same command again to go on")
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as error:
+        what, code = stopped(error)
+        say(f"{what}: finished files are kept in {folder}; give the same command again to go on")
+        sys.exit(code)

@@ -10,19 +10,19 @@ from typing import Any, NoReturn
 
 import click
 
+from nqcodec.cli.signals import outliving_terminal, stopped, terminable
 from nqcodec.errors import NqError, UnsupportedError, UsageError
 from nqcodec.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 OPTIONAL = {"torch", "torchac", "safetensors", "av", "imageio", "tqdm", "matplotlib"}
 """Packages that a decoder-only install may lack."""
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells expect it (128 + SIGINT)."""
 
 
 def say(text: str = "") -> None:
     """A line for the user, on stderr: stdout may be the video."""
-    click.echo(text, err=True)
+    with outliving_terminal():
+        click.echo(text, err=True)
 
 
 def fail(error: BaseException, code: int) -> NoReturn:
@@ -37,12 +37,14 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return command(*args, **kwargs)
+            with terminable():
+                return command(*args, **kwargs)
         except NqError as error:
             fail(error, error.exit_code)
-        except KeyboardInterrupt:
-            say("interrupted: nothing was written")
-            sys.exit(INTERRUPTED)
+        except KeyboardInterrupt as error:
+            what, code = stopped(error)
+            say(f"{what}: nothing was written")
+            sys.exit(code)
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] not in OPTIONAL:
                 raise

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.cli.common import guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import COMPARE
+from nqcodec.cli.signals import stopped
+from nqcodec.device import check_device
 from nqcodec.errors import UnsupportedError, UsageError
+from nqcodec.outputs import refuse_sources
 
 if TYPE_CHECKING:
     from nqcodec.clip import ClipInput
@@ -83,7 +86,8 @@ def compare(clip: str | None, **options: Any) -> None:
     """
     from nqcodec.evaluate.comparison import RESULTS, load
     from nqcodec.evaluate.curves import check_packages
-    from nqcodec.evaluate.page import publish
+    from nqcodec.evaluate.page import CURVES, PAGE, TABLE, publish
+    from nqcodec.evaluate.runs import STREAMS
 
     check_packages("matplotlib", "bjontegaard", "scipy")
     if (clip is None) == (options["earlier"] is None):
@@ -94,6 +98,7 @@ def compare(clip: str | None, **options: Any) -> None:
         results, folder = load(source), Path(options["folder"] or source.parent)
     else:
         folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.compare")
+        refuse_sources([folder / name for name in (RESULTS, STREAMS, CURVES, TABLE, PAGE)], [clip])
         results = encode(order_of(clip, options), folder, options["quiet"])
     for line in publish(results, folder):
         say(line)
@@ -111,15 +116,17 @@ def encode(order: Order, folder: Path, quiet: bool) -> Results:
     try:
         with EncodeProgress(quiet=quiet, bar=True) as progress:
             return run(order, folder, (lambda line: None) if quiet else say, progress)
-    except KeyboardInterrupt:
-        say(f"interrupted: finished files are kept in {folder}; give the same command again to go on")
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as error:
+        what, code = stopped(error)
+        say(f"{what}: finished files are kept in {folder}; give the same command again to go on")
+        sys.exit(code)
 
 
 def order_of(clip: str, options: dict[str, Any]) -> Order:
     """What the options ask for; raises UsageError, UnsupportedError and InputError."""
     from nqcodec.evaluate.comparison import Order
 
+    check_device(options["device"])
     source = source_of(clip, options)
     rates = tuple(sorted(numbers("bpp", options["bpp"])))
     return Order(

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nqcodec.errors import OutputError, UsageError
+from nqcodec.outputs import refuse_sources
 
 if TYPE_CHECKING:
     from nqcodec.analysis.fitcurve import CurveRecorder
@@ -53,10 +54,12 @@ class EncodeOutputs:
             rates: the rates as they were written, which {bpp} stands for.
 
         Raises:
-            UsageError: a pattern gives two files one name.
+            UsageError: a pattern gives two files one name, or one is what the encode reads.
             OutputError: a folder does not exist.
             UnsupportedError: matplotlib or tensorboard is missing.
         """
+        from nqcodec.encoding import sources_of
+
         paths = {
             option: [Path(named(options[option], job.clip.path, text)) for job in jobs for text in rates]
             if options[option]
@@ -66,6 +69,7 @@ class EncodeOutputs:
         outputs = [output.path for job in jobs for output in job.outputs]
         for option, chosen in paths.items():
             _check_names(option, chosen, outputs)
+        refuse_sources([*paths["report"], *paths["csv"]], sources_of(jobs, settings))
         if paths["report"]:
             from nqcodec.analysis.finding import check_matplotlib
 
@@ -77,6 +81,11 @@ class EncodeOutputs:
         return EncodeOutputs(
             jobs, settings, paths["report"], paths["csv"], Path(options["log"]) if options["log"] else None
         )
+
+    def files(self) -> list[Path]:
+        """Every file that the call writes, those of the jobs included."""
+        saved = [self.settings.save_fit] if self.settings.save_fit else []
+        return [*(output.path for job in self.jobs for output in job.outputs), *saved, *self.pages, *self.tables]
 
     def watched(self, progress: Callable[[Event], None]) -> Callable[[Event], None]:
         """`progress` with whatever has to see the events too."""

@@ -21,7 +21,7 @@ EXIT_CODES = (
     ("3", "unsupported: a newer format version, a missing package, backend or device"),
     ("4", "over a limit: the file asks for more memory, parameters or arithmetic than is allowed"),
     ("5", "hash mismatch: what was decoded is not what the file or --verify says"),
-    ("130", "interrupted by Ctrl-C"),
+    ("130", "interrupted by Ctrl-C; 143 terminated by SIGTERM and 129 by SIGHUP, after the same saving and tidying"),
 )
 
 BACKEND = (

@@ -14,6 +14,7 @@ import click
 
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
+from nqcodec.cli.existing import existing_options, may_replace
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQDEC
 from nqcodec.decoding import Decoder, plane_md5
@@ -32,6 +33,7 @@ from nqcodec.video import frame_bytes
     help="clip.yuv, clip.y4m, frames/%05d.png or a folder of PNGs, clip.mp4/.mkv (lossless unless --codec says "
     "otherwise), or - (y4m to stdout).",
 )
+@existing_options
 @click.option(
     "--frames", metavar="A:B", help="Only frames A to B-1, counted from 0, or one frame A. Any range decodes alone."
 )
@@ -113,6 +115,11 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     expected = read_expected(options["verify"])
     if options["output"] == "-" and (options["md5"] or options["as_json"]):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
+    if options["output"]:
+        from nqcodec.outputs import decoded_files, existing_files, refuse_sources
+
+        refuse_sources(decoded_files(options["output"]), [file.path])
+        may_replace(existing_files(options["output"], range(stop - start)), options)
     decoder = Decoder(
         file,
         backend=options["backend"],

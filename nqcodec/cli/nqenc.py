@@ -13,13 +13,14 @@ import click
 
 from nqcodec.backbones import BACKBONES
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.cli.existing import existing_options, may_replace
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQENC
 from nqcodec.errors import UsageError
 
 SHARED = (
     *("preset", "arch", "arch_preset", "method", "steps", "motion", "jobs"),
-    *("seed", "device", "threads", "resume", "hashes", "coder"),
+    *("seed", "device", "threads", "resume", "fresh", "hashes", "coder"),
 )
 """Options that become `EncodeSettings` under the same name."""
 CSP = click.Choice(["i400", "i420", "i422", "i444"])
@@ -37,6 +38,7 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     metavar="OUT.nq",
     help="The file to write. With several clips or rates write a pattern with {name}, {bpp} or {bitrate}.",
 )
+@existing_options
 @click.option(
     "--bpp",
     metavar="X[,Y...]",
@@ -130,6 +132,7 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
 @click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted encode left beside the output."
 )
+@click.option("--fresh", is_flag=True, help="Start anew although there is such a checkpoint.")
 @click.option("--save-fit", metavar="FILE.safetensors", help="Keep the float network, for other rates later (--fit).")
 @click.option(
     "--fit", "fit_file", metavar="FILE.safetensors", help="Start from a saved fit of the same clip instead of fitting."
@@ -171,12 +174,14 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
     from nqcodec.cli.encode_outputs import EncodeOutputs
     from nqcodec.cli.progress import EncodeProgress
-    from nqcodec.encoding import encode_clips
+    from nqcodec.encoding import check_jobs, encode_clips
     from nqcodec.work import work_path
 
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
     settings = settings_of(options)
+    check_jobs(jobs, settings)
     extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])
+    may_replace(extra.files(), options)
     try:
         with extra, EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
             reports = encode_clips(jobs, settings, extra.watched(progress))
@@ -184,7 +189,7 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     except KeyboardInterrupt:
         for kept in (work_path(job.outputs[0].path) for job in jobs):
             if kept.exists():
-                say(f"the fit so far is kept in {kept}: give the same command with --resume to go on")
+                say(f"checkpoints are kept in {kept}: give the same command with --resume to go on from them")
         raise
     if options["as_json"]:
         data = [report.as_dict() for report in reports]

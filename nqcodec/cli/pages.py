@@ -13,13 +13,13 @@ THREADS = (
 
 NQENC = Page(
     groups={
-        "Files": ("--input", "--output"),
+        "Files": ("--input", "--output", "--overwrite", "--no-overwrite"),
         "Rate (exactly one) and effort": ("--bpp", "--bitrate", "--params", "--preset", "--steps"),
         "The clip": CLIP_FORMAT,
         "The file": ("--csp", "--depth", "--segment", "--motion", "--hash", "--coder"),
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
-        "Going on, and more rates": ("--resume", "--save-fit", "--fit"),
+        "Going on, and more rates": ("--resume", "--fresh", "--save-fit", "--fit"),
         "What is told beside the file": ("--report", "--csv", "--log", "--json"),
         "Departures of a plain fit (--method plain) from its preset": (
             *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
@@ -54,7 +54,7 @@ NQENC = Page(
 
 NQDEC = Page(
     groups={
-        "Files": ("--input", "--output", "--frames"),
+        "Files": ("--input", "--output", "--overwrite", "--no-overwrite", "--frames"),
         "Kinds of output": ("--raw", "--codec", "--codec-option"),
         "Checks": ("--md5", "--verify", "--no-verify"),
         "Instead of decoding to a file": ("--info", "--bench"),

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from nqcodec.cli.common import say
+from nqcodec.cli.signals import outliving_terminal
 from nqcodec.encoding import Event
 
 LINE_SECONDS = 20.0
@@ -48,7 +49,8 @@ class EncodeProgress:
         if self.bars:
             from tqdm import tqdm
 
-            tqdm.write(text, file=sys.stderr)
+            with outliving_terminal():
+                tqdm.write(text, file=sys.stderr)
         else:
             say(text)
 

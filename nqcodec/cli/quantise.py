@@ -17,6 +17,7 @@ from nqcodec.cli.pages import ABLATION, QUANTISE
 from nqcodec.fit.presets import PRESETS
 from nqcodec.fit.recipes import RECIPES
 from nqcodec.formats.atomic import AtomicFile
+from nqcodec.outputs import refuse_sources
 
 SECTIONS = ("allocation", "quantizers", "calibration")
 
@@ -67,6 +68,7 @@ def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **opti
     from nqcodec.cli.compare import numbers
     from nqcodec.quantize.bench import run
 
+    refuse_sources([options["save"]], [clip, options["fit"]])
     counts = tuple(round(count) for count in numbers("steps", steps))
     show(
         options,
@@ -89,6 +91,7 @@ def ablation(clip: str, bits: float, steps: int, **options: Any) -> None:
     """What each ingredient of quantisation is worth on one fit of CLIP, against NeuroQuant's method."""
     from nqcodec.quantize.ablation import run
 
+    refuse_sources([options["save"]], [clip, options["fit"]])
     show(options, run(clip, bits=bits, steps=steps, **_fit_options(options)))
 
 

@@ -12,6 +12,7 @@ from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import RECIPE
 from nqcodec.cli.quantise import show
 from nqcodec.evaluate.configurations import PAPERS
+from nqcodec.outputs import refuse_sources
 
 
 @click.command(cls=Manual, page=RECIPE)
@@ -38,9 +39,12 @@ def recipe(clip: str, folder: str | None, **options: Any) -> None:
     from nqcodec.cli.compare import numbers
     from nqcodec.clip import ClipInput
     from nqcodec.evaluate.recipe import Order, run
+    from nqcodec.evaluate.runs import STREAMS
 
     rates = tuple(sorted(numbers("bpp", options["bpp"])))
     shared = {name: options[name] for name in ("recipe", "steps", "seed", "device", "threads")}
     order = Order(clip=ClipInput(clip, count=options["frames"]), rates=rates, **shared)
-    figures = run(order, Path(folder or f"{Path(clip.rstrip('/')).name}.recipe"), say)
+    target = Path(folder or f"{Path(clip.rstrip('/')).name}.recipe")
+    refuse_sources([options["save"], target / STREAMS], [clip])
+    figures = run(order, target, say)
     show(options, figures)

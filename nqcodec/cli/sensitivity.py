@@ -14,6 +14,7 @@ from nqcodec.cli.common import guarded, progress_bar
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import SENSITIVITY
 from nqcodec.errors import UnsupportedError, UsageError
+from nqcodec.outputs import refuse_sources
 from nqcodec.quantize.settings import CRITERIA
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def sensitivity(**options: Any) -> None:
     widths = parse_widths(options["bits"])
     if options["plot"]:
         check_plot(Path(options["plot"]))
+        refuse_sources([options["plot"]], [options["clip"], options["fit_file"]])
     network, packed = load(options)
     kind = QuantizerKind(options["quantizer"] == "symmetric", options["per"] == "channel", options["search"])
     settings = SurveySettings(options["method"], widths, kind, options["probes"])

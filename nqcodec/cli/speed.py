@@ -12,7 +12,9 @@ import click
 from nqcodec.cli.common import CONTEXT, guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BENCH_DECODE, BENCH_KERNELS
+from nqcodec.device import check_decoding_device
 from nqcodec.errors import NqError
+from nqcodec.outputs import refuse_sources
 
 CASE_NAMES = ("pyramid", "pyramid-wide", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs", "hnerv-3m-1080p")
 
@@ -24,7 +26,7 @@ CASE_NAMES = ("pyramid", "pyramid-wide", "pyramid-light", "hnerv-3m", "hnerv-0.7
 @click.option("--file", "path", metavar="FILE.nq", help="This file's network instead, decoded end to end as well.")
 @click.option(
     "--device",
-    type=click.Choice(["cpu", "cuda"]),
+    metavar="cpu|cuda",
     default="cpu",
     show_default=True,
     help="cuda: by the batch in the device's memory, against torch there.",
@@ -49,6 +51,8 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
     """
     from nqcodec.bench import machine
 
+    check_decoding_device(options["device"])
+    refuse_sources([save], [path])
     on_device = options["device"] == "cuda"
     result: dict[str, Any] = {"machine": machine()}
     for name, figures in _measured_on_device(path, options) if on_device else _measured(path, options):

@@ -17,6 +17,7 @@ from nqcodec.backbones import backbone
 from nqcodec.bench import bench_decode, machine
 from nqcodec.bitstream.file import read_file
 from nqcodec.clip import ClipInput
+from nqcodec.device import check_device
 from nqcodec.errors import InputError, OutputError, RateError, UnsupportedError
 from nqcodec.evaluate.anchors import GOP, Anchor, check_anchor
 from nqcodec.evaluate.configurations import Configuration
@@ -188,6 +189,7 @@ def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None
         UnsupportedError: the C library is absent, or scipy, which comparing with anchors needs.
         NqError: as the encoders do.
     """
+    check_device(order.device)
     for arch in order.archs:
         backbone(arch)
     choose(DECODER)

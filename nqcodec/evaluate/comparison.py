@@ -14,6 +14,7 @@ from typing import Any
 
 from nqcodec.bench import machine
 from nqcodec.clip import ClipInput
+from nqcodec.device import check_device
 from nqcodec.errors import InputError, OutputError, RateError
 from nqcodec.evaluate.anchors import Anchor, check_anchor
 from nqcodec.evaluate.configurations import Configuration
@@ -114,6 +115,8 @@ def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None
     Raises:
         NqError: as the encoders do.
     """
+    for configuration in order.configurations:
+        check_device(configuration.encode_settings().device)
     clip = Clip.of(order.clip)
     for anchor in order.anchors:
         check_anchor(anchor, clip.video)

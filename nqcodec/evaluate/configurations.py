@@ -20,7 +20,7 @@ from nqcodec.clip import CSP
 from nqcodec.errors import InputError, UsageError
 from nqcodec.segment_job import EncodeSettings, FitOptions
 
-_NOT_OURS = frozenset({"resume", "save_fit", "fit_file", "fit_options"})
+_NOT_OURS = frozenset({"resume", "fresh", "save_fit", "fit_file", "fit_options"})
 _FIELDS = frozenset(field.name for field in fields(EncodeSettings)) - _NOT_OURS
 _FIT_FIELDS = frozenset(field.name for field in fields(FitOptions))
 
@@ -55,10 +55,10 @@ class Configuration:
         return bool(self.settings.get("arch_preset"))
 
     def encode_settings(self) -> EncodeSettings:
-        """The settings in full."""
+        """The settings in full. A comparison times whole encodes, so it never goes on from a checkpoint."""
         fit = {name: value for name, value in self.settings.items() if name in _FIT_FIELDS}
         own = {name: value for name, value in self.settings.items() if name not in _FIT_FIELDS}
-        return EncodeSettings(**own, fit_options=FitOptions(**fit))
+        return EncodeSettings(**own, fit_options=FitOptions(**fit), fresh=True)
 
 
 def named(text: str, shared: Mapping[str, Any]) -> Configuration:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nqcodec.clip import ClipInput
+from nqcodec.device import check_device
 from nqcodec.evaluate.configurations import PAPERS, Configuration
 from nqcodec.evaluate.pace import LEAST_STEPS, Pace
 from nqcodec.evaluate.rows import Row
@@ -77,6 +78,7 @@ def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None
         UsageError: there is no recipe of that name.
         NqError: as the encoder does.
     """
+    check_device(order.device)
     clip = Clip.of(order.clip)
     rates = [_at(order, clip, bpp, folder, tell, progress) for bpp in order.rates]
     return {

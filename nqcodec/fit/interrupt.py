@@ -1,4 +1,4 @@
-"""Ctrl-C as a flag that a loop looks at between steps."""
+"""Ctrl-C, SIGTERM and SIGHUP as a flag that a loop looks at between steps."""
 
 from __future__ import annotations
 
@@ -8,25 +8,43 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+"""SIGTERM is what systems and schedulers end a process with, SIGHUP what a closed terminal sends."""
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+
 
 @contextmanager
 def interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag, so that it ends the loop between steps; a second one acts at once.
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into a flag, so that it ends the loop between steps; a second one acts
+    at once.
 
-    Where Ctrl-C is ignored (a worker, whose parent answers it) or is not ours to catch (a thread), nothing changes.
+    Where the block ends after a signal, the signal is raised again and does what it would have done without the flag:
+    Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP end a process that does not handle them.
+
+    Where a signal is ignored (by a worker, whose parent answers it, or under nohup) or is not ours to catch (in a
+    thread), nothing changes.
     """
-    flag = threading.Event()
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield flag.is_set
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
         return
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    # None is a handler that was not set from Python, which could not be put back.
+    before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def catch(number: int, frame: FrameType | None) -> None:
-        flag.set()
-        signal.signal(signal.SIGINT, before)
+        caught.append(number)
+        put_back()
 
-    before = signal.signal(signal.SIGINT, catch)
+    for number in before:
+        signal.signal(number, catch)
     try:
-        yield flag.is_set
+        yield lambda: bool(caught)
     finally:
-        signal.signal(signal.SIGINT, before)
+        put_back()
+        if caught:
+            signal.raise_signal(caught[0])

@@ -1,8 +1,8 @@
 """Fits of several segments in parallel processes.
 
 A segment's result does not depend on the number of jobs: each fit has its threads in its own settings. Workers are
-fresh processes (spawn), so a parent with threads or a GPU is safe; they leave Ctrl-C to the parent, and stop when it
-says so or is gone.
+fresh processes (spawn), so a parent with threads or a GPU is safe; they leave Ctrl-C, SIGTERM and SIGHUP, which may go
+to all processes of a terminal or a service, to the parent, and stop when it says so or is gone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess, parent_process
 from typing import Any
 
 from nqcodec.errors import NqError
+from nqcodec.fit.interrupt import SIGNALS
 
 POLL_SECONDS = 0.2
 """How often parent and workers look whether the other is still there."""
@@ -136,14 +137,16 @@ class _Pool:
         """Ask workers to stop, wait for their checkpoints, end whatever is left; no process survives."""
         self._stopping.set()
         deadline = time.monotonic() + STOP_SECONDS
-        while any(worker.is_alive() for worker in self._workers) and time.monotonic() < deadline:
-            self._drain()
-            time.sleep(0.01)
-        for worker in self._workers:
-            if worker.is_alive():
-                worker.terminate()
-            if worker.pid is not None:
-                worker.join()
+        try:
+            while any(worker.is_alive() for worker in self._workers) and time.monotonic() < deadline:
+                self._drain()
+                time.sleep(0.01)
+        finally:
+            for worker in self._workers:
+                if worker.is_alive():
+                    worker.kill()
+                if worker.pid is not None:
+                    worker.join()
 
     def _drain(self) -> None:
         """Empty the answers: a worker cannot end while what it wrote is unread."""
@@ -163,7 +166,8 @@ class _Pool:
 
 def _work(job: Job, todo: Any, messages: Any, stopping: Any) -> None:
     """A worker: take tasks until there are none or the parent stops."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     parent = parent_process()
 
     def stop() -> bool:

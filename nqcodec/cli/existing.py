@@ -1,0 +1,48 @@
+"""-y and -n, and the question that a terminal is asked before a file is replaced, as ffmpeg has them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nqcodec.errors import OutputError, UsageError
+
+
+def existing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add -y and -n to a command: its options "overwrite" and "no_overwrite"."""
+    keep = click.option("-n", "--no-overwrite", is_flag=True, help="Never replace an existing file: that is an error.")
+    replace = click.option("-y", "--overwrite", is_flag=True, help="Replace existing files without asking.")
+    return replace(keep(command))
+
+
+def may_replace(outputs: Iterable[Path], options: dict[str, Any]) -> None:
+    """Go on if existing outputs may be replaced: by -y, by the answer on a terminal, or where nobody can be asked.
+
+    Raises:
+        UsageError: -y and -n together.
+        OutputError: one exists and is to be kept.
+    """
+    if options["overwrite"] and options["no_overwrite"]:
+        raise UsageError("-y replaces existing files and -n keeps them: give one of them")
+    existing = [path for path in outputs if path.is_file()]
+    if not existing or options["overwrite"]:
+        return
+    more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+    if options["no_overwrite"]:
+        raise OutputError(f"{existing[0]}{more}: there already, and -n keeps it: name another output, or give -y")
+    if _can_ask() and not _answer(f"{existing[0]}{more}: there already. Replace? [y/N] "):
+        raise OutputError(f"{existing[0]}{more}: kept, and nothing was done")
+
+
+def _can_ask() -> bool:
+    """Whether somebody sits at both ends; a clip on standard input is no one."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _answer(question: str) -> bool:
+    click.echo(question, nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
