@@ -16,6 +16,7 @@ from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQDEC
+from nqcodec.cli.quiet import native_silence
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.program import Limits
@@ -124,7 +125,8 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     # The file's own hashes are the decoder's to check; this one is for whoever asks to see or compare it.
     digest = plane_md5() if options["md5"] or options["as_json"] or expected else None
     begin = time.perf_counter()
-    with progress_bar(stop - start, "decoding", "frame", options["quiet"]) as bar:
+    quiet = options["quiet"]
+    with native_silence(quiet), progress_bar(stop - start, "decoding", "frame", quiet) as bar:
         write_frames(decoder, start, stop, options, expected, digest, bar)
     seconds = time.perf_counter() - begin
     report(file, options, digest.hexdigest() if digest else "", stop - start, seconds)
@@ -150,6 +152,7 @@ def write_frames(
             codec=options["codec"],
             options=parse_codec_options(options["codec_options"]),
             raw=options["raw"],
+            first=start,
         )
     try:
         for frame in decoder.frames(start, stop):
