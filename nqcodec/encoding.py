@@ -22,6 +22,7 @@ from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
 from nqcodec.report import EncodeReport
 from nqcodec.scenes import SceneDetector
 from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
+from nqcodec.text import counted
 from nqcodec.video import Video, frame_bytes
 from nqcodec.work import WorkFolder
 
@@ -147,7 +148,7 @@ def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progres
         part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
         tasks.append(SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path))
         first += frames
-    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, {video.frames} frames"
+    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
     parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
     tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
     samples = digest.hexdigest()

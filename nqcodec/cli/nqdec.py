@@ -20,6 +20,7 @@ from nqcodec.cli.quiet import native_silence
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.program import Limits
+from nqcodec.text import counted
 from nqcodec.video import frame_bytes
 
 
@@ -190,12 +191,12 @@ def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds
         hashes = "not checked (--no-verify)" if options["no_verify"] else "match the file's"
         if not options["no_verify"] and frames < video.frames and not file.frame_md5:
             hashes = "checked only for whole segments"
-        count = f"{frames} frame{'s' if frames > 1 else ''}"
         place = "standard output" if options["output"] == "-" else options["output"]
         to = f" -> {place}" if place else ""
         say(
-            f"{file.path}{to}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, {count} "
-            f"in {seconds:.2f} s ({frames / seconds:.1f} fps, start-up included), hashes {hashes}"
+            f"{file.path}{to}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, "
+            f"{counted(frames, 'frame')} in {seconds:.2f} s ({frames / seconds:.1f} fps, start-up included), "
+            f"hashes {hashes}"
         )
 
 

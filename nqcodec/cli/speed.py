@@ -13,6 +13,7 @@ from nqcodec.cli.common import CONTEXT, guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BENCH_DECODE, BENCH_KERNELS
 from nqcodec.errors import NqError
+from nqcodec.text import counted
 
 CASE_NAMES = ("pyramid", "pyramid-wide", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs", "hnerv-3m-1080p")
 
@@ -104,7 +105,7 @@ def decode_lines(name: str, figures: dict[str, Any]) -> list[str]:
     """The figures of one network as text."""
     frame = figures["frame_ms"]
     lines = [
-        f"{name}: {figures['kmac_per_pixel']:.3f} kMAC/pixel, {figures['threads']} threads"
+        f"{name}: {figures['kmac_per_pixel']:.3f} kMAC/pixel, {counted(figures['threads'], 'thread')}"
         + (", pinned" if figures["pinned"] else ""),
         f"  nqcodec {figures['synthesis_fps']:8.1f} fps  {frame['median']:.2f} ms (p10 {frame['p10']:.2f}, "
         f"p90 {frame['p90']:.2f}, best {frame['least']:.2f}, {frame['runs']} rounds)",
