@@ -49,3 +49,28 @@ def test_silence_ends_with_its_block(capfd: pytest.CaptureFixture[str]) -> None:
         os.write(2, b"loud\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "loud\nafter\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("nqtool", ("info", *["{sample}"] * 9)),
+        ("nqtool", ("info", "--json", "{sample}")),
+        ("nqtool", ("compare", "--help")),
+        ("nqdec", ("--info", "{sample}")),
+        ("nqdec", ("-o", "-", "-q", "{sample}")),
+        ("nqdec", ("--md5", "-q", "{sample}")),
+        ("nqenc", ("--version",)),
+    ],
+)
+def test_a_reader_that_stops_is_no_error(sample: Path, command: str, arguments: tuple[str, ...]) -> None:
+    """`nqtool info x.nq | head -1` prints the line and nothing else."""
+    words = [sys.executable, str(ROOT / "bin" / command), *(word.format(sample=sample) for word in arguments)]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False, timeout=100, env=ENV, text=True)
+    finally:
+        os.close(write)
+    assert done.stderr == ""
+    assert done.returncode == 1
