@@ -19,6 +19,7 @@ from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import InputError, OutputError, UsageError
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
+from nqcodec.remaining import RemainingTime
 from nqcodec.report import EncodeReport
 from nqcodec.scenes import SceneDetector
 from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
@@ -93,7 +94,12 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
     from nqcodec.fit.jobs import run_jobs
 
     begin = time.perf_counter()
-    tell = progress or (lambda event: None)
+    remaining = RemainingTime()
+
+    def tell(event: Event) -> None:
+        if progress:
+            progress(remaining(event))
+
     _check_outputs(jobs, settings)
     with ExitStack() as stack:
         plans = [plan(job, settings, stack, tell) for job in jobs]

@@ -22,6 +22,11 @@ Two scenes of 12 frames, 176x144: own segments gained 1.1 dB at 720 bytes each, 
 """
 
 
+NETWORK_BYTES = 4096
+"""Bytes that a segment may take beyond the size of its samples: for program, steps and weights, which are most of the
+file of a tiny clip."""
+
+
 @dataclass(frozen=True)
 class Rate:
     """What the user asked for: exactly one of the three is set."""
@@ -87,6 +92,13 @@ def segment_lengths(frames: int, longest: int | None, cuts: Sequence[int] = ()) 
     return lengths
 
 
+def most_bytes(segments: int, hashed_frames: int, video: Video) -> int:
+    """Bytes beyond which a file has no use for more: its samples, uncompressed, would take no more."""
+    samples = sum(height * width for height, width in video.plane_shapes)
+    raw = -(-samples * video.depth * video.frames // 8)
+    return overhead_bytes(segments, hashed_frames) + segments * NETWORK_BYTES + raw
+
+
 def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: Video) -> list[int]:
     """Payload bytes for each segment out of `total` file bytes, in proportion to its frames.
 
@@ -94,8 +106,12 @@ def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: V
     share with the highest mean PSNR over frames.
 
     Raises:
-        RateError: not even headers fit.
+        RateError: not even headers fit, or the clip has fewer bytes uncompressed.
     """
+    most = most_bytes(len(lengths), hashed_frames, video)
+    if total > most:
+        asked = bytes_as_rate(total, video)
+        raise RateError(f"{asked} is more than the clip takes uncompressed: the most is {bytes_as_rate(most, video)}")
     left = total - overhead_bytes(len(lengths), hashed_frames)
     if left < len(lengths):
         least = overhead_bytes(len(lengths), hashed_frames)
