@@ -22,6 +22,9 @@ Two scenes of 12 frames, 176x144: own segments gained 1.1 dB at 720 bytes each, 
 """
 
 
+FIRST_BPP = 0.1
+"""Bits a pixel to begin with: most clips are good to look at, and an encode takes minutes."""
+
 NETWORK_BYTES = 4096
 """Bytes that a segment may take beyond the size of its samples: for program, steps and weights, which are most of the
 file of a tiny clip."""
@@ -39,7 +42,7 @@ class Rate:
     def __post_init__(self) -> None:
         given = [value for value in (self.bpp, self.bitrate, self.parameters) if value is not None]
         if len(given) != 1:
-            raise UsageError("give exactly one of --bpp, --bitrate and --params")
+            raise not_one_rate(len(given))
         if not 0 < given[0] < math.inf:
             raise UsageError(f"a rate is positive and finite, not {given[0]}")
 
@@ -50,6 +53,12 @@ class Rate:
         if self.bitrate is not None:
             return int(self.bitrate * 1000 / 8 * video.frames / video.fps)
         return None
+
+
+def not_one_rate(given: int) -> UsageError:
+    """The error for `given` rates where one is needed; who gives none is told one to start with."""
+    start = "" if given else f"; --bpp {FIRST_BPP} is a good start"
+    return UsageError(f"give exactly one of --bpp, --bitrate and --params{start}")
 
 
 def bytes_as_rate(size: int, video: Video) -> str:

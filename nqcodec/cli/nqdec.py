@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from nqcodec.bitstream.file import NqFile, read_file
+from nqcodec.cli.checks import check_decoding
 from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQDEC
@@ -81,6 +82,7 @@ def main(source: str | None, named_source: str | None, **options: Any) -> None:
     path = source or named_source
     assert path is not None
     limits = Limits.parse(options["limit_texts"])
+    check_decoding(options)
     file = read_file(path, limits)
     if options["info"]:
         show_info(file, limits, options["as_json"])
