@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nqcodec.errors import OutputError
+from nqcodec.errors import OutputError, UsageError
 from nqcodec.formats.atomic import REASONS, AtomicFile, output_error
 from nqcodec.formats.colour import as_rgb, as_yuv
 from nqcodec.formats.libav import DEPTHS, import_av, layout_of, pixel_format, plane_views, reason
@@ -80,6 +80,7 @@ class LibavWriter:
     Raises:
         OutputError: no codec can hold the clip, the codec refuses it or its options, or the system refuses; nothing
             is left behind then.
+        UsageError: the codec has no option of a name given.
         UnsupportedError: PyAV is missing.
     """
 
@@ -106,12 +107,19 @@ class LibavWriter:
             self._container = self._av.open(os.fspath(self._file.temporary), mode="w", format=muxer)
             self._stream = self._container.add_stream(self._codec, rate=video.fps, options=dict(options or {}))
             self._describe()
+            unknown = self._open_encoder(options or {})
         except (self._av.FFmpegError, OSError, ValueError) as error:
             self.abort()
             raise self._error(error) from error
         except BaseException:
             self.abort()
             raise
+        if unknown:
+            self.abort()
+            raise UsageError(
+                f"{self._path}: {self._codec} has no option {', '.join(unknown)}; "
+                f"ffmpeg -h encoder={self._codec} lists those that it has"
+            )
 
     def write(self, frame: Frame) -> None:
         """Encode the next frame."""
@@ -140,6 +148,9 @@ class LibavWriter:
         if hasattr(self, "_container"):
             with contextlib.suppress(self._av.FFmpegError, OSError, ValueError):
                 self._container.close()
+            # Encoders report when they are freed, which must not wait for whoever handles the error.
+            vars(self).pop("_stream", None)
+            del self._container
         self._file.abort()
 
     def _describe(self) -> None:
@@ -153,6 +164,12 @@ class LibavWriter:
         if video.chroma is Chroma.C420:
             # AVCHROMA_LOC_LEFT is 1 where type 0 of H.265 is.
             context.options = {**context.options, "chroma_sample_location": str(video.colour.chroma_location + 1)}
+
+    def _open_encoder(self, options: Mapping[str, str]) -> list[str]:
+        """Open the encoder, which takes the options that it knows; gives the names of those that it leaves."""
+        context = self._stream.codec_context
+        context.open(strict=False)
+        return [name for name in options if name in context.options]
 
     def _picture(self, frame: Frame) -> av.VideoFrame:
         """A frame in FFmpeg's memory, with its time stamp."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import BinaryIO, Protocol
 
-from nqcodec.errors import UsageError
+from nqcodec.errors import ClosedPipeError, UsageError
 from nqcodec.formats.atomic import Buffer, RawOutput, output_error, write_all
 
 
@@ -27,7 +27,7 @@ class StandardOutput:
 
     Raises:
         UsageError: it is a terminal.
-        OutputError: from `write`, when the reader has gone or the disk behind it is full.
+        OutputError: from `write`, when the disk behind it is full, or the reader has gone (`ClosedPipeError`).
     """
 
     def __init__(self, stream: BinaryIO | None = None) -> None:
@@ -43,6 +43,8 @@ class StandardOutput:
         try:
             self._stream.flush()
             write_all(self._raw, data)
+        except BrokenPipeError as error:
+            raise ClosedPipeError(str(output_error("standard output", error))) from error
         except OSError as error:
             raise output_error("standard output", error) from error
 

@@ -32,7 +32,7 @@ _SRGB = Colour(primaries=1, transfer=13, matrix=MATRIX_IDENTITY, full_range=True
 IN_FOLDER = "%05d.png"
 """What pictures in a folder that is an output are called."""
 FIRST_NUMBER = 0
-"""Number of the first picture written: pictures are counted as frames are."""
+"""Number of a clip's first picture: pictures are counted as frames are."""
 
 
 def is_pattern(path: str | os.PathLike[str]) -> bool:
@@ -208,11 +208,11 @@ class PngWriter:
         UnsupportedError: see `colour.matrix_of`; imageio is missing.
     """
 
-    def __init__(self, path: str | os.PathLike[str], video: Video) -> None:
+    def __init__(self, path: str | os.PathLike[str], video: Video, first: int = FIRST_NUMBER) -> None:
         """Write to a pattern, a single .png, or (any other path) a folder, in which pictures are named 00000.png
-        on.
+        on; `first` is the number of the first picture.
         """
-        self.video, self._count = video, 0
+        self.video, self._count, self._first = video, 0, first
         self._single = Path(path).suffix.lower() == ".png" and not is_pattern(path)
         self._path = Path(path) if self._single or is_pattern(path) else Path(path) / IN_FOLDER
         self._folder = self._path.parent
@@ -237,7 +237,7 @@ class PngWriter:
             pixels = relevel(frame[0], video.colour, video.depth, depth).astype(np.uint8 if depth == 8 else np.uint16)
         else:
             pixels = to_rgb(frame, video, 8)
-        target = self._temporary / numbered(self._path, FIRST_NUMBER + self._count).name
+        target = self._temporary / numbered(self._path, self._first + self._count).name
         try:
             _imageio().imwrite(target, pixels, plugin="pillow", extension=".png")
         except OSError as error:

@@ -12,6 +12,7 @@ from nqcodec.errors import InputError
 from nqcodec.formats.output import ByteOutput
 from nqcodec.formats.planar import cut_short, read_planes
 from nqcodec.formats.stream import ByteStream
+from nqcodec.text import counted
 from nqcodec.video import Chroma, Frame, Video, frame_bytes
 
 CSP = {"i400": Chroma.C400, "i420": Chroma.C420, "i422": Chroma.C422, "i444": Chroma.C444, "gbr": Chroma.C444}
@@ -46,7 +47,7 @@ class RawReader:
             raise InputError(
                 f"{self._stream.name}: {size} bytes are not a whole number of frames: a frame of {v.width}x{v.height} "
                 f"{csp_name(v)} at {v.depth} bits has {v.frame_bytes} bytes, and {rest} bytes are left "
-                f"after {count} frames; check --input-res, --input-csp and --input-depth"
+                f"after {counted(count, 'frame')}; check --input-res, --input-csp and --input-depth"
             )
         return count
 

@@ -15,7 +15,7 @@ from nqcodec.formats.atomic import AtomicFile
 from nqcodec.formats.colour import convert
 from nqcodec.formats.libav_write import CONTAINERS, LibavWriter
 from nqcodec.formats.output import ByteOutput, StandardOutput
-from nqcodec.formats.png import PngWriter, is_pattern
+from nqcodec.formats.png import FIRST_NUMBER, PngWriter, is_pattern
 from nqcodec.formats.raw import RawWriter
 from nqcodec.formats.source import RAW_EXTENSIONS
 from nqcodec.formats.y4m import Y4mWriter
@@ -114,6 +114,7 @@ def open_sink(
     stdout: BinaryIO | None = None,
     y4m: bool = False,
     raw: bool = False,
+    first: int = FIRST_NUMBER,
 ) -> Sink:
     """Open an output for frames of `video`.
 
@@ -129,10 +130,12 @@ def open_sink(
         options: that encoder's options.
         stdout: the stream behind "-", by default `sys.stdout.buffer`.
         y4m, raw: force that format whatever the name.
+        first: number of the first frame in the names of pictures, where `video` is a part of a clip.
 
     Raises:
         OutputError: unknown extension, missing folder, no permission, or no codec for the clip.
-        UsageError: both formats forced, a codec where none is used, or standard output is a terminal.
+        UsageError: both formats forced, a codec where none is used, an option that the codec does not have, or standard
+            output is a terminal.
         UnsupportedError: a missing library, or a matrix that a needed conversion does not know.
     """
     name = os.fspath(path)
@@ -151,7 +154,7 @@ def open_sink(
     if suffix == ".png" or name.endswith(os.sep) or Path(path).is_dir():
         if suffix == ".png" and not is_pattern(path) and video.frames > 1:
             raise OutputError(f"{name}: one picture, but the clip has {video.frames}; use {Path(path).stem}_%05d.png")
-        return Sink(name, video, PngWriter(path, video))
+        return Sink(name, video, PngWriter(path, video, first))
     raise OutputError(
         f"{name}: unknown extension; use .y4m, .yuv, %05d.png, a folder (ending in {os.sep}) or {', '.join(CONTAINERS)}"
     )

@@ -17,6 +17,7 @@ from nqcodec.formats.png import PngReader, is_pattern
 from nqcodec.formats.raw import CSP, RawReader, csp_name
 from nqcodec.formats.stream import ByteStream
 from nqcodec.formats.y4m import MAGIC, Y4mReader
+from nqcodec.text import counted
 from nqcodec.video import MATRIX_IDENTITY, Colour, Frame, Video
 
 RAW_EXTENSIONS = frozenset({".yuv", ".raw"})
@@ -75,7 +76,7 @@ class Source:
             raise no_frames(self.name)
 
     def _past_end(self, total: int | None) -> InputError:
-        size = "ends before it" if total is None else f"has only {total} frames"
+        size = "ends before it" if total is None else f"has only {counted(total, 'frame')}"
         return InputError(f"{self.name}: --seek {self._start} asks for a frame, but the clip {size}; lower --seek")
 
     def close(self) -> None:

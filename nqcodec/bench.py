@@ -26,6 +26,7 @@ from nqcodec.formats.sink import open_sink
 from nqcodec.program import Limits
 from nqcodec.synthesis.backends import choose, default_threads
 from nqcodec.synthesis.meter import Meter, spread
+from nqcodec.text import counted
 from nqcodec.video import Frame, Video
 
 ROUNDS, LONG_SECONDS = 5, 2.0
@@ -168,8 +169,8 @@ def _synthesis(decoder: Decoder, start: int, stop: int, threads: int) -> dict[st
 def bench_lines(result: dict[str, Any]) -> list[str]:
     """`bench_decode` as text."""
     lines = [
-        f"{result['file']}: backend {result['backend']}, {result['threads']} threads, {result['machine']['cpu']}, "
-        f"{result['kmac_per_pixel']:.3f} kMAC/pixel, {result['frames']} frames",
+        f"{result['file']}: backend {result['backend']}, {counted(result['threads'], 'thread')}, "
+        f"{result['machine']['cpu']}, {result['kmac_per_pixel']:.3f} kMAC/pixel, {counted(result['frames'], 'frame')}",
         "                     median       p10       p90",
     ]
     rows = (("parse", "parse_ms"), ("entropy decoding", "entropy_ms"), ("set-up", "setup_ms"))

@@ -130,8 +130,8 @@ class ClipInput:
             return self
         if sys.stdin.isatty():
             raise UsageError("- reads a clip from standard input, and that is a terminal: pipe one in")
-        suffix = ".yuv" if self.input_res else ".y4m"
-        path = folder / f"stdin{suffix}"
+        # Without an extension the bytes decide, and --input-res says that they are raw, as for a pipe.
+        path = folder / "stdin"
         with path.open("wb") as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy, 1 << 20)
         return replace(self, path=str(path), label="stdin")

@@ -23,6 +23,7 @@ from nqcodec.bitstream.file import read_file
 from nqcodec.decoding import Decoder
 from nqcodec.errors import InputError, NqError, UsageError
 from nqcodec.formats import tables
+from nqcodec.text import counted
 from nqcodec.video import Video, frame_bytes
 
 FOLDER = Path(tables.__file__).resolve().parent / "conformance"
@@ -174,7 +175,7 @@ def _header_difference(vector: Vector, video: Video) -> str:
 def _difference(vector: Vector, hashes: list[str], whole: str) -> str:
     expected = vector.told["frame_md5"]
     if len(hashes) != len(expected):
-        return f"{len(hashes)} frames instead of {len(expected)}"
+        return f"{counted(len(hashes), 'frame')} instead of {len(expected)}"
     for number, (made, right) in enumerate(zip(hashes, expected, strict=True)):
         if made != right:
             return f"frame {number}: MD5 {made} instead of {right}"

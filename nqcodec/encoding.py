@@ -21,9 +21,11 @@ from nqcodec.errors import InputError, OutputError, RateError, UsageError
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.outputs import refuse_sources
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
+from nqcodec.remaining import RemainingTime
 from nqcodec.report import EncodeReport
 from nqcodec.scenes import SceneDetector
 from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
+from nqcodec.text import counted
 from nqcodec.video import Video, frame_bytes
 from nqcodec.work import WorkFolder, work_path
 
@@ -93,7 +95,12 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
         InputError, OutputError, RateError, UsageError, UnsupportedError, LimitError: one clear line each.
     """
     begin = time.perf_counter()
-    tell = progress or (lambda event: None)
+    remaining = RemainingTime()
+
+    def tell(event: Event) -> None:
+        if progress:
+            progress(remaining(event))
+
     check_jobs(jobs, settings)
     with ExitStack() as stack:
         works = [_open_work(job, settings, stack, tell) for job in jobs]
@@ -173,7 +180,7 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
         part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
         tasks.append(SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path))
         first += frames
-    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, {video.frames} frames"
+    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
     parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
     tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
     samples = digest.hexdigest()

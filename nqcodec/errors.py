@@ -21,6 +21,10 @@ class OutputError(NqError):
     """A destination that cannot be written: full disk, missing folder, unknown extension."""
 
 
+class ClosedPipeError(OutputError):
+    """Whoever reads standard output has stopped, as `head` does: no news for a user, so commands end silently."""
+
+
 class RateError(NqError):
     """A rate that no network can meet for this clip; the text says what is possible."""
 

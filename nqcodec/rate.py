@@ -23,6 +23,14 @@ Two scenes of 12 frames, 176x144: own segments gained 1.1 dB at 720 bytes each, 
 """
 
 
+FIRST_BPP = 0.1
+"""Bits a pixel to begin with: most clips are good to look at, and an encode takes minutes."""
+
+NETWORK_BYTES = 4096
+"""Bytes that a segment may take beyond the size of its samples: for program, steps and weights, which are most of the
+file of a tiny clip."""
+
+
 @dataclass(frozen=True)
 class Rate:
     """What the user asked for: exactly one of the three is set."""
@@ -35,7 +43,7 @@ class Rate:
     def __post_init__(self) -> None:
         given = [value for value in (self.bpp, self.bitrate, self.parameters) if value is not None]
         if len(given) != 1:
-            raise UsageError("give exactly one of --bpp, --bitrate and --params")
+            raise not_one_rate(len(given))
         self._check_types()
         if not 0 < given[0] < math.inf:
             raise UsageError(f"a rate is positive and finite, not {given[0]}")
@@ -55,6 +63,12 @@ class Rate:
         if self.bitrate is not None:
             return int(self.bitrate * 1000 / 8 * video.frames / video.fps)
         return None
+
+
+def not_one_rate(given: int) -> UsageError:
+    """The error for `given` rates where one is needed; who gives none is told one to start with."""
+    start = "" if given else f"; --bpp {FIRST_BPP} is a good start"
+    return UsageError(f"give exactly one of --bpp, --bitrate and --params{start}")
 
 
 def bytes_as_rate(size: int, video: Video) -> str:
@@ -97,6 +111,13 @@ def segment_lengths(frames: int, longest: int | None, cuts: Sequence[int] = ()) 
     return lengths
 
 
+def most_bytes(segments: int, hashed_frames: int, video: Video) -> int:
+    """Bytes beyond which a file has no use for more: its samples, uncompressed, would take no more."""
+    samples = sum(height * width for height, width in video.plane_shapes)
+    raw = -(-samples * video.depth * video.frames // 8)
+    return overhead_bytes(segments, hashed_frames) + segments * NETWORK_BYTES + raw
+
+
 def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: Video) -> list[int]:
     """Payload bytes for each segment out of `total` file bytes, in proportion to its frames.
 
@@ -104,8 +125,12 @@ def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: V
     share with the highest mean PSNR over frames.
 
     Raises:
-        RateError: not even headers fit.
+        RateError: not even headers fit, or the clip has fewer bytes uncompressed.
     """
+    most = most_bytes(len(lengths), hashed_frames, video)
+    if total > most:
+        asked = bytes_as_rate(total, video)
+        raise RateError(f"{asked} is more than the clip takes uncompressed: the most is {bytes_as_rate(most, video)}")
     left = total - overhead_bytes(len(lengths), hashed_frames)
     if left < len(lengths):
         least = overhead_bytes(len(lengths), hashed_frames)

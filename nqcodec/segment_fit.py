@@ -20,6 +20,7 @@ from nqcodec.program import Program
 from nqcodec.quantize.landing import SizeError
 from nqcodec.rate import bytes_as_rate
 from nqcodec.segment_job import Event, FitOptions, SegmentTask
+from nqcodec.text import counted
 
 CODED_BITS = 4.0
 """Bits a parameter, coded, that a network is sized for: measured best at equal file bytes (BENCHMARKS.md)."""
@@ -165,7 +166,7 @@ def announce(
     chosen = "" if settings.steps else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
     size = f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel"
     seen = f" on patches of {patch[0]}x{patch[1]}" if patch else ""
-    text = f"{size}; {steps} steps{seen}, about {seconds / 60:.1f} min to fit{chosen}"
+    text = f"{size}; {counted(steps, 'step')}{seen}, about {seconds / 60:.1f} min to fit{chosen}"
     context.progress(Event(task.name, "fit", text=text))
 
 

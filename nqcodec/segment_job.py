@@ -93,7 +93,7 @@ class Event:
     Attributes:
         psnr: mean PSNR-YUV of recent training frames in dB.
         size: bytes of the segment as estimated.
-        eta: seconds left of the stage.
+        eta: seconds left of the stage; None while that is not known.
         rate: number of the task's rate that the stage is for; None where it serves them all.
         figures: what else is known of the fit then: "loss" (mean since the last event), "price" (lambda, in nats of
             the loss a bit), and "step <tensor key>", that tensor's mean step index, an eighth of an octave each.

@@ -87,6 +87,12 @@ def test_pngs_are_numbered_pictures(sample: Path, tmp_path: Path) -> None:
     assert float(np.std(picture[0])) > 10
 
 
+def test_pngs_of_a_part_keep_the_numbers_of_the_frames(sample: Path, tmp_path: Path) -> None:
+    run("nqdec", sample, "--frames", "2", "-o", f"{tmp_path}/frames/", "-q")
+    run("nqdec", sample, "--frames", "29:31", "-o", f"{tmp_path}/frames/", "-q")
+    assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == ["00002.png", "00029.png", "00030.png"]
+
+
 def test_verify_takes_an_md5_or_a_file(sample: Path, sample_md5: str, tmp_path: Path) -> None:
     run("nqdec", sample, "--verify", sample_md5, "-q")
     listing = tmp_path / "sums.md5"

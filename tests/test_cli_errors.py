@@ -140,11 +140,11 @@ def test_full_disk_is_named(sample: Path, tmp_path: Path) -> None:
 
 
 def test_closed_pipe_ends_quietly(sample: Path) -> None:
-    """`nqdec x.nq -o - | head -c 10` must not print a traceback."""
+    """`nqdec x.nq -o - | head -c 10` prints the ten bytes and nothing else."""
     if shutil.which("head") is None:
         pytest.skip("needs head")
     code = "import sys; from nqcodec.cli.nqdec import main; sys.exit(main())"
     command = f"'{sys.executable}' -c '{code}' '{sample}' -o - | head -c 10"
     done = subprocess.run(command, shell=True, capture_output=True, check=False, timeout=60, env=ENV)
     assert done.stdout == b"YUV4MPEG2 "
-    assert b"Traceback" not in done.stderr
+    assert done.stderr == b""

@@ -233,6 +233,15 @@ def test_codecs_that_cannot(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("codec", [None, "libx264", "libx265", "libsvtav1", "ffv1"])
+def test_options_that_a_codec_does_not_have(tmp_path: Path, codec: str | None) -> None:
+    clip = video("420", 8, (64, 64))
+    with pytest.raises(UsageError, match=r"has no option nonsense, zoom; ffmpeg -h encoder="):
+        open_sink(tmp_path / "a.mkv", clip, codec=codec, options={"nonsense": "3", "g": "5", "zoom": "1"})
+    assert os.listdir(tmp_path) == []
+    write(tmp_path / "a.mkv", clip, noise(clip), codec=codec, options={"g": "5"})
+
+
 def test_an_abort_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"old")
     clip = video("420", 8, (16, 16))

@@ -200,6 +200,16 @@ def test_one_png_holds_one_frame(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_png_of_a_part_keeps_the_numbers_of_its_frames(tmp_path: Path) -> None:
+    clip = video("rgb")
+    write(f"{tmp_path}/folder/", clip, noise(clip), first=7)
+    write(tmp_path / "folder" / "p%02d.png", clip, noise(clip), first=99)
+    assert sorted(os.listdir(tmp_path / "folder")) == [
+        *("00007.png", "00008.png", "00009.png"),
+        *("p100.png", "p101.png", "p99.png"),
+    ]
+
+
 def test_pictures_take_no_raw_options(tmp_path: Path) -> None:
     save(tmp_path / "1.png", np.zeros((2, 3), np.uint8))
     with pytest.raises(UsageError, match="--input-res 4x4 contradicts the clip, which has 3x2"):

@@ -10,7 +10,7 @@ import pytest
 from nqcodec.bitstream.file import overhead_bytes
 from nqcodec.errors import RateError, UsageError
 from nqcodec.metrics import MAX_DB, QualityMeter, psnr
-from nqcodec.rate import Rate, bytes_as_rate, segment_budgets, segment_lengths
+from nqcodec.rate import NETWORK_BYTES, Rate, bytes_as_rate, segment_budgets, segment_lengths
 from nqcodec.video import Chroma, Colour, Video
 
 
@@ -71,3 +71,11 @@ def test_budgets_leave_room_for_headers_and_hashes() -> None:
     assert budgets[1] / budgets[0] == pytest.approx(1.5, rel=0.01)
     with pytest.raises(RateError, match="headers alone"):
         segment_budgets(100, [10], 0, video)
+
+
+def test_more_bytes_than_the_samples_have_are_refused_with_the_most() -> None:
+    video = Video(64, 48, 10, Fraction(25), depth=10)
+    most = overhead_bytes(2) + 2 * NETWORK_BYTES + 64 * 48 * 3 // 2 * 10 * 10 // 8
+    assert sum(segment_budgets(most, [5, 5], 0, video)) + overhead_bytes(2) == most
+    with pytest.raises(RateError, match=f"uncompressed: the most is {most} bytes = "):
+        segment_budgets(most + 1, [5, 5], 0, video)

@@ -25,6 +25,7 @@ from nqcodec.formats.atomic import AtomicFile
 from nqcodec.formats.colour import to_rgb
 from nqcodec.metrics import psnr
 from nqcodec.report import DEFINITIONS, EncodeReport
+from nqcodec.text import counted
 from nqcodec.video import Frame, Video
 
 SHOWN = 3
@@ -124,7 +125,7 @@ def _subtitle(report: EncodeReport) -> str:
     asked = "" if report.target is None else f", {100 * report.size / report.target:.2f} % of the bytes asked for"
     parts = f"{report.segments} segments" if report.segments > 1 else "one segment"
     return (
-        f"{report.name}: {video.width}x{video.height} {shape} {video.depth} bit, {video.frames} frames "
+        f"{report.name}: {video.width}x{video.height} {shape} {video.depth} bit, {counted(video.frames, 'frame')} "
         f"at {video.fps} fps → {report.output}, {parts}{asked}; MD5 of decoded planes {report.md5}"
     )
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from nqcodec.cli.signals import outliving_terminal, stopped, terminable
-from nqcodec.errors import NqError, UnsupportedError, UsageError
+from nqcodec.errors import ClosedPipeError, NqError, UnsupportedError, UsageError
 from nqcodec.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -39,6 +39,9 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             with terminable():
                 return command(*args, **kwargs)
+        except ClosedPipeError as error:
+            # Click ends silently on a broken pipe, and sees to it that Python does not flush into it at its exit.
+            raise BrokenPipeError(errno.EPIPE, str(error)) from error
         except NqError as error:
             fail(error, error.exit_code)
         except KeyboardInterrupt as error:
@@ -51,8 +54,6 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
             fail(UnsupportedError(f"this needs {error.name}, which is not installed: pip install {error.name}"), 3)
         except MemoryError:
             fail(MemoryError("out of memory: use fewer frames a segment (--segment) or a smaller frame"), 1)
-        except BrokenPipeError:
-            fail(BrokenPipeError("the program reading the output stopped"), 1)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
                 raise

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from nqcodec.cli.completion import TEXT
+from nqcodec.cli.foreign import instead, json_file
 
 EXIT_CODES = (
     ("0", "done"),
@@ -49,6 +50,7 @@ class Page:
         examples: (command line, what it does).
         environment: (variable, what it does).
         see_also: commands and documents.
+        foreign: options of other programs that are looked for here, and what a call with one is told.
     """
 
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Page:
     examples: Sequence[tuple[str, str]] = ()
     environment: Sequence[tuple[str, str]] = ENVIRONMENT
     see_also: Sequence[str] = ()
+    foreign: Mapping[str, str] = field(default_factory=dict)
 
 
 class Manual(click.Command):
@@ -77,7 +80,15 @@ class Manual(click.Command):
         if not args and self.page.short and not ctx.resilient_parsing:
             click.echo(short_help(ctx), err=True)
             ctx.exit(2)
-        return super().parse_args(ctx, args)
+        words, known = list(args), {name for param in self.params for name in param.opts}
+        if "--json" in known and not ctx.resilient_parsing and (told := json_file(words, known)):
+            raise click.UsageError(told, ctx)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if told := instead(self.page.foreign, words, known):
+                raise click.UsageError(told, ctx) from error
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Options by group, then examples, exit codes, environment and pointers."""

@@ -9,6 +9,7 @@ from nqcodec.bitstream.file import NqFile
 from nqcodec.bitstream.header import VIDEO_FIELDS
 from nqcodec.bitstream.operations import FIELDS
 from nqcodec.bitstream.segment import SegmentLayout
+from nqcodec.cli.words import video_lines
 from nqcodec.operations import Operation
 from nqcodec.program import Limits
 
@@ -76,11 +77,10 @@ def _fields(op: Operation) -> dict[str, Any]:
 
 def info_lines(info: dict[str, Any]) -> list[str]:
     """`file_info` as text."""
-    v = info["video"]
     lines = [
         f"{info['file']}: .nq format {info['format']}, {info['bytes']} bytes, {info['bpp']:.5f} bpp, "
         f"{info['bitrate_kbps']:.1f} kb/s",
-        "  " + "  ".join(f"{name} {value}" for name, value in v.items()),
+        *video_lines(info["video"]),
     ]
     for number, segment in enumerate(info["segments"]):
         lines.append(

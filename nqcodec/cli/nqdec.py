@@ -13,13 +13,16 @@ from typing import Any
 import click
 
 from nqcodec.bitstream.file import NqFile, read_file
+from nqcodec.cli.checks import check_decoding
 from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
 from nqcodec.cli.existing import existing_options, may_replace
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQDEC
+from nqcodec.cli.quiet import native_silence
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.program import Limits
+from nqcodec.text import counted
 from nqcodec.video import frame_bytes
 
 
@@ -81,6 +84,7 @@ def main(source: str | None, named_source: str | None, **options: Any) -> None:
     path = source or named_source
     assert path is not None
     limits = Limits.parse(options["limit_texts"])
+    check_decoding(options)
     file = read_file(path, limits)
     if options["info"]:
         show_info(file, limits, options["as_json"])
@@ -131,7 +135,8 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     # The file's own hashes are the decoder's to check; this one is for whoever asks to see or compare it.
     digest = plane_md5() if options["md5"] or options["as_json"] or expected else None
     begin = time.perf_counter()
-    with progress_bar(stop - start, "decoding", "frame", options["quiet"]) as bar:
+    quiet = options["quiet"]
+    with native_silence(quiet), progress_bar(stop - start, "decoding", "frame", quiet) as bar:
         write_frames(decoder, start, stop, options, expected, digest, bar)
     seconds = time.perf_counter() - begin
     report(file, options, digest.hexdigest() if digest else "", stop - start, seconds)
@@ -157,6 +162,7 @@ def write_frames(
             codec=options["codec"],
             options=parse_codec_options(options["codec_options"]),
             raw=options["raw"],
+            first=start,
         )
     try:
         for frame in decoder.frames(start, stop):
@@ -194,12 +200,12 @@ def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds
         hashes = "not checked (--no-verify)" if options["no_verify"] else "match the file's"
         if not options["no_verify"] and frames < video.frames and not file.frame_md5:
             hashes = "checked only for whole segments"
-        count = f"{frames} frame{'s' if frames > 1 else ''}"
         place = "standard output" if options["output"] == "-" else options["output"]
         to = f" -> {place}" if place else ""
         say(
-            f"{file.path}{to}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, {count} "
-            f"in {seconds:.2f} s ({frames / seconds:.1f} fps, start-up included), hashes {hashes}"
+            f"{file.path}{to}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, "
+            f"{counted(frames, 'frame')} in {seconds:.2f} s ({frames / seconds:.1f} fps, start-up included), "
+            f"hashes {hashes}"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from nqcodec.backbones import BACKBONES
+from nqcodec.cli.checks import check_clips, check_encoded_name
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.existing import existing_options, may_replace
 from nqcodec.cli.help import Manual
@@ -177,6 +178,8 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     from nqcodec.encoding import check_jobs, encode_clips
     from nqcodec.work import work_path
 
+    check_clips(clips)
+    check_encoded_name(options["output"])
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
     settings = settings_of(options)
     check_jobs(jobs, settings)
@@ -235,13 +238,13 @@ def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
 
 def rates_of(options: dict[str, Any]) -> list[tuple[str, Any]]:
     """(text, rate) of each rate asked for; one None for a published network of its own size."""
-    from nqcodec.rate import Rate
+    from nqcodec.rate import Rate, not_one_rate
 
     asked = {name: options[name] for name in ("bpp", "bitrate", "params") if options[name] is not None}
     if not asked and options["arch_preset"]:
         return [("", None)]
     if len(asked) != 1:
-        raise UsageError("give exactly one of --bpp, --bitrate and --params")
+        raise not_one_rate(len(asked))
     ((name, value),) = asked.items()
     if name == "params":
         return [(str(value), Rate(parameters=value))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nqcodec.cli.foreign import DECODING, ENCODING
 from nqcodec.cli.help import BACKEND, CPU, INSTALL, Page
 
 GUIDE = "docs/guide.md"
@@ -50,6 +51,7 @@ NQENC = Page(
     ),
     environment=(BACKEND, CPU, THREADS, INSTALL),
     see_also=("nqdec --help", "nqtool --help", f"{GUIDE}: rates, presets, devices, formats, resuming", "docs/rate.md"),
+    foreign=ENCODING,
 )
 
 NQDEC = Page(
@@ -73,6 +75,7 @@ NQDEC = Page(
         ("nqdec clip.nq --verify clip.nq.md5 -q", "Conformance: exit code 5 if a single sample differs."),
     ),
     see_also=("nqenc --help", "nqtool --help", GUIDE, "formats/nq.md: the format"),
+    foreign=DECODING,
 )
 
 NQTOOL = Page(

@@ -11,6 +11,8 @@ from nqcodec.cli.common import say
 from nqcodec.cli.signals import outliving_terminal
 from nqcodec.encoding import Event
 
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
+"""tqdm's own layout without its remaining time: the event's, in the postfix, is the one that counts."""
 LINE_SECONDS = 20.0
 """Between two lines where stderr is no terminal."""
 
@@ -60,7 +62,16 @@ class EncodeProgress:
         key = f"{event.name} {event.stage}"
         bar = self.open_bars.get(key)
         if bar is None:
-            bar = self.open_bars[key] = tqdm(total=event.steps, desc=key, unit="step", file=sys.stderr, leave=False)
+            # A resumed stage begins after its first steps, which are not of this run's pace.
+            bar = self.open_bars[key] = tqdm(
+                total=event.steps,
+                initial=event.step,
+                desc=key,
+                unit="step",
+                file=sys.stderr,
+                leave=False,
+                bar_format=BAR,
+            )
         bar.set_postfix_str(_figures(event).strip(), refresh=False)
         bar.update(event.step - bar.n)
         if event.step >= event.steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nqcodec.report import EncodeReport
+from nqcodec.text import counted
 
 USED_SHARE = 0.97
 """Part of the bytes asked for below which a file says why it is smaller."""
@@ -15,7 +16,7 @@ def report_lines(report: EncodeReport) -> list[str]:
         "",
         f"{report.name} -> {report.output}",
         f"  video      {video.width}x{video.height} {'RGB' if video.is_rgb else video.chroma.label} {video.depth} bit, "
-        f"{video.frames} frames at {video.fps} fps, {report.segments} segment{'s' if report.segments > 1 else ''}",
+        f"{counted(video.frames, 'frame')} at {video.fps} fps, {counted(report.segments, 'segment')}",
         "  bytes      part                        bytes   share",
     ]
     lines += [_part_line(name, size, report.size) for name, size in report.parts.items()]

@@ -15,6 +15,7 @@ from nqcodec.cli.pages import BENCH_DECODE, BENCH_KERNELS
 from nqcodec.device import check_decoding_device
 from nqcodec.errors import NqError
 from nqcodec.outputs import refuse_sources
+from nqcodec.text import counted
 
 CASE_NAMES = ("pyramid", "pyramid-wide", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs", "hnerv-3m-1080p")
 
@@ -109,7 +110,7 @@ def decode_lines(name: str, figures: dict[str, Any]) -> list[str]:
     """The figures of one network as text."""
     frame = figures["frame_ms"]
     lines = [
-        f"{name}: {figures['kmac_per_pixel']:.3f} kMAC/pixel, {figures['threads']} threads"
+        f"{name}: {figures['kmac_per_pixel']:.3f} kMAC/pixel, {counted(figures['threads'], 'thread')}"
         + (", pinned" if figures["pinned"] else ""),
         f"  nqcodec {figures['synthesis_fps']:8.1f} fps  {frame['median']:.2f} ms (p10 {frame['p10']:.2f}, "
         f"p90 {frame['p90']:.2f}, best {frame['least']:.2f}, {frame['runs']} rounds)",

@@ -23,6 +23,7 @@ from nqcodec.evaluate.annexb import without_remarks
 from nqcodec.evaluate.fresh_process import in_fresh_process, same_policy
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.formats.libav import LibavReader, import_av, pixel_format, plane_views, reason
+from nqcodec.text import counted
 from nqcodec.video import Chroma, Frame, Video
 
 GOP = 250
@@ -257,7 +258,7 @@ def _check_decode(stream: bytes, anchor: Anchor, frames: int, path: Path) -> Non
     except (av.FFmpegError, OSError, ValueError, IndexError) as error:
         raise OutputError(f"{path}: what {anchor.name} made does not decode as it should: {reason(error)}") from error
     if count != frames:
-        raise OutputError(f"{path}: what {anchor.name} made decodes to {count} frames instead of {frames}")
+        raise OutputError(f"{path}: what {anchor.name} made decodes to {counted(count, 'frame')} instead of {frames}")
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from nqcodec.evaluate.runs import (
 )
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.synthesis.backends import choose, default_threads
+from nqcodec.text import counted
 from nqcodec.version import __version__
 from nqcodec.video import Video
 
@@ -134,9 +135,9 @@ class Results:
         where = f"{box['cpu']}, threads: {order.threads}" if order.device == "cpu" else order.device
         titles = [*_COLUMNS, *(f"bits / {label}" for label in anchors)]
         return [
-            f"{order.clip.name}, {video.width}x{video.height}, {video.frames} frames; {order.seconds:g} s of fit and "
-            f"quantisation each ({where}); decoded with {default_threads()} threads; bits over the anchors' at equal "
-            "PSNR-YUV (~: outside their points).",
+            f"{order.clip.name}, {video.width}x{video.height}, {counted(video.frames, 'frame')}; {order.seconds:g} s "
+            f"of fit and quantisation each ({where}); decoded with {counted(default_threads(), 'thread')}; "
+            "bits over the anchors' at equal PSNR-YUV (~: outside their points).",
             "",
             _line(titles),
             _line(["---"] * len(titles)),

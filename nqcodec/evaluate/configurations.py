@@ -19,6 +19,7 @@ from nqcodec.backbones import BACKBONES
 from nqcodec.clip import CSP
 from nqcodec.errors import InputError, UsageError
 from nqcodec.segment_job import EncodeSettings, FitOptions
+from nqcodec.text import counted
 
 _NOT_OURS = frozenset({"resume", "fresh", "save_fit", "fit_file", "fit_options"})
 _FIELDS = frozenset(field.name for field in fields(EncodeSettings)) - _NOT_OURS
@@ -125,6 +126,6 @@ def at_preset(configuration: Configuration, preset: str) -> Configuration:
     return replace(
         configuration,
         name=f"{configuration.name} {preset}",
-        label=f"{configuration.label}, {f'{steps} steps' if steps else preset}",
+        label=f"{configuration.label}, {counted(steps, 'step') if steps else preset}",
         settings={**configuration.settings, "preset": preset},
     )

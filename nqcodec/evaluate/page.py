@@ -17,6 +17,7 @@ from nqcodec.evaluate.quality import DEFINITIONS
 from nqcodec.evaluate.rows import ANCHOR, OURS, Row, codecs
 from nqcodec.evaluate.viewer import CROP, GAIN, pictures, shown_rows
 from nqcodec.formats.atomic import AtomicFile
+from nqcodec.text import counted
 
 PAGE, CURVES, TABLE = "index.html", "curves.png", "results.csv"
 _SOLID_POINTS, _SOLID_SHARE = 4, 0.5
@@ -135,16 +136,17 @@ def _title(results: Results) -> str:
     video = results.clip.video
     shape = "RGB" if video.is_rgb else video.chroma.label
     name = Path(results.clip.source.name).name
-    return f"{name}: {video.width}x{video.height} {shape} {video.depth} bit, {video.frames} frames at {video.fps} fps"
+    frames = counted(video.frames, "frame")
+    return f"{name}: {video.width}x{video.height} {shape} {video.depth} bit, {frames} at {video.fps} fps"
 
 
 def _subtitle(results: Results) -> list[str]:
     gop, vmaf = results.settings["gop"], results.settings.get("vmaf")
     keys = "one key frame" if results.clip.video.frames <= gop else f"a key frame every {gop} frames at most"
     return [
-        f"The same {results.clip.video.frames} frames into every codec and out of every file (MD5 of the planes "
-        f"{results.clip.md5}); whole files, real decodes of them. Anchors: bare streams without container and encoder "
-        f"info, {keys} and those that the encoder adds at cuts; "
+        f"The same {counted(results.clip.video.frames, 'frame')} into every codec and out of every file (MD5 of the "
+        f"planes {results.clip.md5}); whole files, real decodes of them. Anchors: bare streams without container "
+        f"and encoder info, {keys} and those that the encoder adds at cuts; "
         "x264 and x265 with their default tuning, for the eye, unless named tune psnr, which needs fewer bits "
         "for the same PSNR.",
         f"{results.settings['date']} on {_machine(results)}" + (f"; VMAF by {vmaf}" if vmaf else ""),

@@ -20,6 +20,7 @@ from nqcodec.formats.colour import convert
 from nqcodec.formats.libav import import_av
 from nqcodec.rate import Rate, segment_budgets
 from nqcodec.segment_job import Event, SegmentTask
+from nqcodec.text import counted
 from nqcodec.version import __version__
 from nqcodec.video import Frame, Video, frame_bytes
 
@@ -194,7 +195,7 @@ def decode_seconds(path: Path, frames: Callable[[], Iterator[Any]], count: int) 
         given = sum(1 for _ in frames())
         times.append(time.perf_counter() - begin)
         if given != count:
-            raise OutputError(f"{path}: decodes to {given} frames instead of {count}")
+            raise OutputError(f"{path}: decodes to {counted(given, 'frame')} instead of {count}")
     return min(times)
 
 

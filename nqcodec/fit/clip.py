@@ -19,6 +19,7 @@ from torch import Tensor
 from nqcodec.errors import InputError, LimitError
 from nqcodec.operations import Planes
 from nqcodec.program import Program
+from nqcodec.text import counted
 from nqcodec.video import Chroma, Frame, Video
 
 YUV_WEIGHTS = (6.0, 1.0, 1.0)
@@ -91,7 +92,7 @@ def pack(
             data[count] = pack_frame(frame, video.chroma, ratio, grid).transpose(1, 2, 0)
         count += 1
     if count != video.frames:
-        raise InputError(f"the clip has {count} frames where {video.frames} were expected")
+        raise InputError(f"the clip has {counted(count, 'frame')} where {video.frames} were expected")
     mask, averaging, weights = _weighing(video, ratio, grid)
     full = None
     if not mask.all():
@@ -149,8 +150,9 @@ def check_memory(
     free = available_memory(device) if memory is None else memory
     if needed > free:
         raise LimitError(
-            f"fitting {video.frames} frames of {video.width}x{video.height} needs about {_megabytes(needed)} "
-            f"of memory and {_megabytes(free)} is free: use shorter segments (--segment) or fewer jobs"
+            f"fitting {counted(video.frames, 'frame')} of {video.width}x{video.height} needs about "
+            f"{_megabytes(needed)} of memory and {_megabytes(free)} is free: "
+            "use shorter segments (--segment) or fewer jobs"
         )
 
 

@@ -1,0 +1,68 @@
+"""What nqenc and nqdec can tell to be wrong by their options alone, before anything is read, fitted or decoded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nqcodec.errors import InputError, UsageError
+
+# Nothing of nqcodec.formats is imported at start: nqdec has no use for it where it only describes a file.
+
+VIDEO = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".y4m", ".png"})
+"""Extensions of what nqdec writes, raw planes excepted."""
+OTHERS = VIDEO | {".yuv", ".raw", ".avi", ".ts", ".264", ".h264", ".265", ".h265", ".hevc", ".ivf", ".obu", ".gif"}
+"""Extensions that a .nq file is not meant to have."""
+WRITING = {
+    "output": "--output",
+    "raw": "--raw",
+    "codec": "--codec",
+    "codec_options": "--codec-option",
+    "md5": "--md5",
+    "verify": "--verify",
+}
+"""Options of nqdec that belong to decoding, and have no use where it only describes or times a file."""
+
+
+def check_clips(clips: Sequence[str]) -> None:
+    """Raise InputError for the first of several clips that does not exist; a single one's reader tells as much."""
+    from nqcodec.formats.png import is_pattern
+
+    for clip in clips if len(clips) > 1 else ():
+        if clip != "-" and not is_pattern(clip) and not Path(clip).exists():
+            raise InputError(f"{clip}: no such file")
+
+
+def check_encoded_name(pattern: str) -> None:
+    """Raise UsageError where -o names another format than .nq."""
+    path = Path(pattern)
+    if path.suffix.lower() in OTHERS:
+        named = path.with_suffix(".nq")
+        raise UsageError(
+            f"-o {pattern}: nqenc writes .nq files: did you mean -o {named}? "
+            f"Then nqdec {named} -o {pattern} decodes it to {path.suffix}"
+        )
+
+
+def check_decoding(options: Mapping[str, Any]) -> None:
+    """Raise UsageError for options of nqdec that contradict one another, or that nothing would come of."""
+    instead = [f"--{name}" for name in ("info", "bench") if options[name]]
+    if len(instead) > 1:
+        raise UsageError("--info and --bench exclude each other")
+    given = [option for name, option in WRITING.items() if options[name]]
+    if instead and given:
+        raise UsageError(f"{instead[0]} decodes to nowhere: leave out {', '.join(given)}")
+    output = options["output"]
+    kind = [option for option in given if option in ("--raw", "--codec", "--codec-option")]
+    if kind and not output:
+        raise UsageError(f"{', '.join(kind)}: says how to write, but nothing is written without -o")
+    if options["raw"] and _names_a_format(output):
+        raise UsageError(f"--raw contradicts -o {output}, whose name asks for another format; leave one of them out")
+
+
+def _names_a_format(output: str) -> bool:
+    """Whether the name of an output asks for anything but raw planes."""
+    path = Path(output)
+    return output != "-" and (path.suffix.lower() in VIDEO or output.endswith(os.sep) or path.is_dir())
