@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from nqcodec.bitstream.file import NqFile, read_file
+from nqcodec.bitstream.file import NqFile
 from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
 from nqcodec.cli.help import Manual
+from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.pages import NQDEC
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
@@ -23,8 +24,8 @@ from nqcodec.video import frame_bytes
 
 
 @click.command(cls=Manual, page=NQDEC, context_settings=CONTEXT)
-@click.argument("source", metavar="FILE.nq", required=False)
-@click.option("-i", "--input", "named_source", metavar="FILE.nq", help="The file, as an option.")
+@click.argument("source", metavar="FILE.nq|-", required=False)
+@click.option("-i", "--input", "named_source", metavar="FILE.nq|-", help="The file, as an option; - is stdin.")
 @click.option(
     "-o",
     "--output",
@@ -71,15 +72,15 @@ from nqcodec.video import frame_bytes
 def main(source: str | None, named_source: str | None, **options: Any) -> None:
     """Decode a .nq file to video.
 
-    The output is exact: the same file gives the same samples on every machine and backend, and is checked against
-    the hash in the file. Without -o it is decoded and checked, and nothing is written.
+    FILE.nq may be - for standard input. The output is exact: the same file gives the same samples on every machine and
+    backend, and is checked against the hash in the file. Without -o it is decoded and checked, and nothing is written.
     """
     if (source is None) == (named_source is None):
         raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")
     path = source or named_source
     assert path is not None
     limits = Limits.parse(options["limit_texts"])
-    file = read_file(path, limits)
+    file = open_nq(path, limits)
     if options["info"]:
         show_info(file, limits, options["as_json"])
     elif options["bench"]:
@@ -98,6 +99,8 @@ def show_info(file: NqFile, limits: Limits, as_json: bool) -> None:
 
 def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """--bench."""
+    if file.path == STDIN:
+        raise UsageError("--bench times reading too, which standard input allows only once: name a file")
     from nqcodec.bench import bench_decode, bench_lines
 
     frames = parse_frames(options["frames"], file.video.frames)
@@ -182,7 +185,7 @@ def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds
     if options["as_json"]:
         click.echo(json.dumps(summary))
     elif options["md5"]:
-        click.echo(f"{md5}  {file.path}")
+        click.echo(f"{md5}  {'-' if file.path == STDIN else file.path}")  # as md5sum names standard input
     if not options["quiet"]:
         hashes = "not checked (--no-verify)" if options["no_verify"] else "match the file's"
         if not options["no_verify"] and frames < video.frames and not file.frame_md5:

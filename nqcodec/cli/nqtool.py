@@ -18,6 +18,7 @@ from nqcodec.cli.compare import compare
 from nqcodec.cli.conform import conform
 from nqcodec.cli.figures import lines
 from nqcodec.cli.help import Manual, ManualGroup
+from nqcodec.cli.nq_input import open_nq
 from nqcodec.cli.pages import BENCH, INFO, NQTOOL
 from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.recipe import recipe
@@ -33,15 +34,15 @@ def main() -> None:
 
 
 @main.command(cls=Manual, page=INFO)
-@click.argument("files", metavar="FILE.nq...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE.nq|-...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @guarded
 def info(files: tuple[str, ...], as_json: bool) -> None:
-    """Describe files: header, segments, network, bytes by part."""
+    """Describe files: header, segments, network, bytes by part. FILE.nq may be - for standard input."""
     from nqcodec.cli.info import file_info, info_lines
 
     for path in files:
-        data = file_info(read_file(path), Limits())
+        data = file_info(open_nq(path, Limits()), Limits())
         click.echo(json.dumps(data) if as_json else "\n".join(info_lines(data)))
 
 

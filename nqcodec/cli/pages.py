@@ -64,6 +64,7 @@ NQDEC = Page(
     examples=(
         ("nqdec clip.nq -o clip.y4m", "The whole clip, checked against the hashes in the file."),
         ("nqdec clip.nq -o - | ffplay -", "Watch it."),
+        ("curl -s https://example.org/clip.nq | nqdec - -o - | ffplay -", "From a pipe, into a pipe."),
         ("nqdec clip.nq --frames 100:150 -o frames/%05d.png", "Fifty frames as pictures; none before them is decoded."),
         ("nqdec clip.nq -o - --raw | md5sum", "Raw planes; the same as nqdec --md5."),
         (
