@@ -128,7 +128,7 @@ def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
 def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> Plan:
     """Read the clip once to describe it and to find its scenes, share out frames and bytes."""
     work = stack.enter_context(WorkFolder(job.outputs[0].path, resume=settings.resume))
-    clip = job.clip.spooled(work.path)
+    clip = job.clip.spooled(work.path).in_frames()
     begin = time.perf_counter()
     scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
     video = clip.describe(scenes.add if settings.segment else None, digest)

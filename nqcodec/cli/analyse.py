@@ -12,6 +12,7 @@ import click
 from nqcodec.cli.common import guarded, progress_bar, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ANALYSE, PLOT
+from nqcodec.cli.positions import seek_position
 from nqcodec.cli.sensitivity import parse_widths
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.quantize.settings import CRITERIA
@@ -62,7 +63,9 @@ NEEDS = {
 )
 @click.option("--probes", type=click.IntRange(1), default=2, show_default=True, help="Frames that losses are taken on.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Surface: directions.")
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="First frame in the clip.")
+@click.option(
+    "--seek", type=seek_position, default=0, metavar="N|TIME", help="First frame in the clip, or its time, as 1.5s."
+)
 @click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
 @click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")

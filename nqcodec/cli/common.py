@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from nqcodec.errors import NqError, UnsupportedError, UsageError
+from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -82,21 +82,6 @@ version_option = click.option(
     callback=_show_version,
     help="Print versions and backends.",
 )
-
-
-def parse_frames(text: str | None, frames: int) -> tuple[int, int]:
-    """A half-open range A:B of frames; A or B may be left out, a single number is that frame alone."""
-    if text is None:
-        return 0, frames
-    first, colon, last = text.partition(":")
-    try:
-        start = int(first or 0)
-        stop = int(last or frames) if colon else start + 1
-    except ValueError as error:
-        raise UsageError(f"--frames {text}: write A:B, frames A to B-1, or one frame number") from error
-    if not 0 <= start < stop <= frames:
-        raise UsageError(f"--frames {text}: not within 0:{frames}")
-    return start, stop
 
 
 class NoBar:

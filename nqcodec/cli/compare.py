@@ -13,6 +13,7 @@ import click
 from nqcodec.cli.common import INTERRUPTED, guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import COMPARE
+from nqcodec.cli.positions import frame_count, seek_position
 from nqcodec.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -57,8 +58,12 @@ SHARED = ("steps", "jobs", "seed", "device", "threads")
 @click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25.")
 @click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N frames.")
-@click.option("--frames", type=click.IntRange(1), metavar="N", help="Compare at most N frames.")
+@click.option(
+    "--seek", type=seek_position, default=0, metavar="N|TIME", help="Begin at frame N or at a time such as 1.5s."
+)
+@click.option(
+    "--frames", type=frame_count, metavar="N|TIME", help="Compare at most N frames, or a duration such as 2s."
+)
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="nqcodec: optimizer steps, instead of the preset's.")
 @click.option(
     "--segment",
@@ -145,7 +150,7 @@ def source_of(clip: str, options: dict[str, Any]) -> ClipInput:
         depth=options["input_depth"],
         start=options["seek"],
         count=options["frames"],
-    )
+    ).in_frames()
 
 
 def configurations_of(options: dict[str, Any]) -> list[Configuration]:

@@ -13,12 +13,13 @@ from typing import Any
 import click
 
 from nqcodec.bitstream.file import NqFile
-from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
+from nqcodec.cli.common import CONTEXT, guarded, progress_bar, say, version_option
 from nqcodec.cli.help import Manual
 from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.pages import NQDEC
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
+from nqcodec.positions import parse_range
 from nqcodec.program import Limits
 from nqcodec.video import frame_bytes
 
@@ -34,7 +35,10 @@ from nqcodec.video import frame_bytes
     "otherwise), or - (y4m to stdout).",
 )
 @click.option(
-    "--frames", metavar="A:B", help="Only frames A to B-1, counted from 0, or one frame A. Any range decodes alone."
+    "--frames",
+    metavar="A:B|A-B",
+    help="Only frames A to B-1, counted from 0, or one frame A. Any range decodes alone. A and B may be times: "
+    "1.5s:3s, or clock times with a dash, 00:00:01.5-00:00:03.",
 )
 @click.option("--md5", is_flag=True, help="Print the MD5 of the decoded planes (of the raw .yuv) on stdout.")
 @click.option(
@@ -97,13 +101,18 @@ def show_info(file: NqFile, limits: Limits, as_json: bool) -> None:
     click.echo(json.dumps(info) if as_json else "\n".join(info_lines(info)))
 
 
+def chosen_frames(file: NqFile, text: str | None) -> tuple[int, int]:
+    """(first, after the last) of --frames, by default all."""
+    return (0, file.video.frames) if text is None else parse_range(text, file.video.frames, file.video.fps)
+
+
 def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """--bench."""
     if file.path == STDIN:
         raise UsageError("--bench times reading too, which standard input allows only once: name a file")
     from nqcodec.bench import bench_decode, bench_lines
 
-    frames = parse_frames(options["frames"], file.video.frames)
+    frames = chosen_frames(file, options["frames"])
     result = bench_decode(
         file, options["backend"], options["threads"], frames, limits=limits, low_memory=options["low_memory"]
     )
@@ -112,7 +121,7 @@ def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
 
 def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """Decode, write, hash and compare."""
-    start, stop = parse_frames(options["frames"], file.video.frames)
+    start, stop = chosen_frames(file, options["frames"])
     expected = read_expected(options["verify"])
     if options["output"] == "-" and (options["md5"] or options["as_json"]):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")

@@ -15,6 +15,7 @@ from nqcodec.backbones import BACKBONES
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQENC
+from nqcodec.cli.positions import frame_count, seek_position
 from nqcodec.errors import UsageError
 
 SHARED = (
@@ -60,8 +61,19 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
 @click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frames a second, such as 25 or 30000/1001; default 25.")
 @click.option("--input-csp", type=CSP, help="Raw .yuv input: chroma format, default i420.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample, default 8.")
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Pass over the first N frames.")
-@click.option("--frames", type=click.IntRange(1), metavar="N", help="Encode at most N frames; default: all.")
+@click.option(
+    "--seek",
+    type=seek_position,
+    default=0,
+    metavar="N|TIME",
+    help="Begin at frame N or at a time: 1.5s, 200ms, 00:00:02, 1:30.",
+)
+@click.option(
+    "--frames",
+    type=frame_count,
+    metavar="N|TIME",
+    help="Encode at most N frames, or a duration: 2s, 500ms, 00:00:02; default: all.",
+)
 @click.option(
     "--csp",
     type=click.Choice(["i400", "i420", "i422", "i444", "rgb"]),

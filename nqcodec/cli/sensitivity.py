@@ -13,6 +13,7 @@ import click
 from nqcodec.cli.common import guarded, progress_bar
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import SENSITIVITY
+from nqcodec.cli.positions import seek_position
 from nqcodec.errors import UnsupportedError, UsageError
 from nqcodec.quantize.settings import CRITERIA
 
@@ -58,7 +59,13 @@ UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
 @click.option(
     "--probes", type=click.IntRange(1), default=4, show_default=True, help="Frames that the loss is taken on."
 )
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="The fit's first frame in the clip.")
+@click.option(
+    "--seek",
+    type=seek_position,
+    default=0,
+    metavar="N|TIME",
+    help="The fit's first frame in the clip, or its time, as 1.5s.",
+)
 @click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
 @click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
