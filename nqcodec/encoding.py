@@ -98,6 +98,8 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
         plans = [plan(job, settings, stack, tell) for job in jobs]
         tasks = [task for one in plans for task in one.tasks]
         share = _share(tasks, settings)
+        workers = f"jobs {share.jobs}, threads of each {share.threads}"
+        tell(Event(plans[0].clip.name, "fit", text=workers, level="debug"))
         settings = replace(settings, threads=share.threads)
         tasks = [replace(task, settings=settings) for task in tasks]
         results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
@@ -147,6 +149,8 @@ def plan(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progres
         part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
         tasks.append(SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path))
         first += frames
+        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in budgets)
+        tell(Event(name, "read", text=f"segment of frames {first - frames}:{first}, at most {shown}", level="debug"))
     size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, {video.frames} frames"
     parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
     tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))

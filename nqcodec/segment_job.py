@@ -88,6 +88,7 @@ class Event:
         rate: number of the task's rate that the stage is for; None where it serves them all.
         figures: what else is known of the fit then: "loss" (mean since the last event), "price" (lambda, in nats of
             the loss a bit), and "step <tensor key>", that tensor's mean step index, an eighth of an octave each.
+        level: of a line of text: "debug" for details of the plan, "warning" for what a user should not miss.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Event:
     text: str = ""
     rate: int | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    level: Literal["debug", "info", "warning"] = "info"
 
 
 @dataclass(frozen=True)

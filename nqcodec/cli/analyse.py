@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import guarded, progress_bar, say
+from nqcodec.cli.common import guarded, log_options, progress_bar, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ANALYSE, PLOT
 from nqcodec.cli.positions import seek_position
@@ -70,8 +70,8 @@ NEEDS = {
 @click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @guarded
+@log_options
 def analyse(sources: tuple[str, ...], **options: Any) -> None:
     """Look into a .nq file, or into a saved fit of a clip: numbers (JSON, CSV) and a picture (PNG) of each part.
 
@@ -99,8 +99,8 @@ def analyse(sources: tuple[str, ...], **options: Any) -> None:
 @click.command(cls=Manual, page=PLOT)
 @click.argument("saved", metavar="SAVED...", nargs=-1, required=True)
 @click.option("-o", "--output", "folder", metavar="FOLDER", help="Default: beside what was saved.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @guarded
+@log_options
 def plot(saved: tuple[str, ...], folder: str | None, quiet: bool) -> None:
     """Draw saved numbers again: SAVED is a folder or a .json of nqtool analyse, or a page of nqenc --report.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.cli.common import INTERRUPTED, Level, guarded, log_options, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BACKBONES
 from nqcodec.errors import UsageError
@@ -44,8 +44,8 @@ ANCHORS = "x264,x264:psnr,x265,svt-av1"
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of a fit.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of the table.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @guarded
+@log_options
 def backbones(clip: str, **options: Any) -> None:
     """Fit every backbone to CLIP within the same time at the same rates, and print a Markdown table.
 
@@ -90,5 +90,5 @@ def measure(order: Order, folder: Path, quiet: bool) -> Results:
         with EncodeProgress(quiet=quiet, bar=True) as progress:
             return run(order, folder, (lambda line: None) if quiet else say, progress)
     except KeyboardInterrupt:
-        say(f"interrupted: finished files are kept in {folder}; give the same command again to go on")
+        say(f"interrupted: finished files are kept in {folder}; give the same command again to go on", Level.ERROR)
         sys.exit(INTERRUPTED)

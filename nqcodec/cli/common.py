@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import functools
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
 
+from nqcodec.cli.log import Level, log_level, log_options, say
 from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.version import __version__
+
+__all__ = ["CONTEXT", "INTERRUPTED", "Level", "guarded", "log_options", "progress_bar", "say", "version_option"]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 OPTIONAL = {"torch", "torchac", "safetensors", "av", "imageio", "tqdm", "matplotlib"}
@@ -20,14 +24,11 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect it (128 + SIGINT)."""
 
 
-def say(text: str = "") -> None:
-    """A line for the user, on stderr: stdout may be the video."""
-    click.echo(text, err=True)
-
-
 def fail(error: BaseException, code: int) -> NoReturn:
-    """One clear line, then exit."""
-    say(f"error: {error}")
+    """One clear line, after the traceback where debug messages are asked for; then exit."""
+    if log_level() >= Level.DEBUG:
+        say(traceback.format_exc().rstrip(), Level.DEBUG)
+    say(f"error: {error}", Level.ERROR)
     sys.exit(code)
 
 
@@ -41,7 +42,7 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
         except NqError as error:
             fail(error, error.exit_code)
         except KeyboardInterrupt:
-            say("interrupted: nothing was written")
+            say("interrupted: nothing was written", Level.ERROR)
             sys.exit(INTERRUPTED)
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] not in OPTIONAL:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import INTERRUPTED, guarded, say
+from nqcodec.cli.common import INTERRUPTED, Level, guarded, log_options, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import COMPARE
 from nqcodec.cli.positions import frame_count, seek_position
@@ -77,8 +77,8 @@ SHARED = ("steps", "jobs", "seed", "device", "threads")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit.")
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout, too.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @guarded
+@log_options
 def compare(clip: str | None, **options: Any) -> None:
     """Compare nqcodec with x264, x265 and SVT-AV1 on a clip: same frames in, whole files, real decodes.
 
@@ -101,7 +101,7 @@ def compare(clip: str | None, **options: Any) -> None:
         folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.compare")
         results = encode(order_of(clip, options), folder, options["quiet"])
     for line in publish(results, folder):
-        say(line)
+        say(line, Level.WARNING)
     if options["as_json"]:
         click.echo(json.dumps(results.as_dict()))
     if not options["quiet"]:
@@ -117,7 +117,7 @@ def encode(order: Order, folder: Path, quiet: bool) -> Results:
         with EncodeProgress(quiet=quiet, bar=True) as progress:
             return run(order, folder, (lambda line: None) if quiet else say, progress)
     except KeyboardInterrupt:
-        say(f"interrupted: finished files are kept in {folder}; give the same command again to go on")
+        say(f"interrupted: finished files are kept in {folder}; give the same command again to go on", Level.ERROR)
         sys.exit(INTERRUPTED)
 
 
@@ -194,7 +194,7 @@ def anchors_of(source: ClipInput, options: dict[str, Any]) -> list[Anchor]:
             check_anchor(anchor, video)
             taken.append(anchor)
         except UnsupportedError as error:
-            say(str(error))
+            say(str(error), Level.WARNING)
     return taken
 
 

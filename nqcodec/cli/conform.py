@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nqcodec.cli.common import guarded, progress_bar
+from nqcodec.cli.common import guarded, log_options, progress_bar
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import CONFORM
 from nqcodec.conformance import FOLDER, TIMEOUT, Outcome, Vector, load_vectors, run_backend, run_command, summary
@@ -45,8 +45,8 @@ MOST_FAILURES = 100
 @click.option("--list", "listing", is_flag=True, help="List the vectors and run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every feature instead of their kinds.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @guarded
+@log_options
 def conform(**options: Any) -> None:
     """Run the conformance vectors of formats/conformance.
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from nqcodec.bitstream.file import NqFile
-from nqcodec.cli.common import CONTEXT, guarded, progress_bar, say, version_option
+from nqcodec.cli.common import CONTEXT, Level, guarded, log_options, progress_bar, say, version_option, version_text
 from nqcodec.cli.help import Manual
 from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.pages import NQDEC
@@ -21,6 +21,7 @@ from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.positions import parse_range
 from nqcodec.program import Limits
+from nqcodec.synthesis.backends import choose
 from nqcodec.video import frame_bytes
 
 
@@ -70,9 +71,9 @@ from nqcodec.video import frame_bytes
     "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option of --codec; may be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @version_option
 @guarded
+@log_options
 def main(source: str | None, named_source: str | None, **options: Any) -> None:
     """Decode a .nq file to video.
 
@@ -84,6 +85,7 @@ def main(source: str | None, named_source: str | None, **options: Any) -> None:
     path = source or named_source
     assert path is not None
     limits = Limits.parse(options["limit_texts"])
+    say(version_text, Level.DEBUG)
     file = open_nq(path, limits)
     if options["info"]:
         show_info(file, limits, options["as_json"])
@@ -133,6 +135,7 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
         verify=not options["no_verify"],
         low_memory=options["low_memory"],
     )
+    say(lambda: f"frames {start}:{stop}, backend {choose(options['backend'])}, segments {len(file.index)}", Level.DEBUG)
     # The file's own hashes are the decoder's to check; this one is for whoever asks to see or compare it.
     digest = plane_md5() if options["md5"] or options["as_json"] or expected else None
     begin = time.perf_counter()

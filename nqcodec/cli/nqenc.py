@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from nqcodec.backbones import BACKBONES
-from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.cli.common import CONTEXT, Level, guarded, log_options, say, version_option, version_text
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQENC
 from nqcodec.cli.positions import frame_count, seek_position
@@ -165,12 +165,14 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     help="A page: fit curve, bytes by part, PSNR by frame, frames. {name}, {bpp} as for -o.",
 )
 @click.option("--csv", metavar="OUT.csv", help="A line a frame: PSNR by plane, MD5. {name}, {bpp} as for -o.")
-@click.option("--log", metavar="FOLDER", help="The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps.")
+@click.option(
+    "--tensorboard", metavar="FOLDER", help="The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @version_option
 @guarded
+@log_options
 def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: Any) -> None:
     """Encode video to .nq: fit a network to each clip, quantise it, and write one self-contained file.
 
@@ -188,6 +190,7 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
 
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
     settings = settings_of(options)
+    say(lambda: f"{version_text()}\n{settings}", Level.DEBUG)
     extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])
     try:
         with extra, EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
@@ -196,7 +199,7 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     except KeyboardInterrupt:
         for kept in (work_path(job.outputs[0].path) for job in jobs):
             if kept.exists():
-                say(f"the fit so far is kept in {kept}: give the same command with --resume to go on")
+                say(f"the fit so far is kept in {kept}: give the same command with --resume to go on", Level.ERROR)
         raise
     if options["as_json"]:
         data = [report.as_dict() for report in reports]

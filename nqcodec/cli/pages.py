@@ -20,7 +20,7 @@ NQENC = Page(
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
         "Going on, and more rates": ("--resume", "--save-fit", "--fit"),
-        "What is told beside the file": ("--report", "--csv", "--log", "--json"),
+        "What is told beside the file": ("--report", "--csv", "--tensorboard", "--json"),
         "Departures of a plain fit (--method plain) from its preset": (
             *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
             "--patch",
@@ -179,7 +179,7 @@ CONFORM = Page(
     groups={
         "What decodes": ("--backend", "--decoder", "--strict", "--timeout", "--threads"),
         "Vectors": ("--vectors", "--only", "--list"),
-        "Results": ("--json", "--verbose", "--quiet"),
+        "Results": ("--json", "--verbose"),
     },
     examples=(
         ("nqtool conform", "Every vector on every backend of this machine."),

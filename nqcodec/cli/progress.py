@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-from nqcodec.cli.common import say
+from nqcodec.cli.log import Level, log_level, say
 from nqcodec.encoding import Event
 
 LINE_SECONDS = 20.0
@@ -33,24 +33,22 @@ class EncodeProgress:
             bar.close()
 
     def __call__(self, event: Event) -> None:
-        if self.quiet:
-            return
         if not event.steps:
             self._note(event)
         elif self.bars:
             self._bar(event)
-        elif time.monotonic() - self.last_line > LINE_SECONDS:
+        elif not self.quiet and time.monotonic() - self.last_line > LINE_SECONDS:
             self.last_line = time.monotonic()
             say(f"{event.name}: {event.stage} {event.step}/{event.steps}{_figures(event)}")
 
     def _note(self, event: Event) -> None:
-        text = f"{event.name}: {event.text}"
-        if self.bars:
+        text, level = f"{event.name}: {event.text}", Level[event.level.upper()]
+        if self.bars and level <= log_level():
             from tqdm import tqdm
 
             tqdm.write(text, file=sys.stderr)
         else:
-            say(text)
+            say(text, level)
 
     def _bar(self, event: Event) -> None:
         from tqdm import tqdm
