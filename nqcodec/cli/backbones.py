@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from nqcodec.cli.common import INTERRUPTED, Level, guarded, log_options, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BACKBONES
+from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ ANCHORS = "x264,x264:psnr,x265,svt-av1"
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of a fit.")
+@save_option()
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of the table.")
 @guarded
 @log_options
@@ -52,9 +53,10 @@ def backbones(clip: str, **options: Any) -> None:
     Steps follow from the speed of each network, measured just before: run nothing else beside it. FOLDER gets the files
     and their figures. Given again, finished files are kept and only what is missing is encoded.
     """
+    check_save(options["save"], [clip])
     folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.backbones")
     results = measure(order_of(clip, options), folder, options["quiet"])
-    click.echo(json.dumps(results.as_dict(), indent=1) if options["as_json"] else "\n".join(results.table()))
+    give_out(results.as_dict(), options["save"], options["as_json"], lambda: "\n".join(results.table()))
 
 
 def order_of(clip: str, options: dict[str, Any]) -> Order:

@@ -15,7 +15,21 @@ from nqcodec.cli.log import Level, log_level, log_options, say
 from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.version import __version__
 
-__all__ = ["CONTEXT", "INTERRUPTED", "Level", "guarded", "log_options", "progress_bar", "say", "version_option"]
+__all__ = [
+    "CONTEXT",
+    "INTERRUPTED",
+    "OPTIONAL",
+    "Level",
+    "NoBar",
+    "fail",
+    "guarded",
+    "log_options",
+    "progress_bar",
+    "progress_option",
+    "say",
+    "version_option",
+    "version_text",
+]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 OPTIONAL = {"torch", "torchac", "safetensors", "av", "imageio", "tqdm", "matplotlib"}
@@ -96,6 +110,14 @@ class NoBar:
 
     def update(self, count: int = 1) -> None:
         """Nothing to show."""
+
+
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["bar", "json", "none"]),
+    help="On stderr: a bar, or elsewhere than on a terminal a line now and then; one JSON object a line, -q or not; or "
+    "nothing; default: bar.",
+)
 
 
 def progress_bar(total: int, text: str, unit: str, quiet: bool) -> Any:

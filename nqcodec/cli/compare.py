@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from nqcodec.cli.common import INTERRUPTED, Level, guarded, log_options, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import COMPARE
 from nqcodec.cli.positions import frame_count, seek_position
+from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ SHARED = ("steps", "jobs", "seed", "device", "threads")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit.")
+@save_option("Write the results there too, beside the folder's results.json.")
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout, too.")
 @guarded
 @log_options
@@ -93,6 +94,7 @@ def compare(clip: str | None, **options: Any) -> None:
     check_packages("matplotlib", "bjontegaard", "scipy")
     if (clip is None) == (options["earlier"] is None):
         raise UsageError("name a clip to compare (nqtool compare CLIP), or an earlier comparison with --from")
+    check_save(options["save"], [clip] if clip else [])
     if clip is None:
         source = Path(options["earlier"])
         source = source / RESULTS if source.is_dir() else source
@@ -102,8 +104,7 @@ def compare(clip: str | None, **options: Any) -> None:
         results = encode(order_of(clip, options), folder, options["quiet"])
     for line in publish(results, folder):
         say(line, Level.WARNING)
-    if options["as_json"]:
-        click.echo(json.dumps(results.as_dict()))
+    give_out(results.as_dict(), options["save"], options["as_json"])
     if not options["quiet"]:
         say("\n".join(summary(results, folder)))
 

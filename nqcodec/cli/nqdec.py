@@ -13,10 +13,21 @@ from typing import Any
 import click
 
 from nqcodec.bitstream.file import NqFile
-from nqcodec.cli.common import CONTEXT, Level, guarded, log_options, progress_bar, say, version_option, version_text
+from nqcodec.cli.common import (
+    CONTEXT,
+    Level,
+    guarded,
+    log_options,
+    progress_bar,
+    progress_option,
+    say,
+    version_option,
+    version_text,
+)
 from nqcodec.cli.help import Manual
 from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.pages import NQDEC
+from nqcodec.cli.results import check_save, save_json, save_option
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.positions import parse_range
@@ -71,6 +82,8 @@ from nqcodec.video import frame_bytes
     "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option of --codec; may be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
+@save_option("Write --info, --bench or the summary there as JSON.")
+@progress_option
 @version_option
 @guarded
 @log_options
@@ -84,23 +97,25 @@ def main(source: str | None, named_source: str | None, **options: Any) -> None:
         raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")
     path = source or named_source
     assert path is not None
+    check_save(options["save"], [path, options["output"] or "-"])
     limits = Limits.parse(options["limit_texts"])
     say(version_text, Level.DEBUG)
     file = open_nq(path, limits)
     if options["info"]:
-        show_info(file, limits, options["as_json"])
+        show_info(file, limits, options)
     elif options["bench"]:
         show_bench(file, limits, options)
     else:
         run(file, limits, options)
 
 
-def show_info(file: NqFile, limits: Limits, as_json: bool) -> None:
+def show_info(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """--info."""
     from nqcodec.cli.info import file_info, info_lines
 
     info = file_info(file, limits)
-    click.echo(json.dumps(info) if as_json else "\n".join(info_lines(info)))
+    save_json(options["save"], info)
+    click.echo(json.dumps(info) if options["as_json"] else "\n".join(info_lines(info)))
 
 
 def chosen_frames(file: NqFile, text: str | None) -> tuple[int, int]:
@@ -118,6 +133,7 @@ def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     result = bench_decode(
         file, options["backend"], options["threads"], frames, limits=limits, low_memory=options["low_memory"]
     )
+    save_json(options["save"], result)
     click.echo(json.dumps(result) if options["as_json"] else "\n".join(bench_lines(result)))
 
 
@@ -137,12 +153,21 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     )
     say(lambda: f"frames {start}:{stop}, backend {choose(options['backend'])}, segments {len(file.index)}", Level.DEBUG)
     # The file's own hashes are the decoder's to check; this one is for whoever asks to see or compare it.
-    digest = plane_md5() if options["md5"] or options["as_json"] or expected else None
+    digest = plane_md5() if options["md5"] or options["as_json"] or options["save"] or expected else None
     begin = time.perf_counter()
-    with progress_bar(stop - start, "decoding", "frame", options["quiet"]) as bar:
+    with frame_progress(file.path, stop - start, options) as bar:
         write_frames(decoder, start, stop, options, expected, digest, bar)
     seconds = time.perf_counter() - begin
     report(file, options, digest.hexdigest() if digest else "", stop - start, seconds)
+
+
+def frame_progress(name: str, frames: int, options: dict[str, Any]) -> Any:
+    """What --progress asks for, as something that is told of every frame."""
+    if options["progress"] == "json":
+        from nqcodec.cli.progress_json import FrameProgressJson
+
+        return FrameProgressJson(name, frames)
+    return progress_bar(frames, "decoding", "frame", options["quiet"] or options["progress"] == "none")
 
 
 def write_frames(
@@ -194,6 +219,7 @@ def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds
         "md5": md5,
         "bpp": file.bpp,
     }
+    save_json(options["save"], summary)
     if options["as_json"]:
         click.echo(json.dumps(summary))
     elif options["md5"]:

@@ -12,10 +12,20 @@ from typing import Any
 import click
 
 from nqcodec.backbones import BACKBONES
-from nqcodec.cli.common import CONTEXT, Level, guarded, log_options, say, version_option, version_text
+from nqcodec.cli.common import (
+    CONTEXT,
+    Level,
+    guarded,
+    log_options,
+    progress_option,
+    say,
+    version_option,
+    version_text,
+)
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQENC
 from nqcodec.cli.positions import frame_count, seek_position
+from nqcodec.cli.results import check_save, one_or_all, save_json, save_option
 from nqcodec.errors import UsageError
 
 SHARED = (
@@ -169,7 +179,9 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     "--tensorboard", metavar="FOLDER", help="The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@save_option("Write the report there as JSON; of several files a list.")
+@progress_option
+@click.option("--no-progress", is_flag=True, help="The same as --progress none.")
 @version_option
 @guarded
 @log_options
@@ -184,26 +196,30 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     if not clips:
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
     from nqcodec.cli.encode_outputs import EncodeOutputs
-    from nqcodec.cli.progress import EncodeProgress
+    from nqcodec.cli.progress import encode_progress
     from nqcodec.encoding import encode_clips
     from nqcodec.work import work_path
 
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
     settings = settings_of(options)
+    check_save(options["save"], [*clips, *(output.path for job in jobs for output in job.outputs)])
     say(lambda: f"{version_text()}\n{settings}", Level.DEBUG)
     extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])
     try:
-        with extra, EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
+        with extra, encode_progress(progress_of(options), options["quiet"]) as progress:
             reports = encode_clips(jobs, settings, extra.watched(progress))
+            for report in reports:
+                progress.done(report)
             written = extra.write(reports)
     except KeyboardInterrupt:
         for kept in (work_path(job.outputs[0].path) for job in jobs):
             if kept.exists():
                 say(f"the fit so far is kept in {kept}: give the same command with --resume to go on", Level.ERROR)
         raise
+    data = one_or_all([report.as_dict() for report in reports])
+    save_json(options["save"], data)
     if options["as_json"]:
-        data = [report.as_dict() for report in reports]
-        click.echo(json.dumps(data if len(data) > 1 else data[0]))
+        click.echo(json.dumps(data))
     if not options["quiet"]:
         from nqcodec.cli.report import report_lines
 
@@ -211,6 +227,13 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
             say("\n".join(report_lines(report)))
         if written:
             say(f"see {', '.join(written)}")
+
+
+def progress_of(options: dict[str, Any]) -> str:
+    """What --progress and --no-progress ask for; raises UsageError if they contradict one another."""
+    if options["no_progress"] and options["progress"] not in {None, "none"}:
+        raise UsageError(f"--no-progress contradicts --progress {options['progress']}: give one of them")
+    return "none" if options["no_progress"] else options["progress"] or "bar"
 
 
 def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:

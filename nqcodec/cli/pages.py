@@ -20,7 +20,7 @@ NQENC = Page(
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
         "Going on, and more rates": ("--resume", "--save-fit", "--fit"),
-        "What is told beside the file": ("--report", "--csv", "--tensorboard", "--json"),
+        "What is told beside the file": ("--report", "--csv", "--tensorboard", "--json", "--save"),
         "Departures of a plain fit (--method plain) from its preset": (
             *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
             "--patch",
@@ -59,6 +59,7 @@ NQDEC = Page(
         "Checks": ("--md5", "--verify", "--no-verify"),
         "Instead of decoding to a file": ("--info", "--bench"),
         "Machine": ("--backend", "--threads", "--low-memory", "--limits"),
+        "Results": ("--json", "--save"),
     },
     short=("--output", "--frames", "--info", "--md5", "--verify", "--bench"),
     examples=(
@@ -179,7 +180,7 @@ CONFORM = Page(
     groups={
         "What decodes": ("--backend", "--decoder", "--strict", "--timeout", "--threads"),
         "Vectors": ("--vectors", "--only", "--list"),
-        "Results": ("--json", "--verbose"),
+        "Results": ("--save", "--json", "--verbose"),
     },
     examples=(
         ("nqtool conform", "Every vector on every backend of this machine."),

@@ -8,10 +8,19 @@ from types import TracebackType
 from typing import Any
 
 from nqcodec.cli.log import Level, log_level, say
+from nqcodec.cli.progress_json import EncodeProgressJson
 from nqcodec.encoding import Event
+from nqcodec.report import EncodeReport
 
 LINE_SECONDS = 20.0
 """Between two lines where stderr is no terminal."""
+
+
+def encode_progress(how: str, quiet: bool) -> EncodeProgress | EncodeProgressJson:
+    """What shows the progress of an encode: "bar", "json" or "none"; `quiet` leaves only JSON, which was asked for."""
+    if how == "json":
+        return EncodeProgressJson()
+    return EncodeProgress(quiet=quiet or how == "none", bar=True)
 
 
 class EncodeProgress:
@@ -31,6 +40,9 @@ class EncodeProgress:
     ) -> None:
         for bar in self.open_bars.values():
             bar.close()
+
+    def done(self, report: EncodeReport) -> None:
+        """A file is finished: the summary that follows says all of it."""
 
     def __call__(self, event: Event) -> None:
         if not event.steps:
