@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -50,6 +50,8 @@ class EncodeOptions(TypedDict, total=False):
     """Segments fitted at the same time, default 1. More start processes, which import the calling script: keep its work
     under `if __name__ == "__main__":`."""
     coder: Literal["native", "python", "torchac"]
+    metrics: Sequence[str]
+    """What else to measure of the decoded frames of the finished file, of "ssim", "ms-ssim" and "vmaf"."""
     recipe: str
     """This and the next eight: how a plain fit departs from the preset, `nqcodec.segment_job.FitOptions`."""
     loss: str

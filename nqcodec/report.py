@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nqcodec.metrics.perceptual import DEFINITIONS as METRICS
 from nqcodec.video import Video
 
 DEFINITIONS = {
@@ -29,6 +30,8 @@ class EncodeReport:
         psnr: means over frames of `frame_psnr`.
         frame_psnr: dB by plane and frame (`nqcodec.metrics.QualityMeter.rows`).
         parameters, macs_per_pixel: of the networks of all segments; means over frames of their arithmetic.
+        metrics: means over frames of `frame_metrics`: what `--metrics` named, by the names of
+            `nqcodec.metrics.perceptual.DEFINITIONS`.
         md5: of the decoded planes, as 32 hexadecimal digits.
         frame_md5: MD5 of each frame's decoded planes, in hexadecimal.
         seconds: by stage, and "total".
@@ -48,6 +51,8 @@ class EncodeReport:
     md5: str
     frame_md5: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    frame_metrics: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -83,11 +88,13 @@ class EncodeReport:
             "bytes_by_part": self.parts,
             "psnr": self.psnr,
             "frame_psnr": self.frame_psnr,
+            "metrics": self.metrics,
+            "frame_metrics": self.frame_metrics,
             "segments": self.segments,
             "parameters": self.parameters,
             "kmac_per_pixel": self.macs_per_pixel / 1000,
             "md5": self.md5,
             "frame_md5": self.frame_md5,
             "seconds": self.seconds,
-            "definitions": DEFINITIONS,
+            "definitions": {**DEFINITIONS, **{name: METRICS[name] for name in self.metrics}},
         }

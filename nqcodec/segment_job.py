@@ -70,10 +70,12 @@ class EncodeSettings:
     coder: str | None = None
     save_fit: Path | None = None
     fit_file: Path | None = None
+    metrics: tuple[str, ...] = ()
+    """What else is measured of the finished file: names of `nqcodec.metrics.perceptual`."""
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the result: an encode may resume only under the same."""
-        ignored = {"resume", "save_fit", "coder", "jobs"}
+        ignored = {"resume", "save_fit", "coder", "jobs", "metrics"}
         return {name: str(value) for name, value in asdict(self).items() if name not in ignored}
 
 

@@ -174,6 +174,11 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     metavar="OUT.html",
     help="A page: fit curve, bytes by part, PSNR by frame, frames. {name}, {bpp} as for -o.",
 )
+@click.option(
+    "--metrics",
+    metavar="NAME[,...]",
+    help="Measure these, too, on the decoded frames of the file: ssim, ms-ssim, vmaf (an ffmpeg with libvmaf).",
+)
 @click.option("--csv", metavar="OUT.csv", help="A line a frame: PSNR by plane, MD5. {name}, {bpp} as for -o.")
 @click.option(
     "--tensorboard", metavar="FOLDER", help="The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps."
@@ -297,6 +302,7 @@ def settings_of(options: dict[str, Any]) -> Any:
     values["segment"] = parse_segment(options["segment"])
     fit = {field.name: options[field.name] for field in fields(FitOptions)}
     values["fit_options"] = FitOptions(**{**fit, "patch": parse_patch(options["patch"])})
+    values["metrics"] = tuple(options["metrics"].split(",")) if options["metrics"] else ()
     for name in ("save_fit", "fit_file"):
         values[name] = Path(options[name]) if options[name] else None
     return EncodeSettings(**values)

@@ -20,7 +20,7 @@ NQENC = Page(
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
         "Going on, and more rates": ("--resume", "--save-fit", "--fit"),
-        "What is told beside the file": ("--report", "--csv", "--tensorboard", "--json", "--save"),
+        "What is told beside the file": ("--metrics", "--report", "--csv", "--tensorboard", "--json", "--save"),
         "Departures of a plain fit (--method plain) from its preset": (
             *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
             "--patch",

@@ -90,7 +90,7 @@ class EncodeProgressJson:
 
     def done(self, report: EncodeReport) -> None:
         """The last line of a file: its figures as decoded."""
-        known: dict[str, Any] = {"psnr": report.psnr["yuv"], "size": report.size, "eta": 0.0}
+        known: dict[str, Any] = {"psnr": report.psnr["yuv"], "size": report.size, "eta": 0.0, **report.metrics}
         self._lines.write(report.name, "done", 1, 1, **known, output=report.output, bpp=report.bpp)
 
 
