@@ -117,7 +117,8 @@ def encode(
 
     Returns:
         Figures of the file written: `path`, `size` in bytes, `bpp`, `bitrate`, `psnr` (dB by plane, means over frames),
-        `frame_psnr`, `parts` (bytes), `seconds`, `md5` of the decoded planes.
+        `frame_psnr`, `metrics` (means of what the option of that name asks for), `parts` (bytes), `seconds`, `md5` of
+        the decoded planes.
 
     Raises:
         InputError, OutputError, RateError, UsageError, UnsupportedError, LimitError: one clear line each.
