@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -54,6 +54,8 @@ class EncodeOptions(TypedDict, total=False):
     """Segments fitted at the same time, default 1. More start processes, which import the calling script: keep its work
     under `if __name__ == "__main__":`."""
     coder: Literal["native", "python", "torchac"]
+    metrics: Sequence[str]
+    """What else to measure of the decoded frames of the finished file, of "ssim", "ms-ssim" and "vmaf"."""
     recipe: str
     """This and the next eight: how a plain fit departs from the preset, `nqcodec.segment_job.FitOptions`."""
     loss: str
@@ -121,7 +123,8 @@ def encode(
 
     Returns:
         Figures of the file written: `path`, `size` in bytes, `bpp`, `bitrate`, `psnr` (dB by plane, means over frames),
-        `frame_psnr`, `parts` (bytes), `seconds`, `md5` of the decoded planes.
+        `frame_psnr`, `metrics` (means of what the option of that name asks for), `parts` (bytes), `seconds`, `md5` of
+        the decoded planes.
 
     Raises:
         InputError, OutputError, RateError, UsageError, UnsupportedError, LimitError: one clear line each.

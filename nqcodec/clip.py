@@ -17,6 +17,7 @@ from pathlib import Path
 from nqcodec.errors import InputError, UsageError
 from nqcodec.formats.colour import convert
 from nqcodec.formats.source import Source, open_source
+from nqcodec.positions import Position, Time, frame_at
 from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Plane, Video, frame_bytes
 
 CSP = {"i400": Chroma.C400, "i420": Chroma.C420, "i422": Chroma.C422, "i444": Chroma.C444, "rgb": Chroma.C444}
@@ -31,7 +32,7 @@ class ClipInput:
     Attributes:
         path: file, folder, pattern or "-".
         input_res, fps, csp, depth: of raw input, None where the source says it itself.
-        start, count: --seek and --frames.
+        start, count: --seek and --frames; times become frames by the source's frame rate.
         coded_csp, coded_depth: format to code in, None for the source's own (RGB sources: i420).
         label: the name to show; differs from `path` once standard input has been spooled.
     """
@@ -41,8 +42,8 @@ class ClipInput:
     fps: Fraction | None = None
     csp: str | None = None
     depth: int | None = None
-    start: int = 0
-    count: int | None = None
+    start: Position = 0
+    count: Position | None = None
     coded_csp: str | None = None
     coded_depth: int | None = None
     label: str = ""
@@ -54,16 +55,33 @@ class ClipInput:
 
     def open(self, start: int = 0, count: int | None = None) -> Source:
         """The source's frames start..start+count-1 of those that --seek and --frames leave, as they are."""
-        left = None if self.count is None else self.count - start
+        first, most = self._frame_range()
+        left = None if most is None else most - start
         wanted = left if count is None else count if left is None else min(count, left)
+        return self._open(first + start, wanted)
+
+    def in_frames(self) -> ClipInput:
+        """The same clip with `start` and `count` as numbers of frames; the source is opened only for a time."""
+        start, count = self._frame_range()
+        return replace(self, start=start, count=count)
+
+    def _frame_range(self) -> tuple[int, int | None]:
+        start, count = self.start, self.count
+        if isinstance(start, Time) or isinstance(count, Time):
+            with self._open(0, None) as source:
+                fps = source.video.fps
+            start, count = frame_at(start, fps), None if count is None else frame_at(count, fps)
+        return start, count
+
+    def _open(self, start: int, count: int | None) -> Source:
         return open_source(
             self.path,
             input_res=self.input_res,
             fps=self.fps,
             csp=self.csp,
             depth=self.depth,
-            start=self.start + start,
-            count=wanted,
+            start=start,
+            count=count,
         )
 
     def stamp(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.device import check_device
 from nqcodec.errors import InputError, OutputError, RateError, UsageError
 from nqcodec.formats.atomic import AtomicFile
+from nqcodec.metrics.perceptual import PerceptualMeter, check_pictures, figure_names
 from nqcodec.outputs import refuse_sources
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
 from nqcodec.remaining import RemainingTime
@@ -26,7 +27,7 @@ from nqcodec.report import EncodeReport
 from nqcodec.scenes import SceneDetector
 from nqcodec.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
 from nqcodec.text import counted
-from nqcodec.video import Video, frame_bytes
+from nqcodec.video import Frame, Video, frame_bytes
 from nqcodec.work import WorkFolder, work_path
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
             progress(remaining(event))
 
     check_jobs(jobs, settings)
+    figure_names(settings.metrics)
     with ExitStack() as stack:
         works = [_open_work(job, settings, stack, tell) for job in jobs]
         try:
@@ -123,6 +125,8 @@ def _encode(
     plans = [plan(job, settings, work, tell) for job, work in zip(jobs, works, strict=True)]
     tasks = [task for one in plans for task in one.tasks]
     share = _share(tasks, settings)
+    workers = f"jobs {share.jobs}, threads of each {share.threads}"
+    tell(Event(plans[0].clip.name, "fit", text=workers, level="debug"))
     settings = replace(settings, threads=share.threads)
     tasks = [replace(task, settings=settings) for task in tasks]
     results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
@@ -161,10 +165,11 @@ def _open_work(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: P
 
 def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progress) -> Plan:
     """Read the clip once to describe it and to find its scenes, share out frames and bytes."""
-    clip = job.clip.spooled(work.path)
+    clip = job.clip.spooled(work.path).in_frames()
     begin = time.perf_counter()
     scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
     video = clip.describe(scenes.add if settings.segment else None, digest)
+    check_pictures(figure_names(settings.metrics), video)
     targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
     lengths = _lengths(scenes, video.frames, targets, settings)
     hashed = video.frames if settings.hashes == "frame" else 0
@@ -224,19 +229,30 @@ def _lengths(scenes: SceneDetector, frames: int, targets: list[int | None], sett
 def finish(
     one: Plan, number: int, results: list[SegmentResult], settings: EncodeSettings, begin: float
 ) -> EncodeReport:
-    """Write output `number`, decode it from disk, and only then give it its name."""
+    """Write output `number`, decode and measure it from disk, and only then give it its name."""
     hashes = [md5 for result in results for md5 in result.frame_md5] if settings.hashes == "frame" else []
     data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes)
     with AtomicFile(one.job.outputs[number].path, folder=one.work.path) as file:
         file.write(data)
         tick = time.perf_counter()
-        md5 = check_written(file.temporary, data, one.video)
+        meter = PerceptualMeter(one.video, figure_names(settings.metrics)) if settings.metrics else None
+        md5 = check_written(file.temporary, data, one.video, _beside(one.clip, meter) if meter else None)
+        means = meter.finish() if meter else {}
         check = time.perf_counter() - tick
-    return _report(one, number, results, data, md5, {"check": check, "total": time.perf_counter() - begin})
+    report = _report(one, number, results, data, md5, {"check": check, "total": time.perf_counter() - begin})
+    return replace(report, metrics=means, frame_metrics=meter.rows if meter else [])
 
 
-def check_written(path: Path, data: bytes, video: Video) -> str:
+def _beside(clip: ClipInput, meter: PerceptualMeter) -> Callable[[Frame], None]:
+    """What compares each decoded frame of a clip, in order, with the clip's own."""
+    references = clip.frames()
+    return lambda decoded: meter.add(next(references), decoded)
+
+
+def check_written(path: Path, data: bytes, video: Video, watch: Callable[[Frame], None] | None = None) -> str:
     """Decode a file that was just written; returns the MD5 of its planes, raises HashError if a hash differs.
+
+    `watch` is shown every decoded frame.
 
     What went into a device or pipe cannot be read back: there the bytes in memory are decoded.
     """
@@ -245,6 +261,8 @@ def check_written(path: Path, data: bytes, video: Video) -> str:
     count = 0
     for frame in Decoder(file).frames():
         digest.update(frame_bytes(frame))
+        if watch:
+            watch(frame)
         count += 1
     if file.video != video or count != video.frames:
         raise OutputError(f"{path}: the file written does not describe the clip: this is a bug in nqcodec")

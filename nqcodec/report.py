@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nqcodec.metrics.perceptual import DEFINITIONS as METRICS
 from nqcodec.video import Video
 
 DEFINITIONS = {
@@ -30,6 +31,8 @@ class EncodeReport:
         fit_psnr: PSNR-YUV in dB, the mean over frames, that the fits ended with; the file's own is in `psnr`.
         frame_psnr: dB by plane and frame (`nqcodec.metrics.QualityMeter.rows`).
         parameters, macs_per_pixel: of the networks of all segments; means over frames of their arithmetic.
+        metrics: means over frames of `frame_metrics`: what `--metrics` named, by the names of
+            `nqcodec.metrics.perceptual.DEFINITIONS`.
         md5: of the decoded planes, as 32 hexadecimal digits.
         frame_md5: MD5 of each frame's decoded planes, in hexadecimal.
         seconds: by stage, and "total"; "again" is that of fits whose file was worse than they had promised, or worse
@@ -53,6 +56,8 @@ class EncodeReport:
     frame_md5: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    frame_metrics: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -89,6 +94,8 @@ class EncodeReport:
             "psnr": self.psnr,
             "fit_psnr": self.fit_psnr,
             "frame_psnr": self.frame_psnr,
+            "metrics": self.metrics,
+            "frame_metrics": self.frame_metrics,
             "segments": self.segments,
             "parameters": self.parameters,
             "kmac_per_pixel": self.macs_per_pixel / 1000,
@@ -96,5 +103,5 @@ class EncodeReport:
             "frame_md5": self.frame_md5,
             "warnings": self.warnings,
             "seconds": self.seconds,
-            "definitions": DEFINITIONS,
+            "definitions": {**DEFINITIONS, **{name: METRICS[name] for name in self.metrics}},
         }

@@ -79,10 +79,12 @@ class EncodeSettings:
     coder: str | None = None
     save_fit: Path | None = None
     fit_file: Path | None = None
+    metrics: tuple[str, ...] = ()
+    """What else is measured of the finished file: names of `nqcodec.metrics.perceptual`."""
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the result: an encode may resume only under the same."""
-        ignored = {"resume", "fresh", "save_fit", "coder", "jobs"}
+        ignored = {"resume", "fresh", "save_fit", "coder", "jobs", "metrics"}
         return {name: str(value) for name, value in asdict(self).items() if name not in ignored}
 
 
@@ -97,6 +99,7 @@ class Event:
         rate: number of the task's rate that the stage is for; None where it serves them all.
         figures: what else is known of the fit then: "loss" (mean since the last event), "price" (lambda, in nats of
             the loss a bit), and "step <tensor key>", that tensor's mean step index, an eighth of an octave each.
+        level: of a line of text: "debug" for details of the plan, "warning" for what a user should not miss.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Event:
     text: str = ""
     rate: int | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    level: Literal["debug", "info", "warning"] = "info"
 
 
 @dataclass(frozen=True)

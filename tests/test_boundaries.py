@@ -18,7 +18,7 @@ LIGHT = sorted(
         *(ROOT / "nqcodec").glob("*.py"),
         *(
             path
-            for room in ("bitstream", "entropy", "hadamard", "synthesis")
+            for room in ("bitstream", "entropy", "hadamard", "metrics", "synthesis")
             for path in (ROOT / "nqcodec" / room).glob("*.py")
         ),
         *(ROOT / "formats").glob("*.py"),

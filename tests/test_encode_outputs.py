@@ -1,4 +1,4 @@
-"""nqenc --report, --csv and --log: pages that hold everything, tables that agree with the decoder, both methods."""
+"""nqenc --report, --csv and --tensorboard: complete pages, tables that agree with the decoder, both methods."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def check_curve(points: list[dict[str, object]], method: str, rate: str) -> None
 
 def test_the_log_is_one_that_tensorboard_reads(clip: Path, tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    done = nqenc(clip, "--bpp", "3", "-o", tmp_path / "a.nq", "--log", tmp_path / "log", *METHODS["rate-aware"])
+    done = nqenc(clip, "--bpp", "3", "-o", tmp_path / "a.nq", "--tensorboard", tmp_path / "log", *METHODS["rate-aware"])
     assert done.exit_code == 0, done.output
     runs = {}
     for folder in (tmp_path / "log").iterdir():
@@ -117,7 +117,7 @@ def test_the_log_is_one_that_tensorboard_reads(clip: Path, tmp_path: Path) -> No
 
 
 def test_what_is_missing_is_told_before_the_fit(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for option, package, extra in (("report", "matplotlib", "plots"), ("log", "tensorboard", "tensorboard")):
+    for option, package, extra in (("report", "matplotlib", "plots"), ("tensorboard", "tensorboard", "tensorboard")):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, package, None)
             patch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)

@@ -26,9 +26,9 @@ from nqcodec.evaluate.comparison import load, remarks
 from nqcodec.evaluate.configurations import PAPERS, named, read
 from nqcodec.evaluate.rows import Row
 from nqcodec.evaluate.viewer import CROP, error_colours, worst_window
-from nqcodec.evaluate.vmaf import MISSING
 from nqcodec.fit.presets import PRESETS, Preset
 from nqcodec.fit.recipes import RECIPES
+from nqcodec.metrics.vmaf import MISSING
 from nqcodec.segment_job import FitOptions
 from nqcodec.video import frame_bytes
 
@@ -327,7 +327,7 @@ def test_segments_begin_as_nqenc_has_it(text: str, meant: Any) -> None:
 
 
 def test_missing_vmaf_is_said(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nqcodec.evaluate.quality.has_vmaf", lambda: False)
+    monkeypatch.setattr("nqcodec.metrics.perceptual.has_vmaf", lambda: False)
     given = compare(clip, "-o", tmp_path, "--bpp", "0.001", "--config", "default", "--segment", "none", *ANCHORS)
     assert given.exit_code == 0, given.output
     assert MISSING in given.stderr

@@ -11,8 +11,9 @@ import pytest
 from fitting import small_clip
 
 from nqcodec.errors import UnsupportedError
-from nqcodec.evaluate.quality import DEFINITIONS, ClipQuality, has_ssim, measure
-from nqcodec.evaluate.vmaf import PairFilter, PairProgram, has_vmaf, pooled_mean, vmaf_program, vmaf_source
+from nqcodec.evaluate.quality import DEFINITIONS, ClipQuality, measure
+from nqcodec.metrics.similarity import has_ssim
+from nqcodec.metrics.vmaf import PairFilter, PairProgram, frame_scores, has_vmaf, vmaf_program, vmaf_source
 from nqcodec.video import Chroma, Frame, Video
 
 
@@ -87,8 +88,11 @@ def test_clips_of_different_length_are_refused() -> None:
 
 
 def test_vmaf_is_read_from_its_log() -> None:
-    log = json.dumps({"frames": [], "pooled_metrics": {"vmaf": {"min": 1.0, "mean": 87.5, "harmonic_mean": 80.0}}})
-    assert pooled_mean(log) == 87.5
+    frames = [
+        {"frameNum": n, "metrics": {"integer_motion": 0.0, "vmaf": v}} for n, v in ((0, 80.5), (2, 70.0), (1, 99))
+    ]
+    log = json.dumps({"frames": frames, "pooled_metrics": {"vmaf": {"min": 70.0, "mean": 83.2}}})
+    assert frame_scores(log) == [80.5, 99.0, 70.0]
 
 
 PROGRAM = """#!{python}
@@ -144,14 +148,14 @@ def test_a_program_that_fails_is_named_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_program_without_the_filter_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nqcodec.evaluate.vmaf._library_has_vmaf", lambda: False)
+    monkeypatch.setattr("nqcodec.metrics.vmaf._library_has_vmaf", lambda: False)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    monkeypatch.setattr("nqcodec.evaluate.vmaf._output", lambda program, option: " .. psnr  VV->V\n")
+    monkeypatch.setattr("nqcodec.metrics.vmaf._output", lambda program, option: " .. psnr  VV->V\n")
     vmaf_program.cache_clear()
     try:
         assert not has_vmaf()
         assert vmaf_source() is None
-        monkeypatch.setattr("nqcodec.evaluate.vmaf._output", lambda program, option: " .. libvmaf  VV->V\n")
+        monkeypatch.setattr("nqcodec.metrics.vmaf._output", lambda program, option: " .. libvmaf  VV->V\n")
         monkeypatch.setattr("shutil.which", lambda name: "/opt/ffmpeg")
         vmaf_program.cache_clear()
         assert vmaf_program() == "/opt/ffmpeg"

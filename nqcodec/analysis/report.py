@@ -114,6 +114,7 @@ def _tiles(report: EncodeReport) -> list[tuple[str, str]]:
         ("PSNR-YUV (6:1:1), dB", f"{report.psnr['yuv']:.2f}"),
     ]
     tiles += [(f"PSNR-{name.upper()}, dB", f"{value:.2f}") for name, value in report.psnr.items() if name != "yuv"]
+    tiles += [(name.upper().replace("_", "-"), f"{value:.4f}") for name, value in report.metrics.items()]
     tiles.append(("parameters", f"{report.parameters}"))
     tiles.append(("kMAC a pixel", f"{report.macs_per_pixel / 1000:.3f}"))
     return [*tiles, ("seconds in all", f"{report.seconds['total']:.1f}")]

@@ -1,4 +1,4 @@
-"""`nqenc --log`: the fit curve as it comes, for TensorBoard."""
+"""`nqenc --tensorboard`: the fit curve as it comes, for TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_tensorboard() -> None:
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: F401
     except ImportError as error:
-        raise UnsupportedError("--log needs tensorboard: pip install 'nqcodec[tensorboard]'") from error
+        raise UnsupportedError("--tensorboard needs tensorboard: pip install 'nqcodec[tensorboard]'") from error
 
 
 class FitLog:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import BinaryIO
 
 from nqcodec.bitstream.chunks import FRAMING_BYTES, HEAD_BYTES, SIGNATURE, Chunk, pack_chunk, read_chunks
 from nqcodec.bitstream.header import (
@@ -112,12 +113,22 @@ def read_file(path: str | Path, limits: Limits | None = None) -> NqFile:
     """
     try:
         with Path(path).open("rb") as file:
-            data = file.read(len(SIGNATURE))
-            if data == SIGNATURE:  # what is no .nq file may be a device without end
-                data += file.read()
+            return read_stream(file, str(path), limits)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    return parse_file(data, str(path), limits)
+
+
+def read_stream(stream: BinaryIO, name: str, limits: Limits | None = None) -> NqFile:
+    """`read_file` for a binary stream, which may be a pipe; `name` is what messages call it.
+
+    Raises:
+        OSError: as the stream does.
+        FormatError, UnsupportedError, LimitError: as `read_file`.
+    """
+    data = stream.read(len(SIGNATURE))
+    if data == SIGNATURE:  # what is no .nq file may be a device without end
+        data += stream.read()
+    return parse_file(data, name, limits)
 
 
 def parse_file(data: bytes, path: str, limits: Limits | None = None) -> NqFile:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import guarded, progress_bar, say
+from nqcodec.cli.common import guarded, log_options, progress_bar, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ANALYSE, PLOT
+from nqcodec.cli.positions import seek_position
 from nqcodec.cli.sensitivity import parse_widths
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.outputs import refuse_sources
@@ -63,13 +64,15 @@ NEEDS = {
 )
 @click.option("--probes", type=click.IntRange(1), default=2, show_default=True, help="Frames that losses are taken on.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Surface: directions.")
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="First frame in the clip.")
+@click.option(
+    "--seek", type=seek_position, default=0, metavar="N|TIME", help="First frame in the clip, or its time, as 1.5s."
+)
 @click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
 @click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @guarded
+@log_options
 def analyse(sources: tuple[str, ...], **options: Any) -> None:
     """Look into a .nq file, or into a saved fit of a clip: numbers (JSON, CSV) and a picture (PNG) of each part.
 
@@ -100,8 +103,8 @@ def analyse(sources: tuple[str, ...], **options: Any) -> None:
 @click.command(cls=Manual, page=PLOT)
 @click.argument("saved", metavar="SAVED...", nargs=-1, required=True)
 @click.option("-o", "--output", "folder", metavar="FOLDER", help="Default: beside what was saved.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @guarded
+@log_options
 def plot(saved: tuple[str, ...], folder: str | None, quiet: bool) -> None:
     """Draw saved numbers again: SAVED is a folder or a .json of nqtool analyse, or a page of nqenc --report.
 

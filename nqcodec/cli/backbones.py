@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import guarded, say
+from nqcodec.cli.common import Level, guarded, log_options, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BACKBONES
+from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.cli.signals import stopped
 from nqcodec.errors import UsageError
 from nqcodec.outputs import refuse_sources
@@ -45,22 +45,24 @@ ANCHORS = "x264,x264:psnr,x265,svt-av1"
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of a fit.")
+@save_option()
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of the table.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @guarded
+@log_options
 def backbones(clip: str, **options: Any) -> None:
     """Fit every backbone to CLIP within the same time at the same rates, and print a Markdown table.
 
     Steps follow from the speed of each network, measured just before: run nothing else beside it. FOLDER gets the files
     and their figures. Given again, finished files are kept and only what is missing is encoded.
     """
+    check_save(options["save"], [clip])
     from nqcodec.evaluate.backbones import RESULTS
     from nqcodec.evaluate.runs import STREAMS
 
     folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.backbones")
     refuse_sources([folder / RESULTS, folder / STREAMS], [clip])
     results = measure(order_of(clip, options), folder, options["quiet"])
-    click.echo(json.dumps(results.as_dict(), indent=1) if options["as_json"] else "\n".join(results.table()))
+    give_out(results.as_dict(), options["save"], options["as_json"], lambda: "\n".join(results.table()))
 
 
 def order_of(clip: str, options: dict[str, Any]) -> Order:
@@ -97,5 +99,5 @@ def measure(order: Order, folder: Path, quiet: bool) -> Results:
             return run(order, folder, (lambda line: None) if quiet else say, progress)
     except KeyboardInterrupt as error:
         what, code = stopped(error)
-        say(f"{what}: finished files are kept in {folder}; give the same command again to go on")
+        say(f"{what}: finished files are kept in {folder}; give the same command again to go on", Level.ERROR)
         sys.exit(code)

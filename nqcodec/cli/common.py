@@ -5,29 +5,42 @@ from __future__ import annotations
 import errno
 import functools
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
 
-from nqcodec.cli.signals import outliving_terminal, stopped, terminable
-from nqcodec.errors import ClosedPipeError, NqError, UnsupportedError, UsageError
+from nqcodec.cli.log import Level, log_level, log_options, say
+from nqcodec.cli.signals import stopped, terminable
+from nqcodec.errors import ClosedPipeError, NqError, UnsupportedError
 from nqcodec.version import __version__
+
+__all__ = [
+    "CONTEXT",
+    "OPTIONAL",
+    "Level",
+    "NoBar",
+    "fail",
+    "guarded",
+    "log_options",
+    "progress_bar",
+    "progress_option",
+    "say",
+    "version_option",
+    "version_text",
+]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 OPTIONAL = {"torch", "torchac", "safetensors", "av", "imageio", "tqdm", "matplotlib"}
 """Packages that a decoder-only install may lack."""
 
 
-def say(text: str = "") -> None:
-    """A line for the user, on stderr: stdout may be the video."""
-    with outliving_terminal():
-        click.echo(text, err=True)
-
-
 def fail(error: BaseException, code: int) -> NoReturn:
-    """One clear line, then exit."""
-    say(f"error: {error}")
+    """One clear line, after the traceback where debug messages are asked for; then exit."""
+    if log_level() >= Level.DEBUG:
+        say(traceback.format_exc().rstrip(), Level.DEBUG)
+    say(f"error: {error}", Level.ERROR)
     sys.exit(code)
 
 
@@ -46,7 +59,7 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
             fail(error, error.exit_code)
         except KeyboardInterrupt as error:
             what, code = stopped(error)
-            say(f"{what}: nothing was written")
+            say(f"{what}: nothing was written", Level.ERROR)
             sys.exit(code)
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] not in OPTIONAL:
@@ -87,21 +100,6 @@ version_option = click.option(
 )
 
 
-def parse_frames(text: str | None, frames: int) -> tuple[int, int]:
-    """A half-open range A:B of frames; A or B may be left out, a single number is that frame alone."""
-    if text is None:
-        return 0, frames
-    first, colon, last = text.partition(":")
-    try:
-        start = int(first or 0)
-        stop = int(last or frames) if colon else start + 1
-    except ValueError as error:
-        raise UsageError(f"--frames {text}: write A:B, frames A to B-1, or one frame number") from error
-    if not 0 <= start < stop <= frames:
-        raise UsageError(f"--frames {text}: not within 0:{frames}")
-    return start, stop
-
-
 class NoBar:
     """A progress bar that shows nothing."""
 
@@ -113,6 +111,14 @@ class NoBar:
 
     def update(self, count: int = 1) -> None:
         """Nothing to show."""
+
+
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["bar", "json", "none"]),
+    help="On stderr: a bar, or elsewhere than on a terminal a line now and then; one JSON object a line, -q or not; or "
+    "nothing; default: bar.",
+)
 
 
 def progress_bar(total: int, text: str, unit: str, quiet: bool) -> Any:

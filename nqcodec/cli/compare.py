@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import guarded, say
+from nqcodec.cli.common import Level, guarded, log_options, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import COMPARE
+from nqcodec.cli.positions import frame_count, seek_position
+from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.cli.signals import stopped
 from nqcodec.device import check_device
 from nqcodec.errors import UnsupportedError, UsageError
@@ -60,8 +61,12 @@ SHARED = ("steps", "jobs", "seed", "device", "threads")
 @click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25.")
 @click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N frames.")
-@click.option("--frames", type=click.IntRange(1), metavar="N", help="Compare at most N frames.")
+@click.option(
+    "--seek", type=seek_position, default=0, metavar="N|TIME", help="Begin at frame N or at a time such as 1.5s."
+)
+@click.option(
+    "--frames", type=frame_count, metavar="N|TIME", help="Compare at most N frames, or a duration such as 2s."
+)
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="nqcodec: optimizer steps, instead of the preset's.")
 @click.option(
     "--segment",
@@ -74,9 +79,10 @@ SHARED = ("steps", "jobs", "seed", "device", "threads")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit.")
+@save_option("Write the results there too, beside the folder's results.json.")
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout, too.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @guarded
+@log_options
 def compare(clip: str | None, **options: Any) -> None:
     """Compare nqcodec with x264, x265 and SVT-AV1 on a clip: same frames in, whole files, real decodes.
 
@@ -92,6 +98,7 @@ def compare(clip: str | None, **options: Any) -> None:
     check_packages("matplotlib", "bjontegaard", "scipy")
     if (clip is None) == (options["earlier"] is None):
         raise UsageError("name a clip to compare (nqtool compare CLIP), or an earlier comparison with --from")
+    check_save(options["save"], [clip] if clip else [])
     if clip is None:
         source = Path(options["earlier"])
         source = source / RESULTS if source.is_dir() else source
@@ -101,9 +108,8 @@ def compare(clip: str | None, **options: Any) -> None:
         refuse_sources([folder / name for name in (RESULTS, STREAMS, CURVES, TABLE, PAGE)], [clip])
         results = encode(order_of(clip, options), folder, options["quiet"])
     for line in publish(results, folder):
-        say(line)
-    if options["as_json"]:
-        click.echo(json.dumps(results.as_dict()))
+        say(line, Level.WARNING)
+    give_out(results.as_dict(), options["save"], options["as_json"])
     if not options["quiet"]:
         say("\n".join(summary(results, folder)))
 
@@ -118,7 +124,7 @@ def encode(order: Order, folder: Path, quiet: bool) -> Results:
             return run(order, folder, (lambda line: None) if quiet else say, progress)
     except KeyboardInterrupt as error:
         what, code = stopped(error)
-        say(f"{what}: finished files are kept in {folder}; give the same command again to go on")
+        say(f"{what}: finished files are kept in {folder}; give the same command again to go on", Level.ERROR)
         sys.exit(code)
 
 
@@ -152,7 +158,7 @@ def source_of(clip: str, options: dict[str, Any]) -> ClipInput:
         depth=options["input_depth"],
         start=options["seek"],
         count=options["frames"],
-    )
+    ).in_frames()
 
 
 def configurations_of(options: dict[str, Any]) -> list[Configuration]:
@@ -196,7 +202,7 @@ def anchors_of(source: ClipInput, options: dict[str, Any]) -> list[Anchor]:
             check_anchor(anchor, video)
             taken.append(anchor)
         except UnsupportedError as error:
-            say(str(error))
+            say(str(error), Level.WARNING)
     return taken
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 
 import click
 
-from nqcodec.cli.common import guarded, progress_bar
+from nqcodec.cli.common import guarded, log_options, progress_bar
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import CONFORM
+from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.conformance import FOLDER, TIMEOUT, Outcome, Vector, load_vectors, run_backend, run_command, summary
 from nqcodec.errors import UsageError
 
@@ -43,10 +43,11 @@ MOST_FAILURES = 100
 )
 @click.option("--strict", is_flag=True, help="--decoder must refuse with the exit codes of nqdec.")
 @click.option("--list", "listing", is_flag=True, help="List the vectors and run nothing.")
+@save_option("Write the results, or with --list the vectors, there as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every feature instead of their kinds.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @guarded
+@log_options
 def conform(**options: Any) -> None:
     """Run the conformance vectors of formats/conformance.
 
@@ -56,11 +57,11 @@ def conform(**options: Any) -> None:
     """
     if options["decoder"] and options["backends"]:
         raise UsageError("--decoder and --backend ask for different things: give one of them")
+    check_save(options["save"])
     vectors = load_vectors(Path(options["folder"] or FOLDER), options["only"])
     if options["listing"]:
-        click.echo(
-            "\n".join(listed(vectors)) if not options["as_json"] else json.dumps([v.told for v in vectors], indent=1)
-        )
+        told = [vector.told for vector in vectors]
+        give_out(told, options["save"], options["as_json"], lambda: "\n".join(listed(vectors)))
         return
     results = {}
     for name, outcomes in runs(vectors, options):
@@ -68,8 +69,7 @@ def conform(**options: Any) -> None:
             results[name] = summary(list(watched(outcomes, bar)))
         if not options["as_json"]:
             click.echo("\n".join(lines(name, results[name], options["verbose"])))
-    if options["as_json"]:
-        click.echo(json.dumps(results, indent=1))
+    give_out(results, options["save"], options["as_json"])
     sys.exit(min(MOST_FAILURES, sum(len(result["failures"]) for result in results.values())))
 
 

@@ -1,4 +1,4 @@
-"""What nqenc writes beside .nq files: --report, --csv and --log."""
+"""What nqenc writes beside .nq files: --report, --csv and --tensorboard."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class EncodeOutputs:
     Attributes:
         jobs: what is encoded.
         pages, tables: a path for each output of each job in order, or nothing.
-        log: folder of event files, or None.
+        tensorboard: folder of event files, or None.
     """
 
     jobs: Sequence[ClipJob]
     settings: EncodeSettings
     pages: list[Path]
     tables: list[Path]
-    log: Path | None
+    tensorboard: Path | None
     _recorder: CurveRecorder | None = None
     _writer: FitLog | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -48,7 +48,7 @@ class EncodeOutputs:
     def of(
         jobs: Sequence[ClipJob], settings: EncodeSettings, options: dict[str, Any], rates: list[str]
     ) -> EncodeOutputs:
-        """What --report, --csv and --log ask for.
+        """What --report, --csv and --tensorboard ask for.
 
         Args:
             rates: the rates as they were written, which {bpp} stands for.
@@ -74,13 +74,12 @@ class EncodeOutputs:
             from nqcodec.analysis.finding import check_matplotlib
 
             check_matplotlib("--report")
-        if options["log"]:
+        if options["tensorboard"]:
             from nqcodec.analysis.tensorboard import check_tensorboard
 
             check_tensorboard()
-        return EncodeOutputs(
-            jobs, settings, paths["report"], paths["csv"], Path(options["log"]) if options["log"] else None
-        )
+        events = Path(options["tensorboard"]) if options["tensorboard"] else None
+        return EncodeOutputs(jobs, settings, paths["report"], paths["csv"], events)
 
     def files(self) -> list[Path]:
         """Every file that the call writes, those of the jobs included."""
@@ -89,7 +88,7 @@ class EncodeOutputs:
 
     def watched(self, progress: Callable[[Event], None]) -> Callable[[Event], None]:
         """`progress` with whatever has to see the events too."""
-        if not (self.pages or self.log):
+        if not (self.pages or self.tensorboard):
             return progress
         from nqcodec.analysis.fitcurve import CurveRecorder
 
@@ -97,10 +96,10 @@ class EncodeOutputs:
         return self._recorder
 
     def __enter__(self) -> EncodeOutputs:
-        if self.log:
+        if self.tensorboard:
             from nqcodec.analysis.tensorboard import FitLog
 
-            self._writer = self._stack.enter_context(FitLog(self.log))
+            self._writer = self._stack.enter_context(FitLog(self.tensorboard))
         return self
 
     def __exit__(
@@ -120,7 +119,7 @@ class EncodeOutputs:
                 self._writer.finish(report)
             if self.pages:
                 self._write_page(report, job, number, self.pages[place])
-        return [*map(str, self.tables), *map(str, self.pages), *([str(self.log)] if self.log else [])]
+        return [*map(str, self.tables), *map(str, self.pages), *([str(self.tensorboard)] if self.tensorboard else [])]
 
     def _write_page(self, report: EncodeReport, job: ClipJob, number: int, path: Path) -> None:
         from nqcodec.analysis.report import PageSource, settings_shown, write_report

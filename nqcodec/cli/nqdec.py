@@ -12,23 +12,37 @@ from typing import Any
 
 import click
 
-from nqcodec.bitstream.file import NqFile, read_file
+from nqcodec.bitstream.file import NqFile
 from nqcodec.cli.checks import check_decoding
-from nqcodec.cli.common import CONTEXT, guarded, parse_frames, progress_bar, say, version_option
+from nqcodec.cli.common import (
+    CONTEXT,
+    Level,
+    guarded,
+    log_options,
+    progress_bar,
+    progress_option,
+    say,
+    version_option,
+    version_text,
+)
 from nqcodec.cli.existing import existing_options, may_replace
 from nqcodec.cli.help import Manual
+from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.pages import NQDEC
 from nqcodec.cli.quiet import native_silence
+from nqcodec.cli.results import check_save, save_json, save_option
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
+from nqcodec.positions import parse_range
 from nqcodec.program import Limits
+from nqcodec.synthesis.backends import choose
 from nqcodec.text import counted
 from nqcodec.video import frame_bytes
 
 
 @click.command(cls=Manual, page=NQDEC, context_settings=CONTEXT)
-@click.argument("source", metavar="FILE.nq", required=False)
-@click.option("-i", "--input", "named_source", metavar="FILE.nq", help="The file, as an option.")
+@click.argument("source", metavar="FILE.nq|-", required=False)
+@click.option("-i", "--input", "named_source", metavar="FILE.nq|-", help="The file, as an option; - is stdin.")
 @click.option(
     "-o",
     "--output",
@@ -38,7 +52,10 @@ from nqcodec.video import frame_bytes
 )
 @existing_options
 @click.option(
-    "--frames", metavar="A:B", help="Only frames A to B-1, counted from 0, or one frame A. Any range decodes alone."
+    "--frames",
+    metavar="A:B|A-B",
+    help="Only frames A to B-1, counted from 0, or one frame A. Any range decodes alone. A and B may be times: "
+    "1.5s:3s, or clock times with a dash, 00:00:01.5-00:00:03.",
 )
 @click.option("--md5", is_flag=True, help="Print the MD5 of the decoded planes (of the raw .yuv) on stdout.")
 @click.option(
@@ -70,52 +87,65 @@ from nqcodec.video import frame_bytes
     "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option of --codec; may be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
+@save_option("Write --info, --bench or the summary there as JSON.")
+@progress_option
 @version_option
 @guarded
+@log_options
 def main(source: str | None, named_source: str | None, **options: Any) -> None:
     """Decode a .nq file to video.
 
-    The output is exact: the same file gives the same samples on every machine and backend, and is checked against
-    the hash in the file. Without -o it is decoded and checked, and nothing is written.
+    FILE.nq may be - for standard input. The output is exact: the same file gives the same samples on every machine and
+    backend, and is checked against the hash in the file. Without -o it is decoded and checked, and nothing is written.
     """
     if (source is None) == (named_source is None):
         raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")
     path = source or named_source
     assert path is not None
+    check_save(options["save"], [path, options["output"] or "-"])
     limits = Limits.parse(options["limit_texts"])
     check_decoding(options)
-    file = read_file(path, limits)
+    say(version_text, Level.DEBUG)
+    file = open_nq(path, limits)
     if options["info"]:
-        show_info(file, limits, options["as_json"])
+        show_info(file, limits, options)
     elif options["bench"]:
         show_bench(file, limits, options)
     else:
         run(file, limits, options)
 
 
-def show_info(file: NqFile, limits: Limits, as_json: bool) -> None:
+def show_info(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """--info."""
     from nqcodec.cli.info import file_info, info_lines
 
     info = file_info(file, limits)
-    click.echo(json.dumps(info) if as_json else "\n".join(info_lines(info)))
+    save_json(options["save"], info)
+    click.echo(json.dumps(info) if options["as_json"] else "\n".join(info_lines(info)))
+
+
+def chosen_frames(file: NqFile, text: str | None) -> tuple[int, int]:
+    """(first, after the last) of --frames, by default all."""
+    return (0, file.video.frames) if text is None else parse_range(text, file.video.frames, file.video.fps)
 
 
 def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """--bench."""
+    if file.path == STDIN:
+        raise UsageError("--bench times reading too, which standard input allows only once: name a file")
     from nqcodec.bench import bench_decode, bench_lines
 
-    frames = parse_frames(options["frames"], file.video.frames)
+    frames = chosen_frames(file, options["frames"])
     result = bench_decode(
         file, options["backend"], options["threads"], frames, limits=limits, low_memory=options["low_memory"]
     )
+    save_json(options["save"], result)
     click.echo(json.dumps(result) if options["as_json"] else "\n".join(bench_lines(result)))
 
 
 def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """Decode, write, hash and compare."""
-    start, stop = parse_frames(options["frames"], file.video.frames)
+    start, stop = chosen_frames(file, options["frames"])
     expected = read_expected(options["verify"])
     if options["output"] == "-" and (options["md5"] or options["as_json"]):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
@@ -123,7 +153,7 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
         from nqcodec.outputs import decoded_files, existing_files, refuse_sources
 
         refuse_sources(decoded_files(options["output"]), [file.path])
-        may_replace(existing_files(options["output"], range(stop - start)), options)
+        may_replace(existing_files(options["output"], range(start, stop)), options)
     decoder = Decoder(
         file,
         backend=options["backend"],
@@ -132,14 +162,23 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
         verify=not options["no_verify"],
         low_memory=options["low_memory"],
     )
+    say(lambda: f"frames {start}:{stop}, backend {choose(options['backend'])}, segments {len(file.index)}", Level.DEBUG)
     # The file's own hashes are the decoder's to check; this one is for whoever asks to see or compare it.
-    digest = plane_md5() if options["md5"] or options["as_json"] or expected else None
+    digest = plane_md5() if options["md5"] or options["as_json"] or options["save"] or expected else None
     begin = time.perf_counter()
-    quiet = options["quiet"]
-    with native_silence(quiet), progress_bar(stop - start, "decoding", "frame", quiet) as bar:
+    with native_silence(options["quiet"]), frame_progress(file.path, stop - start, options) as bar:
         write_frames(decoder, start, stop, options, expected, digest, bar)
     seconds = time.perf_counter() - begin
     report(file, options, digest.hexdigest() if digest else "", stop - start, seconds)
+
+
+def frame_progress(name: str, frames: int, options: dict[str, Any]) -> Any:
+    """What --progress asks for, as something that is told of every frame."""
+    if options["progress"] == "json":
+        from nqcodec.cli.progress_json import FrameProgressJson
+
+        return FrameProgressJson(name, frames)
+    return progress_bar(frames, "decoding", "frame", options["quiet"] or options["progress"] == "none")
 
 
 def write_frames(
@@ -192,10 +231,11 @@ def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds
         "md5": md5,
         "bpp": file.bpp,
     }
+    save_json(options["save"], summary)
     if options["as_json"]:
         click.echo(json.dumps(summary))
     elif options["md5"]:
-        click.echo(f"{md5}  {file.path}")
+        click.echo(f"{md5}  {'-' if file.path == STDIN else file.path}")  # as md5sum names standard input
     if not options["quiet"]:
         hashes = "not checked (--no-verify)" if options["no_verify"] else "match the file's"
         if not options["no_verify"] and frames < video.frames and not file.frame_md5:

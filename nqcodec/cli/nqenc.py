@@ -13,10 +13,21 @@ import click
 
 from nqcodec.backbones import BACKBONES
 from nqcodec.cli.checks import check_clips, check_encoded_name
-from nqcodec.cli.common import CONTEXT, guarded, say, version_option
+from nqcodec.cli.common import (
+    CONTEXT,
+    Level,
+    guarded,
+    log_options,
+    progress_option,
+    say,
+    version_option,
+    version_text,
+)
 from nqcodec.cli.existing import existing_options, may_replace
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import NQENC
+from nqcodec.cli.positions import frame_count, seek_position
+from nqcodec.cli.results import check_save, one_or_all, save_json, save_option
 from nqcodec.errors import UsageError
 
 SHARED = (
@@ -63,8 +74,19 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
 @click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frames a second, such as 25 or 30000/1001; default 25.")
 @click.option("--input-csp", type=CSP, help="Raw .yuv input: chroma format, default i420.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample, default 8.")
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="Pass over the first N frames.")
-@click.option("--frames", type=click.IntRange(1), metavar="N", help="Encode at most N frames; default: all.")
+@click.option(
+    "--seek",
+    type=seek_position,
+    default=0,
+    metavar="N|TIME",
+    help="Begin at frame N or at a time: 1.5s, 200ms, 00:00:02, 1:30.",
+)
+@click.option(
+    "--frames",
+    type=frame_count,
+    metavar="N|TIME",
+    help="Encode at most N frames, or a duration: 2s, 500ms, 00:00:02; default: all.",
+)
 @click.option(
     "--csp",
     type=click.Choice(["i400", "i420", "i422", "i444", "rgb"]),
@@ -156,13 +178,22 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     metavar="OUT.html",
     help="A page: fit curve, bytes by part, PSNR by frame, frames. {name}, {bpp} as for -o.",
 )
+@click.option(
+    "--metrics",
+    metavar="NAME[,...]",
+    help="Measure these, too, on the decoded frames of the file: ssim, ms-ssim, vmaf (an ffmpeg with libvmaf).",
+)
 @click.option("--csv", metavar="OUT.csv", help="A line a frame: PSNR by plane, MD5. {name}, {bpp} as for -o.")
-@click.option("--log", metavar="FOLDER", help="The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps.")
+@click.option(
+    "--tensorboard", metavar="FOLDER", help="The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors.")
+@save_option("Write the report there as JSON; of several files a list.")
+@progress_option
+@click.option("--no-progress", is_flag=True, help="The same as --progress none.")
 @version_option
 @guarded
+@log_options
 def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: Any) -> None:
     """Encode video to .nq: fit a network to each clip, quantise it, and write one self-contained file.
 
@@ -174,7 +205,7 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     if not clips:
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
     from nqcodec.cli.encode_outputs import EncodeOutputs
-    from nqcodec.cli.progress import EncodeProgress
+    from nqcodec.cli.progress import encode_progress
     from nqcodec.encoding import check_jobs, encode_clips
     from nqcodec.work import work_path
 
@@ -183,29 +214,45 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
     settings = settings_of(options)
     check_jobs(jobs, settings)
+    check_save(options["save"], [*clips, *(output.path for job in jobs for output in job.outputs)])
+    say(lambda: f"{version_text()}\n{settings}", Level.DEBUG)
     extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])
     may_replace(extra.files(), options)
     try:
-        with extra, EncodeProgress(quiet=options["quiet"], bar=not options["no_progress"]) as progress:
+        with extra, encode_progress(progress_of(options), options["quiet"]) as progress:
             reports = encode_clips(jobs, settings, extra.watched(progress))
+            for report in reports:
+                progress.done(report)
             written = extra.write(reports)
     except KeyboardInterrupt:
         for kept in (work_path(job.outputs[0].path) for job in jobs):
             if kept.exists():
-                say(f"checkpoints are kept in {kept}: give the same command with --resume to go on from them")
+                say(
+                    f"checkpoints are kept in {kept}: give the same command with --resume to go on from them",
+                    Level.ERROR,
+                )
         raise
+    data = one_or_all([report.as_dict() for report in reports])
+    save_json(options["save"], data)
     if options["as_json"]:
-        data = [report.as_dict() for report in reports]
-        click.echo(json.dumps(data if len(data) > 1 else data[0]))
+        click.echo(json.dumps(data))
     if not options["quiet"]:
         from nqcodec.cli.report import report_lines
 
         for report in reports:
             say("\n".join(report_lines(report)))
-            for warning in report.warnings:
-                say(f"warning: {warning}")
+    for report in reports:
+        for warning in report.warnings:
+            say(f"warning: {warning}", Level.WARNING)
         if written:
             say(f"see {', '.join(written)}")
+
+
+def progress_of(options: dict[str, Any]) -> str:
+    """What --progress and --no-progress ask for; raises UsageError if they contradict one another."""
+    if options["no_progress"] and options["progress"] not in {None, "none"}:
+        raise UsageError(f"--no-progress contradicts --progress {options['progress']}: give one of them")
+    return "none" if options["no_progress"] else options["progress"] or "bar"
 
 
 def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
@@ -269,6 +316,7 @@ def settings_of(options: dict[str, Any]) -> Any:
     values["segment"] = parse_segment(options["segment"])
     fit = {field.name: options[field.name] for field in fields(FitOptions)}
     values["fit_options"] = FitOptions(**{**fit, "patch": parse_patch(options["patch"])})
+    values["metrics"] = tuple(options["metrics"].split(",")) if options["metrics"] else ()
     for name in ("save_fit", "fit_file"):
         values[name] = Path(options[name]) if options[name] else None
     return EncodeSettings(**values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,9 +17,11 @@ from nqcodec.cli.compare import compare
 from nqcodec.cli.conform import conform
 from nqcodec.cli.figures import lines
 from nqcodec.cli.help import Manual, ManualGroup
+from nqcodec.cli.nq_input import open_nq
 from nqcodec.cli.pages import BENCH, INFO, NQTOOL
 from nqcodec.cli.quantise import ablation, quantise
 from nqcodec.cli.recipe import recipe
+from nqcodec.cli.results import check_save, give_out, one_or_all, save_json, save_option
 from nqcodec.cli.robustness import robustness
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.cli.shells import completion
@@ -36,16 +37,21 @@ def main() -> None:
 
 
 @main.command(cls=Manual, page=INFO)
-@click.argument("files", metavar="FILE.nq...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE.nq|-...", nargs=-1, required=True)
+@save_option("Write the descriptions there as JSON: an object, or a list of one for each file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @guarded
-def info(files: tuple[str, ...], as_json: bool) -> None:
-    """Describe files: header, segments, network, bytes by part."""
+def info(files: tuple[str, ...], save: str | None, as_json: bool) -> None:
+    """Describe files: header, segments, network, bytes by part. FILE.nq may be - for standard input."""
     from nqcodec.cli.info import file_info, info_lines
 
+    check_save(save, files)
+    told = []
     for path in files:
-        data = file_info(read_file(path), Limits())
+        data = file_info(open_nq(path, Limits()), Limits())
+        told.append(data)
         click.echo(json.dumps(data) if as_json else "\n".join(info_lines(data)))
+    save_json(save, one_or_all(told))
 
 
 class Bench(Manual):
@@ -92,7 +98,7 @@ def _benchmarks(context: click.Context, param: click.Parameter, incomplete: str)
 )
 @click.option("--clip", default="samples/bbb_320x180.mkv", show_default=True, help="The clip of options.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores, and one for what fits.")
-@click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
+@save_option()
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
 def bench(
@@ -110,6 +116,7 @@ def bench(
     from nqcodec.bench import machine
 
     refuse_sources([save], [path, clip])
+    check_save(save)
     chosen = parts or ("coder", "decode", "fit", "hadamard")
     result: dict[str, Any] = {"machine": machine()}
     for part in chosen:
@@ -117,11 +124,7 @@ def bench(
         result[part] = RUNNERS[part](path, clip, threads)
         if not as_json:
             click.echo(f"{part}\n" + "\n".join(lines(result[part], "  ")))
-    text = json.dumps(result, indent=1)
-    if save:
-        Path(save).write_text(text + "\n", encoding="utf-8")
-    if as_json:
-        click.echo(text)
+    give_out(result, save, as_json)
 
 
 def _coder(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:

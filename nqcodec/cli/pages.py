@@ -21,7 +21,7 @@ NQENC = Page(
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
         "Going on, and more rates": ("--resume", "--fresh", "--save-fit", "--fit"),
-        "What is told beside the file": ("--report", "--csv", "--log", "--json"),
+        "What is told beside the file": ("--metrics", "--report", "--csv", "--tensorboard", "--json", "--save"),
         "Departures of a plain fit (--method plain) from its preset": (
             *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
             "--patch",
@@ -61,11 +61,13 @@ NQDEC = Page(
         "Checks": ("--md5", "--verify", "--no-verify"),
         "Instead of decoding to a file": ("--info", "--bench"),
         "Machine": ("--backend", "--threads", "--low-memory", "--limits"),
+        "Results": ("--json", "--save"),
     },
     short=("--output", "--frames", "--info", "--md5", "--verify", "--bench"),
     examples=(
         ("nqdec clip.nq -o clip.y4m", "The whole clip, checked against the hashes in the file."),
         ("nqdec clip.nq -o - | ffplay -", "Watch it."),
+        ("curl -s https://example.org/clip.nq | nqdec - -o - | ffplay -", "From a pipe, into a pipe."),
         ("nqdec clip.nq --frames 100:150 -o frames/%05d.png", "Fifty frames as pictures; none before them is decoded."),
         ("nqdec clip.nq -o - --raw | md5sum", "Raw planes; the same as nqdec --md5."),
         (
@@ -203,7 +205,7 @@ CONFORM = Page(
     groups={
         "What decodes": ("--backend", "--decoder", "--strict", "--timeout", "--threads"),
         "Vectors": ("--vectors", "--only", "--list"),
-        "Results": ("--json", "--verbose", "--quiet"),
+        "Results": ("--save", "--json", "--verbose"),
     },
     examples=(
         ("nqtool conform", "Every vector on every backend of this machine."),

@@ -7,14 +7,23 @@ import time
 from types import TracebackType
 from typing import Any
 
-from nqcodec.cli.common import say
+from nqcodec.cli.log import Level, log_level, say
+from nqcodec.cli.progress_json import EncodeProgressJson
 from nqcodec.cli.signals import outliving_terminal
 from nqcodec.encoding import Event
+from nqcodec.report import EncodeReport
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
 """tqdm's own layout without its remaining time: the event's, in the postfix, is the one that counts."""
 LINE_SECONDS = 20.0
 """Between two lines where stderr is no terminal."""
+
+
+def encode_progress(how: str, quiet: bool) -> EncodeProgress | EncodeProgressJson:
+    """What shows the progress of an encode: "bar", "json" or "none"; `quiet` leaves only JSON, which was asked for."""
+    if how == "json":
+        return EncodeProgressJson()
+    return EncodeProgress(quiet=quiet or how == "none", bar=True)
 
 
 class EncodeProgress:
@@ -35,26 +44,27 @@ class EncodeProgress:
         for bar in self.open_bars.values():
             bar.close()
 
+    def done(self, report: EncodeReport) -> None:
+        """A file is finished: the summary that follows says all of it."""
+
     def __call__(self, event: Event) -> None:
-        if self.quiet:
-            return
         if not event.steps:
             self._note(event)
         elif self.bars:
             self._bar(event)
-        elif time.monotonic() - self.last_line > LINE_SECONDS:
+        elif not self.quiet and time.monotonic() - self.last_line > LINE_SECONDS:
             self.last_line = time.monotonic()
             say(f"{event.name}: {event.stage} {event.step}/{event.steps}{_figures(event)}")
 
     def _note(self, event: Event) -> None:
-        text = f"{event.name}: {event.text}"
-        if self.bars:
+        text, level = f"{event.name}: {event.text}", Level[event.level.upper()]
+        if self.bars and level <= log_level():
             from tqdm import tqdm
 
             with outliving_terminal():
                 tqdm.write(text, file=sys.stderr)
         else:
-            say(text)
+            say(text, level)
 
     def _bar(self, event: Event) -> None:
         from tqdm import tqdm

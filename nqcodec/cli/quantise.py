@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from nqcodec.cli.common import guarded
 from nqcodec.cli.figures import lines
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ABLATION, QUANTISE
+from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.fit.presets import PRESETS
 from nqcodec.fit.recipes import RECIPES
-from nqcodec.formats.atomic import AtomicFile
 from nqcodec.outputs import refuse_sources
 
 SECTIONS = ("allocation", "quantizers", "calibration")
@@ -24,7 +23,7 @@ SECTIONS = ("allocation", "quantizers", "calibration")
 
 def of_one_fit(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which fit is quantised and where figures go."""
-    options = [
+    options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         click.argument("clip", default="samples/bbb_320x180.mkv"),
         click.option("--fit", metavar="FILE.safetensors", help="A saved fit to take, or where to keep the one made."),
         click.option(
@@ -40,7 +39,7 @@ def of_one_fit(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of fit and calibrations."
         ),
-        click.option("--save", metavar="FILE.json", help="Write the figures there as well."),
+        save_option(),
         click.option("--json", "as_json", is_flag=True, help="JSON on stdout."),
     ]
     for option in reversed(options):
@@ -69,6 +68,7 @@ def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **opti
     from nqcodec.quantize.bench import run
 
     refuse_sources([options["save"]], [clip, options["fit"]])
+    check_save(options["save"], [clip])
     counts = tuple(round(count) for count in numbers("steps", steps))
     show(
         options,
@@ -92,6 +92,7 @@ def ablation(clip: str, bits: float, steps: int, **options: Any) -> None:
     from nqcodec.quantize.ablation import run
 
     refuse_sources([options["save"]], [clip, options["fit"]])
+    check_save(options["save"], [clip])
     show(options, run(clip, bits=bits, steps=steps, **_fit_options(options)))
 
 
@@ -109,8 +110,4 @@ def _fit_options(options: dict[str, Any]) -> dict[str, Any]:
 def show(options: dict[str, Any], figures: dict[str, Any]) -> None:
     """Figures on stdout, and in the file asked for."""
     result = {"machine": machine(), **figures}
-    text = json.dumps(result, indent=1)
-    if options["save"]:
-        with AtomicFile(Path(options["save"])) as file:
-            file.write(text.encode() + b"\n")
-    click.echo(text if options["as_json"] else "\n".join(lines(result, "")))
+    give_out(result, options["save"], options["as_json"], lambda: "\n".join(lines(result, "")))

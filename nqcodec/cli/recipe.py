@@ -11,6 +11,7 @@ from nqcodec.cli.common import guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import RECIPE
 from nqcodec.cli.quantise import show
+from nqcodec.cli.results import check_save, save_option
 from nqcodec.evaluate.configurations import PAPERS
 from nqcodec.outputs import refuse_sources
 
@@ -27,7 +28,7 @@ from nqcodec.outputs import refuse_sources
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of a fit.")
-@click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
+@save_option()
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
 def recipe(clip: str, folder: str | None, **options: Any) -> None:
@@ -41,6 +42,7 @@ def recipe(clip: str, folder: str | None, **options: Any) -> None:
     from nqcodec.evaluate.recipe import Order, run
     from nqcodec.evaluate.runs import STREAMS
 
+    check_save(options["save"], [clip])
     rates = tuple(sorted(numbers("bpp", options["bpp"])))
     shared = {name: options[name] for name in ("recipe", "steps", "seed", "device", "threads")}
     order = Order(clip=ClipInput(clip, count=options["frames"]), rates=rates, **shared)

@@ -25,6 +25,9 @@ def report_lines(report: EncodeReport) -> list[str]:
     quality = "  ".join(f"{name.upper()} {value:.2f}" for name, value in report.psnr.items())
     lines.append(f"  PSNR       {quality} dB (mean of per-frame dB; YUV = 6:1:1), decoded from the file")
     lines.append(f"             the fit ended with YUV {report.fit_psnr:.2f} dB")
+    if report.metrics:
+        shown = "  ".join(f"{name.upper().replace('_', '-')} {value:.4g}" for name, value in report.metrics.items())
+        lines.append(f"  metrics    {shown} (mean over frames), decoded from the file")
     bits = 8 * report.size / report.parameters
     lines.append(
         f"  network    {report.parameters} parameters at {bits:.2f} bits, {report.macs_per_pixel / 1000:.3f} kMAC/pixel"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ import click
 from nqcodec.cli.common import guarded, progress_bar
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import SENSITIVITY
+from nqcodec.cli.positions import seek_position
+from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.errors import UnsupportedError, UsageError
 from nqcodec.outputs import refuse_sources
 from nqcodec.quantize.settings import CRITERIA
@@ -59,11 +60,18 @@ UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
 @click.option(
     "--probes", type=click.IntRange(1), default=4, show_default=True, help="Frames that the loss is taken on."
 )
-@click.option("--seek", type=click.IntRange(0), default=0, metavar="N", help="The fit's first frame in the clip.")
+@click.option(
+    "--seek",
+    type=seek_position,
+    default=0,
+    metavar="N|TIME",
+    help="The fit's first frame in the clip, or its time, as 1.5s.",
+)
 @click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
 @click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
 @click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
+@save_option("Write the table there as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @click.option("--plot", metavar="OUT.png", help="Draw a heat map; needs matplotlib.")
 @guarded
@@ -79,6 +87,7 @@ def sensitivity(**options: Any) -> None:
     from nqcodec.quantize.survey import SurveySettings, survey
 
     widths = parse_widths(options["bits"])
+    check_save(options["save"], [options["clip"], options["fit_file"]])
     if options["plot"]:
         check_plot(Path(options["plot"]))
         refuse_sources([options["plot"]], [options["clip"], options["fit_file"]])
@@ -87,7 +96,8 @@ def sensitivity(**options: Any) -> None:
     settings = SurveySettings(options["method"], widths, kind, options["probes"])
     with progress_bar(len(widths), "sensitivity", "width", options["as_json"]) as bar:
         result = survey(network, packed, settings, lambda done, total: bar.update())
-    click.echo(json.dumps(as_data(result, options)) if options["as_json"] else "\n".join(table(result, options)))
+    data = as_data(result, options)
+    give_out(data, options["save"], options["as_json"], lambda: "\n".join(table(result, options)))
     if options["plot"]:
         draw(result, options["method"], Path(options["plot"]))
 

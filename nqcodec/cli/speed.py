@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 from nqcodec.cli.common import CONTEXT, guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BENCH_DECODE, BENCH_KERNELS
+from nqcodec.cli.results import check_save, give_out, save_json, save_option
 from nqcodec.device import check_decoding_device
 from nqcodec.errors import NqError
 from nqcodec.outputs import refuse_sources
@@ -38,7 +38,7 @@ CASE_NAMES = ("pyramid", "pyramid-wide", "pyramid-light", "hnerv-3m", "hnerv-0.7
 @click.option("--pin", "pinned", is_flag=True, help="Threads one to a CPU: for an idle machine.")
 @click.option("--no-torch", is_flag=True, help="Only our decoder.")
 @click.option("--write", "folder", metavar="FOLDER", help="Write each network there too, NAME.nq of 100 frames.")
-@click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
+@save_option()
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
 def bench_decoding(path: str | None, save: str | None, as_json: bool, **options: Any) -> None:
@@ -54,14 +54,15 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
 
     check_decoding_device(options["device"])
     refuse_sources([save], [path])
+    check_save(save)
     on_device = options["device"] == "cuda"
     result: dict[str, Any] = {"machine": machine()}
     for name, figures in _measured_on_device(path, options) if on_device else _measured(path, options):
         result[name] = figures
-        _save(result, save)  # what has been measured is kept if the rest is interrupted
+        save_json(save, result)  # what has been measured is kept if the rest is interrupted
         if not as_json:
             click.echo("\n".join(_device_lines(name, figures) if on_device else decode_lines(name, figures)))
-    _store(result, save, as_json)
+    give_out(result, save, as_json)
 
 
 def _device_lines(name: str, figures: dict[str, Any]) -> list[str]:
@@ -145,23 +146,12 @@ def _file_line(each: dict[str, Any]) -> str:
     )
 
 
-def _store(result: dict[str, Any], save: str | None, as_json: bool) -> None:
-    _save(result, save)
-    if as_json:
-        click.echo(json.dumps(result, indent=1))
-
-
-def _save(result: dict[str, Any], save: str | None) -> None:
-    if save:
-        Path(save).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-
-
 @click.command("kernels", cls=Manual, page=BENCH_KERNELS, context_settings=CONTEXT)
 @click.option("--rounds", type=click.IntRange(1, 10000), default=20, show_default=True, help="Random cases a kernel.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the cases.")
 @click.option("--only", metavar="NAME", help="Kernels whose name begins so, e.g. conv.")
 @click.option("--no-time", is_flag=True, help="Check only.")
-@click.option("--save", metavar="FILE.json", help="Write the figures there as well.")
+@save_option()
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 @guarded
 def bench_kernels(save: str | None, as_json: bool, **options: Any) -> None:
@@ -172,6 +162,7 @@ def bench_kernels(save: str | None, as_json: bool, **options: Any) -> None:
     """
     from nqcodec.speed.kernels import check_kernels
 
+    check_save(save)
     result: dict[str, Any] = {}
     wrong = 0
     for name, figures in check_kernels(options["rounds"], options["seed"], options["only"], not options["no_time"]):
@@ -180,6 +171,6 @@ def bench_kernels(save: str | None, as_json: bool, **options: Any) -> None:
             times = "".join(f"  {level} {each:.3f}" for level, each in figures.get("ns_per_value", {}).items())
             verdict = f"WRONG: {figures['wrong'][0]}" if figures["wrong"] else f"{figures['cases']} cases exact"
             click.echo(f"{name:<26} {verdict}{'  ns a value:' + times if times else ''}")
-    _store(result, save, as_json)
+    give_out(result, save, as_json)
     if wrong:
         raise NqError(f"{wrong} results differ from the reference")

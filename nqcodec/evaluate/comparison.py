@@ -19,7 +19,7 @@ from nqcodec.errors import InputError, OutputError, RateError
 from nqcodec.evaluate.anchors import Anchor, check_anchor
 from nqcodec.evaluate.configurations import Configuration
 from nqcodec.evaluate.curves import METHOD, bits_ratio, bjontegaard_delta, front
-from nqcodec.evaluate.quality import DEFINITIONS, has_ssim
+from nqcodec.evaluate.quality import DEFINITIONS
 from nqcodec.evaluate.rows import ANCHOR, OURS, Row, codecs, curve
 from nqcodec.evaluate.runs import (
     Clip,
@@ -29,8 +29,9 @@ from nqcodec.evaluate.runs import (
     configuration_rows,
     configuration_settings,
 )
-from nqcodec.evaluate.vmaf import MISSING, vmaf_source
 from nqcodec.formats.atomic import AtomicFile
+from nqcodec.metrics.similarity import has_ssim
+from nqcodec.metrics.vmaf import MISSING, vmaf_source
 from nqcodec.version import __version__
 from nqcodec.video import Chroma, Colour, Video
 

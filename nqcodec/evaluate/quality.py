@@ -1,15 +1,13 @@
-"""How good a decoded clip is: everything that `nqcodec.metrics` measures, and SSIM, MS-SSIM and VMAF beside it."""
+"""How good a decoded clip is: everything that `nqcodec.metrics` can measure here."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from nqcodec.evaluate.vmaf import Vmaf, has_vmaf
-from nqcodec.metrics import MAX_DB, QualityMeter
+from nqcodec.metrics import MAX_DB, QualityMeter, perceptual
 from nqcodec.video import Frame, Plane, Video
 
 DEFINITIONS = {
@@ -17,17 +15,8 @@ DEFINITIONS = {
     "yuv": "(6 Y + U + V) / 8 of the planes' PSNR in dB, mean over frames",
     "yuv_mse": "PSNR of the mean squared error over all samples of all planes and frames, as FFmpeg's average",
     "rgb": "PSNR of R, G and B together after conversion of both (formats/nq.md, 9), mean over frames of dB",
-    "ssim": "SSIM of luma, Gaussian window of 11 (sigma 1.5), mean over frames",
-    "ms_ssim": "MS-SSIM of luma, five scales, mean over frames; sides of at least 161 pixels",
-    "vmaf": "VMAF of libvmaf's default model, mean over frames; where an FFmpeg at hand has libvmaf",
+    **perceptual.DEFINITIONS,
 }
-_MS_SSIM_SIDE = 161
-"""Five scales with a window of 11 need (11 - 1) * 2^4 + 1 pixels."""
-
-
-def has_ssim() -> bool:
-    """Whether SSIM and MS-SSIM can be measured here: needs torch and pytorch-msssim."""
-    return all(importlib.util.find_spec(name) for name in ("torch", "pytorch_msssim"))
 
 
 @dataclass
@@ -45,8 +34,7 @@ class ClipQuality:
 
     def __post_init__(self) -> None:
         self.meter = QualityMeter(self.video)
-        self._ssim = has_ssim()
-        self._vmaf = Vmaf(self.video) if has_vmaf() else None
+        self._perceptual = perceptual.PerceptualMeter(self.video, perceptual.measurable(self.video))
 
     @property
     def rows(self) -> list[dict[str, float]]:
@@ -57,13 +45,11 @@ class ClipQuality:
         """Measure one frame."""
         row = self.meter.add(reference, decoded)
         self.errors.append(sum(_squared_error(a, b) for a, b in zip(reference, decoded, strict=True)))
-        if self._ssim:
-            row.update(_similarity(reference[0], decoded[0], self.video.depth))
-        if self._vmaf is not None:
-            self._vmaf.add(reference, decoded)
+        self._perceptual.add(reference, decoded)
+        row.update(self._perceptual.rows[-1])
 
     def means(self) -> dict[str, float]:
-        """The clip's figures by name; raises ValueError before the first frame."""
+        """The clip's figures by name; call once, after the last frame. Raises ValueError if there was none."""
         if not self.rows:
             raise ValueError("no frames were measured")
         result = {name: float(np.mean([row[name] for row in self.rows])) for name in self.rows[0]}
@@ -71,9 +57,7 @@ class ClipQuality:
         error = sum(self.errors) / samples
         peak = (1 << self.video.depth) - 1
         result["yuv_mse"] = min(MAX_DB, 10 * float(np.log10(peak**2 / error))) if error else MAX_DB
-        if self._vmaf is not None:
-            result["vmaf"] = self._vmaf.mean()
-        return result
+        return {**result, **self._perceptual.finish()}
 
 
 def measure(reference: Iterable[Frame], decoded: Iterable[Frame], video: Video) -> ClipQuality:
@@ -87,19 +71,3 @@ def measure(reference: Iterable[Frame], decoded: Iterable[Frame], video: Video) 
 def _squared_error(first: Plane, second: Plane) -> int:
     difference = first.astype(np.int64) - second.astype(np.int64)
     return int(np.sum(difference * difference))
-
-
-def _similarity(reference: Plane, decoded: Plane, depth: int) -> dict[str, float]:
-    """SSIM and, where the picture is large enough, MS-SSIM of two luma planes."""
-    import torch
-    from pytorch_msssim import ms_ssim, ssim
-
-    pair = [torch.from_numpy(plane.astype(np.float32))[None, None] for plane in (reference, decoded)]
-    peak = float((1 << depth) - 1)
-    result = {}
-    with torch.no_grad():
-        if min(reference.shape) >= 11:
-            result["ssim"] = float(ssim(*pair, data_range=peak))
-        if min(reference.shape) >= _MS_SSIM_SIDE:
-            result["ms_ssim"] = float(ms_ssim(*pair, data_range=peak))
-    return result

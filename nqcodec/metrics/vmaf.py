@@ -187,7 +187,7 @@ def _padded(plane: Plane, rows: int) -> Plane:
 
 
 class Vmaf:
-    """Collects frames and gives their VMAF with libvmaf's default model."""
+    """Collects frames and gives each one's VMAF with libvmaf's default model."""
 
     def __init__(self, video: Video) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="nqcodec-vmaf-")
@@ -206,14 +206,15 @@ class Vmaf:
         """Compare one frame."""
         self._filter.add(reference, decoded)
 
-    def mean(self) -> float:
-        """The mean over frames; call once, after the last."""
+    def finish(self) -> list[float]:
+        """Each frame's score; call once, after the last frame."""
         self._filter.finish()
-        mean = pooled_mean(self._log.read_text("utf-8"))
+        scores = frame_scores(self._log.read_text("utf-8"))
         self._folder.cleanup()
-        return mean
+        return scores
 
 
-def pooled_mean(log: str) -> float:
-    """The mean over frames in a JSON log of libvmaf."""
-    return float(json.loads(log)["pooled_metrics"]["vmaf"]["mean"])
+def frame_scores(log: str) -> list[float]:
+    """The frames' scores in a JSON log of libvmaf, in order."""
+    frames = sorted(json.loads(log)["frames"], key=lambda frame: int(frame["frameNum"]))
+    return [float(frame["metrics"]["vmaf"]) for frame in frames]

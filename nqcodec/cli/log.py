@@ -1,0 +1,75 @@
+"""How much a command tells on stderr: --log-level, as ffmpeg and x265 have it, and -q for errors alone.
+
+The level belongs to the call: click keeps it with the call's context, so that `say` needs no argument for it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import click
+
+from nqcodec.cli.signals import outliving_terminal
+from nqcodec.errors import UsageError
+
+
+class Level(IntEnum):
+    """What is told: everything up to the call's level."""
+
+    QUIET = 0
+    ERROR = 1
+    WARNING = 2
+    INFO = 3
+    DEBUG = 4
+
+
+_KEY = "nqcodec.log_level"
+_NAMES = [level.name.lower() for level in Level]
+
+
+def log_level() -> Level:
+    """The level of the call that runs: info where nothing else was asked for."""
+    context = click.get_current_context(silent=True)
+    return Level.INFO if context is None else Level(context.meta.get(_KEY, Level.INFO))
+
+
+def say(text: str | Callable[[], str] = "", level: Level = Level.INFO) -> None:
+    """A line for the user, on stderr, if the call's level allows it: stdout may be the video.
+
+    A function is called for the line only where it is told: for lines that cost time.
+    """
+    if level <= log_level():
+        with outliving_terminal():
+            click.echo(text if isinstance(text, str) else text(), err=True)
+
+
+def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --log-level and -q; the command gets `quiet`, which says that nothing below a warning is told.
+
+    It belongs under `guarded`, which reports the error of giving both.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Any, log_level: str | None, quiet: bool, **kwargs: Any) -> Any:
+        if quiet and log_level not in (None, "error"):
+            raise UsageError(f"-q is --log-level error, and --log-level {log_level} says otherwise: give one of them")
+        level = Level.ERROR if quiet else Level[(log_level or "info").upper()]
+        click.get_current_context().meta[_KEY] = level
+        return command(*args, quiet=level < Level.INFO, **kwargs)
+
+    options = (
+        click.option(
+            "--log-level",
+            type=click.Choice(_NAMES),
+            help="What is told on stderr, up to: quiet (nothing, the exit code alone), error, warning, info, debug "
+            "(settings and plan as well, and where an error arose); default: info.",
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Only errors: --log-level error."),
+    )
+    result: Callable[..., Any] = run
+    for option in reversed(options):
+        result = option(result)
+    return result

@@ -1,0 +1,65 @@
+"""What a command found out, as JSON: on stdout with --json, in a file with --save, or both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nqcodec.errors import OutputError, UsageError
+
+
+def save_option(help: str = "Write the figures there as well.") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option --save of a command."""
+    return click.option("--save", metavar="FILE.json", help=help)
+
+
+def check_save(save: str | None, others: Iterable[str | Path] = ()) -> None:
+    """Tell before the long part what would make `save_json` fail or harm another file of the call.
+
+    Args:
+        others: what the call reads and writes beside it; "-" is no file.
+
+    Raises:
+        UsageError: it is one of the others, or "-".
+        OutputError: it is a folder, or its folder does not exist.
+    """
+    if save is None:
+        return
+    if save == "-":
+        raise UsageError("--save -: takes the name of a file; --json prints the same on stdout")
+    path = Path(save)
+    for other in others:
+        if str(other) != "-" and path.resolve() == Path(other).resolve():
+            raise UsageError(f"--save {save}: is {other} itself, which this call reads or writes: name another file")
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; name a file for --save")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist")
+
+
+def save_json(save: str | None, data: Any) -> None:
+    """Write the figures where --save says, if it does; the file appears whole. Raises OutputError."""
+    if save is None:
+        return
+    from nqcodec.formats.atomic import AtomicFile
+
+    with AtomicFile(save) as file:
+        file.write(json.dumps(data, indent=1).encode() + b"\n")
+
+
+def give_out(data: Any, save: str | None, as_json: bool, text: Callable[[], str] | None = None) -> None:
+    """Figures where they were asked for: in the file of --save, and on stdout as JSON or else as `text`."""
+    save_json(save, data)
+    if as_json:
+        click.echo(json.dumps(data, indent=1))
+    elif text is not None:
+        click.echo(text())
+
+
+def one_or_all(data: list[Any]) -> Any:
+    """The only entry itself, or all of several."""
+    return data[0] if len(data) == 1 else data
