@@ -45,7 +45,7 @@ bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
 	$(BIN)/nqtool bench
 
 golden: $(READY) ## Rebuild the sample bitstream after a change of format
-	$(BIN)/nqenc samples/bbb_320x180.mkv --bpp 0.1 --preset medium --seed 0 -o samples/bbb_320x180.nq
+	$(BIN)/nqenc samples/bbb_320x180.mkv --bpp 0.1 --preset medium --seed 0 --no-metadata -o samples/bbb_320x180.nq
 	cd samples && $(abspath $(BIN))/nqdec bbb_320x180.nq --md5 -q > bbb_320x180.nq.md5
 
 clean: ## Remove the environment and everything built

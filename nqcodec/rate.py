@@ -87,7 +87,9 @@ def segment_lengths(frames: int, longest: int | None, cuts: Sequence[int] = ()) 
     return lengths
 
 
-def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: Video) -> list[int]:
+def segment_budgets(
+    total: int, lengths: list[int], hashed_frames: int, video: Video, metadata_bytes: int = 0
+) -> list[int]:
     """Payload bytes for each segment out of `total` file bytes, in proportion to its frames.
 
     Where each doubling of a segment's bytes gains it as many decibels as another, whatever its content, this is the
@@ -96,8 +98,9 @@ def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: V
     Raises:
         RateError: not even headers fit.
     """
-    left = total - overhead_bytes(len(lengths), hashed_frames)
+    least = overhead_bytes(len(lengths), hashed_frames) + metadata_bytes
+    left = total - least
     if left < len(lengths):
-        least = overhead_bytes(len(lengths), hashed_frames)
-        raise RateError(f"the headers alone take {bytes_as_rate(least, video)}: ask for more")
+        spare = f", or save {metadata_bytes} bytes by --no-metadata" if metadata_bytes else ""
+        raise RateError(f"the headers alone take {bytes_as_rate(least, video)}: ask for more{spare}")
     return [left * n // sum(lengths) for n in lengths]

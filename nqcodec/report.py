@@ -23,13 +23,15 @@ class EncodeReport:
     Attributes:
         name, output: of the clip and of the file written.
         size: bytes of the file.
-        parts: bytes by part over all segments: "header" (with chunk framing, index and hashes), "program", "steps" and
-            one entry a tensor. They sum to `size`.
+        parts: bytes by part over all segments: "header" (with chunk framing, index and hashes), "metadata" where there
+            is some, "program", "steps" and one entry a tensor. They sum to `size`.
         target: most bytes asked for, None where the rate was a number of parameters.
         psnr: means over frames of `frame_psnr`.
         frame_psnr: dB by plane and frame (`nqcodec.metrics.QualityMeter.rows`).
         parameters, macs_per_pixel: of the networks of all segments; means over frames of their arithmetic.
         md5: of the decoded planes, as 32 hexadecimal digits.
+        metadata: what the file keeps of the clip beside its pictures (`nqcodec.metadata.Metadata.as_dict`).
+        warnings: a line for each thing that the source has and the file lacks.
         frame_md5: MD5 of each frame's decoded planes, in hexadecimal.
         seconds: by stage, and "total".
     """
@@ -46,6 +48,8 @@ class EncodeReport:
     parameters: int
     macs_per_pixel: float
     md5: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     frame_md5: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -87,6 +91,8 @@ class EncodeReport:
             "parameters": self.parameters,
             "kmac_per_pixel": self.macs_per_pixel / 1000,
             "md5": self.md5,
+            "metadata": self.metadata,
+            "warnings": self.warnings,
             "frame_md5": self.frame_md5,
             "seconds": self.seconds,
             "definitions": DEFINITIONS,

@@ -67,6 +67,8 @@ class EncodeSettings:
     threads: int | None = None
     resume: bool = False
     hashes: str = "segment"
+    metadata: bool = True
+    """Whether files keep what the source has beside its pictures, and name encoder and settings."""
     coder: str | None = None
     save_fit: Path | None = None
     fit_file: Path | None = None
@@ -113,6 +115,7 @@ class SegmentTask:
         budgets: most bytes of its payload, for each output; None where a number of parameters decides.
         parameters: of the network asked for, or None.
         work: folder for its checkpoint and result.
+        metadata_bytes: bytes of each output that its metadata takes, for messages.
     """
 
     name: str
@@ -125,6 +128,7 @@ class SegmentTask:
     parameters: int | None
     settings: EncodeSettings
     work: Path
+    metadata_bytes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

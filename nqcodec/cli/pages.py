@@ -16,7 +16,7 @@ NQENC = Page(
         "Files": ("--input", "--output"),
         "Rate (exactly one) and effort": ("--bpp", "--bitrate", "--params", "--preset", "--steps"),
         "The clip": CLIP_FORMAT,
-        "The file": ("--csp", "--depth", "--segment", "--motion", "--hash", "--coder"),
+        "The file": ("--csp", "--depth", "--segment", "--motion", "--hash", "--no-metadata", "--coder"),
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
         "Going on, and more rates": ("--resume", "--save-fit", "--fit"),

@@ -55,10 +55,10 @@ class Configuration:
         return bool(self.settings.get("arch_preset"))
 
     def encode_settings(self) -> EncodeSettings:
-        """The settings in full."""
+        """The settings in full. Files have no metadata, as the other codecs' have no encoder info."""
         fit = {name: value for name, value in self.settings.items() if name in _FIT_FIELDS}
         own = {name: value for name, value in self.settings.items() if name not in _FIT_FIELDS}
-        return EncodeSettings(**own, fit_options=FitOptions(**fit))
+        return EncodeSettings(**{"metadata": False, **own}, fit_options=FitOptions(**fit))
 
 
 def named(text: str, shared: Mapping[str, Any]) -> Configuration:
