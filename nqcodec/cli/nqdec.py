@@ -64,6 +64,11 @@ from nqcodec.video import frame_bytes
 @click.option(
     "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option of --codec; may be repeated."
 )
+@click.option(
+    "--audio",
+    metavar="FILE",
+    help="Copy the audio of this file, the original, into .mp4/.mkv output beside the picture, without coding it anew.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors.")
 @version_option
@@ -111,6 +116,8 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """Decode, write, hash and compare."""
     start, stop = parse_frames(options["frames"], file.video.frames)
     expected = read_expected(options["verify"])
+    if options["audio"] and not options["output"]:
+        raise UsageError("--audio FILE: name the output as well, with -o OUT.mkv")
     if options["output"] == "-" and (options["md5"] or options["as_json"]):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
     decoder = Decoder(
@@ -142,15 +149,10 @@ def write_frames(
     """Stream frames to the output; a mismatch anywhere leaves no output behind."""
     sink = None
     if options["output"]:
-        from nqcodec.formats.sink import open_sink
+        from nqcodec.cli.decode_output import open_output
 
-        sink = open_sink(
-            options["output"],
-            decoder.file.video.with_frames(stop - start),
-            codec=options["codec"],
-            options=parse_codec_options(options["codec_options"]),
-            raw=options["raw"],
-        )
+        codec_options = parse_codec_options(options["codec_options"])
+        sink = open_output(decoder.file, start, stop, options, codec_options)
     try:
         for frame in decoder.frames(start, stop):
             if digest:

@@ -55,7 +55,7 @@ NQENC = Page(
 NQDEC = Page(
     groups={
         "Files": ("--input", "--output", "--frames"),
-        "Kinds of output": ("--raw", "--codec", "--codec-option"),
+        "Kinds of output": ("--raw", "--codec", "--codec-option", "--audio"),
         "Checks": ("--md5", "--verify", "--no-verify"),
         "Instead of decoding to a file": ("--info", "--bench"),
         "Machine": ("--backend", "--threads", "--low-memory", "--limits"),
@@ -70,6 +70,7 @@ NQDEC = Page(
             "nqdec clip.nq -o clip.mp4 --codec libx264 --codec-option crf=18",
             "Into another format, here lossy; without --codec, lossless.",
         ),
+        ("nqdec clip.nq -o clip.mkv --audio clip.mp4", "With the original's audio, as it is."),
         ("nqdec clip.nq --verify clip.nq.md5 -q", "Conformance: exit code 5 if a single sample differs."),
     ),
     see_also=("nqenc --help", "nqtool --help", GUIDE, "formats/nq.md: the format"),
