@@ -115,7 +115,7 @@ class SideData:
             self.stamps = Stamps(Fraction(picture.time_base or 1))
             found: list[Any] = list(picture.side_data)  # PyAV's stubs take it for a mapping of names
             self.take({data.type.name: bytes(data) for data in found})
-        self.stamps.add(picture.pts, picture.duration)
+        self.stamps.add(picture.pts, getattr(picture, "duration", None))  # which PyAV does not have in all versions
         self.interlaced = self.interlaced or picture.interlaced_frame
 
     def take(self, found: Mapping[str, bytes]) -> None:

@@ -75,7 +75,9 @@ def keep(side: SideData, start: int, video: Video, wanted: bool) -> Kept:
     """
     stamps, part = side.stamps, (start, video.frames, video.fps)
     varying = bool(stamps and not stamps.constant(*part))
-    times = stamps.times(*part) if stamps and (varying or (start and side.audio)) else None
+    times = stamps.times(*part) if stamps and varying else None
+    if start and side.audio and not varying:
+        times = FrameTimes(1 / video.fps, start, ((1, video.frames),))
     metadata = Metadata(_packable(times), side.mastering, side.light, side.matrix) if wanted else None
     notes = _notes(metadata, varying, video.fps) if metadata else []
     return Kept(metadata, tuple(notes), tuple(_warnings(side, metadata, varying, video.fps)))

@@ -42,6 +42,10 @@ class FrameTimes:
         """Number of frames."""
         return self._firsts[-1]
 
+    def constant(self, fps: Fraction) -> bool:
+        """Whether they are those of a constant rate."""
+        return all(ticks * self.tick == 1 / fps for ticks, _ in self.runs)
+
     def ticks(self, frame: int) -> int:
         """Ticks from the first frame to frame `frame`, 0 <= frame <= frames; the last is the end of the clip."""
         run = min(bisect_right(self._firsts, frame), len(self.runs)) - 1

@@ -136,7 +136,7 @@ def test_info_shows_all() -> None:
     text = "\n".join(info_lines(info))
     for shown in (
         "encoder nqcodec 0.1.0 bpp=0.1",
-        "frame times vary: frames last 40.000 to 90.000 ms",
+        "frame times: frames last 40.000 to 90.000 ms",
         "0.200 s into the source",
         "mastering display red 0.68000, 0.32000",
         "luminance 0.005 to 1000 cd/m2",
@@ -145,3 +145,6 @@ def test_info_shows_all() -> None:
     ):
         assert shown in text
     assert file_info(plain, Limits())["metadata"] == {}
+    constant = Metadata(FrameTimes(Fraction(1, 25), 50, ((1, plain.video.frames),)))
+    info = file_info(parse_file(pack_file(plain.video, segments, metadata=constant), "x.nq"), Limits())
+    assert "frames last 40.000 ms, in ticks of 1/25 s; the first is 2.000 s" in "\n".join(info_lines(info))

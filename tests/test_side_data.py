@@ -97,11 +97,12 @@ def test_times_beyond_the_numbers_of_the_format_are_told() -> None:
 def test_a_later_start_is_kept_for_the_audio() -> None:
     stamps = Stamps(Fraction(1, 1000))
     for number in range(6):
-        stamps.add(40 * number, 40)
+        stamps.add(40 * number + number % 2, 40)
     assert keep(SideData(stamps=stamps), 2, VIDEO.with_frames(3), wanted=True).metadata.times is None  # type: ignore[union-attr]
     kept = keep(SideData(("aac",), stamps=stamps), 2, VIDEO.with_frames(3), wanted=True)
     assert kept.metadata is not None
-    assert kept.metadata.times == FrameTimes(Fraction(1, 25), 2, ((1, 3),))
+    assert kept.metadata.times == FrameTimes(Fraction(1, 25), 2, ((1, 3),)), "the rate, not its rounded stamps"
+    assert kept.metadata.times.constant(Fraction(25))
     assert kept.notes == ()
 
 

@@ -70,7 +70,7 @@ def losses(sink: Sink, metadata: Metadata) -> list[str]:
         lines.append(f"{name}: is {written.chroma.label}, and the clip {video.chroma.label}: .y4m, .yuv keep it")
     kept = sink.written_metadata
     names = {
-        "varying frame times": (metadata.times, kept.times),
+        "varying frame times": (metadata.times and not metadata.times.constant(video.fps), kept.times),
         "mastering display": (metadata.mastering, kept.mastering),
         "content light level": (metadata.light, kept.light),
         "display matrix": (metadata.matrix, kept.matrix),

@@ -104,11 +104,11 @@ def _metadata_lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"encoder {found['encoder']}")
     if "frame_times" in found:
         times = found["frame_times"]
-        ticks = [run[0] for run in times["runs_of_ticks_and_frames"]]
         tick = Fraction(times["tick_seconds"])
+        ticks = sorted({run[0] for run in times["runs_of_ticks_and_frames"]})
+        lengths = " to ".join(f"{float(value * tick) * 1000:.3f}" for value in dict.fromkeys((ticks[0], ticks[-1])))
         lines.append(
-            f"frame times vary: frames last {float(min(ticks) * tick) * 1000:.3f} to "
-            f"{float(max(ticks) * tick) * 1000:.3f} ms, in ticks of {tick} s; the first is "
+            f"frame times: frames last {lengths} ms, in ticks of {tick} s; the first is "
             f"{float(times['start_ticks'] * tick):.3f} s into the source"
         )
     if "mastering_display" in found:
