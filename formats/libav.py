@@ -5,9 +5,9 @@ their full-range twins). Anything else goes through FFmpeg's swscale to the near
 least: RGB and palettes to GBR; otherwise the coarsest chroma format that is at least as fine both ways (4:1:1 gives
 4:2:2, 4:4:0 gives 4:4:4, 4:1:0 gives 4:2:0), at the smallest of these depths that is enough, or 12. Alpha is dropped.
 
-Frames come in display order, one a coded picture; the rate is the stream's average one, and neither time stamps nor
-rotation are applied. PyAV does not tell chroma sample locations: they are taken as left (0), but centre (1) for
-Motion JPEG.
+Frames come in display order, one a coded picture; the rate is the stream's average one. Neither time stamps nor
+rotation are applied: they are in `side`, with what else there is beside the pictures. PyAV does not tell chroma
+sample locations: they are taken as left (0), but centre (1) for Motion JPEG.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nqcodec.errors import InputError, UnsupportedError
+from nqcodec.formats.side_data import SideData
 from nqcodec.formats.stream import ByteStream
 from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Plane, Video
 
@@ -99,7 +100,7 @@ class LibavReader:
 
     Attributes:
         video: the clip; `frames` is 0, since containers only estimate it. `has_rate` is false where the file tells
-        none.
+        none. `side` is what there is beside the pictures, as far as frames have been read.
 
     Raises:
         InputError: not a video, no video stream, damaged data, or a size that changes on the way.
@@ -119,6 +120,7 @@ class LibavReader:
             ) from error
         try:
             self._stream, self.video, self.has_rate = self._describe()
+            self.side = self._beside(self._av.VideoFormat(self._stream.codec_context.pix_fmt))
         except BaseException:
             self._container.close()
             raise
@@ -148,6 +150,17 @@ class LibavReader:
         stream.thread_type = "AUTO"
         return stream, replace(video, sar=Fraction(sar or 1)), bool(rate)
 
+    def _beside(self, pixels: av.VideoFormat) -> SideData:
+        """What the container and the pixel format say beside the pictures."""
+        streams = self._container.streams
+        bits = max((component.bits for component in pixels.components if not component.is_alpha), default=0)
+        return SideData(
+            audio=tuple(map(_codec_name, streams.audio)),
+            subtitles=tuple(map(_codec_name, streams.subtitles)),
+            alpha=any(component.is_alpha for component in pixels.components),
+            depth=bits if bits > DEPTHS[-1] else 0,
+        )
+
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """Frames from number `start` on, in display order; may be called once. Those before are decoded and
         dropped.
@@ -156,6 +169,7 @@ class LibavReader:
         wanted = pixel_format(self.video)
         try:
             for picture in self._container.decode(self._stream):
+                self.side.see(picture)
                 if index >= start:
                     yield self._planes(picture, wanted, index)
                 index += 1
@@ -178,6 +192,11 @@ class LibavReader:
     def close(self) -> None:
         """Close the container."""
         self._container.close()
+
+
+def _codec_name(stream: av.stream.Stream) -> str:
+    """The codec of a stream; "unknown" where this FFmpeg has no decoder for it."""
+    return stream.codec_context.name if stream.codec_context else "unknown"
 
 
 class _Readable:

@@ -2,7 +2,8 @@
 
 Without a codec the first candidate of `_LOSSLESS` is taken that this FFmpeg has, that the container takes and that
 holds the clip exactly; 9-bit and 11-bit clips may be held at the next depth that the codec knows, which loses
-nothing. For a clip whose samples are not square, candidates that keep the aspect ratio in that container come first.
+nothing. For a clip whose samples are not square, candidates that keep the aspect ratio in that container come first,
+and for one with HDR10 values those that write them.
 A chosen codec gets the nearest pixel format that it takes: chroma format and depth at least the clip's if it has one.
 """
 
@@ -12,16 +13,20 @@ import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.formats.atomic import REASONS, AtomicFile, output_error
+from nqcodec.formats.audio_copy import AudioCopy
 from nqcodec.formats.colour import as_rgb, as_yuv
 from nqcodec.formats.libav import DEPTHS, import_av, layout_of, pixel_format, plane_views, reason
+from nqcodec.formats.libav_metadata import HDR, MOST_RATE, FrameClock, representable, with_hdr
+from nqcodec.metadata import Metadata
 from nqcodec.video import Chroma, Frame, Video
 
 if TYPE_CHECKING:
     import av
+    from av.packet import Packet
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """FFmpeg's muxer by file extension."""
@@ -69,13 +74,9 @@ _LOSSLESS = (
 )
 
 
-MOST_RATE = (1 << 31) - 1
-"""Largest numerator or denominator of a frame rate in FFmpeg; a .nq file's have 32 bits."""
-
-
 class LibavWriter:
-    """Writes frames through an FFmpeg encoder, one every 1/fps. `video` is the clip as written: frames given to
-    `write` are frames of it.
+    """Writes frames through an FFmpeg encoder, one every 1/fps or at the times of the metadata. `video` is the clip as
+    written: frames given to `write` are frames of it. `written_metadata` is what of the metadata is written.
 
     Raises:
         OutputError: no codec can hold the clip, the codec refuses it or its options, or the system refuses; nothing
@@ -90,23 +91,36 @@ class LibavWriter:
         video: Video,
         codec: str | None = None,
         options: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        audio: AudioCopy | None = None,
     ) -> None:
-        """Open `path`; `codec` is an FFmpeg encoder's name and `options` its options, without which it is lossless."""
+        """Open `path`; `codec` is an FFmpeg encoder's name and `options` its options, without which it is lossless.
+
+        `audio` is written beside the pictures, and closed with the file.
+        """
         self._av, self._path, self._count = import_av(), os.fspath(path), 0
+        self._audio, metadata = audio, metadata or Metadata()
         if max(video.fps.numerator, video.fps.denominator) > MOST_RATE:
             raise OutputError(f"{self._path}: FFmpeg has no frame rate of {video.fps}: write .y4m or .yuv")
         muxer = CONTAINERS[os.path.splitext(self._path)[1].lower()]
+        times = metadata.times if metadata.times and representable(metadata.times) else None
+        self._clock, self._durations = FrameClock(video.fps, times), dict[int, int]()
         if codec is None:
-            self._codec, lossless, self._format = self._lossless(muxer, video)
+            hdr = bool(metadata.mastering or metadata.light)
+            self._codec, lossless, self._format = self._lossless(muxer, video, hdr)
             options = {**lossless, **(options or {})}
         else:
             self._codec, self._format = codec, self._nearest(codec, video)
         self.video = _written(video, _layout(self._format))
+        options = with_hdr(self._codec, options or {}, metadata)
         self._file = AtomicFile(path)
         try:
             self._container = self._av.open(os.fspath(self._file.temporary), mode="w", format=muxer)
-            self._stream = self._container.add_stream(self._codec, rate=video.fps, options=dict(options or {}))
+            self._stream = self._container.add_stream(self._codec, rate=video.fps, options=options)
             self._describe()
+            self.written_metadata = self._describe_beside(replace(metadata, times=times, encoder=""))
+            if audio:
+                audio.attach(self._container, self._path)
             unknown = self._open_encoder(options or {})
         except (self._av.FFmpegError, OSError, ValueError) as error:
             self.abort()
@@ -125,8 +139,10 @@ class LibavWriter:
         """Encode the next frame."""
         try:
             picture = self._picture(frame)
-            for packet in self._stream.encode(picture):
-                self._container.mux(packet)
+            self._mux(self._stream.encode(picture))
+            if self._audio:
+                end = self._clock.stamp(self._count + 1) * self._clock.time_base
+                self._audio.write_until(self._container, end)
         except (self._av.FFmpegError, OSError, ValueError) as error:
             self.abort()
             raise self._error(error) from error
@@ -135,12 +151,13 @@ class LibavWriter:
     def close(self) -> None:
         """Finish the stream and give the file its name."""
         try:
-            for packet in self._stream.encode(None):
-                self._container.mux(packet)
+            self._mux(self._stream.encode(None))
             self._container.close()
         except (self._av.FFmpegError, OSError, ValueError) as error:
             self.abort()
             raise self._error(error) from error
+        if self._audio:
+            self._audio.close()
         self._file.commit()
 
     def abort(self) -> None:
@@ -151,13 +168,30 @@ class LibavWriter:
             # Encoders report when they are freed, which must not wait for whoever handles the error.
             vars(self).pop("_stream", None)
             del self._container
+        if self._audio:
+            self._audio.close()
         self._file.abort()
+
+    def _mux(self, packets: list[Packet[Any]]) -> None:
+        """Write packets, each with the duration of its frame, which encoders do not all pass on."""
+        for packet in packets:
+            if packet.pts in self._durations and packet.time_base == self._clock.time_base:
+                packet.duration = self._durations.pop(packet.pts)
+            self._container.mux(packet)
+
+    def _describe_beside(self, metadata: Metadata) -> Metadata:
+        """Tell the container the display matrix; returns what of the metadata is written."""
+        takes_matrix = hasattr(self._stream, "set_display_matrix")  # PyAV before version 18 has no such thing
+        if metadata.matrix and takes_matrix:
+            self._stream.set_display_matrix(metadata.matrix.values)
+        kept = metadata if takes_matrix else replace(metadata, matrix=None)
+        return kept if self._codec in HDR else replace(kept, mastering=None, light=None)
 
     def _describe(self) -> None:
         """Tell the encoder size, pixel format, time base, colour and aspect."""
         video, context = self.video, self._stream.codec_context
         context.width, context.height, context.pix_fmt = video.width, video.height, self._format
-        context.time_base = 1 / video.fps
+        context.time_base = self._clock.time_base
         context.sample_aspect_ratio = video.sar
         context.color_primaries, context.color_trc = video.colour.primaries, video.colour.transfer
         context.colorspace, context.color_range = video.colour.matrix, 2 if video.colour.full_range else 1
@@ -180,12 +214,15 @@ class LibavWriter:
         if self._format in _PACKED_RGB:
             picture = picture.reformat(format=self._format)
         picture.color_range, picture.colorspace = 2 if video.colour.full_range else 1, video.colour.matrix
-        picture.pts, picture.time_base = self._count, 1 / video.fps
+        picture.pts, picture.time_base = self._clock.stamp(self._count), self._clock.time_base
+        self._durations[picture.pts] = self._clock.duration(self._count)
         return picture
 
-    def _lossless(self, muxer: str, video: Video) -> tuple[str, Mapping[str, str], str]:
+    def _lossless(self, muxer: str, video: Video, hdr: bool) -> tuple[str, Mapping[str, str], str]:
         """(codec, options, pixel format) of the first candidate that holds the clip exactly."""
         suited = [candidate for candidate in _LOSSLESS if muxer in candidate.muxers and candidate.takes(video)]
+        if hdr:
+            suited.sort(key=lambda candidate: candidate.codec not in HDR)
         if video.sar != 1:
             suited.sort(key=lambda candidate: muxer not in candidate.sar_in)
         for candidate in suited:

@@ -22,6 +22,7 @@ import numpy as np
 from nqcodec.errors import InputError, OutputError, UnsupportedError
 from nqcodec.formats.atomic import output_error
 from nqcodec.formats.colour import relevel, to_rgb
+from nqcodec.formats.side_data import SideData
 from nqcodec.formats.stream import input_error
 from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Video
 
@@ -92,6 +93,7 @@ class PngReader:
 
     Attributes:
         video: the clip, its length known.
+        side: the depth of 16-bit pictures.
 
     Raises:
         InputError: no PNG there, a number missing, a damaged picture, or pictures that differ in size or kind.
@@ -107,6 +109,7 @@ class PngReader:
         grey = Colour(_SRGB.primaries, _SRGB.transfer, full_range=True)
         chroma, colour = (Chroma.C400, grey) if first.grey else (Chroma.C444, _SRGB)
         depth = 12 if first.deep else 8
+        self.side = SideData(depth=16 if first.deep else 0)
         self.video = Video(first.width, first.height, len(self._pictures), fps, chroma, depth, colour)
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
@@ -203,6 +206,10 @@ class PngWriter:
     Pictures wait in a hidden folder inside the destination and are moved to their names by `close`, replacing files of
     those names and leaving all others alone. The last folder of the path is made if it is missing.
 
+    Attributes:
+        video: the clip that `write` takes.
+        depth: bits a sample of the pictures.
+
     Raises:
         OutputError: the system refuses, or one file name is given for a clip of many frames; nothing is left behind.
         UnsupportedError: see `colour.matrix_of`; imageio is missing.
@@ -213,6 +220,7 @@ class PngWriter:
         on; `first` is the number of the first picture.
         """
         self.video, self._count, self._first = video, 0, first
+        self.depth = 16 if video.chroma is Chroma.C400 and video.depth > 8 else 8
         self._single = Path(path).suffix.lower() == ".png" and not is_pattern(path)
         self._path = Path(path) if self._single or is_pattern(path) else Path(path) / IN_FOLDER
         self._folder = self._path.parent
@@ -231,7 +239,7 @@ class PngWriter:
             raise OutputError(
                 f"{self._path}: names one picture, but the clip has more; use a pattern: {self._path.stem}_%05d.png"
             )
-        video, depth = self.video, 8 if self.video.depth == 8 else 16
+        video, depth = self.video, self.depth
         pixels: np.ndarray[Any, Any]
         if video.chroma is Chroma.C400:
             pixels = relevel(frame[0], video.colour, video.depth, depth).astype(np.uint8 if depth == 8 else np.uint16)

@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol, Self
 
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.formats.atomic import AtomicFile
+from nqcodec.formats.audio_copy import AudioCopy
 from nqcodec.formats.colour import convert
 from nqcodec.formats.libav_write import CONTAINERS, LibavWriter
 from nqcodec.formats.output import ByteOutput, StandardOutput
@@ -19,6 +20,7 @@ from nqcodec.formats.png import FIRST_NUMBER, PngWriter, is_pattern
 from nqcodec.formats.raw import RawWriter
 from nqcodec.formats.source import RAW_EXTENSIONS
 from nqcodec.formats.y4m import Y4mWriter
+from nqcodec.metadata import Metadata
 from nqcodec.video import Frame, Video
 
 
@@ -44,10 +46,14 @@ class Sink:
         name: what messages call it.
         video: the clip that `write` takes.
         written: the clip as the file holds it; it differs where the format cannot hold `video`.
+        depth: bits a sample in the file.
+        written_metadata: what the file holds of the clip's metadata.
     """
 
     def __init__(self, name: str, video: Video, writer: Writer) -> None:
         self.name, self.video, self.written = name, video, writer.video
+        self.depth: int = getattr(writer, "depth", writer.video.depth)
+        self.written_metadata: Metadata = getattr(writer, "written_metadata", Metadata())
         self._writer, self._frames, self._open = writer, 0, True
 
     def write(self, frame: Frame) -> None:
@@ -115,6 +121,8 @@ def open_sink(
     y4m: bool = False,
     raw: bool = False,
     first: int = FIRST_NUMBER,
+    metadata: Metadata | None = None,
+    audio: AudioCopy | None = None,
 ) -> Sink:
     """Open an output for frames of `video`.
 
@@ -131,6 +139,9 @@ def open_sink(
         stdout: the stream behind "-", by default `sys.stdout.buffer`.
         y4m, raw: force that format whatever the name.
         first: number of the first frame in the names of pictures, where `video` is a part of a clip.
+        metadata: what there is beside the pictures; FFmpeg's containers take frame times, display matrix and, by some
+            encoders, HDR10 values.
+        audio: audio to write beside the pictures, into FFmpeg's containers only; it is closed with the sink.
 
     Raises:
         OutputError: unknown extension, missing folder, no permission, or no codec for the clip.
@@ -146,7 +157,9 @@ def open_sink(
     if (codec or options) and not by_libav:
         raise UsageError(f"{name}: a codec can be chosen only for {', '.join(CONTAINERS)}")
     if by_libav:
-        return Sink(name, video, LibavWriter(path, video, codec, options))
+        return Sink(name, video, LibavWriter(path, video, codec, options, metadata, audio))
+    if audio:
+        raise UsageError(f"{name}: --audio is only for {', '.join(CONTAINERS)}")
     if name == "-":
         return Sink(name, video, _byte_writer(StandardOutput(stdout), video, raw))
     if y4m or raw or suffix == ".y4m" or suffix in RAW_EXTENSIONS:

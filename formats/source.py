@@ -15,6 +15,7 @@ from typing import BinaryIO, Protocol, Self
 from nqcodec.errors import InputError, LimitError, UsageError
 from nqcodec.formats.png import PngReader, is_pattern
 from nqcodec.formats.raw import CSP, RawReader, csp_name
+from nqcodec.formats.side_data import SideData
 from nqcodec.formats.stream import ByteStream
 from nqcodec.formats.y4m import MAGIC, Y4mReader
 from nqcodec.text import counted
@@ -59,6 +60,11 @@ class Source:
         if total and left <= 0:
             raise self._past_end(total)
         self.video = reader.video.with_frames(min(left, count or left) if total else 0)
+
+    @property
+    def side(self) -> SideData:
+        """What the source holds beside its pictures; complete when the frames have been walked."""
+        return getattr(self._reader, "side", SideData())
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames.

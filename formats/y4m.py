@@ -3,8 +3,8 @@
 A text line describes the clip, and each frame is a line that begins with FRAME followed by raw planes. The format
 holds size, rational rate, sample aspect ratio, chroma format and depth, chroma sample location (of 8-bit 4:2:0 only)
 and range; it has no RGB and no other colour description. Tags are those that FFmpeg, mpv, x264 and dav1d read:
-C420jpeg, C420mpeg2, C420paldv, C422, C444, Cmono, with p<depth> (mono: the bare depth) above 8 bits. Interlacing tags
-are passed over.
+C420jpeg, C420mpeg2, C420paldv, C422, C444, Cmono, with p<depth> (mono: the bare depth) above 8 bits. Of interlacing
+only the fact is noted.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from nqcodec.errors import InputError
 from nqcodec.formats.colour import as_yuv
 from nqcodec.formats.output import ByteOutput
 from nqcodec.formats.planar import cut_short, read_planes
+from nqcodec.formats.side_data import SideData
 from nqcodec.formats.stream import ByteStream
 from nqcodec.video import Chroma, Colour, Frame, Video, frame_bytes
 
 MAGIC = b"YUV4MPEG2"
+_INTERLACED = frozenset("tbm")
+"""Top or bottom field first, or both kinds of pictures; p is progressive."""
 _LINE_LIMIT = 1 << 12
 _COLOUR_TAG = re.compile(r"(420|422|444|mono)(?:(jpeg|mpeg2|paldv)|p?(9|10|11|12))?")
 _CHROMA = {"mono": Chroma.C400, "420": Chroma.C420, "422": Chroma.C422, "444": Chroma.C444}
@@ -35,6 +38,7 @@ class Y4mReader:
 
     Attributes:
         video: the clip; `frames` is 0 for a pipe. `has_rate` is false where the stream says F0:0.
+        side: whether it is interlaced.
 
     Raises:
         InputError: not y4m, a tag that is wrong or not supported, or a frame cut short.
@@ -107,6 +111,7 @@ class Y4mReader:
             tags[key] = value
         rate, sar = self._ratio(tags, "F"), self._ratio(tags, "A")
         self.has_rate = rate is not None
+        self.side = SideData(interlaced=tags.get("I") in _INTERLACED)
         chroma, depth, location = self._colour_tag(tags.get("C", "420"))
         colour = Colour(full_range=tags.get("XCOLORRANGE") == "FULL", chroma_location=location)
         width, height = self._size(tags, "W"), self._size(tags, "H")

@@ -41,6 +41,8 @@ class EncodeOptions(TypedDict, total=False):
     """Segments begin at scene cuts ("auto"), there and after at most so many frames, or there is one (None)."""
     hashes: Literal["segment", "frame"]
     """`nqenc --hash`."""
+    metadata: bool
+    """Keep what the source has beside its pictures, and name encoder and settings; False is `nqenc --no-metadata`."""
     save_fit: AnyPath
     fit: AnyPath
     resume: bool

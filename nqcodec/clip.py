@@ -16,6 +16,7 @@ from pathlib import Path
 
 from nqcodec.errors import InputError, UsageError
 from nqcodec.formats.colour import convert
+from nqcodec.formats.side_data import SideData
 from nqcodec.formats.source import Source, open_source
 from nqcodec.positions import Position, Time, frame_at
 from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Plane, Video, frame_bytes
@@ -95,7 +96,13 @@ class ClipInput:
     def describe(
         self, watch: Callable[[Plane, int], None] | None = None, digest: hashlib.blake2b | None = None
     ) -> Video:
-        """The video as it will be coded, frames counted in one pass over them.
+        """The video of `survey`."""
+        return self.survey(watch, digest)[0]
+
+    def survey(
+        self, watch: Callable[[Plane, int], None] | None = None, digest: hashlib.blake2b | None = None
+    ) -> tuple[Video, SideData]:
+        """The video as it will be coded, frames counted in one pass over them, and what the source has beside them.
 
         Args:
             watch: is shown the first plane (luma, or green) of each frame of the source, and its bits a sample.
@@ -117,7 +124,7 @@ class ClipInput:
             raise InputError(
                 f"{self.name}: no frames to encode" + (f" after --seek {self.start}" if self.start else "")
             )
-        return self.coded(video).with_frames(frames)
+        return self.coded(video).with_frames(frames), source.side
 
     def coded(self, video: Video) -> Video:
         """What the source's video becomes in the file."""

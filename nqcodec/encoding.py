@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nqcodec.bitstream.file import pack_file, parse_file, read_file
+from nqcodec.bitstream.metadata import pack_metadata
 from nqcodec.clip import ClipInput
 from nqcodec.decoding import Decoder, plane_md5
 from nqcodec.device import check_device
 from nqcodec.errors import InputError, OutputError, RateError, UsageError
 from nqcodec.formats.atomic import AtomicFile
+from nqcodec.kept import Kept, keep
+from nqcodec.metadata import Metadata
 from nqcodec.metrics.perceptual import PerceptualMeter, check_pictures, figure_names
 from nqcodec.outputs import refuse_sources
 from nqcodec.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
@@ -59,6 +62,7 @@ class Plan:
     """A clip taken apart into segments, each with its share of every output's bytes (`targets`).
 
     `clip` is the job's as it can be read again; `digest` is of all its samples, taken when its file had `stamp`.
+    `metadata` is that of each output.
     """
 
     job: ClipJob
@@ -66,6 +70,8 @@ class Plan:
     stamp: tuple[int, ...]
     digest: str
     video: Video
+    kept: Kept
+    metadata: list[Metadata]
     targets: list[int | None]
     tasks: list[SegmentTask]
     work: WorkFolder
@@ -168,14 +174,18 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
     clip = job.clip.spooled(work.path).in_frames()
     begin = time.perf_counter()
     scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
-    video = clip.describe(scenes.add if settings.segment else None, digest)
+    video, side = clip.survey(scenes.add if settings.segment else None, digest)
     check_pictures(figure_names(settings.metrics), video)
+    assert isinstance(clip.start, int), "in_frames has made a number of it"
+    kept = keep(side, clip.start, video, settings.metadata)
+    metadata = [kept.of(job.clip, output.rate, settings) for output in job.outputs]
+    extra = tuple(len(pack_metadata(one)) for one in metadata)
     targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
     lengths = _lengths(scenes, video.frames, targets, settings)
     hashed = video.frames if settings.hashes == "frame" else 0
     shares = [
-        [None] * len(lengths) if target is None else segment_budgets(target, lengths, hashed, video)
-        for target in targets
+        [None] * len(lengths) if target is None else segment_budgets(target, lengths, hashed, video, size)
+        for target, size in zip(targets, extra, strict=True)
     ]
     rate = job.outputs[0].rate
     parameters = rate.parameters if rate else None
@@ -183,15 +193,21 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
     for number, frames in enumerate(lengths):
         name = clip.name if len(lengths) == 1 else f"{clip.name} [{number + 1}/{len(lengths)}]"
         part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
-        tasks.append(SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path))
+        tasks.append(
+            SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path, extra)
+        )
         first += frames
     size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
     parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
     tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
+    for note in kept.notes:
+        tell(Event(clip.name, "read", text=note))
+    for warning in kept.warnings:
+        tell(Event(clip.name, "read", text=f"warning: {warning}", level="warning"))
     samples = digest.hexdigest()
     claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
-    work.claim({**claim, "settings": settings.fingerprint()})
-    return Plan(job, clip, stamp, samples, video, targets, tasks, work)
+    work.claim({**claim, "metadata": extra, "settings": settings.fingerprint()})
+    return Plan(job, clip, stamp, samples, video, kept, metadata, targets, tasks, work)
 
 
 def clip_digest() -> hashlib.blake2b:
@@ -231,7 +247,7 @@ def finish(
 ) -> EncodeReport:
     """Write output `number`, decode and measure it from disk, and only then give it its name."""
     hashes = [md5 for result in results for md5 in result.frame_md5] if settings.hashes == "frame" else []
-    data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes)
+    data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes, one.metadata[number])
     with AtomicFile(one.job.outputs[number].path, folder=one.work.path) as file:
         file.write(data)
         tick = time.perf_counter()
@@ -272,7 +288,11 @@ def check_written(path: Path, data: bytes, video: Video, watch: Callable[[Frame]
 def _report(
     one: Plan, number: int, results: list[SegmentResult], data: bytes, md5: str, times: dict[str, float]
 ) -> EncodeReport:
-    parts = {"header": len(data) - sum(len(result.packed.payload) for result in results)}
+    metadata = one.metadata[number]
+    extra = len(pack_metadata(metadata))
+    parts = {"header": len(data) - extra - sum(len(result.packed.payload) for result in results)}
+    if extra:
+        parts["metadata"] = extra
     seconds: dict[str, float] = {}
     for result in results:
         for name, size in result.packed.parts.items():
@@ -294,17 +314,10 @@ def _report(
         parameters=sum(result.parameters for result in results),
         macs_per_pixel=sum(r.macs * r.frames for r in results) / one.video.pixels,
         md5=md5,
+        metadata=metadata.as_dict(),
+        warnings=[*one.kept.warnings, *(result.warning for result in results if result.collapsed)],
         frame_md5=[digest.hex() for result in results for digest in result.frame_md5],
         seconds={**seconds, **times},
-        warnings=[_collapse(task, result) for task, result in zip(one.tasks, results, strict=True) if result.collapsed],
-    )
-
-
-def _collapse(task: SegmentTask, result: SegmentResult) -> str:
-    """What a user is told of a file that shows less than its fit."""
-    return (
-        f"{task.name}: the file decodes at {result.level:.2f} dB, but the fit ended with {result.fit_psnr:.2f} dB, "
-        "at a second try too: use another --seed or a higher rate"
     )
 
 

@@ -118,7 +118,9 @@ def most_bytes(segments: int, hashed_frames: int, video: Video) -> int:
     return overhead_bytes(segments, hashed_frames) + segments * NETWORK_BYTES + raw
 
 
-def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: Video) -> list[int]:
+def segment_budgets(
+    total: int, lengths: list[int], hashed_frames: int, video: Video, metadata_bytes: int = 0
+) -> list[int]:
     """Payload bytes for each segment out of `total` file bytes, in proportion to its frames.
 
     Where each doubling of a segment's bytes gains it as many decibels as another, whatever its content, this is the
@@ -127,12 +129,13 @@ def segment_budgets(total: int, lengths: list[int], hashed_frames: int, video: V
     Raises:
         RateError: not even headers fit, or the clip has fewer bytes uncompressed.
     """
-    most = most_bytes(len(lengths), hashed_frames, video)
+    most = most_bytes(len(lengths), hashed_frames, video) + metadata_bytes
     if total > most:
         asked = bytes_as_rate(total, video)
         raise RateError(f"{asked} is more than the clip takes uncompressed: the most is {bytes_as_rate(most, video)}")
-    left = total - overhead_bytes(len(lengths), hashed_frames)
+    least = overhead_bytes(len(lengths), hashed_frames) + metadata_bytes
+    left = total - least
     if left < len(lengths):
-        least = overhead_bytes(len(lengths), hashed_frames)
-        raise RateError(f"the headers alone take {bytes_as_rate(least, video)}: ask for more")
+        spare = f", or save {metadata_bytes} bytes by --no-metadata" if metadata_bytes else ""
+        raise RateError(f"the headers alone take {bytes_as_rate(least, video)}: ask for more{spare}")
     return [left * n // sum(lengths) for n in lengths]

@@ -24,8 +24,8 @@ class EncodeReport:
     Attributes:
         name, output: of the clip and of the file written.
         size: bytes of the file.
-        parts: bytes by part over all segments: "header" (with chunk framing, index and hashes), "program", "steps" and
-            one entry a tensor. They sum to `size`.
+        parts: bytes by part over all segments: "header" (with chunk framing, index and hashes), "metadata" where there
+            is some, "program", "steps" and one entry a tensor. They sum to `size`.
         target: most bytes asked for, None where the rate was a number of parameters.
         psnr: means over frames of `frame_psnr`.
         fit_psnr: PSNR-YUV in dB, the mean over frames, that the fits ended with; the file's own is in `psnr`.
@@ -34,10 +34,12 @@ class EncodeReport:
         metrics: means over frames of `frame_metrics`: what `--metrics` named, by the names of
             `nqcodec.metrics.perceptual.DEFINITIONS`.
         md5: of the decoded planes, as 32 hexadecimal digits.
+        metadata: what the file keeps of the clip beside its pictures (`nqcodec.metadata.Metadata.as_dict`).
         frame_md5: MD5 of each frame's decoded planes, in hexadecimal.
         seconds: by stage, and "total"; "again" is that of fits whose file was worse than they had promised, or worse
             than that of a lower rate, and that were taken a second time.
-        warnings: a line for each thing that a user should know before relying on the file.
+        warnings: a line for each thing that the source has and the file lacks, and for each segment that shows less
+            than its fit.
     """
 
     name: str
@@ -53,6 +55,7 @@ class EncodeReport:
     parameters: int
     macs_per_pixel: float
     md5: str
+    metadata: dict[str, Any] = field(default_factory=dict)
     frame_md5: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -100,6 +103,7 @@ class EncodeReport:
             "parameters": self.parameters,
             "kmac_per_pixel": self.macs_per_pixel / 1000,
             "md5": self.md5,
+            "metadata": self.metadata,
             "frame_md5": self.frame_md5,
             "warnings": self.warnings,
             "seconds": self.seconds,

@@ -83,8 +83,8 @@ def integers_at(fitted: SegmentFit, task: SegmentTask, rate: int, again: bool) -
 
 def rate_error(task: SegmentTask, rate: int, error: SizeError) -> RateError:
     """What a user is told of a budget out of reach."""
-    most = task.budgets[rate] or 0
-    asked, possible = (bytes_as_rate(size + overhead_bytes(1), task.video) for size in (most, error.possible))
+    most, beside = task.budgets[rate] or 0, overhead_bytes(1) + sum(task.metadata_bytes[rate : rate + 1])
+    asked, possible = (bytes_as_rate(size + beside, task.video) for size in (most, error.possible))
     return RateError(f"{task.name}: {asked} cannot be met with this network; nearest: {possible}")
 
 

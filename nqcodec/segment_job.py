@@ -76,6 +76,8 @@ class EncodeSettings:
     fresh: bool = False
     """Start anew where an interrupted encode left checkpoints, which are an error otherwise."""
     hashes: str = "segment"
+    metadata: bool = True
+    """Whether files keep what the source has beside its pictures, and name encoder and settings."""
     coder: str | None = None
     save_fit: Path | None = None
     fit_file: Path | None = None
@@ -126,6 +128,7 @@ class SegmentTask:
         budgets: most bytes of its payload, for each output; None where a number of parameters decides.
         parameters: of the network asked for, or None.
         work: folder for its checkpoint and result.
+        metadata_bytes: bytes of each output that its metadata takes, for messages.
     """
 
     name: str
@@ -138,6 +141,7 @@ class SegmentTask:
     parameters: int | None
     settings: EncodeSettings
     work: Path
+    metadata_bytes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,14 @@ class SegmentResult:
     def collapsed(self) -> bool:
         """Whether making the file has cost more of the picture than the fit's own figure can be off by."""
         return self.level < self.fit_psnr - COLLAPSE
+
+    @property
+    def warning(self) -> str:
+        """What a user is told of a file that shows less than its fit."""
+        return (
+            f"the file decodes at {self.level:.2f} dB, but its fit ended with {self.fit_psnr:.2f} dB, at a second try "
+            "too: use another --seed or a higher rate"
+        )
 
 
 def by_budget(task: SegmentTask) -> list[int]:
@@ -206,6 +218,9 @@ def encode_segment(task: SegmentTask, context: JobContext) -> list[SegmentResult
     for rate in fitted.order():
         if rate not in results:
             results[rate] = _made(task, fitted, rate, clock)
+            if results[rate].collapsed:
+                text = f"warning: {results[rate].warning}"
+                context.progress(Event(task.name, "code", text=text, rate=rate, level="warning"))
             _save(task, rate, results[rate])
             clock = Clock()
     while (poor := _next_to_repeat(task, results)) is not None:

@@ -12,6 +12,7 @@ from random_networks import random_network, random_video
 from nqcodec.bitstream.chunks import HEAD_BYTES, SIGNATURE, pack_chunk, read_chunks
 from nqcodec.bitstream.file import pack_file
 from nqcodec.bitstream.header import INDEX_ENTRY_BYTES, VHDR_BYTES
+from nqcodec.bitstream.metadata import PARSERS
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.decoding import plane_md5
 from nqcodec.errors import NqError
@@ -23,6 +24,9 @@ VECTORS = ROOT / "formats" / "conformance"
 
 Parts = list[tuple[str, bytes]]
 """A file's chunks: (type, payload)."""
+
+KINDS = ("VHDR", "SIDX", "SEGM", "NEND", "fHSH", *PARSERS, "text", "NEWC")
+"""Types that a chunk is renamed to, two of them unknown."""
 
 EXTREMES = (0, 1, 2, 127, 128, 255, 256, 65535, 65536, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
 
@@ -183,7 +187,7 @@ def shuffled_chunks(rng: np.random.Generator, data: bytes, other: bytes) -> byte
         same = [part for part in more if part[0] == parts[place][0]]
         parts[place] = same[0] if same else more[0]
     elif kind == 3:
-        parts[place] = (str(rng.choice(["VHDR", "SIDX", "SEGM", "NEND", "fHSH", "text", "NEWC"])), parts[place][1])
+        parts[place] = (str(rng.choice(KINDS)), parts[place][1])
     else:
         parts.insert(int(rng.integers(len(parts))), parts.pop(place))
     return put_together(parts, index=bool(rng.integers(2)))

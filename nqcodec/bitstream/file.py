@@ -19,9 +19,11 @@ from nqcodec.bitstream.header import (
     parse_index,
     parse_video,
 )
+from nqcodec.bitstream.metadata import pack_metadata, parse_metadata
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import MD5_BYTES, PackedSegment, Segment, SegmentLayout, parse_segment, scan_segment
 from nqcodec.errors import FormatError, InputError, LimitError, UnsupportedError
+from nqcodec.metadata import Metadata
 from nqcodec.program import Limits
 from nqcodec.video import Video
 
@@ -29,17 +31,23 @@ FRAME_HASHES = "fHSH"
 
 
 def overhead_bytes(segments: int, frames: int = 0) -> int:
-    """Bytes of a file beyond the payloads of its segments; `frames` counts frame hashes, 0 for none."""
+    """Bytes of a file beyond the payloads of its segments, metadata not counted; `frames` counts frame hashes, 0 for
+    none."""
     fixed = len(SIGNATURE) + FRAMING_BYTES + VHDR_BYTES + FRAMING_BYTES + 4 + FRAMING_BYTES
     hashes = FRAMING_BYTES + MD5_BYTES * frames if frames else 0
     return fixed + segments * (INDEX_ENTRY_BYTES + FRAMING_BYTES) + hashes
 
 
-def pack_file(video: Video, segments: Sequence[tuple[int, PackedSegment]], frame_md5: Sequence[bytes] = ()) -> bytes:
-    """The bytes of a file from (frames, segment) pairs in time order and, if given, one MD5 a frame."""
+def pack_file(
+    video: Video,
+    segments: Sequence[tuple[int, PackedSegment]],
+    frame_md5: Sequence[bytes] = (),
+    metadata: Metadata | None = None,
+) -> bytes:
+    """The bytes of a file from (frames, segment) pairs in time order and, if given, one MD5 a frame and metadata."""
     head = SIGNATURE + pack_chunk("VHDR", pack_video(video, max(one.minor for _, one in segments)))
     offset = len(head) + FRAMING_BYTES + 4 + INDEX_ENTRY_BYTES * len(segments)
-    entries, body = [], bytearray()
+    entries, body = [], bytearray(pack_metadata(metadata) if metadata else b"")
     for frames, segment in segments:
         entries.append(IndexEntry(frames, offset + len(body), len(segment.payload)))
         body += pack_chunk("SEGM", segment.payload)
@@ -59,6 +67,7 @@ class NqFile:
         video: description, frames included.
         index: the segments' places.
         frame_md5: one hash a frame, or empty.
+        metadata: what it keeps of the clip beside the pictures.
     """
 
     path: str
@@ -67,6 +76,7 @@ class NqFile:
     video: Video
     index: tuple[IndexEntry, ...]
     frame_md5: tuple[bytes, ...] = field(repr=False)
+    metadata: Metadata
     chunks: tuple[Chunk, ...] = field(repr=False)
 
     @property
@@ -143,7 +153,8 @@ def parse_file(data: bytes, path: str, limits: Limits | None = None) -> NqFile:
     stated = [(entry.offset, entry.length) for entry in index]
     if stated != [(c.offset, len(c.payload)) for c in segments]:
         raise FormatError("the index does not match the segments' places", path=path, chunk="SIDX", offset=place)
-    return NqFile(path, len(data), version, video, index, _frame_hashes(chunks, video, path), chunks)
+    hashes, metadata = _frame_hashes(chunks, video, path), parse_metadata(chunks, video, path)
+    return NqFile(path, len(data), version, video, index, hashes, metadata, chunks)
 
 
 def _check_order(chunks: tuple[Chunk, ...], path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from fractions import Fraction
 from typing import Any
 
 from nqcodec.bitstream.file import NqFile
@@ -25,6 +26,7 @@ def file_info(file: NqFile, limits: Limits) -> dict[str, Any]:
         "format": f"{file.version[0]}.{file.version[1]}",
         "video": {field.name: field.get(video) for field in VIDEO_FIELDS},
         "frame_hashes": len(file.frame_md5),
+        "metadata": file.metadata.as_dict(),
         "segments": [segment_info(file, number, limits) for number in range(len(file.index))],
     }
 
@@ -82,6 +84,7 @@ def info_lines(info: dict[str, Any]) -> list[str]:
         f"{info['bitrate_kbps']:.1f} kb/s",
         *video_lines(info["video"]),
     ]
+    lines += [f"  {line}" for line in _metadata_lines(info["metadata"])]
     for number, segment in enumerate(info["segments"]):
         lines.append(
             f"segment {number}: frames {segment['start']}:{segment['start'] + segment['frames']}, "
@@ -91,6 +94,39 @@ def info_lines(info: dict[str, Any]) -> list[str]:
         sizes = segment["bytes"]
         lines.append(f"  header {sizes['header']} B, program {sizes['program']} B, steps {sizes['steps']} B")
         lines += [_operation_line(op) for op in segment["operations"]]
+    return lines
+
+
+def _metadata_lines(found: dict[str, Any]) -> list[str]:
+    """`Metadata.as_dict` as text for people, a line each."""
+    lines: list[str] = []
+    if "encoder" in found:
+        lines.append(f"encoder {found['encoder']}")
+    if "frame_times" in found:
+        times = found["frame_times"]
+        tick = Fraction(times["tick_seconds"])
+        ticks = sorted({run[0] for run in times["runs_of_ticks_and_frames"]})
+        lengths = " to ".join(f"{float(value * tick) * 1000:.3f}" for value in dict.fromkeys((ticks[0], ticks[-1])))
+        lines.append(
+            f"frame times: frames last {lengths} ms, in ticks of {tick} s; the first is "
+            f"{float(times['start_ticks'] * tick):.3f} s into the source"
+        )
+    if "mastering_display" in found:
+        told = found["mastering_display"]
+        names = ("red", "green", "blue", "white")
+        places = "  ".join(f"{name} {told[name][0]:.5f}, {told[name][1]:.5f}" for name in names)
+        lines.append(
+            f"mastering display {places}  luminance {told['min_luminance_cd_m2']:g} to "
+            f"{told['max_luminance_cd_m2']:g} cd/m2"
+        )
+    if "content_light_level" in found:
+        level = found["content_light_level"]
+        lines.append(f"content light level MaxCLL {level['max_cll_cd_m2']}, MaxFALL {level['max_fall_cd_m2']} cd/m2")
+    if "display_matrix" in found:
+        matrix = found["display_matrix"]
+        mirrored = ", mirrored" if matrix["mirrored"] else ""
+        values = " ".join(map(str, matrix["values"]))
+        lines.append(f"display matrix rotation {matrix['rotation_degrees']} degrees{mirrored} ({values})")
     return lines
 
 

@@ -86,6 +86,11 @@ from nqcodec.video import frame_bytes
 @click.option(
     "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option of --codec; may be repeated."
 )
+@click.option(
+    "--audio",
+    metavar="FILE",
+    help="Copy the audio of this file, the original, into .mp4/.mkv output beside the picture, without coding it anew.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
 @save_option("Write --info, --bench or the summary there as JSON.")
 @progress_option
@@ -147,12 +152,14 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """Decode, write, hash and compare."""
     start, stop = chosen_frames(file, options["frames"])
     expected = read_expected(options["verify"])
+    if options["audio"] and not options["output"]:
+        raise UsageError("--audio FILE: name the output as well, with -o OUT.mkv")
     if options["output"] == "-" and (options["md5"] or options["as_json"]):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
     if options["output"]:
         from nqcodec.outputs import decoded_files, existing_files, refuse_sources
 
-        refuse_sources(decoded_files(options["output"]), [file.path])
+        refuse_sources(decoded_files(options["output"]), [file.path, options["audio"]])
         may_replace(existing_files(options["output"], range(start, stop)), options)
     decoder = Decoder(
         file,
@@ -193,16 +200,10 @@ def write_frames(
     """Stream frames to the output; a mismatch anywhere leaves no output behind."""
     sink = None
     if options["output"]:
-        from nqcodec.formats.sink import open_sink
+        from nqcodec.cli.decode_output import open_output
 
-        sink = open_sink(
-            options["output"],
-            decoder.file.video.with_frames(stop - start),
-            codec=options["codec"],
-            options=parse_codec_options(options["codec_options"]),
-            raw=options["raw"],
-            first=start,
-        )
+        codec_options = parse_codec_options(options["codec_options"])
+        sink = open_output(decoder.file, start, stop, options, codec_options)
     try:
         for frame in decoder.frames(start, stop):
             if digest:

@@ -169,6 +169,11 @@ CSP = click.Choice(["i400", "i420", "i422", "i444"])
     help="MD5s in the file: one a segment, or one a frame (16 bytes each) as well.",
 )
 @click.option(
+    "--no-metadata",
+    is_flag=True,
+    help="Do not keep frame times that vary, HDR10 values, display matrix, encoder and settings in the file.",
+)
+@click.option(
     "--coder",
     type=click.Choice(["native", "python", "torchac"]),
     help="Arithmetic coder, default native; the bytes are the same.",
@@ -241,9 +246,6 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
 
         for report in reports:
             say("\n".join(report_lines(report)))
-    for report in reports:
-        for warning in report.warnings:
-            say(f"warning: {warning}", Level.WARNING)
         if written:
             say(f"see {', '.join(written)}")
 
@@ -313,6 +315,7 @@ def settings_of(options: dict[str, Any]) -> Any:
     from nqcodec.segment_job import FitOptions
 
     values: dict[str, Any] = {name: options[name] for name in SHARED}
+    values["metadata"] = not options["no_metadata"]
     values["segment"] = parse_segment(options["segment"])
     fit = {field.name: options[field.name] for field in fields(FitOptions)}
     values["fit_options"] = FitOptions(**{**fit, "patch": parse_patch(options["patch"])})

@@ -17,7 +17,7 @@ NQENC = Page(
         "Files": ("--input", "--output", "--overwrite", "--no-overwrite"),
         "Rate (exactly one) and effort": ("--bpp", "--bitrate", "--params", "--preset", "--steps"),
         "The clip": CLIP_FORMAT,
-        "The file": ("--csp", "--depth", "--segment", "--motion", "--hash", "--coder"),
+        "The file": ("--csp", "--depth", "--segment", "--motion", "--hash", "--no-metadata", "--coder"),
         "Network and method": ("--arch", "--method", "--arch-preset"),
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
         "Going on, and more rates": ("--resume", "--fresh", "--save-fit", "--fit"),
@@ -57,7 +57,7 @@ NQENC = Page(
 NQDEC = Page(
     groups={
         "Files": ("--input", "--output", "--overwrite", "--no-overwrite", "--frames"),
-        "Kinds of output": ("--raw", "--codec", "--codec-option"),
+        "Kinds of output": ("--raw", "--codec", "--codec-option", "--audio"),
         "Checks": ("--md5", "--verify", "--no-verify"),
         "Instead of decoding to a file": ("--info", "--bench"),
         "Machine": ("--backend", "--threads", "--low-memory", "--limits"),
@@ -74,6 +74,7 @@ NQDEC = Page(
             "nqdec clip.nq -o clip.mp4 --codec libx264 --codec-option crf=18",
             "Into another format, here lossy; without --codec, lossless.",
         ),
+        ("nqdec clip.nq -o clip.mkv --audio clip.mp4", "With the original's audio, as it is."),
         ("nqdec clip.nq --verify clip.nq.md5 -q", "Conformance: exit code 5 if a single sample differs."),
     ),
     see_also=("nqenc --help", "nqtool --help", GUIDE, "formats/nq.md: the format"),

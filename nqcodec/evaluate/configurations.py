@@ -56,10 +56,14 @@ class Configuration:
         return bool(self.settings.get("arch_preset"))
 
     def encode_settings(self) -> EncodeSettings:
-        """The settings in full. A comparison times whole encodes, so it never goes on from a checkpoint."""
+        """The settings in full.
+
+        A comparison times whole encodes, so it never goes on from a checkpoint. Files have no metadata, as the other
+        codecs' have no encoder info.
+        """
         fit = {name: value for name, value in self.settings.items() if name in _FIT_FIELDS}
         own = {name: value for name, value in self.settings.items() if name not in _FIT_FIELDS}
-        return EncodeSettings(**own, fit_options=FitOptions(**fit), fresh=True)
+        return EncodeSettings(**{"metadata": False, **own}, fit_options=FitOptions(**fit), fresh=True)
 
 
 def named(text: str, shared: Mapping[str, Any]) -> Configuration:

@@ -14,9 +14,11 @@ from conformance_vectors import (
     containers,
     extremes,
     hadamard,
+    metadata,
     operations,
     pictures,
     refused_files,
+    refused_metadata,
     refused_programs,
     refused_tensors,
     refused_warps,
@@ -49,6 +51,8 @@ MODULES = (
     refused_windows,
     warps,
     refused_warps,
+    metadata,
+    refused_metadata,
 )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from conformance_vectors.seen_values import clamps, coded_values
-from nqcodec.bitstream.file import NqFile, parse_file
+from nqcodec.bitstream.file import FRAME_HASHES, NqFile, parse_file
 from nqcodec.bitstream.layers import PIECE_SYMBOLS, TensorEntry
+from nqcodec.bitstream.metadata import PARSERS
 from nqcodec.bitstream.segment import SegmentLayout
 from nqcodec.entropy.lists import decode_list
 from nqcodec.hadamard.definition import block_sizes
@@ -59,9 +60,10 @@ def _container(file: NqFile) -> Iterator[str]:
     yield "segments:1" if len(file.index) == 1 else "segments:many"
     if file.video.frames == 1:
         yield "frames:1"
-    if file.frame_md5:
-        yield "chunk:fHSH"
-    if any(not chunk.critical and chunk.kind != "fHSH" for chunk in file.chunks):
+    ancillary = {chunk.kind for chunk in file.chunks if not chunk.critical}
+    known = ancillary & {FRAME_HASHES, *PARSERS}
+    yield from (f"chunk:{kind}" for kind in known)
+    if ancillary - known:
         yield "chunk:ancillary"
     yield f"version:{file.version[0]}.{file.version[1]}"
 

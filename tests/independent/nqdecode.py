@@ -117,6 +117,9 @@ class Reader:
         need(self.at == len(self.data), f"{self.where} has {len(self.data) - self.at} bytes too many")
 
 
+METADATA = {"fTIM", "mDCV", "cLLI", "dMTX", "eNCD"}
+
+
 @dataclass
 class Header:
     """VHDR [2.1]: the fields that decoding needs."""
@@ -186,9 +189,39 @@ def read_index(payload: bytes, frames: int) -> list[tuple[int, int, int]]:
     return index
 
 
+def check_metadata(kind: str, payload: bytes, frames: int) -> None:
+    """Chunks on which no sample depends, refused only where they break a rule [2.6 to 2.9]."""
+    reader = Reader(payload, kind)
+    if kind == "fTIM":
+        need(min(struct.unpack("<2I", reader.take(8))) >= 1, "fTIM: the tick has a 0")
+        reader.uv()
+        while frames > 0:
+            code = reader.uv()
+            count = reader.uv() if code & 1 else 1
+            need(code >= 2, "fTIM: a frame of no ticks")
+            need(count > code & 1, f"fTIM: a run of {count} frames")
+            frames -= count
+        need(frames == 0, "fTIM: times of more frames than there are")
+    elif kind == "mDCV":
+        values = struct.unpack("<8H2I", reader.take(24))
+        need(max(values[:8]) <= 50000, "mDCV: a chromaticity above 1")
+        need(values[8] >= values[9], "mDCV: the least luminance is above the greatest")
+    elif kind == "cLLI":
+        reader.take(4)
+    elif kind == "dMTX":
+        for _ in range(9):
+            reader.sv()
+    else:
+        text = reader.take(len(payload))
+        need(1 <= len(text) <= 4096, f"eNCD: a text of {len(text)} bytes")
+        need(all(32 <= byte <= 126 for byte in text), "eNCD: a character that is not printable ASCII")
+    reader.end()
+
+
 def read_file(data: bytes) -> File:
     """Check the order of the chunks, and give their contents [2]."""
     header, index, hashes = None, None, None
+    found: set[str] = set()
     segments: list[bytes] = []
     for start, kind, payload in read_chunks(data):
         if kind not in ("VHDR", "SIDX", "SEGM", "NEND") and kind[0].isupper():
@@ -211,6 +244,10 @@ def read_file(data: bytes) -> File:
         elif kind == "fHSH":
             need(hashes is None and len(payload) == 16 * header.frames, "fHSH is repeated or not 16 bytes a frame")
             hashes = payload
+        elif kind in METADATA:
+            need(kind not in found, f"{kind} is repeated")
+            found.add(kind)
+            check_metadata(kind, payload, header.frames)
         else:
             need(kind[0].islower(), f"chunk {kind} at byte {start} is repeated or misplaced")
     if header is None or index is None or len(segments) < len(index):

@@ -1,0 +1,81 @@
+"""The output of nqdec: opened with the file's metadata and another file's audio, and what it cannot hold is told."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from nqcodec.bitstream.file import NqFile
+from nqcodec.cli.common import Level, say
+from nqcodec.errors import UsageError
+from nqcodec.formats.sink import Sink, open_sink
+from nqcodec.metadata import Metadata
+
+if TYPE_CHECKING:
+    from nqcodec.formats.audio_copy import AudioCopy
+
+
+def open_output(
+    file: NqFile, start: int, stop: int, options: dict[str, Any], codec_options: dict[str, str] | None
+) -> Sink:
+    """A sink for frames start..stop-1 as nqdec's options ask for it.
+
+    Raises:
+        UsageError, OutputError, InputError, UnsupportedError: as `open_sink` and `AudioCopy`.
+    """
+    metadata = file.metadata.cut(start, stop)
+    audio = open_audio(file, start, stop, options) if options["audio"] else None
+    try:
+        sink = open_sink(
+            options["output"],
+            file.video.with_frames(stop - start),
+            codec=options["codec"],
+            options=codec_options,
+            raw=options["raw"],
+            first=start,
+            metadata=metadata,
+            audio=audio,
+        )
+    except BaseException:
+        if audio:
+            audio.close()
+        raise
+    for warning in losses(sink, metadata):
+        say(f"warning: {warning}", Level.WARNING)
+    return sink
+
+
+def open_audio(file: NqFile, start: int, stop: int, options: dict[str, Any]) -> AudioCopy:
+    """The audio of --audio for frames start..stop-1."""
+    from nqcodec.formats.audio_copy import AudioCopy
+
+    original, output = options["audio"], options["output"]
+    if os.path.exists(output) and os.path.exists(original) and os.path.samefile(original, output):
+        raise UsageError(f"--audio {original}: is the output itself: choose another name for -o")
+    times, fps = file.metadata.times, file.video.fps
+    if times:
+        begin, length = (times.start + times.ticks(start)) * times.tick, times.ticks(stop) - times.ticks(start)
+        return AudioCopy(original, begin, length * times.tick)
+    return AudioCopy(original, start / fps, Fraction(stop - start) / fps)
+
+
+def losses(sink: Sink, metadata: Metadata) -> list[str]:
+    """A line for each thing that the output lacks of what the file has."""
+    video, written, name = sink.video, sink.written, "standard output" if sink.name == "-" else sink.name
+    lines = []
+    if sink.depth < video.depth:
+        lines.append(f"{name}: has {sink.depth} bits a sample, and the clip {video.depth}: .y4m, .yuv keep them all")
+    if written.chroma < video.chroma and not video.is_rgb:
+        lines.append(f"{name}: is {written.chroma.label}, and the clip {video.chroma.label}: .y4m, .yuv keep it")
+    kept = sink.written_metadata
+    names = {
+        "varying frame times": (metadata.times and not metadata.times.constant(video.fps), kept.times),
+        "mastering display": (metadata.mastering, kept.mastering),
+        "content light level": (metadata.light, kept.light),
+        "display matrix": (metadata.matrix, kept.matrix),
+    }
+    lost = [name for name, (there, held) in names.items() if there and not held]
+    if lost:
+        lines.append(f"{name}: does not hold the clip's {', '.join(lost)}")
+    return lines
