@@ -28,6 +28,10 @@ from nqcodec.quantize.rate import gaussian_rate
 from nqcodec.quantize.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
 from nqcodec.quantize.transform import QuantTransform, TensorName, Unrounded, tensor_names
 
+REPEATS, MOST_COARSER = 4, 3.0
+"""Times at most that learned rounding is repeated for a file that is too large, since moving single values instead
+costs up to 9 decibels; and the factor at most by which each makes the change of steps larger."""
+
 STEPS_SHARE = 0.05
 """Part of a network-wise calibration that learns steps alone, as NeuroQuant's first stage."""
 
@@ -76,9 +80,13 @@ class Calibration:
     """
 
     tuning: FineTune
+    most: int
 
     def run(self, course: Course) -> None:
-        """All units in turn, or fewer steps if `course` is stopped; in any case every value ends on a level."""
+        """All units in turn, or fewer steps if `course` is stopped; in any case every value ends on a level.
+
+        Where the file is larger than `most` bytes after learned rounding, that is repeated with coarser steps.
+        """
         tuning, settings = self.tuning, self.tuning.settings
         reference = copy.deepcopy(tuning.network) if settings.calibration in ("layer", "block") else None
         if course.resumed:
@@ -95,8 +103,31 @@ class Calibration:
             first = self.first + place * self.each
             # A state from beyond a unit has its values on their levels.
             if course.done <= first + self.each:
+                floats = {key: value.detach().clone() for key, value in tuning.network.tensors.items()}
                 _Unit(tuning, unit, reference, first, self.each).run(course)
+                if len(self.units) == 1:
+                    self._repeat_under(floats, course)
         course.finish(tuning.state())
+
+    def _repeat_under(self, floats: dict[str, Tensor], course: Course) -> None:
+        """Learned rounding of `floats` again, at ever coarser steps, while the file is larger than `most` bytes."""
+        tuning, (unit,) = self.tuning, self.units
+        steps = {key: value.clone() for key, value in tuning.transform.steps.items()}
+        first, goal = tuning.size(), tuning.settings.aim * self.most
+        size = first
+        # An octave saves a bit a value where values are much larger than their steps; how much less here, turns show.
+        shift = OCTAVE * 8 * (first - goal) / sum(value.numel() for value in floats.values())
+        for _ in range(REPEATS):
+            if size <= self.most or course.stopped:
+                return
+            tuning.coarsen(steps, shift)
+            for key, value in floats.items():
+                tuning.network.tensors[key].data.copy_(value)
+            # Not counted and not kept: a resume goes back to the first time, and comes to the same.
+            again = Course(tuning.control, self.steps, stop=course.stop, done=self.first)
+            _Unit(tuning, unit, None, self.first, self.each).run(again)
+            course.stopped, size = again.stopped, tuning.size()
+            shift *= min(max((first - goal) / max(first - size, 1.0), 1.2), MOST_COARSER)
 
     @property
     def units(self) -> list[range]:

@@ -9,7 +9,7 @@ Gaussian model sees: values move where they are cheap.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ from nqcodec.fit.compute import auto_dtype
 from nqcodec.fit.losses import LOSSES, plane_errors, psnr
 from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.train import batch_frames
-from nqcodec.network import Hadamard, IntTensor
+from nqcodec.network import STEP_RANGE, Hadamard, IntTensor
 from nqcodec.quantize.control import RateControl
 from nqcodec.quantize.course import Course, State
 from nqcodec.quantize.export import export, settle_formats
@@ -158,6 +158,17 @@ class FineTune:
         loss = {} if self.loss is None else {"loss": float(self.loss)}
         return {**loss, "price": self.control.price, **steps}
 
+    def size(self) -> int:
+        """Bytes of the file as it is now; its steps must be frozen."""
+        return self.size_of(export(self.network, self.transform))
+
+    @torch.no_grad()
+    def coarsen(self, steps: Mapping[str, Tensor], shift: float) -> None:
+        """Make whole step indices of `steps`, by tensor key, made coarser alike by `shift` on average."""
+        for key, value in self.transform.steps.items():
+            value.copy_((steps[key] + shift).clamp(*STEP_RANGE))
+        self.transform.snap({key: value.numel() for key, value in self.network.tensors.items()})
+
     def recover(self, landed: dict[str, IntTensor]) -> None:
         """A few steps from integers that were moved into the window: the values around them make up for the move."""
         for tensor in tensor_names(self.network.program):
@@ -220,7 +231,7 @@ class FineTune:
     def _size(self) -> float:
         """Bytes of the file as it is now: real ones once steps are whole, estimated before."""
         if self.frozen:
-            return self.size_of(export(self.network, self.transform))
+            return self.size()
         integers = self.transform.integers(self.network)
         bits = total_bits((t.name, integers[t.key]) for t in tensor_names(self.network.program))
         return (bits + self.overhead) / 8

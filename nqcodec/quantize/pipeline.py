@@ -39,6 +39,10 @@ from nqcodec.quantize.transform import QuantTransform
 RECOVERED = 0.15
 """Price of a bit after fine-tuning against before: tuning takes back most of what rounding to nearest loses."""
 
+MOST_GAIN = 2 * math.log(2)
+"""Most that a bit for every value can gain, in nats of the squared error: half of its step. The slope at a fit of 60 dB
+is far beyond, and a price taken from it leaves nothing of the picture."""
+
 RECOVERIES = 3
 """Most times that a landing is followed by more tuning."""
 
@@ -115,10 +119,12 @@ def calibrated(
     plan = make_plan(fitted, target - offset, settings, _reporter(progress, max_bytes))
     curvatures = adopt(fitted, plan, transform, settings)
     settle_formats(tuned, clip, transform, settings)
-    control = RateControl(target, RECOVERED * plan.slope if settings.rate_term else 0.0)
+    values = sum(value.numel() for value in tuned.tensors.values())
+    price = min(RECOVERED * plan.slope, MOST_GAIN / values)
+    control = RateControl(target, price if settings.rate_term else 0.0)
     bounds = step_bounds(chosen_sources(fitted.sources, plan))
     tuning = FineTune(tuned, clip, transform, bounds, control, offset, size_of, settings)
-    calibration = Calibration(tuning)
+    calibration = Calibration(tuning, max_bytes)
     store = _store(checkpoint, network, clip, max_bytes, settings) if checkpoint else None
     saved = store.load() if store and resume else None
     with interrupt_flag() as interrupted:

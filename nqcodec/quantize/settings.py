@@ -53,7 +53,8 @@ class QuantSettings:
         seed: of the order of frames and of the curvature's probes.
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
         min_ratio: smallest legal size as a part of the largest.
-        aim: the size steered to, as a part of the largest.
+        aim: the size steered to, as a part of the largest. Learned rounding ends within 2 % of it, and what is too
+            large then can only be mended by moving values, which costs decibels.
         allocation: a name of `ALLOCATIONS`.
         search: how a step is found for a bit width that clamps, a name of `nqcodec.quantize.quantizers.SEARCHES`.
         hadamard: a name of `HADAMARD`.
@@ -79,7 +80,7 @@ class QuantSettings:
     map_width: int = 14
     head_width: int = 14
     min_ratio: float = 0.98
-    aim: float = 0.995
+    aim: float = 0.98
     allocation: str = "fisher"
     search: str = "mse"
     hadamard: str = "off"
