@@ -21,6 +21,7 @@ from nqcodec.formats.audio_copy import AudioCopy
 from nqcodec.formats.colour import as_rgb, as_yuv
 from nqcodec.formats.libav import DEPTHS, import_av, layout_of, pixel_format, plane_views, reason
 from nqcodec.formats.libav_metadata import HDR, MOST_RATE, FrameClock, representable, with_hdr
+from nqcodec.formats.scheduling import same_policy
 from nqcodec.metadata import Metadata
 from nqcodec.video import Chroma, Frame, Video
 
@@ -121,7 +122,8 @@ class LibavWriter:
             self.written_metadata = self._describe_beside(replace(metadata, times=times, encoder=""))
             if audio:
                 audio.attach(self._container, self._path)
-            unknown = self._open_encoder(options or {})
+            with same_policy():
+                unknown = self._open_encoder(options or {})
         except (self._av.FFmpegError, OSError, ValueError) as error:
             self.abort()
             raise self._error(error) from error

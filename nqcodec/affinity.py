@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-TASKS = Path("/proc/self/task")
+from nqcodec.formats.scheduling import TASKS
 
 
 @contextmanager

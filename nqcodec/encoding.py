@@ -132,7 +132,7 @@ def _encode(
     tasks = [task for one in plans for task in one.tasks]
     share = _share(tasks, settings)
     workers = f"jobs {share.jobs}, threads of each {share.threads}"
-    tell(Event(plans[0].clip.name, "fit", text=workers, level="debug"))
+    tell(Event(plans[0].clip.name, "plan", text=workers, level="debug"))
     settings = replace(settings, threads=share.threads)
     tasks = [replace(task, settings=settings) for task in tasks]
     results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
@@ -196,6 +196,9 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
         tasks.append(
             SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path, extra)
         )
+        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in budgets)
+        text = f"segment of frames {first}:{first + frames}, at most {shown}"
+        tell(Event(name, "read", text=text, level="debug"))
         first += frames
     size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
     parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""

@@ -184,7 +184,7 @@ def test_audio_that_cannot_be_copied(tmp_path: Path) -> None:
         (["-o", tmp_path / "o.mkv", "--audio", silent], 1, "holds no audio stream"),
         (["-o", tmp_path / "o.mkv", "--audio", tmp_path / "none.mkv"], 1, "none.mkv: is no file that FFmpeg reads"),
         (["-o", tmp_path / "o.webm", "--audio", sound], 1, "cannot hold the audio of"),
-        (["-o", sound, "--audio", sound], 2, "is the output itself"),
+        (["-o", sound, "--audio", sound], 2, "would overwrite the input"),
     ):
         before = sorted(path.name for path in tmp_path.iterdir()), sound.read_bytes()
         done = decode(source, *words)

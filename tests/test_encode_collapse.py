@@ -78,5 +78,5 @@ def test_what_stays_spoiled_is_told(
     assert done.exit_code == 0, done.output
     assert spoiled["left"] == 1, "made again once, not more"
     warning = next(line for line in done.stderr.splitlines() if "warning" in line)
-    assert "real.y4m: the file decodes at" in warning
+    assert "real.y4m: warning: the file decodes at" in warning
     assert "--seed" in warning

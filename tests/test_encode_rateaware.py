@@ -30,7 +30,7 @@ from nqcodec.rateaware import settings as rateaware_settings
 from nqcodec.report import EncodeReport
 from nqcodec.video import Chroma, Video
 
-QUICK = EncodeSettings(preset="ultrafast", threads=1)
+QUICK = EncodeSettings(preset="ultrafast", threads=1, metadata=False)
 
 LEAST = 0.9
 """Part of the bytes asked for that these fits use at least: they are a tenth as long as the shortest preset's."""

@@ -24,6 +24,7 @@ from nqcodec.formats.source import open_source
 from nqcodec.rate import LEAST_SEGMENT_BYTES, Rate, affordable_cuts, segment_lengths
 from nqcodec.scenes import LEAST_SCENE, Cut, SceneDetector, thumbnail
 from nqcodec.video import Chroma, Frame, Plane, Video
+from nqcodec.work import WorkFolder
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "bbb_320x180.mkv"
 Lumas = list[npt.NDArray[np.uint8]]
@@ -256,7 +257,8 @@ def test_where_segments_begin(
     events: list[Event] = []
     with ExitStack() as stack:
         job = ClipJob(ClipInput(str(two_scenes)), outputs)
-        found = plan(job, EncodeSettings(segment=segment), stack, events.append)
+        work = stack.enter_context(WorkFolder(outputs[0].path, resume=False))
+        found = plan(job, EncodeSettings(segment=segment), work, events.append)
     assert [task.video.frames for task in found.tasks] == lengths
     assert [task.first for task in found.tasks] == [sum(lengths[:number]) for number in range(len(lengths))]
     assert (f"in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" in events[0].text) == (len(lengths) > 1)
@@ -266,7 +268,7 @@ def test_a_file_of_two_scenes(two_scenes: Path, tmp_path: Path) -> None:
     """Its segments begin at the cut, by default, and share the bytes by their frames."""
     out = tmp_path / "two.nq"
     report = encode(
-        ClipInput(str(two_scenes)), out, Rate(bpp=0.8), EncodeSettings(preset="ultrafast", steps=20, threads=1, jobs=1)
+        ClipInput(str(two_scenes)), out, Rate(bpp=0.8), EncodeSettings(preset="ultrafast", steps=60, threads=1, jobs=1)
     )
     file = probe(out)
     assert [entry.frames for entry in file.index] == [9, 12]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from nqcodec.bitstream.file import NqFile
 from nqcodec.cli.common import Level, say
-from nqcodec.errors import UsageError
 from nqcodec.formats.sink import Sink, open_sink
 from nqcodec.metadata import Metadata
 
@@ -50,9 +48,7 @@ def open_audio(file: NqFile, start: int, stop: int, options: dict[str, Any]) -> 
     """The audio of --audio for frames start..stop-1."""
     from nqcodec.formats.audio_copy import AudioCopy
 
-    original, output = options["audio"], options["output"]
-    if os.path.exists(output) and os.path.exists(original) and os.path.samefile(original, output):
-        raise UsageError(f"--audio {original}: is the output itself: choose another name for -o")
+    original = options["audio"]
     times, fps = file.metadata.times, file.video.fps
     if times:
         begin, length = (times.start + times.ticks(start)) * times.tick, times.ticks(stop) - times.ticks(start)

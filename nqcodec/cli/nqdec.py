@@ -107,7 +107,7 @@ def main(source: str | None, named_source: str | None, **options: Any) -> None:
         raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")
     path = source or named_source
     assert path is not None
-    check_save(options["save"], [path, options["output"] or "-"])
+    check_save(options["save"], [path], [options["output"]])
     limits = Limits.parse(options["limit_texts"])
     check_decoding(options)
     say(version_text, Level.DEBUG)

@@ -215,11 +215,11 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
     from nqcodec.work import work_path
 
     check_clips(clips)
-    check_encoded_name(options["output"])
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
     settings = settings_of(options)
     check_jobs(jobs, settings)
-    check_save(options["save"], [*clips, *(output.path for job in jobs for output in job.outputs)])
+    check_encoded_name(options["output"])
+    check_save(options["save"], clips, [output.path for job in jobs for output in job.outputs])
     say(lambda: f"{version_text()}\n{settings}", Level.DEBUG)
     extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])
     may_replace(extra.files(), options)

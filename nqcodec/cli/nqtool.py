@@ -26,7 +26,6 @@ from nqcodec.cli.robustness import robustness
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.cli.shells import completion
 from nqcodec.cli.speed import bench_decoding, bench_kernels
-from nqcodec.outputs import refuse_sources
 from nqcodec.program import Limits
 
 
@@ -115,8 +114,7 @@ def bench(
     """
     from nqcodec.bench import machine
 
-    refuse_sources([save], [path, clip])
-    check_save(save)
+    check_save(save, [path, clip])
     chosen = parts or ("coder", "decode", "fit", "hadamard")
     result: dict[str, Any] = {"machine": machine()}
     for part in chosen:

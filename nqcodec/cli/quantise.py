@@ -16,7 +16,6 @@ from nqcodec.cli.pages import ABLATION, QUANTISE
 from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.fit.presets import PRESETS
 from nqcodec.fit.recipes import RECIPES
-from nqcodec.outputs import refuse_sources
 
 SECTIONS = ("allocation", "quantizers", "calibration")
 
@@ -67,8 +66,7 @@ def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **opti
     from nqcodec.cli.compare import numbers
     from nqcodec.quantize.bench import run
 
-    refuse_sources([options["save"]], [clip, options["fit"]])
-    check_save(options["save"], [clip])
+    check_save(options["save"], [clip, options["fit"]])
     counts = tuple(round(count) for count in numbers("steps", steps))
     show(
         options,
@@ -91,8 +89,7 @@ def ablation(clip: str, bits: float, steps: int, **options: Any) -> None:
     """What each ingredient of quantisation is worth on one fit of CLIP, against NeuroQuant's method."""
     from nqcodec.quantize.ablation import run
 
-    refuse_sources([options["save"]], [clip, options["fit"]])
-    check_save(options["save"], [clip])
+    check_save(options["save"], [clip, options["fit"]])
     show(options, run(clip, bits=bits, steps=steps, **_fit_options(options)))
 
 

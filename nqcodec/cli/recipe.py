@@ -47,6 +47,6 @@ def recipe(clip: str, folder: str | None, **options: Any) -> None:
     shared = {name: options[name] for name in ("recipe", "steps", "seed", "device", "threads")}
     order = Order(clip=ClipInput(clip, count=options["frames"]), rates=rates, **shared)
     target = Path(folder or f"{Path(clip.rstrip('/')).name}.recipe")
-    refuse_sources([options["save"], target / STREAMS], [clip])
+    refuse_sources([target / STREAMS], [clip])
     figures = run(order, target, say)
     show(options, figures)

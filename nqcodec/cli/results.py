@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from nqcodec.errors import OutputError, UsageError
+from nqcodec.outputs import refuse_sources
 
 
 def save_option(help: str = "Write the figures there as well.") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -17,24 +18,27 @@ def save_option(help: str = "Write the figures there as well.") -> Callable[[Cal
     return click.option("--save", metavar="FILE.json", help=help)
 
 
-def check_save(save: str | None, others: Iterable[str | Path] = ()) -> None:
+def check_save(
+    save: str | None, sources: Iterable[str | Path | None] = (), outputs: Iterable[str | Path | None] = ()
+) -> None:
     """Tell before the long part what would make `save_json` fail or harm another file of the call.
 
     Args:
-        others: what the call reads and writes beside it; "-" is no file.
+        sources, outputs: what the call reads, and writes beside it; "-" is no file.
 
     Raises:
-        UsageError: it is one of the others, or "-".
+        UsageError: it is one of those, or "-".
         OutputError: it is a folder, or its folder does not exist.
     """
     if save is None:
         return
     if save == "-":
         raise UsageError("--save -: takes the name of a file; --json prints the same on stdout")
+    refuse_sources([save], sources)
     path = Path(save)
-    for other in others:
-        if str(other) != "-" and path.resolve() == Path(other).resolve():
-            raise UsageError(f"--save {save}: is {other} itself, which this call reads or writes: name another file")
+    for other in outputs:
+        if other is not None and str(other) != "-" and path.resolve() == Path(other).resolve():
+            raise UsageError(f"--save {save}: is {other} itself, which this call writes: name another file")
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; name a file for --save")
     if not path.parent.is_dir():

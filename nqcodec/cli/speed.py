@@ -14,7 +14,6 @@ from nqcodec.cli.pages import BENCH_DECODE, BENCH_KERNELS
 from nqcodec.cli.results import check_save, give_out, save_json, save_option
 from nqcodec.device import check_decoding_device
 from nqcodec.errors import NqError
-from nqcodec.outputs import refuse_sources
 from nqcodec.text import counted
 
 CASE_NAMES = ("pyramid", "pyramid-wide", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs", "hnerv-3m-1080p")
@@ -53,8 +52,7 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
     from nqcodec.bench import machine
 
     check_decoding_device(options["device"])
-    refuse_sources([save], [path])
-    check_save(save)
+    check_save(save, [path])
     on_device = options["device"] == "cuda"
     result: dict[str, Any] = {"machine": machine()}
     for name, figures in _measured_on_device(path, options) if on_device else _measured(path, options):

@@ -20,9 +20,10 @@ from typing import Any
 
 from nqcodec.errors import OutputError, UnsupportedError, UsageError
 from nqcodec.evaluate.annexb import without_remarks
-from nqcodec.evaluate.fresh_process import in_fresh_process, same_policy
+from nqcodec.evaluate.fresh_process import in_fresh_process
 from nqcodec.formats.atomic import AtomicFile
 from nqcodec.formats.libav import LibavReader, import_av, pixel_format, plane_views, reason
+from nqcodec.formats.scheduling import same_policy
 from nqcodec.text import counted
 from nqcodec.video import Chroma, Frame, Video
 

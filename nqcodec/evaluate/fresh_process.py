@@ -7,15 +7,12 @@ is gone when the call returns: no thread, priority or allocation of the library 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import TypeVar, cast
 
-from nqcodec.affinity import TASKS
 from nqcodec.errors import NqError
 
 Result = TypeVar("Result")
@@ -64,18 +61,3 @@ def _answer(answers: Connection, function: Callable[..., object], arguments: tup
     except Exception:
         answer = "crash", traceback.format_exc()
     answers.send(answer)
-
-
-@contextmanager
-def same_policy() -> Iterator[None]:
-    """All threads of this process, those started inside among them, have the calling thread's scheduling policy again
-    afterwards. Does nothing where the system has no such policies, or does not list threads."""
-    if not hasattr(os, "sched_getscheduler") or not TASKS.is_dir():
-        yield
-        return
-    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
-    yield
-    for task in TASKS.iterdir():
-        with suppress(OSError):  # the thread has ended
-            if os.sched_getscheduler(int(task.name)) != policy:
-                os.sched_setscheduler(int(task.name), policy, priority)
