@@ -196,9 +196,6 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
         tasks.append(
             SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path, extra)
         )
-        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in budgets)
-        text = f"segment of frames {first}:{first + frames}, at most {shown}"
-        tell(Event(name, "read", text=text, level="debug"))
         first += frames
     size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
     parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
@@ -207,6 +204,10 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
         tell(Event(clip.name, "read", text=note))
     for warning in kept.warnings:
         tell(Event(clip.name, "read", text=f"warning: {warning}", level="warning"))
+    for task in tasks:
+        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in task.budgets)
+        text = f"segment of frames {task.first}:{task.first + task.video.frames}, at most {shown}"
+        tell(Event(task.name, "plan", text=text, level="debug"))
     samples = digest.hexdigest()
     claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
     work.claim({**claim, "metadata": extra, "settings": settings.fingerprint()})

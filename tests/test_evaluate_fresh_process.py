@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from nqcodec.errors import FormatError, NqError
-from nqcodec.evaluate.fresh_process import in_fresh_process, same_policy
+from nqcodec.evaluate.fresh_process import in_fresh_process
+from nqcodec.formats.scheduling import same_policy
 
 
 def refuse() -> None:

@@ -121,7 +121,9 @@ def test_the_comparison_has_a_row_for_each_way(fitted: tuple[FloatNetwork, Packe
     for row in result["allocation"]:
         assert row["rounded_psnr"] < result["float_psnr"]
         assert row["tuned_psnr"] != row["rounded_psnr"]
-        assert row["tuned_bytes"] == pytest.approx(row["rounded_bytes"], rel=0.02)
+        assert row["tuned_bytes"] == pytest.approx(row["rounded_bytes"], rel=0.03), (
+            "what is calibrated is not filled up"
+        )
     rows = {(r["width"], r["zero"], r["steps"], r["search"]): r for r in result["quantizers"]}
     assert len(rows) == len(result["quantizers"]) == 3 * 2 * 2 * len(SEARCHES)
     assert rows[6, "symmetric", "tensor", "mse"]["psnr"] > rows[4, "symmetric", "tensor", "mse"]["psnr"]

@@ -28,6 +28,9 @@ from nqcodec.quantize.rate import gaussian_rate
 from nqcodec.quantize.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
 from nqcodec.quantize.transform import QuantTransform, TensorName, Unrounded, tensor_names
 
+REPEAT_AIM = 0.985
+"""Part of the bytes that a repeated learned rounding is steered to: it ends within 2 % of that."""
+
 REPEATS, MOST_COARSER = 4, 3.0
 """Times at most that learned rounding is repeated for a file that is too large, since moving single values instead
 costs up to 9 decibels; and the factor at most by which each makes the change of steps larger."""
@@ -105,7 +108,8 @@ class Calibration:
             if course.done <= first + self.each:
                 floats = {key: value.detach().clone() for key, value in tuning.network.tensors.items()}
                 _Unit(tuning, unit, reference, first, self.each).run(course)
-                if len(self.units) == 1:
+                # Without a price the steps are the allocation's, and stay.
+                if len(self.units) == 1 and settings.rate_term:
                     self._repeat_under(floats, course)
         course.finish(tuning.state())
 
@@ -113,7 +117,7 @@ class Calibration:
         """Learned rounding of `floats` again, at ever coarser steps, while the file is larger than `most` bytes."""
         tuning, (unit,) = self.tuning, self.units
         steps = {key: value.clone() for key, value in tuning.transform.steps.items()}
-        first, goal = tuning.size(), tuning.settings.aim * self.most
+        first, goal = tuning.size(), REPEAT_AIM * self.most
         size = first
         # An octave saves a bit a value where values are much larger than their steps; how much less here, turns show.
         shift = OCTAVE * 8 * (first - goal) / sum(value.numel() for value in floats.values())

@@ -52,9 +52,8 @@ class QuantSettings:
         input_mix: part of a layer's or block's inputs that is the float network's.
         seed: of the order of frames and of the curvature's probes.
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
-        min_ratio: smallest legal size as a part of the largest.
-        aim: the size steered to, as a part of the largest. Learned rounding ends within 2 % of it, and what is too
-            large then can only be mended by moving values, which costs decibels.
+        min_ratio: size, as a part of the largest, below which steps become finer where training follows or none was.
+        aim: the size steered to, as a part of the largest.
         allocation: a name of `ALLOCATIONS`.
         search: how a step is found for a bit width that clamps, a name of `nqcodec.quantize.quantizers.SEARCHES`.
         hadamard: a name of `HADAMARD`.
@@ -80,7 +79,7 @@ class QuantSettings:
     map_width: int = 14
     head_width: int = 14
     min_ratio: float = 0.98
-    aim: float = 0.98
+    aim: float = 0.995
     allocation: str = "fisher"
     search: str = "mse"
     hadamard: str = "off"

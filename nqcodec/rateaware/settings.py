@@ -32,7 +32,8 @@ class RateAwareSettings:
         dtype: of maps, "float32", "bfloat16" or "auto".
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
         frames: frames on which map ranges are measured.
-        min_ratio, aim: smallest legal size, and the size steered to, as parts of the largest.
+        min_ratio, aim: size below which a fit goes on for some extra steps, and the size steered to, as parts of the
+            largest.
         threads: CPU threads, each with frames of its own; sums may depend on it, so it is part of what makes a result.
     """
 
