@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from commands import COMMANDS, calls, read
 
 from nqcodec import errors
+from nqcodec.cli.common import CONTEXT
 from nqcodec.cli.help import EXIT_CODES, LAST, Manual, ManualGroup, grouped
 from nqcodec.cli.nqtool import Bench
 
@@ -37,7 +38,10 @@ MANUALS = dict(manuals())
 
 
 def shown(command: click.Command, *words: str, columns: int = 80) -> str:
-    done = CliRunner().invoke(command, list(words), prog_name="program", terminal_width=columns)
+    # click keeps a command's help option from its first call on, so every call has to name it alike.
+    names = CONTEXT["help_option_names"]
+    runner = CliRunner()
+    done = runner.invoke(command, list(words), prog_name="program", terminal_width=columns, help_option_names=names)
     assert done.exit_code == 0, done.output
     return done.stdout
 
