@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from fitting import small_clip
@@ -21,8 +22,10 @@ from nqcodec.fit.network import FloatNetwork
 from nqcodec.fit.optim import MuonAdam, orthogonalise
 from nqcodec.fit.presets import PRESETS, expected_seconds, preset_settings
 from nqcodec.fit.schedule import learning_rate
-from nqcodec.fit.train import FitSettings, Progress, batch_frames, fit, new_network
+from nqcodec.fit.train import FitSettings, Progress, batch_frames, evaluate, fit, new_network
+from nqcodec.operations import Grid, Planes
 from nqcodec.program import Program
+from nqcodec.video import Chroma, Video
 
 SETTINGS = FitSettings(steps=80, seed=3)
 
@@ -199,3 +202,17 @@ def test_presets_depend_on_the_clip_alone(work: tuple[Program, PackedClip]) -> N
     before = {name: value.clone() for name, value in network.tensors.items()}
     assert 0 < expected_seconds(network, work[1], preset_settings("fast", 5)) < 600
     assert all(torch.equal(before[name], network.tensors[name]) for name in before)
+
+
+def test_a_network_is_judged_as_samples_too() -> None:
+    """An error of a quarter of a sample everywhere is gone once it is rounded, and one beyond white is clipped."""
+    video = Video(8, 8, 2, chroma=Chroma.C400)
+    frames = [(np.full((8, 8), level, np.uint8),) for level in (100, 255)]
+    program = Program.of([Grid((), 2, 1, 8, 8), Planes((0,), 1)], video)
+    clip = pack(frames, video, program)
+    network = FloatNetwork(program, 2)
+    with torch.no_grad():
+        for t, level in enumerate((100.25, 300.0)):
+            network.tensors["op0_latent"][t].fill_(level / 256 - 0.5)
+    assert evaluate(network, clip).yuv < 60
+    assert evaluate(network, clip, as_samples=True).yuv == pytest.approx(100.0, abs=0.1)

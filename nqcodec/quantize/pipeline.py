@@ -142,7 +142,7 @@ def calibrated(
     if interrupted():
         raise KeyboardInterrupt
     if not course.stopped:
-        course.end(evaluate(tuned, clip, transform).yuv, size_of(export(tuned, transform)))
+        course.end(evaluate(tuned, clip, transform, as_samples=True).yuv, size_of(export(tuned, transform)))
     return tuning, curvatures
 
 

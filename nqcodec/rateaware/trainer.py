@@ -189,7 +189,7 @@ class RateAwareTrainer:
 
     def psnr(self) -> float:
         """PSNR-YUV in dB if the fit ended now, the mean over all frames, but for the rounding of maps."""
-        return evaluate(self.network, self.clip, self.rounded()).yuv
+        return evaluate(self.network, self.clip, self.rounded(), as_samples=True).yuv
 
     def final_size(self) -> int:
         """Bytes of the file if the fit ended now, exactly."""
