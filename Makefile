@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-NATIVE_SOURCES := $(wildcard csrc/*.cpp csrc/*.h csrc/cuda/*)
+NATIVE_SOURCES := $(wildcard csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/include/nq/*.h)
 DEMO := .demo
 
 .PHONY: help demo test test-slow gpu conform fuzz lint bench golden man clean
@@ -28,7 +28,7 @@ test-slow: $(READY) ## Run the tests that fit for minutes
 	$(BIN)/python -m pytest -m slow
 
 gpu: $(READY) ## Build, test, check and time on a CUDA device, under 10 minutes (GPU_OPTIONS=--again for what has passed)
-	$(BIN)/python tests/gpu.py $(GPU_OPTIONS)
+	$(BIN)/python tests/support/gpu.py $(GPU_OPTIONS)
 
 conform: $(READY) ## Run the conformance vectors on each backend
 	$(BIN)/nqtool conform
@@ -36,11 +36,11 @@ conform: $(READY) ## Run the conformance vectors on each backend
 fuzz: $(READY) ## Fuzz the C library, the parser, damaged files and faults (FUZZ_SECONDS=60 for each; clang, atheris)
 	$(BIN)/python tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),60)
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) ## ruff, import layers and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@rm -rf build/types && mkdir -p build/types && cp -r nqcodec build/types/nqcodec && cp -r formats build/types/nqcodec/formats
-	cd build/types && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) -p nqcodec
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy nqcodec formats
 
 bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
 	$(BIN)/nqtool bench
@@ -53,4 +53,4 @@ man: $(READY) ## Make docs/man/*.1 again after a change of what --help shows
 	$(BIN)/python -m nqcodec.cli.man docs/man
 
 clean: ## Remove the environment and everything built
-	rm -rf $(VENV) $(DEMO) build dist nqcodec.egg-info nqcodec/lib
+	rm -rf $(VENV) $(DEMO) build dist nqcodec.egg-info nqcodec/native/lib

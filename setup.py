@@ -1,4 +1,4 @@
-"""Builds the native part: csrc/*.cpp into libnq.so, csrc/cuda/*.cu into libnq_cuda.so (C ABI, loaded with ctypes).
+"""Builds the native part: csrc/**/*.cpp into libnq.so, csrc/cuda/*.cu into libnq_cuda.so (C ABI, loaded with ctypes).
 
 Everything else is in pyproject.toml. Without a compiler the package installs all the same and decodes with the numpy
 reference; without nvcc it installs without CUDA. Environment:
@@ -22,6 +22,8 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+CSRC = ROOT / "csrc"
+INCLUDES = [f"-I{CSRC}", f"-I{CSRC / 'include'}"]
 CXX_FLAGS = [
     "-std=c++17",
     "-O3",
@@ -57,7 +59,7 @@ def find_nvcc() -> str | None:
 
 
 def is_fresh(library: Path, sources: list[Path]) -> bool:
-    inputs = [*sources, *(ROOT / "csrc").rglob("*.h"), ROOT / "setup.py"]
+    inputs = [*sources, *CSRC.rglob("*.h"), ROOT / "setup.py"]
     return library.exists() and all(library.stat().st_mtime >= path.stat().st_mtime for path in inputs)
 
 
@@ -78,16 +80,21 @@ def compile_library(command: list[str], sources: list[Path], library: Path) -> b
     return True
 
 
+def library_sources() -> list[Path]:
+    """What libnq is made of: csrc/testing has hooks that only tests compile."""
+    return sorted(path for path in CSRC.rglob("*.cpp") if path.parent != CSRC / "testing")
+
+
 def build_native(target: Path) -> None:
-    cxx, sources = find_cxx(), sorted((ROOT / "csrc").glob("*.cpp"))
+    cxx, sources = find_cxx(), library_sources()
     built = False
     if cxx:
-        built = compile_library([cxx, *CXX_FLAGS], sources, target / "libnq.so")
+        built = compile_library([cxx, *CXX_FLAGS, *INCLUDES], sources, target / "libnq.so")
     else:
         notice("no C++ compiler found: installing without libnq; decoding uses the slow numpy reference")
     if not built and os.environ.get("NQCODEC_REQUIRE_NATIVE") == "1":
         raise SystemExit("nqcodec: NQCODEC_REQUIRE_NATIVE=1, and libnq could not be built")
-    nvcc, kernels = find_nvcc(), sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
+    nvcc, kernels = find_nvcc(), sorted((CSRC / "cuda").glob("*.cu"))
     if nvcc and kernels:
         archs = [flag for arch in CUDA_ARCHS for flag in ("-gencode", arch)]
         options = [
@@ -100,6 +107,7 @@ def build_native(target: Path) -> None:
             "-cudart",
             "static",
             *archs,
+            *INCLUDES,
         ]
         compile_library([nvcc, *options], kernels, target / "libnq_cuda.so")
 
@@ -109,7 +117,7 @@ class BuildPy(build_py):
 
     def run(self) -> None:
         super().run()
-        build_native((ROOT if self.editable_mode else Path(self.build_lib)) / "nqcodec" / "lib")
+        build_native((ROOT if self.editable_mode else Path(self.build_lib)) / "nqcodec" / "native" / "lib")
 
 
 class PlatformDistribution(Distribution):

@@ -1,0 +1,1 @@
+"""Data: the specification, its tables and the conformance vectors. Installed as `nqcodec.formats`."""

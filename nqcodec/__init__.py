@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from nqcodec.version import __version__
 
 if TYPE_CHECKING:
-    from nqcodec.api import encode
     from nqcodec.bitstream.file import NqFile
-    from nqcodec.decoding import decode, probe
+    from nqcodec.decoder.decoder import decode, probe
+    from nqcodec.encoder.api import encode
+    from nqcodec.encoder.report import EncodeReport
     from nqcodec.errors import NqError
-    from nqcodec.formats.colour import to_rgb
-    from nqcodec.report import EncodeReport
-    from nqcodec.video import Chroma, Colour, Frame, Video
+    from nqcodec.media.colour import to_rgb
+    from nqcodec.media.video import Chroma, Colour, Frame, Video
 
 __all__ = [
     "Chroma",
@@ -36,17 +36,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "decode": "nqcodec.decoding",
-    "encode": "nqcodec.api",
-    "probe": "nqcodec.decoding",
-    "to_rgb": "nqcodec.formats.colour",
-    "EncodeReport": "nqcodec.report",
+    "decode": "nqcodec.decoder.decoder",
+    "encode": "nqcodec.encoder.api",
+    "probe": "nqcodec.decoder.decoder",
+    "to_rgb": "nqcodec.media.colour",
+    "EncodeReport": "nqcodec.encoder.report",
     "NqError": "nqcodec.errors",
     "NqFile": "nqcodec.bitstream.file",
-    "Chroma": "nqcodec.video",
-    "Colour": "nqcodec.video",
-    "Frame": "nqcodec.video",
-    "Video": "nqcodec.video",
+    "Chroma": "nqcodec.media.video",
+    "Colour": "nqcodec.media.video",
+    "Frame": "nqcodec.media.video",
+    "Video": "nqcodec.media.video",
 }
 """The module that defines each name."""
 

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from nqcodec.formats.libav import import_av, plane_views
-from nqcodec.formats.sink import open_sink
-from nqcodec.formats.source import open_source
-from nqcodec.video import Chroma, Colour, Frame, Video, frame_bytes
+from nqcodec.media.libav import import_av, plane_views
+from nqcodec.media.sink import open_sink
+from nqcodec.media.source import open_source
+from nqcodec.media.video import Chroma, Colour, Frame, Video, frame_bytes
 
 # The 720-line source does not tell its matrix, which implies BT.709; at 180 lines that has to be said.
 CLIP = Video(320, 180, 32, Fraction(25), Chroma.C420, 8, Colour(primaries=1, transfer=1, matrix=1))

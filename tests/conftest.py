@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from emulated_cuda import compiler, emulated
 
-from nqcodec.formats.sink import open_sink
-from nqcodec.formats.source import open_source
+from nqcodec.media.sink import open_sink
+from nqcodec.media.source import open_source
 from nqcodec.synthesis.cuda import why_no_device
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

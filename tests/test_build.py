@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from nqcodec._native import ABI_VERSION, load_libnq, why_absent
+from nqcodec.native.loading import ABI_VERSION, load_libnq, why_absent
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_interface_version_is_one_number() -> None:
-    text = (ROOT / "csrc" / "nq_abi.h").read_text("ascii")
+    text = (ROOT / "csrc" / "include" / "nq" / "abi.h").read_text("ascii")
     found = re.search(r"kNqAbiVersion = (\d+)", text)
     assert found is not None
     assert int(found.group(1)) == ABI_VERSION
@@ -85,4 +85,4 @@ def test_missing_compiler_is_fatal_where_native_is_required(tmp_path: Path) -> N
 def test_wheel_with_a_compiler_holds_the_library(tmp_path: Path) -> None:
     done = build_wheel(tmp_path, NQCODEC_REQUIRE_NATIVE="1")
     assert done.returncode == 0, done.stderr
-    assert "nqcodec/lib/libnq.so" in wheel_names(tmp_path)
+    assert "nqcodec/native/lib/libnq.so" in wheel_names(tmp_path)

@@ -18,15 +18,14 @@ import pytest
 from click.testing import CliRunner
 from commands import COMMANDS, calls, read
 
-from nqcodec import segment_plain
 from nqcodec.backbones import BACKBONES
 from nqcodec.cli.nqtool import Bench
-from nqcodec.fit import jobs
-from nqcodec.fit import presets as plain_presets
-from nqcodec.fit.presets import Preset
-from nqcodec.formats.sink import open_sink
-from nqcodec.formats.source import open_source
-from nqcodec.rateaware import settings as rateaware_presets
+from nqcodec.encoder import jobs, segment_plain
+from nqcodec.media.sink import open_sink
+from nqcodec.media.source import open_source
+from nqcodec.methods.rate_aware import settings as rateaware_presets
+from nqcodec.training import presets as plain_presets
+from nqcodec.training.presets import Preset
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

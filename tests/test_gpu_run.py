@@ -1,4 +1,6 @@
-"""tests/gpu.py: parts that pass, fail, hang and depend on one another; results that are kept; no device, no failure."""
+"""tests/support/gpu.py: parts that pass, fail, hang and depend on one another; results that are kept; no device, no
+failure.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,7 @@ def test_one_part_alone_needs_what_has_passed_before(tmp_path: Path) -> None:
 def test_an_interruption_ends_the_part_and_keeps_the_others(tmp_path: Path) -> None:
     script = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "tests")!r})
+sys.path[:0] = [{str(ROOT / "tests")!r}, {str(ROOT / "tests" / "support")!r}]
 import gpu
 from test_gpu_run import GOOD, part
 code = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'w'), flush=True); time.sleep(60)"
@@ -153,7 +155,7 @@ sys.exit(gpu.main(["--results", {str(tmp_path)!r}], (GOOD, waits), lambda: ({DEV
 
 def test_without_a_device_it_says_so_and_exits_with_0(tmp_path: Path) -> None:
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    words = [sys.executable, str(ROOT / "tests" / "gpu.py"), "--results", str(tmp_path / "results")]
+    words = [sys.executable, str(ROOT / "tests" / "support" / "gpu.py"), "--results", str(tmp_path / "results")]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("no GPU: ")
@@ -165,7 +167,7 @@ def test_without_a_device_it_says_so_and_exits_with_0(tmp_path: Path) -> None:
 def test_make_gpu_runs_it_with_the_options_given() -> None:
     words = ["make", "-n", "-o", ".venv/.ready", "gpu", "GPU_OPTIONS=--again --only bench"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == [".venv/bin/python", "tests/gpu.py", "--again", "--only", "bench"]
+    assert done.stdout.split() == [".venv/bin/python", "tests/support/gpu.py", "--again", "--only", "bench"]
 
 
 def test_the_parts_fit_into_ten_minutes_and_are_the_four() -> None:

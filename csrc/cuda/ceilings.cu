@@ -1,8 +1,8 @@
 // What a CUDA device does at best, for benchmarks to compare with.
-#include "../nq_synthesis.h"
-#include "../nq_tiles.h"
-#include "nq_device_memory.h"
-#include "nq_mma.h"
+#include "nq/synthesis.h"
+#include "common/tiles.h"
+#include "cuda/device_memory.h"
+#include "cuda/mma.h"
 
 namespace nq {
 namespace {

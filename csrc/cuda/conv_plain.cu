@@ -1,7 +1,7 @@
 // Convolutions without matrix instructions (formats/nq.md 6.3): depthwise ones, which memory bounds, and those whose
 // kernels or weights are too large for conv_tensor.cu. One output a thread.
-#include "nq_device.h"
-#include "nq_device_conv.h"
+#include "cuda/device.h"
+#include "cuda/device_conv.h"
 
 namespace nq {
 namespace {

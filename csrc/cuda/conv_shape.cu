@@ -1,8 +1,8 @@
 // How dense convolutions are cut for matrix instructions, and their weights packed: host code.
 #include <algorithm>
 
-#include "../nq_synthesis_plan.h"
-#include "nq_device_conv.h"
+#include "synthesis/plan.h"
+#include "cuda/device_conv.h"
 
 namespace nq {
 namespace {

@@ -1,8 +1,8 @@
-// Dense convolutions by matrix instructions of 8-bit integers (formats/nq.md 6.3), exact: see nq_tiles.h for the parts
-// of values, nq_device_conv.h for how a map is cut.
-#include "nq_device.h"
-#include "nq_device_conv.h"
-#include "nq_mma.h"
+// Dense convolutions by matrix instructions of 8-bit integers (formats/nq.md 6.3), exact: see common/tiles.h for the parts
+// of values, cuda/device_conv.h for how a map is cut.
+#include "cuda/device.h"
+#include "cuda/device_conv.h"
+#include "cuda/mma.h"
 
 namespace nq {
 namespace {

@@ -1,6 +1,7 @@
 // Where frames begin and end on a CUDA device: grids and frequencies (formats/nq.md 6.2, 6.7), planes (6.6).
-#include "nq_device.h"
-#include "nq_device_maps.h"
+#include "common/integer_math.h"
+#include "cuda/device.h"
+#include "cuda/device_maps.h"
 
 namespace nq {
 namespace {

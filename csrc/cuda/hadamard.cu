@@ -1,4 +1,4 @@
-// Fast Walsh-Hadamard transforms on a CUDA device (nq_hadamard.h). Compiled wherever nvcc is, not yet run on a device:
+// Fast Walsh-Hadamard transforms on a CUDA device (nq/hadamard.h). Compiled wherever nvcc is, not yet run on a device:
 // tests marked `gpu` compare it with the CPU library.
 //
 // One warp, or a part of it for small n, holds a block in registers: there is neither shared memory nor a barrier.
@@ -10,8 +10,8 @@
 
 #include <algorithm>
 
-#include "../nq_hadamard.h"
-#include "nq_device.h"
+#include "nq/hadamard.h"
+#include "cuda/device.h"
 
 namespace nq {
 namespace {

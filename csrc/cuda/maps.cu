@@ -2,10 +2,11 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "../nq_tiles.h"
-#include "nq_device.h"
-#include "nq_device_maps.h"
-#include "nq_mma.h"
+#include "common/integer_math.h"
+#include "common/tiles.h"
+#include "cuda/device.h"
+#include "cuda/device_maps.h"
+#include "cuda/mma.h"
 
 namespace nq {
 namespace {

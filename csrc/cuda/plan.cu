@@ -1,7 +1,8 @@
 #include <algorithm>
 
-#include "nq_device_conv.h"
-#include "nq_device_plan.h"
+#include "common/integer_math.h"
+#include "cuda/device_conv.h"
+#include "cuda/device_plan.h"
 
 namespace nq {
 namespace {

@@ -1,4 +1,5 @@
-#include "nq_device_program.h"
+#include "common/integer_math.h"
+#include "cuda/device_program.h"
 
 #include <algorithm>
 

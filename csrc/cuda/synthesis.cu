@@ -1,5 +1,5 @@
-// Makes frames on a CUDA device (formats/nq.md, 6): batches in flight, and the C interface of nq_synthesis.h. Compiled
-// wherever nvcc is and run on the CPU by tests (tests/cuda_emulation), not yet on a device.
+// Makes frames on a CUDA device (formats/nq.md, 6): batches in flight, and the C interface of nq/synthesis.h. Compiled
+// wherever nvcc is and run on the CPU by tests (tests/support/cuda_emulation), not yet on a device.
 //
 // What a batch launches is captured into a graph once; only the places of its frames are new each time, and the graph
 // begins by fetching them. Computing has one stream, copying planes to the host another, so that both go on at once.
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <deque>
 
-#include "nq_device_program.h"
+#include "cuda/device_program.h"
 
 namespace nq {
 namespace {

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from math import log2, prod
 
 from nqcodec.errors import LimitError, RateError, UsageError
-from nqcodec.operations import Operation
-from nqcodec.program import Limits, Program
-from nqcodec.video import Chroma, Video
+from nqcodec.media.video import Chroma, Video
+from nqcodec.network.operations import Operation
+from nqcodec.network.program import Limits, Program
 
 HALF_RESOLUTION = 2
 """Planes ratio of our own networks: the trunk ends at half the picture's resolution."""

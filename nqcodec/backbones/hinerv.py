@@ -24,9 +24,9 @@ from nqcodec.backbones.common import (
     ratios,
     widest,
 )
-from nqcodec.operations import Activation, Add, Concat, Conv, Grid, Norm, Planes, Tile, Upsample
-from nqcodec.program import Limits, Program, head_channels
-from nqcodec.video import Video
+from nqcodec.media.video import Video
+from nqcodec.network.operations import Activation, Add, Concat, Conv, Grid, Norm, Planes, Tile, Upsample
+from nqcodec.network.program import Limits, Program, head_channels
 
 BASE_LEVELS, LOCAL_LEVELS = 2, 3
 """Grids of the first cells and of each stage's encoding: each has half the times and twice the channels of the last."""

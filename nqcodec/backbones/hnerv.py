@@ -2,7 +2,7 @@
 
 Two uses. `build` makes a network for any clip and any parameter budget, with a half-resolution head (4:2:0 as six
 channels); `build_preset` makes the published networks, RGB head and all. Only the decoder is built here: latents are
-learned directly or come from the encoder of `nqcodec.fit.encoder`, and are transmitted either way.
+learned directly or come from the encoder of `nqcodec.training.encoder`, and are transmitted either way.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from nqcodec.backbones.common import (
     ratios,
     widest,
 )
-from nqcodec.operations import Activation, Conv, Grid, Operation, Planes, Shuffle
-from nqcodec.program import Limits, Program, head_channels
-from nqcodec.video import Video
+from nqcodec.media.video import Video
+from nqcodec.network.operations import Activation, Conv, Grid, Operation, Planes, Shuffle
+from nqcodec.network.program import Limits, Program, head_channels
 
 LATENT_SHARE = 0.15
 """Part of a parameter budget that latents take: 0.1 to 0.25 measured best for 15,000 to 40,000 parameters."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from nqcodec.backbones.common import HALF_RESOLUTION, Sketch, cells, check_preset, factors, paper_cells
 from nqcodec.backbones.stem import HIDDEN, LEVELS, PAPER_STRIDES, REDUCTION, Family, own_levels, time_encoding
-from nqcodec.operations import Activation, Add, Concat, Conv, Fold, Mul, Planes, Shuffle, Upsample
-from nqcodec.program import Program, head_channels
-from nqcodec.video import Video
+from nqcodec.media.video import Video
+from nqcodec.network.operations import Activation, Add, Concat, Conv, Fold, Mul, Planes, Shuffle, Upsample
+from nqcodec.network.program import Program, head_channels
 
 LOWER_WIDTH = 80
 """Narrowest stage after the first, as published."""

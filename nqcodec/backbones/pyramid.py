@@ -1,8 +1,8 @@
 """The latent pyramid: grids at several scales, dense in time where coarse and static where fine, and a narrow trunk.
 
 What moves is told at the coarse scales, once in a few frames; what stays is told once, at the fine ones. It is fitted
-for its rate (`nqcodec.rateaware`): grids that a clip does not need become zeros and cost next to nothing, so one set of
-grids serves many clips and rates, and only the trunk's width follows the budget.
+for its rate (`nqcodec.methods.rate_aware`): grids that a clip does not need become zeros and cost next to nothing, so
+one set of grids serves many clips and rates, and only the trunk's width follows the budget.
 
 Where the camera moves, nothing stays at its place in the picture, but most does in the scene: all grids are then as
 large as what the camera sees of the scene, and each level reads the part that it sees at the time. Where it stands
@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from math import log2
 
 from nqcodec.errors import LimitError, RateError, UsageError
-from nqcodec.motion import Path
-from nqcodec.operations import (
+from nqcodec.media.video import Video
+from nqcodec.network.camera_path import Path
+from nqcodec.network.operations import (
     MOST_WARP_BITS,
     MOST_WINDOW_BITS,
     Activation,
@@ -30,8 +31,7 @@ from nqcodec.operations import (
     Warp,
     Window,
 )
-from nqcodec.program import Limits, Program, head_channels
-from nqcodec.video import Video
+from nqcodec.network.program import Limits, Program, head_channels
 
 COARSEST_ROWS = 24
 """Rows of the coarsest map to aim at. A coarser level brought its overhead alone: fits for a rate left it empty."""

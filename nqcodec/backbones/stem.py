@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from nqcodec.backbones.common import LEAST_WIDTH, best_ratio, check_budget, fits, ratios, widest
-from nqcodec.operations import Frequency
-from nqcodec.program import Limits, Program
-from nqcodec.video import Video
+from nqcodec.media.video import Video
+from nqcodec.network.operations import Frequency
+from nqcodec.network.program import Limits, Program
 
 PAPER_STRIDES: dict[tuple[int, int], tuple[int, ...]] = {(1280, 720): (5, 2, 2, 2, 2), (1920, 1080): (5, 3, 2, 2, 2)}
 """Published strides by picture size: from 16 x 9 cells to exactly the picture."""

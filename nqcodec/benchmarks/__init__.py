@@ -1,1 +1,1 @@
-"""Benchmarks of `nqtool bench` that measure the product from outside; nothing else imports them."""
+"""Measurements of the codec itself, which `nqtool bench` runs. Nothing but the command line imports them."""

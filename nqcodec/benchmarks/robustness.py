@@ -16,15 +16,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nqcodec.clip import ClipInput
-from nqcodec.encoding import EncodeSettings, encode
+from nqcodec.encoder.encode import EncodeSettings, encode
+from nqcodec.encoder.rate import Rate
+from nqcodec.encoder.segment_job import COLLAPSE
 from nqcodec.errors import NqError, RateError
-from nqcodec.formats.colour import convert
-from nqcodec.formats.raw import csp_name
-from nqcodec.formats.source import open_source
-from nqcodec.rate import Rate
-from nqcodec.segment_job import COLLAPSE
-from nqcodec.video import Chroma, Frame, Video, frame_bytes
+from nqcodec.media.clip import ClipInput
+from nqcodec.media.colour import convert
+from nqcodec.media.raw import csp_name
+from nqcodec.media.source import open_source
+from nqcodec.media.video import Chroma, Frame, Video, frame_bytes
 
 LEAST_SIDE, MOST_WIDTH, MOST_HEIGHT, MOST_FRAMES = 16, 160, 96, 8
 """Bounds of the pictures and clips that are drawn, in luma samples and frames."""

@@ -23,9 +23,9 @@ from nqcodec.bitstream.metadata import pack_metadata, parse_metadata
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import MD5_BYTES, PackedSegment, Segment, SegmentLayout, parse_segment, scan_segment
 from nqcodec.errors import FormatError, InputError, LimitError, UnsupportedError
-from nqcodec.metadata import Metadata
-from nqcodec.program import Limits
-from nqcodec.video import Video
+from nqcodec.media.metadata import Metadata
+from nqcodec.media.video import Video
+from nqcodec.network.program import Limits
 
 FRAME_HASHES = "fHSH"
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from nqcodec.bitstream import LEAST_MINOR, MAJOR, MINOR
 from nqcodec.bitstream.reader import SIZES, Reader, write_integer
 from nqcodec.errors import UnsupportedError
-from nqcodec.video import MATRIX_IDENTITY, Chroma, Colour, Video
+from nqcodec.media.video import MATRIX_IDENTITY, Chroma, Colour, Video
 
 
 @dataclass(frozen=True)

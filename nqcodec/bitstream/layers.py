@@ -13,7 +13,7 @@ from nqcodec.entropy.lists import code_list, decode_list
 from nqcodec.entropy.models import ADAPTIVE_MAX_BITS, MAX_SCALE
 from nqcodec.entropy.tensors import CodedValues, TensorModel, choose_model, decode_all, encode_values
 from nqcodec.errors import UnsupportedError
-from nqcodec.network import (
+from nqcodec.network.integer_network import (
     BITS_RANGE,
     CONTEXT_NEIGHBOURS,
     GAIN_RANGE,

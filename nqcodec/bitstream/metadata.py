@@ -9,8 +9,8 @@ from typing import Any
 from nqcodec.bitstream.chunks import HEAD_BYTES, Chunk, pack_chunk
 from nqcodec.bitstream.reader import Reader, write_integer, write_sv, write_uv
 from nqcodec.errors import FormatError
-from nqcodec.metadata import DisplayMatrix, FrameTimes, LightLevel, MasteringDisplay, Metadata
-from nqcodec.video import Video
+from nqcodec.media.metadata import DisplayMatrix, FrameTimes, LightLevel, MasteringDisplay, Metadata
+from nqcodec.media.video import Video
 
 FRAME_TIMES, MASTERING, LIGHT, MATRIX, ENCODER = "fTIM", "mDCV", "cLLI", "dMTX", "eNCD"
 MOST_TICKS = (1 << 31) - 1

@@ -7,8 +7,9 @@ from typing import Any
 from nqcodec.bitstream import LEAST_MINOR
 from nqcodec.bitstream.reader import SIZES, Reader, write_integer, write_sv, write_uv
 from nqcodec.errors import UnsupportedError
-from nqcodec.knots import MOST_KNOTS, Knot
-from nqcodec.operations import (
+from nqcodec.media.video import Video
+from nqcodec.network.camera_path import MOST_KNOTS, Knot
+from nqcodec.network.operations import (
     MOST_INPUTS,
     OPERATIONS,
     Activation,
@@ -29,8 +30,7 @@ from nqcodec.operations import (
     Window,
     operation_code,
 )
-from nqcodec.program import Program
-from nqcodec.video import Video
+from nqcodec.network.program import Program
 
 MAX_OPERATIONS = 4096
 MAX_PLANES_RATIO = 16

@@ -16,9 +16,9 @@ from nqcodec.bitstream.layers import (
 from nqcodec.bitstream.operations import minor_version, pack_program, parse_program
 from nqcodec.bitstream.reader import Reader
 from nqcodec.errors import LimitError, UnsupportedError
-from nqcodec.network import IntegerNetwork, Layer, validate
-from nqcodec.program import Limits, Program
-from nqcodec.video import Video
+from nqcodec.media.video import Video
+from nqcodec.network.integer_network import IntegerNetwork, Layer, validate
+from nqcodec.network.program import Limits, Program
 
 MD5_BYTES = 16
 NO_MD5 = bytes(MD5_BYTES)

@@ -15,15 +15,15 @@ from nqcodec.cli.pages import ANALYSE, PLOT
 from nqcodec.cli.positions import seek_position
 from nqcodec.cli.sensitivity import parse_widths
 from nqcodec.errors import OutputError, UsageError
-from nqcodec.outputs import refuse_sources
-from nqcodec.quantize.settings import CRITERIA
+from nqcodec.media.outputs import refuse_sources
+from nqcodec.quantization.settings import CRITERIA
 
 if TYPE_CHECKING:
-    from nqcodec.analysis.finding import Finding
-    from nqcodec.analysis.landscape import LandscapeSettings
     from nqcodec.bitstream.file import NqFile
-    from nqcodec.fit.clip import PackedClip
-    from nqcodec.fit.network import FloatNetwork
+    from nqcodec.reporting.finding import Finding
+    from nqcodec.reporting.landscape import LandscapeSettings
+    from nqcodec.training.clip import PackedClip
+    from nqcodec.training.network import FloatNetwork
 
 NEEDS = {
     "histograms": "a .nq or --fit",
@@ -84,8 +84,8 @@ def analyse(sources: tuple[str, ...], **options: Any) -> None:
     hessian      what channels cost together beyond what each costs alone
     surface      the loss around the solution, along two random directions
     """
-    from nqcodec.analysis.finding import SUFFIXES, check_matplotlib
-    from nqcodec.analysis.kinds import KINDS, publish
+    from nqcodec.reporting.finding import SUFFIXES, check_matplotlib
+    from nqcodec.reporting.kinds import KINDS, publish
 
     check_matplotlib("nqtool analyse")
     subject = subject_of(sources, options)
@@ -110,8 +110,8 @@ def plot(saved: tuple[str, ...], folder: str | None, quiet: bool) -> None:
 
     Each gives its pictures, and the numbers as JSON and CSV beside them. Nothing is decoded or computed anew.
     """
-    from nqcodec.analysis.finding import check_matplotlib, read_findings
-    from nqcodec.analysis.kinds import publish
+    from nqcodec.reporting.finding import check_matplotlib, read_findings
+    from nqcodec.reporting.kinds import publish
 
     check_matplotlib("nqtool plot")
     for word in saved:
@@ -174,7 +174,7 @@ def subject_of(sources: tuple[str, ...], options: dict[str, Any]) -> Subject:
 
         network, packed = load({**options, "clip": clip})
     elif options["fit_file"]:
-        from nqcodec.fit.checkpoint import load_fit
+        from nqcodec.training.checkpoint import load_fit
 
         network = load_fit(Path(options["fit_file"])).network
     return Subject(name, clip, file, network, packed)
@@ -194,10 +194,10 @@ def parts_of(subject: Subject, asked: str | None) -> list[str]:
 
 
 def _histograms(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
-    from nqcodec.analysis.tensors import coded_views, float_views, histograms
+    from nqcodec.reporting.tensors import coded_views, float_views, histograms
 
     if subject.file is None:
-        from nqcodec.analysis.landscape import float_tensors
+        from nqcodec.reporting.landscape import float_tensors
 
         assert subject.network is not None
         views = float_views(subject.network.program, float_tensors(subject.network))
@@ -211,26 +211,26 @@ def _histograms(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _bits(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
-    from nqcodec.analysis.tensors import bits_by_layer
+    from nqcodec.reporting.tensors import bits_by_layer
 
     assert subject.file is not None
     yield bits_by_layer(subject.file, subject.name)
 
 
 def _frames(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
-    from nqcodec.analysis.frames import measure_frames
     from nqcodec.cli.sensitivity import clip_like
+    from nqcodec.reporting.frames import measure_frames
 
     assert subject.clip is not None
     if subject.file is None:
-        from nqcodec.analysis.landscape import float_frames
+        from nqcodec.reporting.landscape import float_frames
 
         assert subject.network is not None
         assert subject.packed is not None
         video, starts = subject.packed.video, [0]
         decoded, what = float_frames(subject.network, subject.packed), f"{subject.name}, in floats"
     else:
-        from nqcodec.decoding import Decoder
+        from nqcodec.decoder.decoder import Decoder
 
         video, what = subject.file.video, subject.name
         starts = [subject.file.start(number) for number in range(len(subject.file.index))]
@@ -242,10 +242,10 @@ def _frames(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _landscape(name: str) -> Callable[[Subject, dict[str, Any]], Iterator[Finding]]:
-    """A part by the function of that name in `nqcodec.analysis.landscape`."""
+    """A part by the function of that name in `nqcodec.reporting.landscape`."""
 
     def part(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
-        from nqcodec.analysis import landscape
+        from nqcodec.reporting import landscape
 
         settings = settings_of(options)
         with progress_bar(0, name, "part", options["quiet"]) as bar:
@@ -261,7 +261,7 @@ def _landscape(name: str) -> Callable[[Subject, dict[str, Any]], Iterator[Findin
 
 def settings_of(options: dict[str, Any]) -> LandscapeSettings:
     """The landscape's settings; raises UsageError."""
-    from nqcodec.analysis.landscape import LandscapeSettings
+    from nqcodec.reporting.landscape import LandscapeSettings
 
     if options["grid"] % 2 == 0:
         raise UsageError(f"--grid {options['grid']}: an odd number has the solution in its middle")

@@ -14,10 +14,10 @@ from nqcodec.cli.pages import BACKBONES
 from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.cli.signals import stopped
 from nqcodec.errors import UsageError
-from nqcodec.outputs import refuse_sources
+from nqcodec.media.outputs import refuse_sources
 
 if TYPE_CHECKING:
-    from nqcodec.evaluate.backbones import Order, Results
+    from nqcodec.compare.backbones import Order, Results
 
 ANCHORS = "x264,x264:psnr,x265,svt-av1"
 
@@ -56,8 +56,8 @@ def backbones(clip: str, **options: Any) -> None:
     and their figures. Given again, finished files are kept and only what is missing is encoded.
     """
     check_save(options["save"], [clip])
-    from nqcodec.evaluate.backbones import RESULTS
-    from nqcodec.evaluate.runs import STREAMS
+    from nqcodec.compare.backbones import RESULTS
+    from nqcodec.compare.runs import STREAMS
 
     folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.backbones")
     refuse_sources([folder / RESULTS, folder / STREAMS], [clip])
@@ -69,9 +69,9 @@ def order_of(clip: str, options: dict[str, Any]) -> Order:
     """What the options ask for; raises UsageError."""
     from nqcodec.backbones import BACKBONES
     from nqcodec.cli.compare import numbers
-    from nqcodec.clip import ClipInput
-    from nqcodec.evaluate.anchors import anchor_named
-    from nqcodec.evaluate.backbones import Order
+    from nqcodec.compare.anchors import anchor_named
+    from nqcodec.compare.backbones import Order
+    from nqcodec.media.clip import ClipInput
 
     archs = tuple(options["arch"].split(",")) if options["arch"] else tuple(BACKBONES)
     if len(set(archs)) < len(archs):
@@ -92,7 +92,7 @@ def order_of(clip: str, options: dict[str, Any]) -> Order:
 def measure(order: Order, folder: Path, quiet: bool) -> Results:
     """Make what is missing, showing progress."""
     from nqcodec.cli.progress import EncodeProgress
-    from nqcodec.evaluate.backbones import run
+    from nqcodec.compare.backbones import run
 
     try:
         with EncodeProgress(quiet=quiet, bar=True) as progress:

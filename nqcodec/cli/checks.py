@@ -28,7 +28,7 @@ WRITING = {
 
 def check_clips(clips: Sequence[str]) -> None:
     """Raise InputError for the first of several clips that does not exist; a single one's reader tells as much."""
-    from nqcodec.formats.png import is_pattern
+    from nqcodec.media.png import is_pattern
 
     for clip in clips if len(clips) > 1 else ():
         if clip != "-" and not is_pattern(clip) and not Path(clip).exists():

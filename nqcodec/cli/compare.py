@@ -15,15 +15,15 @@ from nqcodec.cli.pages import COMPARE
 from nqcodec.cli.positions import frame_count, seek_position
 from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.cli.signals import stopped
-from nqcodec.device import check_device
+from nqcodec.decoder.device import check_device
 from nqcodec.errors import UnsupportedError, UsageError
-from nqcodec.outputs import refuse_sources
+from nqcodec.media.outputs import refuse_sources
 
 if TYPE_CHECKING:
-    from nqcodec.clip import ClipInput
-    from nqcodec.evaluate.anchors import Anchor
-    from nqcodec.evaluate.comparison import Order, Results
-    from nqcodec.evaluate.configurations import Configuration
+    from nqcodec.compare.anchors import Anchor
+    from nqcodec.compare.comparison import Order, Results
+    from nqcodec.compare.configurations import Configuration
+    from nqcodec.media.clip import ClipInput
 
 ANCHORS = "x264,x265,svt-av1"
 PRESETS = ("ultrafast", "fast", "medium", "slow", "placebo")
@@ -90,10 +90,10 @@ def compare(clip: str | None, **options: Any) -> None:
     curves.png, index.html (curves, tables, pictures side by side with maps of their errors; one file that needs
     nothing else) and streams/. Given again, finished files are kept and only what is missing is encoded.
     """
-    from nqcodec.evaluate.comparison import RESULTS, load
-    from nqcodec.evaluate.curves import check_packages
-    from nqcodec.evaluate.page import CURVES, PAGE, TABLE, publish
-    from nqcodec.evaluate.runs import STREAMS
+    from nqcodec.compare.comparison import RESULTS, load
+    from nqcodec.compare.curves import check_packages
+    from nqcodec.compare.page import CURVES, PAGE, TABLE, publish
+    from nqcodec.compare.runs import STREAMS
 
     check_packages("matplotlib", "bjontegaard", "scipy")
     if (clip is None) == (options["earlier"] is None):
@@ -117,7 +117,7 @@ def compare(clip: str | None, **options: Any) -> None:
 def encode(order: Order, folder: Path, quiet: bool) -> Results:
     """Make what is missing, showing progress."""
     from nqcodec.cli.progress import EncodeProgress
-    from nqcodec.evaluate.comparison import run
+    from nqcodec.compare.comparison import run
 
     try:
         with EncodeProgress(quiet=quiet, bar=True) as progress:
@@ -130,7 +130,7 @@ def encode(order: Order, folder: Path, quiet: bool) -> Results:
 
 def order_of(clip: str, options: dict[str, Any]) -> Order:
     """What the options ask for; raises UsageError, UnsupportedError and InputError."""
-    from nqcodec.evaluate.comparison import Order
+    from nqcodec.compare.comparison import Order
 
     check_device(options["device"])
     source = source_of(clip, options)
@@ -148,7 +148,7 @@ def order_of(clip: str, options: dict[str, Any]) -> Order:
 def source_of(clip: str, options: dict[str, Any]) -> ClipInput:
     """The clip as it is named."""
     from nqcodec.cli.nqenc import parse_fps, parse_size
-    from nqcodec.clip import ClipInput
+    from nqcodec.media.clip import ClipInput
 
     return ClipInput(
         clip,
@@ -164,7 +164,7 @@ def source_of(clip: str, options: dict[str, Any]) -> ClipInput:
 def configurations_of(options: dict[str, Any]) -> list[Configuration]:
     """The ways to encode, each at every preset."""
     from nqcodec.cli.nqenc import parse_segment
-    from nqcodec.evaluate.configurations import at_preset, named, read
+    from nqcodec.compare.configurations import at_preset, named, read
 
     presets = tuple(options["preset"].split(","))
     for preset in presets:
@@ -185,7 +185,7 @@ def configurations_of(options: dict[str, Any]) -> list[Configuration]:
 
 def anchors_of(source: ClipInput, options: dict[str, Any]) -> list[Anchor]:
     """The anchors asked for; by default those that take such a clip, saying which do not."""
-    from nqcodec.evaluate.anchors import anchor_named, check_anchor
+    from nqcodec.compare.anchors import anchor_named, check_anchor
 
     if options["anchors"] == "none":
         return []
@@ -218,9 +218,9 @@ def numbers(option: str, text: str) -> list[float]:
 
 def summary(results: Results, folder: Path) -> list[str]:
     """What the command ends with: each file of ours against each anchor."""
-    from nqcodec.evaluate.comparison import against_anchors
-    from nqcodec.evaluate.curves import Ratio
-    from nqcodec.evaluate.rows import ANCHOR, OURS, codecs
+    from nqcodec.compare.comparison import against_anchors
+    from nqcodec.compare.curves import Ratio
+    from nqcodec.compare.rows import ANCHOR, OURS, codecs
 
     anchors = codecs(results.rows, ANCHOR)
     ratios = {(r["file"], one["anchor"]): r for one in against_anchors(results.rows) for r in one["bits_ratio"]}

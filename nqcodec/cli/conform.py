@@ -13,7 +13,16 @@ from nqcodec.cli.common import guarded, log_options, progress_bar
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import CONFORM
 from nqcodec.cli.results import check_save, give_out, save_option
-from nqcodec.conformance import FOLDER, TIMEOUT, Outcome, Vector, load_vectors, run_backend, run_command, summary
+from nqcodec.decoder.conformance import (
+    FOLDER,
+    TIMEOUT,
+    Outcome,
+    Vector,
+    load_vectors,
+    run_backend,
+    run_command,
+    summary,
+)
 from nqcodec.errors import UsageError
 
 MOST_FAILURES = 100

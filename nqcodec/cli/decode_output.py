@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from nqcodec.bitstream.file import NqFile
 from nqcodec.cli.common import Level, say
-from nqcodec.formats.sink import Sink, open_sink
-from nqcodec.metadata import Metadata
+from nqcodec.media.metadata import Metadata
+from nqcodec.media.sink import Sink, open_sink
 
 if TYPE_CHECKING:
-    from nqcodec.formats.audio_copy import AudioCopy
+    from nqcodec.media.audio_copy import AudioCopy
 
 
 def open_output(
@@ -46,7 +46,7 @@ def open_output(
 
 def open_audio(file: NqFile, start: int, stop: int, options: dict[str, Any]) -> AudioCopy:
     """The audio of --audio for frames start..stop-1."""
-    from nqcodec.formats.audio_copy import AudioCopy
+    from nqcodec.media.audio_copy import AudioCopy
 
     original = options["audio"]
     times, fps = file.metadata.times, file.video.fps

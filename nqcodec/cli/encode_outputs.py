@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nqcodec.errors import OutputError, UsageError
-from nqcodec.outputs import refuse_sources
+from nqcodec.media.outputs import refuse_sources
 
 if TYPE_CHECKING:
-    from nqcodec.analysis.fitcurve import CurveRecorder
-    from nqcodec.analysis.tensorboard import FitLog
-    from nqcodec.encoding import ClipJob, EncodeSettings, Event
-    from nqcodec.report import EncodeReport
+    from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event
+    from nqcodec.encoder.report import EncodeReport
+    from nqcodec.reporting.fitcurve import CurveRecorder
+    from nqcodec.reporting.tensorboard import FitLog
 
 
 def named(pattern: str, clip: str, text: str) -> str:
@@ -58,7 +58,7 @@ class EncodeOutputs:
             OutputError: a folder does not exist.
             UnsupportedError: matplotlib or tensorboard is missing.
         """
-        from nqcodec.encoding import sources_of
+        from nqcodec.encoder.encode import sources_of
 
         paths = {
             option: [Path(named(options[option], job.clip.path, text)) for job in jobs for text in rates]
@@ -71,11 +71,11 @@ class EncodeOutputs:
             _check_names(option, chosen, outputs)
         refuse_sources([*paths["report"], *paths["csv"]], sources_of(jobs, settings))
         if paths["report"]:
-            from nqcodec.analysis.finding import check_matplotlib
+            from nqcodec.reporting.finding import check_matplotlib
 
             check_matplotlib("--report")
         if options["tensorboard"]:
-            from nqcodec.analysis.tensorboard import check_tensorboard
+            from nqcodec.reporting.tensorboard import check_tensorboard
 
             check_tensorboard()
         events = Path(options["tensorboard"]) if options["tensorboard"] else None
@@ -90,14 +90,14 @@ class EncodeOutputs:
         """`progress` with whatever has to see the events too."""
         if not (self.pages or self.tensorboard):
             return progress
-        from nqcodec.analysis.fitcurve import CurveRecorder
+        from nqcodec.reporting.fitcurve import CurveRecorder
 
         self._recorder = CurveRecorder(progress, self._writer.add if self._writer else None)
         return self._recorder
 
     def __enter__(self) -> EncodeOutputs:
         if self.tensorboard:
-            from nqcodec.analysis.tensorboard import FitLog
+            from nqcodec.reporting.tensorboard import FitLog
 
             self._writer = self._stack.enter_context(FitLog(self.tensorboard))
         return self
@@ -109,7 +109,7 @@ class EncodeOutputs:
 
     def write(self, reports: Sequence[EncodeReport]) -> list[str]:
         """Write everything for the finished files; returns the names of what was written."""
-        from nqcodec.analysis.frame_csv import write_frame_csv
+        from nqcodec.reporting.frame_csv import write_frame_csv
 
         places = [(job, number) for job in self.jobs for number in range(len(job.outputs))]
         for place, (report, (job, number)) in enumerate(zip(reports, places, strict=True)):
@@ -122,7 +122,7 @@ class EncodeOutputs:
         return [*map(str, self.tables), *map(str, self.pages), *([str(self.tensorboard)] if self.tensorboard else [])]
 
     def _write_page(self, report: EncodeReport, job: ClipJob, number: int, path: Path) -> None:
-        from nqcodec.analysis.report import PageSource, settings_shown, write_report
+        from nqcodec.reporting.report import PageSource, settings_shown, write_report
 
         assert self._recorder is not None
         clip = None if job.clip.path == "-" else job.clip

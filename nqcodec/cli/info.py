@@ -11,8 +11,8 @@ from nqcodec.bitstream.header import VIDEO_FIELDS
 from nqcodec.bitstream.operations import FIELDS
 from nqcodec.bitstream.segment import SegmentLayout
 from nqcodec.cli.words import video_lines
-from nqcodec.operations import Operation
-from nqcodec.program import Limits
+from nqcodec.network.operations import Operation
+from nqcodec.network.program import Limits
 
 
 def file_info(file: NqFile, limits: Limits) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from nqcodec.cli.help import EXIT_CODES, Manual, ManualGroup, Page, grouped
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqenc import main as nqenc
 from nqcodec.cli.nqtool import main as nqtool
-from nqcodec.formats.atomic import AtomicFile
+from nqcodec.media.atomic import AtomicFile
 from nqcodec.version import __version__
 
 COMMANDS: dict[str, click.Command] = {"nqenc": nqenc, "nqdec": nqdec, "nqtool": nqtool}

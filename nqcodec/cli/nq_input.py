@@ -6,7 +6,7 @@ import sys
 
 from nqcodec.bitstream.file import NqFile, read_file, read_stream
 from nqcodec.errors import InputError, UsageError
-from nqcodec.program import Limits
+from nqcodec.network.program import Limits
 
 STDIN = "standard input"
 """The `NqFile.path` of what came from there."""

@@ -31,13 +31,13 @@ from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.pages import NQDEC
 from nqcodec.cli.quiet import native_silence
 from nqcodec.cli.results import check_save, save_json, save_option
-from nqcodec.decoding import Decoder, plane_md5
+from nqcodec.decoder.decoder import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
-from nqcodec.positions import parse_range
-from nqcodec.program import Limits
+from nqcodec.media.positions import parse_range
+from nqcodec.media.text import counted
+from nqcodec.media.video import frame_bytes
+from nqcodec.network.program import Limits
 from nqcodec.synthesis.backends import choose
-from nqcodec.text import counted
-from nqcodec.video import frame_bytes
 
 
 @click.command(cls=Manual, page=NQDEC, context_settings=CONTEXT)
@@ -138,7 +138,7 @@ def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     """--bench."""
     if file.path == STDIN:
         raise UsageError("--bench times reading too, which standard input allows only once: name a file")
-    from nqcodec.bench import bench_decode, bench_lines
+    from nqcodec.decoder.timing import bench_decode, bench_lines
 
     frames = chosen_frames(file, options["frames"])
     result = bench_decode(
@@ -157,7 +157,7 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
     if options["output"] == "-" and (options["md5"] or options["as_json"]):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
     if options["output"]:
-        from nqcodec.outputs import decoded_files, existing_files, refuse_sources
+        from nqcodec.media.outputs import decoded_files, existing_files, refuse_sources
 
         refuse_sources(decoded_files(options["output"]), [file.path, options["audio"]])
         may_replace(existing_files(options["output"], range(start, stop)), options)

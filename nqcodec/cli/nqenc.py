@@ -211,8 +211,8 @@ def main(sources: tuple[str, ...], named_sources: tuple[str, ...], **options: An
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
     from nqcodec.cli.encode_outputs import EncodeOutputs
     from nqcodec.cli.progress import encode_progress
-    from nqcodec.encoding import check_jobs, encode_clips
-    from nqcodec.work import work_path
+    from nqcodec.encoder.encode import check_jobs, encode_clips
+    from nqcodec.encoder.work_folder import work_path
 
     check_clips(clips)
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
@@ -260,8 +260,8 @@ def progress_of(options: dict[str, Any]) -> str:
 def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
     """What to encode and where to: one output for each rate."""
     from nqcodec.cli.encode_outputs import named
-    from nqcodec.clip import ClipInput
-    from nqcodec.encoding import ClipJob, Output
+    from nqcodec.encoder.encode import ClipJob, Output
+    from nqcodec.media.clip import ClipInput
 
     pattern, rates = options["output"], rates_of(options)
     if several and "{name}" not in pattern:
@@ -287,7 +287,7 @@ def clip_job(clip: str, options: dict[str, Any], several: bool) -> Any:
 
 def rates_of(options: dict[str, Any]) -> list[tuple[str, Any]]:
     """(text, rate) of each rate asked for; one None for a published network of its own size."""
-    from nqcodec.rate import Rate, not_one_rate
+    from nqcodec.encoder.rate import Rate, not_one_rate
 
     asked = {name: options[name] for name in ("bpp", "bitrate", "params") if options[name] is not None}
     if not asked and options["arch_preset"]:
@@ -311,8 +311,8 @@ def parse_rate(name: str, text: str) -> float:
 
 def settings_of(options: dict[str, Any]) -> Any:
     """The settings that all clips share."""
-    from nqcodec.encoding import EncodeSettings
-    from nqcodec.segment_job import FitOptions
+    from nqcodec.encoder.encode import EncodeSettings
+    from nqcodec.encoder.segment_job import FitOptions
 
     values: dict[str, Any] = {name: options[name] for name in SHARED}
     values["metadata"] = not options["no_metadata"]

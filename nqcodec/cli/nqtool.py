@@ -26,7 +26,7 @@ from nqcodec.cli.robustness import robustness
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.cli.shells import completion
 from nqcodec.cli.speed import bench_decoding, bench_kernels
-from nqcodec.program import Limits
+from nqcodec.network.program import Limits
 
 
 @click.group(cls=ManualGroup, page=NQTOOL, context_settings=CONTEXT)
@@ -112,7 +112,7 @@ def bench(
     compares allocations, quantizers and calibrations on one fit, `ablation` what each ingredient is worth against
     NeuroQuant's method, `recipe` the default with a paper's training, `robustness` files with what their fits promised.
     """
-    from nqcodec.bench import machine
+    from nqcodec.decoder.timing import machine
 
     check_save(save, [path, clip])
     chosen = parts or ("coder", "decode", "fit", "hadamard")
@@ -126,24 +126,24 @@ def bench(
 
 
 def _coder(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.entropy.bench import run
+    from nqcodec.benchmarks.entropy import run
 
     return run()
 
 
 def _decode(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
     if path is None:
-        from nqcodec.speed.decode import Rounds, run
+        from nqcodec.benchmarks.decoding import Rounds, run
 
         return run(how=Rounds(threads))
-    from nqcodec.bench import bench_decode
+    from nqcodec.decoder.timing import bench_decode
 
     file = read_file(path)
     return bench_decode(file, None, threads, (0, file.video.frames))
 
 
 def _fit(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.fit.bench import run
+    from nqcodec.benchmarks.training import run
 
     return run(threads=threads or 1)  # what a fit has by default
 
@@ -157,19 +157,19 @@ main.add_command(completion)
 
 
 def _hadamard(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.hadamard.bench import run
+    from nqcodec.benchmarks.hadamard import run
 
     return run(threads=threads)
 
 
 def _latents(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.entropy.savings import context_savings
+    from nqcodec.benchmarks.context_savings import context_savings
 
     return context_savings(read_file(path or "samples/bbb_320x180.nq"))
 
 
 def _options(path: str | None, clip: str, threads: int | None) -> dict[str, Any]:
-    from nqcodec.fit.options_bench import run
+    from nqcodec.benchmarks.training_options import run
 
     return run(clip, threads=threads or 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nqcodec.positions import Position, Time, parse_position
+from nqcodec.media.positions import Position, Time, parse_position
 
 
 def seek_position(value: str | Position) -> Position:

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from nqcodec.bench import machine
 from nqcodec.cli.common import guarded
 from nqcodec.cli.figures import lines
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ABLATION, QUANTISE
 from nqcodec.cli.results import check_save, give_out, save_option
-from nqcodec.fit.presets import PRESETS
-from nqcodec.fit.recipes import RECIPES
+from nqcodec.decoder.timing import machine
+from nqcodec.training.presets import PRESETS
+from nqcodec.training.recipes import RECIPES
 
 SECTIONS = ("allocation", "quantizers", "calibration")
 
@@ -63,8 +63,8 @@ def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **opti
 
     PSNR-YUV (6:1:1, dB) is of what the decoder shows; for quantizers, of floats.
     """
+    from nqcodec.benchmarks.quantization import run
     from nqcodec.cli.compare import numbers
-    from nqcodec.quantize.bench import run
 
     check_save(options["save"], [clip, options["fit"]])
     counts = tuple(round(count) for count in numbers("steps", steps))
@@ -87,7 +87,7 @@ def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **opti
 @guarded
 def ablation(clip: str, bits: float, steps: int, **options: Any) -> None:
     """What each ingredient of quantisation is worth on one fit of CLIP, against NeuroQuant's method."""
-    from nqcodec.quantize.ablation import run
+    from nqcodec.benchmarks.ablation import run
 
     check_save(options["save"], [clip, options["fit"]])
     show(options, run(clip, bits=bits, steps=steps, **_fit_options(options)))

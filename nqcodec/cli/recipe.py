@@ -12,8 +12,8 @@ from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import RECIPE
 from nqcodec.cli.quantise import show
 from nqcodec.cli.results import check_save, save_option
-from nqcodec.evaluate.configurations import PAPERS
-from nqcodec.outputs import refuse_sources
+from nqcodec.compare.configurations import PAPERS
+from nqcodec.media.outputs import refuse_sources
 
 
 @click.command(cls=Manual, page=RECIPE)
@@ -38,9 +38,9 @@ def recipe(clip: str, folder: str | None, **options: Any) -> None:
     nothing else beside it.
     """
     from nqcodec.cli.compare import numbers
-    from nqcodec.clip import ClipInput
-    from nqcodec.evaluate.recipe import Order, run
-    from nqcodec.evaluate.runs import STREAMS
+    from nqcodec.compare.recipe import Order, run
+    from nqcodec.compare.runs import STREAMS
+    from nqcodec.media.clip import ClipInput
 
     check_save(options["save"], [clip])
     rates = tuple(sorted(numbers("bpp", options["bpp"])))

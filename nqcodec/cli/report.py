@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nqcodec.report import EncodeReport
-from nqcodec.text import counted
+from nqcodec.encoder.report import EncodeReport
+from nqcodec.media.text import counted
 
 USED_SHARE = 0.97
 """Part of the bytes asked for below which a file says why it is smaller."""

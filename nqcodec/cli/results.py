@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nqcodec.errors import OutputError, UsageError
-from nqcodec.outputs import refuse_sources
+from nqcodec.media.outputs import refuse_sources
 
 
 def save_option(help: str = "Write the figures there as well.") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -49,7 +49,7 @@ def save_json(save: str | None, data: Any) -> None:
     """Write the figures where --save says, if it does; the file appears whole. Raises OutputError."""
     if save is None:
         return
-    from nqcodec.formats.atomic import AtomicFile
+    from nqcodec.media.atomic import AtomicFile
 
     with AtomicFile(save) as file:
         file.write(json.dumps(data, indent=1).encode() + b"\n")

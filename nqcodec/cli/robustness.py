@@ -11,7 +11,7 @@ import click
 from nqcodec.cli.common import CONTEXT, guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ROBUSTNESS
-from nqcodec.fit.presets import PRESETS
+from nqcodec.training.presets import PRESETS
 
 if TYPE_CHECKING:
     from nqcodec.benchmarks.robustness import Outcome
@@ -49,10 +49,10 @@ def robustness(
     file collapsed if it decodes more than 0.5 dB below its fit. The exit code is 1 if one did, or if an encode failed.
     CLIPS: default samples/bbb_320x180.mkv.
     """
-    from nqcodec.bench import machine
     from nqcodec.benchmarks.robustness import run
-    from nqcodec.encoding import EncodeSettings
-    from nqcodec.fit.jobs import available_cores
+    from nqcodec.decoder.timing import machine
+    from nqcodec.encoder.encode import EncodeSettings
+    from nqcodec.encoder.jobs import available_cores
 
     settings = EncodeSettings(preset=preset, steps=steps)
     chosen = clips or ("samples/bbb_320x180.mkv",)

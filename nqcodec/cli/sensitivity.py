@@ -15,15 +15,15 @@ from nqcodec.cli.pages import SENSITIVITY
 from nqcodec.cli.positions import seek_position
 from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.errors import UnsupportedError, UsageError
-from nqcodec.outputs import refuse_sources
-from nqcodec.quantize.settings import CRITERIA
+from nqcodec.media.outputs import refuse_sources
+from nqcodec.quantization.settings import CRITERIA
 
 if TYPE_CHECKING:
-    from nqcodec.clip import ClipInput
-    from nqcodec.fit.clip import PackedClip
-    from nqcodec.fit.network import FloatNetwork
-    from nqcodec.quantize.survey import Survey
-    from nqcodec.video import Video
+    from nqcodec.media.clip import ClipInput
+    from nqcodec.media.video import Video
+    from nqcodec.reporting.sensitivity_table import Survey
+    from nqcodec.training.clip import PackedClip
+    from nqcodec.training.network import FloatNetwork
 
 WIDTHS = (2, 8)
 PLOT_FORMATS = (".png", ".svg", ".pdf")
@@ -83,8 +83,8 @@ def sensitivity(**options: Any) -> None:
     omega     predicted by the full Hessian, with the terms between tensors
     fisher    predicted by the diagonal Fisher information
     """
-    from nqcodec.quantize.quantizers import QuantizerKind
-    from nqcodec.quantize.survey import SurveySettings, survey
+    from nqcodec.quantization.quantizers import QuantizerKind
+    from nqcodec.reporting.sensitivity_table import SurveySettings, survey
 
     widths = parse_widths(options["bits"])
     check_save(options["save"], [options["clip"], options["fit_file"]])
@@ -115,8 +115,8 @@ def load(options: dict[str, Any]) -> tuple[FloatNetwork, PackedClip]:
     """The saved fit, and the frames that it is of; raises UsageError if the clip is another."""
     import torch
 
-    from nqcodec.fit.checkpoint import load_fit
-    from nqcodec.fit.clip import pack
+    from nqcodec.training.checkpoint import load_fit
+    from nqcodec.training.clip import pack
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])
@@ -131,7 +131,7 @@ def load(options: dict[str, Any]) -> tuple[FloatNetwork, PackedClip]:
 def clip_like(video: Video, options: dict[str, Any]) -> ClipInput:
     """The clip that the options name, in the format and length of `video`; raises UsageError."""
     from nqcodec.cli.nqenc import parse_size
-    from nqcodec.clip import CSP, ClipInput
+    from nqcodec.media.clip import CSP, ClipInput
 
     names = {chroma: name for name, chroma in CSP.items() if name != "rgb"}
     return ClipInput(
@@ -210,7 +210,7 @@ def draw(result: Survey, method: str, path: Path) -> None:
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 
-    from nqcodec.formats.atomic import AtomicFile
+    from nqcodec.media.atomic import AtomicFile
 
     names = [label(tensor) for tensor in result.tensors]
     rises = 100 * result.distortions

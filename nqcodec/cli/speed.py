@@ -12,9 +12,9 @@ from nqcodec.cli.common import CONTEXT, guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import BENCH_DECODE, BENCH_KERNELS
 from nqcodec.cli.results import check_save, give_out, save_json, save_option
-from nqcodec.device import check_decoding_device
+from nqcodec.decoder.device import check_decoding_device
 from nqcodec.errors import NqError
-from nqcodec.text import counted
+from nqcodec.media.text import counted
 
 CASE_NAMES = ("pyramid", "pyramid-wide", "pyramid-light", "hnerv-3m", "hnerv-0.75m", "hinerv-xxs", "hnerv-3m-1080p")
 
@@ -49,7 +49,7 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
     and decoded end to end, from a file to memory and to a .yuv file. With --device cuda, each operation's bytes and
     multiplications are counted, and set against what the device does at best.
     """
-    from nqcodec.bench import machine
+    from nqcodec.decoder.timing import machine
 
     check_decoding_device(options["device"])
     check_save(save, [path])
@@ -64,16 +64,16 @@ def bench_decoding(path: str | None, save: str | None, as_json: bool, **options:
 
 
 def _device_lines(name: str, figures: dict[str, Any]) -> list[str]:
-    from nqcodec.speed.device import device_lines
+    from nqcodec.benchmarks.device import device_lines
 
     return device_lines(name, figures)
 
 
 def _measured_on_device(path: str | None, options: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(name, figures) of each network asked for, on the CUDA device."""
+    from nqcodec.benchmarks.cases import CASES, FRAMES, random_integers
+    from nqcodec.benchmarks.device import RIVALS, compare_on_device
     from nqcodec.bitstream.file import read_file
-    from nqcodec.speed.cases import CASES, FRAMES, random_integers
-    from nqcodec.speed.device import RIVALS, compare_on_device
 
     how = () if options["no_torch"] else RIVALS, options["seconds"]
     if path is not None:
@@ -88,7 +88,7 @@ def _measured_on_device(path: str | None, options: dict[str, Any]) -> Iterator[t
 
 def _measured(path: str | None, options: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(name, figures) of each network asked for, as they come."""
-    from nqcodec.speed.decode import Rounds, bench_file, run, write_case
+    from nqcodec.benchmarks.decoding import Rounds, bench_file, run, write_case
 
     dtypes = () if options["no_torch"] else ("float32", "bfloat16")
     rivals = [
@@ -158,7 +158,7 @@ def bench_kernels(save: str | None, as_json: bool, **options: Any) -> None:
     Random shapes, formats and values, and extreme ones; equality must be exact. Inputs and outputs end at pages that no
     access survives: reading or writing past them stops the process.
     """
-    from nqcodec.speed.kernels import check_kernels
+    from nqcodec.benchmarks.kernels import check_kernels
 
     check_save(save)
     result: dict[str, Any] = {}

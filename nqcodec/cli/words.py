@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from nqcodec.text import counted
-from nqcodec.video import MATRIX_IDENTITY, Chroma
+from nqcodec.media.text import counted
+from nqcodec.media.video import MATRIX_IDENTITY, Chroma
 
 PRIMARIES = {
     1: "BT.709",

@@ -1,4 +1,4 @@
-"""The arithmetic coder as the specification says it (formats/nq.md, 3.2): the definition of csrc/nq_arith.h.
+"""The arithmetic coder as the specification says it (formats/nq.md, 3.2): the definition of csrc/entropy/arith.h.
 
 An event is an interval [low, high) of cumulative frequencies out of 2^16. The bytes are those of torchac for the same
 intervals.

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from nqcodec.entropy import models
 from nqcodec.entropy.coder import ArithmeticDecoder
 from nqcodec.entropy.models import MAX_SCALE, Events, Int32, Int64
-from nqcodec.formats import tables
-from nqcodec.network import LATENT_BITS, Context, check_context
+from nqcodec.network import tables
+from nqcodec.network.integer_network import LATENT_BITS, Context, check_context
 
 IntArray = npt.NDArray[np.integer]
 Shape = tuple[int, int, int, int]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nqcodec.entropy import models, native
 from nqcodec.entropy.models import MAX_SCALE, Events, Int32, Int64
-from nqcodec.formats import tables
+from nqcodec.network import tables
 
 Float64 = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nqcodec.entropy.coder import HALF_TOTAL, TOTAL, ArithmeticDecoder
-from nqcodec.formats import tables
-from nqcodec.formats.tables import FrequencyTable
+from nqcodec.network import tables
+from nqcodec.network.tables import FrequencyTable
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]

@@ -1,4 +1,5 @@
-"""libnq's arithmetic coder through ctypes (csrc/nq_coder.h). Same bytes and values as `coder`, `models`, `context`.
+"""libnq's arithmetic coder through ctypes (csrc/include/nq/coder.h). Same bytes and values as `coder`, `models`,
+`context`.
 
 Every function takes one piece, or in context a whole latent, but for `decode_parts`, which takes many of both. All need
 `available()`, let other Python threads run while they work, and may be called from any number of them at once.
@@ -15,11 +16,11 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec._native import load_libnq
 from nqcodec.entropy.models import Events, Int32
 from nqcodec.errors import UnsupportedError
-from nqcodec.formats import tables
-from nqcodec.network import CONTEXT_NEIGHBOURS, Context
+from nqcodec.native.loading import load_libnq
+from nqcodec.network import tables
+from nqcodec.network.integer_network import CONTEXT_NEIGHBOURS, Context
 
 UInt8 = npt.NDArray[np.uint8]
 

@@ -16,7 +16,7 @@ from nqcodec.entropy import context as contexts
 from nqcodec.entropy import costs, models, native, torchac_coder
 from nqcodec.entropy.coder import ArithmeticEncoder
 from nqcodec.entropy.models import ADAPTIVE_MAX_BITS, MAX_SCALE, Events, Int32
-from nqcodec.network import Context
+from nqcodec.network.integer_network import Context
 
 IntArray = npt.NDArray[np.integer]
 

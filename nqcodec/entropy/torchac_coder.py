@@ -23,7 +23,7 @@ import numpy.typing as npt
 from nqcodec.entropy.coder import TOTAL
 from nqcodec.entropy.models import Events, Int32
 from nqcodec.errors import UnsupportedError
-from nqcodec.formats import tables
+from nqcodec.network import tables
 
 Int16 = npt.NDArray[np.int16]
 

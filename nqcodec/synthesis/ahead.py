@@ -12,8 +12,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from nqcodec.media.video import Frame
 from nqcodec.synthesis.native import NativeSynthesizer
-from nqcodec.video import Frame
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
-from nqcodec._native import why_absent
 from nqcodec.errors import UnsupportedError
-from nqcodec.network import IntegerNetwork
-from nqcodec.program import PARAMETER_BYTES, Limits
+from nqcodec.media.video import Frame, Video
+from nqcodec.native.loading import why_absent
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.program import PARAMETER_BYTES, Limits
 from nqcodec.synthesis.ahead import MOST_BYTES, FrameThreads, workers_for
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
 from nqcodec.synthesis.descriptors import FlatProgram
 from nqcodec.synthesis.native import LOW_MEMORY_BANDS, NativeSynthesizer, needed_bytes
 from nqcodec.synthesis.reference import ReferenceSynthesizer, reference_bytes
-from nqcodec.video import Frame, Video
 
 BACKENDS = ("cuda", "native", "reference")
 """All backends, the fastest first."""

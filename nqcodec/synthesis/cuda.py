@@ -13,10 +13,11 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec._native import load_libnq_cuda, why_absent
 from nqcodec.errors import UnsupportedError
-from nqcodec.network import IntegerNetwork
-from nqcodec.program import Limits
+from nqcodec.media.video import Frame, Video
+from nqcodec.native.loading import load_libnq_cuda, why_absent
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.program import Limits
 from nqcodec.synthesis.descriptors import (
     DEVICE_ERROR,
     FlatProgram,
@@ -25,7 +26,6 @@ from nqcodec.synthesis.descriptors import (
     empty_frame,
     plane_arguments,
 )
-from nqcodec.video import Frame, Video
 
 IN_FLIGHT = 2
 """Batches that may have begun without being finished (kSlots)."""

@@ -1,4 +1,4 @@
-"""An integer network as the flat structures that libnq and libnq_cuda take (csrc/nq_synthesis.h)."""
+"""An integer network as the flat structures that libnq and libnq_cuda take (csrc/include/nq/synthesis.h)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from nqcodec.errors import NqError, UnsupportedError
-from nqcodec.formats import tables
-from nqcodec.hadamard import native as hadamard
-from nqcodec.network import IntegerNetwork, Rescaled, validate
-from nqcodec.operations import Conv, Fold, Frequency, Grid, Planes, Shuffle, Upsample, Warp, Window, operation_code
-from nqcodec.video import Frame, Video
+from nqcodec.media.video import Frame, Video
+from nqcodec.network import tables
+from nqcodec.network.integer_network import IntegerNetwork, Rescaled, validate
+from nqcodec.network.operations import (
+    Conv,
+    Fold,
+    Frequency,
+    Grid,
+    Planes,
+    Shuffle,
+    Upsample,
+    Warp,
+    Window,
+    operation_code,
+)
+from nqcodec.synthesis import hadamard
 
 OK, BAD_PROGRAM, NO_RESOURCES, BAD_LEVEL, DEVICE_ERROR = range(5)
 """NqStatus."""

@@ -1,4 +1,4 @@
-"""Frames by libnq, the C library for CPUs (csrc/synthesis.cpp): the same integers as `reference`."""
+"""Frames by libnq, the C library for CPUs (csrc/synthesis/synthesis.cpp): the same integers as `reference`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec._native import load_libnq, why_absent
 from nqcodec.errors import UnsupportedError
-from nqcodec.network import IntegerNetwork
-from nqcodec.program import PARAMETER_BYTES, Limits
+from nqcodec.media.video import Frame, Video
+from nqcodec.native.loading import load_libnq, why_absent
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.program import PARAMETER_BYTES, Limits
 from nqcodec.synthesis.descriptors import FlatProgram, check_status, empty_frame, plane_arguments
-from nqcodec.video import Frame, Video
 
 CPU_LEVELS = ("scalar", "avx2", "avx512")
 """Instruction sets with kernels of their own, in the order of `nq_cpu_level`."""

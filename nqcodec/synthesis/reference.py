@@ -13,8 +13,9 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec.formats import tables
-from nqcodec.network import (
+from nqcodec.media.video import Frame, Video
+from nqcodec.network import tables
+from nqcodec.network.integer_network import (
     GRID_FRACTION_BITS,
     Int16,
     Int32,
@@ -24,7 +25,7 @@ from nqcodec.network import (
     rescale,
     validate,
 )
-from nqcodec.operations import (
+from nqcodec.network.operations import (
     Activation,
     Add,
     Concat,
@@ -41,7 +42,7 @@ from nqcodec.operations import (
     Warp,
     Window,
 )
-from nqcodec.program import PARAMETER_BYTES, Program
+from nqcodec.network.program import PARAMETER_BYTES, Program
 from nqcodec.synthesis.reference_maps import (
     clamp_width,
     run_add,
@@ -56,7 +57,6 @@ from nqcodec.synthesis.reference_maps import (
     run_window,
     shift,
 )
-from nqcodec.video import Frame, Video
 
 HALF_TANH_WIDTH = 16
 """Signed bits of what goes into the half_tanh table (formats/nq.md, 6.5)."""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec.formats import tables
-from nqcodec.network import Int16, Int64
-from nqcodec.operations import Frequency, Tile, Upsample, Warp, Window
+from nqcodec.network import tables
+from nqcodec.network.integer_network import Int16, Int64
+from nqcodec.network.operations import Frequency, Tile, Upsample, Warp, Window
 
 Integers = npt.NDArray[np.integer]
 

@@ -1,4 +1,4 @@
-// libFuzzer target: pieces of the Gaussian and the adaptive model (formats/nq.md, 3.3 and 3.4), csrc/coder.cpp.
+// libFuzzer target: pieces of the Gaussian and the adaptive model (formats/nq.md, 3.3 and 3.4), csrc/entropy/coder.cpp.
 // Any bytes decode to values or to a named status; what decodes can be coded again and decodes to the same.
 #include "fuzz_input.h"
 

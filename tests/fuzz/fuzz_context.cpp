@@ -1,4 +1,4 @@
-// libFuzzer target: the context model of latents (formats/nq.md, 3.6), csrc/coder_context.cpp.
+// libFuzzer target: the context model of latents (formats/nq.md, 3.6), csrc/entropy/context.cpp.
 // Any bytes decode to values within their bits or to a named status; what decodes can be coded again to the same.
 #include "fuzz_input.h"
 

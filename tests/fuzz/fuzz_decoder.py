@@ -16,7 +16,7 @@ MOST_PARAMETERS, MOST_MACS = 1 << 13, 1 << 22
 
 def prepare() -> None:
     """Import what is fuzzed, and turn the C library away."""
-    from nqcodec import _native
+    from nqcodec.native import loading as _native
 
     fuzz_parser.prepare()
     _native._load = lambda name: (None, "not used here")  # type: ignore[assignment]
@@ -25,7 +25,7 @@ def prepare() -> None:
 def run(data: bytes) -> None:
     """One input: as it is, and with CRCs mended where its chunks can be told apart."""
     from nqcodec.bitstream.file import parse_file
-    from nqcodec.decoding import Decoder
+    from nqcodec.decoder.decoder import Decoder
     from nqcodec.errors import NqError
 
     base = fuzz_parser.modules["hostile"].LIMITS

@@ -1,7 +1,7 @@
 // libFuzzer target: Walsh-Hadamard transforms of integers (formats/nq.md, 6.3.1), csrc/hadamard*.cpp.
 // Every instruction set gives the same integers, and a transform taken twice gives n times its input.
 #include "fuzz_input.h"
-#include "nq_hadamard.h"
+#include "nq/hadamard.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "fuzz_tables.h"  // made by tests/fuzz/targets.py from formats/tables
-#include "nq_coder.h"
-#include "nq_synthesis.h"
+#include "nq/coder.h"
+#include "nq/synthesis.h"
 
 // A property that must hold for every input. Aborts, so that libFuzzer and the replay both keep the input.
 #define FUZZ_CHECK(condition)                                                      \

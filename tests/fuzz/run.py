@@ -24,7 +24,9 @@ import targets
 HERE = Path(__file__).resolve().parent
 OPTIONS = ("-max_len=4000", "-timeout=5", "-rss_limit_mb=2048", "-print_final_stats=1")
 DAMAGE, FAULTS = "mutation", "faults"
-"""The other two parts: damaged files (tests/hostile.py) and an encoder under faults (tests/faults.py)."""
+"""The other two parts: damaged files (tests/support/hostile.py) and an encoder under faults
+(tests/support/faults.py).
+"""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def commands(out: Path, seconds: int, seed: int, vectors: Path) -> tuple[dict[st
             found[name] = [sys.executable, str(HERE / f"fuzz_{name}.py"), *shared, str(out / "corpus" / name)]
     damage = ["--seed", str(seed), "--seconds", str(seconds), "--vectors", str(vectors)]
     last = ["--last", str(out / "found" / "mutation.nq")]
-    found[DAMAGE] = [sys.executable, str(HERE.parent / "hostile.py"), *damage, *last]
-    found[FAULTS] = [sys.executable, str(HERE.parent / "faults.py"), "--seconds", str(seconds)]
+    found[DAMAGE] = [sys.executable, str(HERE.parent / "support" / "hostile.py"), *damage, *last]
+    found[FAULTS] = [sys.executable, str(HERE.parent / "support" / "faults.py"), "--seconds", str(seconds)]
     return found, missing
 
 

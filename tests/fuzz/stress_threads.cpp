@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "fuzz_input.h"
-#include "nq_context_rate.h"
-#include "nq_thread_pool.h"
+#include "nq/context_rate.h"
+#include "common/thread_pool.h"
 
 namespace {
 

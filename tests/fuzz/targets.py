@@ -14,15 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from nqcodec.formats import tables
+from nqcodec.network import tables
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+CSRC = ROOT / "csrc"
 TARGETS = ("coder", "context", "hadamard", "program")
 """The C targets: fuzz_<name>.cpp."""
 
 CLANGS = ("clang++", *(f"clang++-{version}" for version in range(22, 11, -1)))
-FLAGS = ("-std=c++17", "-O1", "-g", "-pthread", "-ffp-contract=off", "-fno-omit-frame-pointer", f"-I{ROOT / 'csrc'}")
+FLAGS = (
+    *("-std=c++17", "-O1", "-g", "-pthread", "-ffp-contract=off", "-fno-omit-frame-pointer"),
+    *(f"-I{CSRC}", f"-I{CSRC / 'include'}"),
+)
 SANITIZE = ("-fno-sanitize-recover=all",)
 
 
@@ -32,7 +36,9 @@ def find_clang() -> str | None:
 
 
 def write_tables(folder: Path) -> None:
-    """`fuzz_tables.h`: the normative tables as arrays, in the layout of csrc/nq_coder.h and nq_math.h."""
+    """`fuzz_tables.h`: the normative tables as arrays, in the layout of csrc/include/nq/coder.h and
+    common/integer_math.h.
+    """
     parts = ["// Made by tests/fuzz/targets.py.", "#include <cstdint>"]
     for name, table in (("Gaussian", tables.gaussian()), ("Logistic", tables.logistic())):
         starts = np.arange(0, tables.TOTAL, 256)
@@ -57,8 +63,8 @@ def compile_objects(compiler: str, flags: list[str], out: Path) -> list[Path]:
     """The library's own sources, compiled with `flags`."""
     out.mkdir(parents=True, exist_ok=True)
     objects = []
-    for source in sorted((ROOT / "csrc").glob("*.cpp")):
-        objects.append(out / f"{source.stem}.o")
+    for source in sorted(path for path in CSRC.rglob("*.cpp") if path.parent.name != "testing"):
+        objects.append(out / f"{source.parent.name}-{source.stem}.o")
         subprocess.run([compiler, *FLAGS, *flags, "-c", "-o", str(objects[-1]), str(source)], check=True)
     return objects
 

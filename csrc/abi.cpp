@@ -1,3 +1,0 @@
-#include "nq_abi.h"
-
-NQ_API int nq_abi_version() { return kNqAbiVersion; }

@@ -1,0 +1,51 @@
+// Operations other than convolutions on a CUDA device.
+#ifndef NQ_DEVICE_MAPS_H
+#define NQ_DEVICE_MAPS_H
+
+#include <cuda_runtime.h>
+
+#include <vector>
+
+#include "synthesis/plan.h"
+#include "cuda/device_plan.h"
+#include "cuda/device_store.h"
+
+namespace nq {
+
+// A map that an operation reads.
+struct MapInput {
+  DeviceMap map;
+  int32_t channels, height, width, frac;
+
+  int64_t size() const { return int64_t{channels} * height * width; }
+};
+
+// What it takes to run an operation for some frames. All pointers are the device's.
+struct MapStep {
+  NqOp op = {};
+  std::vector<MapInput> inputs;
+  DeviceMap out;
+  int32_t place = -1;  // which of the batch's lists of places is its own, -1 without
+};
+
+// The frames of a launch.
+struct Batch {
+  int32_t frames;
+  cudaStream_t stream;
+  const FramePlace* places;  // [lists, frames]
+  uint8_t* pictures;         // [frames, picture_bytes]
+
+  const FramePlace* places_of(const MapStep& step) const { return places + int64_t{step.place} * frames; }
+};
+
+// Operations without tensors, but frequency and planes.
+void run_map(const MapStep& step, const Batch& batch);
+
+// Where frames begin and end: grid, frequency, planes.
+void run_grid(const MapStep& step, const Batch& batch);
+void run_frequency(const MapStep& step, const int32_t* sine, const Batch& batch);
+void run_planes(const MapStep& step, const NqProgram& program, const Batch& batch);
+
+}  // namespace nq
+
+#endif  // NQ_DEVICE_MAPS_H

@@ -1,0 +1,184 @@
+"""What each ingredient of quantisation is worth, against NeuroQuant's method: one fit, one table.
+
+PSNR is PSNR-YUV (6:1:1): of what the real decoder shows for rows that are files, of floats for the others. Bytes are
+those of coded segments, or fixed bits times values with all quantizers. Each row says how many bytes the full method
+needs for the same PSNR, read off its own rate curve; so rows of different sizes compare.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nqcodec.benchmarks.quantization import PARAMETERS, PRESET, Subject, payload_bytes
+from nqcodec.methods.post_training.neuroquant import RECORD_BITS, NeuroQuantSettings, neuroquant
+from nqcodec.methods.post_training.pipeline import calibrated, quantize
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.quantization.export import export
+from nqcodec.quantization.quantizers import covering_step
+from nqcodec.quantization.rate import total_bits
+from nqcodec.quantization.settings import QuantSettings
+from nqcodec.quantization.transform import QuantTransform, tensor_names
+from nqcodec.training.compute import compute_settings
+from nqcodec.training.presets import preset_settings
+from nqcodec.training.train import evaluate
+
+CURVE = (1.6, 2.4, 3.2, 4.0, 4.8, 5.6)
+"""Coded bits a parameter at which the full method's rate curve is taken."""
+
+EXTRA_BITS = (0, -1)
+"""Bits added to NeuroQuant's widths: its own setting, and one that is smaller."""
+
+UNIFORM_BITS = 5
+"""Bit width of every tensor where nothing is allocated."""
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "rounding learned by layer": {"calibration": "layer"},
+    "rounding learned by layer, mixed inputs": {"calibration": "layer", "input_mix": 0.5},
+    "rounding learned by block": {"calibration": "block"},
+    "rounding learned network-wise": {"calibration": "adaround"},
+    "fine-tuned straight-through": {"calibration": "tune"},
+    "fine-tuned, then rounding learned": {"calibration": "tune-adaround"},
+}
+"""Calibrations that are compared without the rate term, by row."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to quantise: its bytes and its PSNR in dB; `file` says whether a decoder can show it."""
+
+    name: str
+    size: int
+    psnr: float
+    file: bool
+
+
+def run(
+    clip_path: str,
+    *,
+    fit_path: Path | None = None,
+    parameters: int = PARAMETERS,
+    preset: str = PRESET,
+    recipe: str | None = None,
+    bits: float = 4.0,
+    steps: int = 800,
+    threads: int = 1,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The table as plain data: {"clip", "parameters", "float_psnr", "steps", "bits", "rows"}.
+
+    A row has name, bytes, psnr, lost_db (against the float network), full_bytes (of the full method at the same PSNR;
+    None beyond its curve), saving (1 - full_bytes / bytes), saving_at_least (the same, but by the smallest file of the
+    curve where all of it is better; None where none is as good) and file.
+
+    Args:
+        fit_path: a saved fit to take, or where to keep the one that is made.
+        parameters, preset, recipe: of the fit, where one is made; a paper's recipe replaces the preset.
+        bits: coded bits a parameter that ingredients are compared at.
+        steps: of every calibration, NeuroQuant's too.
+    """
+    subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
+    settings = QuantSettings(finetune_steps=steps, threads=threads, seed=seed)
+    # Float32, one thread count: what is compared differs in nothing else.
+    how = replace(preset_settings(preset, subject.clip.frames, seed=seed, threads=threads), dtype="float32")
+    with compute_settings(subject.network, how):
+        exact = evaluate(subject.network, subject.clip).yuv
+        curve = [_full(subject, settings, each) for each in CURVE]
+        rows = [*_baselines(subject, settings), *_ingredients(subject, settings, bits), *curve]
+    return {
+        "clip": clip_path,
+        "parameters": subject.network.program.parameters,
+        "float_psnr": exact,
+        "steps": steps,
+        "bits": bits,
+        "rows": [_entry(row, exact, curve) for row in rows],
+    }
+
+
+def _entry(row: Row, exact: float, curve: list[Row]) -> dict[str, Any]:
+    full = bytes_at(row.psnr, curve)
+    return {
+        "name": row.name,
+        "bytes": row.size,
+        "psnr": row.psnr,
+        "lost_db": exact - row.psnr,
+        "full_bytes": full,
+        "saving": None if full is None else 1 - full / row.size,
+        "saving_at_least": least_saving(row, curve),
+        "file": row.file,
+    }
+
+
+def bytes_at(psnr: float, curve: list[Row]) -> float | None:
+    """Bytes of a rate curve at a PSNR, log-linear between its rows; None outside them."""
+    levels = [row.psnr for row in curve]
+    if not levels[0] <= psnr <= levels[-1]:
+        return None
+    return math.exp(float(np.interp(psnr, levels, np.log([row.size for row in curve]))))
+
+
+def least_saving(row: Row, curve: list[Row]) -> float | None:
+    """Part of a row's bytes that the full method saves, at least, at no lower a PSNR; None if it never gets there."""
+    as_good = [each.size for each in curve if each.psnr >= row.psnr]
+    size = bytes_at(row.psnr, curve) or min(as_good, default=None)
+    return None if size is None else 1 - size / row.size
+
+
+def _full(subject: Subject, settings: QuantSettings, bits: float) -> Row:
+    """The whole method, landed."""
+    size = int(bits * subject.network.program.parameters / 8)
+    coded = quantize(subject.network, subject.clip, max_bytes=size, size_of=payload_bytes, settings=settings)
+    return _file(subject, f"full method at {bits:g} bits", coded)
+
+
+def _file(subject: Subject, name: str, coded: IntegerNetwork) -> Row:
+    return Row(name, payload_bytes(coded), subject.decoded_psnr(coded), True)
+
+
+def _baselines(subject: Subject, settings: QuantSettings) -> Iterator[Row]:
+    for turned, extra in product((False, True), EXTRA_BITS):
+        how = NeuroQuantSettings(extra, turned, settings.finetune_steps, settings.batch, settings.seed)
+        result = neuroquant(subject.network, subject.clip, how)
+        label = f"NeuroQuant{', padded Hadamard' if turned else ''}, {result.nominal:.2f} bits"
+        yield Row(f"{label}: rounded to nearest", result.size, result.rounded, False)
+        yield Row(f"{label}: as published", result.size, result.calibrated, False)
+        yield Row(f"{label}: all hardened", result.size, result.hardened, False)
+
+
+def _ingredients(subject: Subject, settings: QuantSettings, bits: float) -> Iterator[Row]:
+    """One more ingredient from row to row; calibrations beside one another."""
+    yield from _uniform(subject)
+    size = int(bits * subject.network.program.parameters / 8)
+    yield _unlanded(subject, "allocated", size, replace(settings, finetune_steps=0))
+    for name, changes in VARIANTS.items():
+        yield _unlanded(subject, name, size, replace(settings, rate_term=False, **changes))
+    yield _unlanded(subject, "fine-tuned, rounding learned, rate term", size, settings)
+    yield _unlanded(subject, "and unpadded Hadamard where it helps", size, replace(settings, hadamard="auto"))
+
+
+def _uniform(subject: Subject) -> Iterator[Row]:
+    """Every tensor at `UNIFORM_BITS`, steps by the range: fixed bits, and the same integers entropy coded."""
+    network = subject.network
+    transform = QuantTransform({}, {})
+    names = list(tensor_names(network.program))
+    for tensor in names:
+        step = covering_step(network.tensors[tensor.key].detach().cpu().numpy(), UNIFORM_BITS)
+        transform.set_tensor(tensor.key, np.array([step], np.int32), UNIFORM_BITS, subject.clip.device)
+    level = subject.float_psnr(transform)
+    fixed = UNIFORM_BITS * network.program.parameters + RECORD_BITS * len(names)
+    yield Row("rounded to nearest, uniform widths", -(-fixed // 8), level, False)
+    integers = transform.integers(network)
+    coded = total_bits((tensor.name, integers[tensor.key]) for tensor in names)
+    yield Row("entropy coded", math.ceil(coded / 8), level, False)
+
+
+def _unlanded(subject: Subject, name: str, size: int, settings: QuantSettings) -> Row:
+    """What calibration makes for about `size` bytes, at the size that it has by itself: a landing would blur it."""
+    tuning, _ = calibrated(subject.network, subject.clip, size, payload_bytes, settings)
+    return _file(subject, name, export(tuning.network, tuning.transform))

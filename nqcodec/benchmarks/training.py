@@ -1,0 +1,142 @@
+"""How fast the training loop is against a plain one: float32, NCHW, torch's Adam, same network, loss and batch."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nqcodec.backbones import hnerv
+from nqcodec.media.video import Frame, Video
+from nqcodec.network.operations import Conv, Grid, Shuffle
+from nqcodec.network.program import Program
+from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.compute import compute_settings
+from nqcodec.training.network import FloatNetwork, tensor_key
+from nqcodec.training.operations import activate, read_grid
+from nqcodec.training.presets import BATCH, clock
+from nqcodec.training.train import FitSettings, Trainer, new_network
+
+SIZES = ((320, 180), (640, 320))
+FRAMES = 8
+PARAMETERS = 60_000
+
+
+def run(
+    sizes: tuple[tuple[int, int], ...] = SIZES,
+    *,
+    parameters: int = PARAMETERS,
+    threads: int = 2,
+    rounds: int = 5,
+    steps: int = 12,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Steps a second of both loops at each size, measured in turns: `rounds` times `steps` steps each, medians.
+
+    Returns:
+        {"threads", "device", "sizes": [{"size", "parameters", "plain", "adam", "default", "speedup",
+        "speedup_adam"}]}: "adam" is our loop with Adam, as the plain one has; "default" is as presets run it.
+    """
+    results = [_at(size, parameters, threads, rounds, steps, device) for size in sizes]
+    return {"threads": threads, "device": device, "sizes": results}
+
+
+@dataclass
+class Loop:
+    """A training loop under test: its network, the settings that it runs under, and one step of it."""
+
+    network: FloatNetwork
+    settings: FitSettings
+    step: Callable[[], object]
+
+
+def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps: int, device: str) -> dict[str, Any]:
+    video = Video(*size, frames=FRAMES)
+    program = hnerv.build(video, FRAMES, parameters)
+    clip = pack(moving_texture(video), video, program, device=device)
+    default = FitSettings(steps=10_000, batch=BATCH, threads=threads, device=device)
+    loops = {
+        "plain": _plain_loop(program, clip, replace(default, dtype="float32")),
+        "adam": _our_loop(program, clip, replace(default, optimizer="adam")),
+        "default": _our_loop(program, clip, default),
+    }
+    rates = _rates(loops, rounds, steps)
+    return {
+        "size": f"{size[0]}x{size[1]}",
+        "parameters": program.parameters,
+        **rates,
+        "speedup": rates["default"] / rates["plain"],
+        "speedup_adam": rates["adam"] / rates["plain"],
+    }
+
+
+def _rates(loops: dict[str, Loop], rounds: int, steps: int) -> dict[str, float]:
+    """Steps a second of each loop: the median of `rounds` turns, after one turn that is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(rounds + 1):
+        for name, loop in loops.items():
+            with compute_settings(loop.network, loop.settings):
+                started = clock(torch.device(loop.settings.device))
+                for _ in range(steps):
+                    loop.step()
+                times[name].append(clock(torch.device(loop.settings.device)) - started)
+    return {name: steps / statistics.median(values[1:]) for name, values in times.items()}
+
+
+def _our_loop(program: Program, clip: PackedClip, settings: FitSettings) -> Loop:
+    trainer = Trainer(new_network(program, clip.frames, settings), clip, settings)
+    return Loop(trainer.network, settings, trainer.step)
+
+
+def _plain_loop(program: Program, clip: PackedClip, settings: FitSettings) -> Loop:
+    """The loop that one would write first: float32 targets in NCHW, the default Adam, a mean of log errors."""
+    network = new_network(program, clip.frames, settings)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
+    targets = clip.batch(torch.arange(clip.frames, device=clip.device)).contiguous()
+    planes = [slice(0, 4), slice(4, 5), slice(5, 6)]
+    order = itertools.cycle(torch.randperm(clip.frames).to(clip.device).split(settings.batch))
+
+    def step() -> None:
+        times = next(order)
+        optimizer.zero_grad()
+        difference = _plain_forward(network, times) - targets[times]
+        if clip.mask is not None:
+            difference = difference * clip.mask.contiguous()
+        errors = torch.stack([(difference[:, plane] ** 2).mean(dim=(1, 2, 3)) for plane in planes], dim=1)
+        (errors.log() @ clip.weights).mean().backward()
+        optimizer.step()
+
+    return Loop(network, settings, step)
+
+
+def _plain_forward(network: FloatNetwork, times: Tensor) -> Tensor:
+    """A program's float maps in torch's default memory order."""
+    maps: list[Tensor] = []
+    for index, op in enumerate(network.program.operations):
+        if isinstance(op, Grid):
+            maps.append(read_grid(network.tensors[tensor_key(index, "latent")], times, network.frames))
+        elif isinstance(op, Conv):
+            weight, bias = (network.tensors[tensor_key(index, name)] for name in ("weight", "bias"))
+            y = F.conv2d(maps[op.inputs[0]], weight, bias, padding=op.kernel // 2)
+            maps.append(activate(y, op.activation))
+        elif isinstance(op, Shuffle):
+            maps.append(F.pixel_shuffle(maps[op.inputs[0]], op.ratio))
+    return maps[-1]
+
+
+def moving_texture(video: Video) -> Iterator[Frame]:
+    """Synthetic 4:2:0 frames at depth 8: a gradient and a texture that moves by a pixel a frame."""
+    for t in range(video.frames):
+        planes = []
+        for height, width in video.plane_shapes:
+            y, x = np.mgrid[0:height, 0:width].astype(np.float64)
+            texture = 40 * np.sin((x + t) / 5) * np.cos(y / 7) + 60 * (x / width) + 40 * (y / height)
+            planes.append((texture + 70).clip(0, 255).astype(np.uint8))
+        yield tuple(planes)

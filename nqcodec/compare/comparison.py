@@ -1,0 +1,280 @@
+"""A comparison: which runs, what they gave, and how it is kept in results.json so that it repeats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from nqcodec.compare.anchors import Anchor, check_anchor
+from nqcodec.compare.configurations import Configuration
+from nqcodec.compare.curves import METHOD, bits_ratio, bjontegaard_delta, front
+from nqcodec.compare.quality import DEFINITIONS
+from nqcodec.compare.rows import ANCHOR, OURS, Row, codecs, curve
+from nqcodec.compare.runs import Clip, Progress, anchor_row, anchor_settings, configuration_rows, configuration_settings
+from nqcodec.decoder.device import check_device
+from nqcodec.decoder.timing import machine
+from nqcodec.errors import InputError, OutputError, RateError
+from nqcodec.media.atomic import AtomicFile
+from nqcodec.media.clip import ClipInput
+from nqcodec.media.metrics.similarity import has_ssim
+from nqcodec.media.metrics.vmaf import MISSING, vmaf_source
+from nqcodec.media.video import Chroma, Colour, Video
+from nqcodec.version import __version__
+
+RESULTS = "results.json"
+HEADLINE = "yuv"
+"""The metric at which bits are compared first: what the encoder optimises and all codecs are commonly judged by."""
+_ODD_FRAME = 12.0
+"""dB of PSNR-Y under the mean that no codec's worst frame falls by, unless frames are damaged or out of order."""
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run.
+
+    Attributes:
+        rates: bpp asked of each configuration; published networks of their own size ignore them.
+        anchors: with the rate factors of each.
+        gop: frames between key frames of anchors at most.
+        one_fit: make all rates of a configuration from one fit, as `nqenc --bpp A,B` does, rather than one each.
+    """
+
+    clip: ClipInput
+    rates: tuple[float, ...]
+    configurations: tuple[Configuration, ...]
+    anchors: tuple[Anchor, ...]
+    gop: int
+    one_fit: bool = False
+
+
+@dataclass
+class Results:
+    """What a comparison gave.
+
+    Attributes:
+        clip: where the frames came from, its description, and the MD5 of its planes.
+        rows: one a file.
+        notes: what a reader of the figures must know: runs that failed, figures that look wrong.
+        settings: of the whole comparison, with its date and machine.
+        others: rows of earlier comparisons in the same folder, not shown, for later ones to reuse.
+    """
+
+    clip: Clip
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    others: list[Row] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain data, with what follows from the rows and the definitions of all figures."""
+        return {
+            "nqcodec": __version__,
+            "settings": self.settings,
+            "clip": _clip_data(self.clip),
+            "notes": self.notes,
+            "against_anchors": against_anchors(self.rows),
+            "definitions": {**DEFINITIONS, **_DEFINITIONS},
+            "rows": [row.as_dict() for row in self.rows],
+            "other_rows": [row.as_dict() for row in self.others],
+        }
+
+    def write(self, folder: Path) -> None:
+        """Keep everything in `folder`/results.json; raises OutputError."""
+        with AtomicFile(folder / RESULTS) as file:
+            file.write((json.dumps(self.as_dict(), indent=1) + "\n").encode())
+
+
+_DEFINITIONS = {
+    "bpp": "8 * bytes of the whole file / (width * height * frames); anchors are bare streams without a container",
+    "encode_seconds": "wall clock in the encoder; anchors on one thread, nqcodec as set, its own check included",
+    "decode_seconds": "shortest of up to three decodes from file to planes in memory, all cores, hashes not compared",
+    "bd_rate": f"mean difference of bits at equal quality in %, {METHOD} over log rate, within the shared range only",
+    "bits_ratio": "bits of the file / bits of the anchor at equal PSNR-YUV, between its points; extrapolated: outside",
+}
+
+
+def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None) -> Results:
+    """Make all rows that `folder` does not hold yet. Results are written after each, so that nothing is lost.
+
+    A rate that a network cannot meet is noted and left out.
+
+    Raises:
+        NqError: as the encoders do.
+    """
+    for configuration in order.configurations:
+        check_device(configuration.encode_settings().device)
+    clip = Clip.of(order.clip)
+    for anchor in order.anchors:
+        check_anchor(anchor, clip.video)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+    settings = {"gop": order.gop, "one_fit": order.one_fit, "rates": list(order.rates)}
+    place = {"date": date.today().isoformat(), "machine": machine(), "vmaf": vmaf_source()}
+    results = Results(clip, settings={**settings, **place})
+    ledger = _Ledger(folder, results, tell)
+    for anchor in order.anchors:
+        for rate in anchor.rates:
+            if not ledger.found(anchor, [anchor_settings(clip, anchor, rate, order.gop)]):
+                ledger.add([anchor_row(clip, anchor, rate, folder, order.gop)])
+    for configuration in order.configurations:
+        for rates in _fits(order, configuration):
+            if ledger.found(configuration, [configuration_settings(clip, configuration, rates, r) for r in rates]):
+                continue
+            try:
+                ledger.add(configuration_rows(clip, configuration, rates, folder, progress))
+            except RateError as error:
+                results.notes.append(f"{configuration.label}: {error}")
+                tell(results.notes[-1])
+    results.notes += remarks(results.rows)
+    if not any("vmaf" in row.quality for row in results.rows):
+        results.notes.append(MISSING)
+    if not has_ssim():
+        results.notes.append("SSIM and MS-SSIM are left out: they need pytorch-msssim (pip install 'nqcodec[compare]')")
+    results.write(folder)
+    return results
+
+
+class _Ledger:
+    """Enters rows into results, new ones and those that earlier comparisons left in the folder."""
+
+    def __init__(self, folder: Path, results: Results, tell: Tell) -> None:
+        """Raises InputError where the folder's results cannot be read."""
+        self.folder, self.results, self.tell = folder, results, tell
+        self.earlier: list[Row] = []
+        if (folder / RESULTS).exists():
+            before = load(folder / RESULTS)
+            self.earlier = before.rows + before.others
+
+    def found(self, maker: Anchor | Configuration, wanted: list[dict[str, Any]]) -> bool:
+        """Enter the earlier rows with these settings and unchanged files; False, and nothing, if one is missing."""
+        rows = []
+        for settings in wanted:
+            row = next((row for row in self.earlier if row.is_result_of(settings, self.folder)), None)
+            if row is None:
+                return False
+            rows.append(replace(row, codec=maker.name, label=maker.label))
+        self.add(rows, " (kept)")
+        return True
+
+    def add(self, rows: list[Row], remark: str = "") -> None:
+        """Enter rows and write everything to the folder."""
+        self.results.rows += rows
+        files = {row.file for row in self.results.rows}
+        self.results.others = [row for row in self.earlier if row.file not in files]
+        self.results.write(self.folder)
+        for row in rows:
+            self.tell(_line(row) + remark)
+
+
+def _fits(order: Order, configuration: Configuration) -> list[tuple[float | None, ...]]:
+    """The rates of each fit of a configuration."""
+    if configuration.has_own_size:
+        return [(None,)]
+    return [order.rates] if order.one_fit else [(rate,) for rate in order.rates]
+
+
+def against_anchors(rows: list[Row]) -> list[dict[str, Any]]:
+    """Each codec of ours, and each of its files, against each anchor."""
+    anchors = codecs(rows, ANCHOR)
+    result = []
+    for codec, ours in codecs(rows, OURS).items():
+        for name, theirs in anchors.items():
+            reference = curve(theirs)
+            deltas = {
+                metric: asdict(delta)
+                for metric in ("yuv", "y", "rgb", "ssim", "ms_ssim", "vmaf")
+                if (delta := bjontegaard_delta(curve(ours, metric), curve(theirs, metric))) is not None
+            }
+            ratios = []
+            for row in ours:
+                ratio = bits_ratio((row.bpp, row.quality[HEADLINE]), reference)
+                ratios.append({"file": row.file, **(asdict(ratio) if ratio else {"value": None})})
+            result.append({"codec": codec, "anchor": name, "bjontegaard": deltas, "bits_ratio": ratios})
+    return result
+
+
+def remarks(rows: list[Row]) -> list[str]:
+    """What looks wrong in the figures, a line each."""
+    lines = []
+    for group in codecs(rows).values():
+        rising = {bpp for bpp, _ in front(curve(group))}
+        for row in group:
+            if row.bpp not in rising:
+                lines.append(f"{row.label} at {row.bpp:.4f} bpp is worse than a smaller file: left out of its curve")
+            levels = [frame[_first(row)] for frame in row.frame_quality]
+            worst = levels.index(min(levels))
+            if levels[worst] < row.quality[_first(row)] - _ODD_FRAME:
+                lines.append(
+                    f"{row.label} at {row.bpp:.4f} bpp: frame {worst} has only {levels[worst]:.1f} dB: look at it"
+                )
+    return lines
+
+
+def _first(row: Row) -> str:
+    """The first plane's name."""
+    return "y" if "y" in row.quality else "g"
+
+
+def _line(row: Row) -> str:
+    name = row.label if row.asked is None else f"{row.label} at {row.asked:g}"
+    return (
+        f"{name}: {row.size} bytes = {row.bpp:.4f} bpp, PSNR-YUV {row.quality[HEADLINE]:.2f} dB, "
+        f"encoded in {row.encode_seconds:.1f} s, decoded at {row.decode_fps:.0f} fps"
+    )
+
+
+def write_csv(rows: list[Row], path: Path) -> None:
+    """One line a file; raises OutputError."""
+    metrics = [name for name in ("y", "u", "v", "g", "b", "r", *DEFINITIONS) if any(name in r.quality for r in rows)]
+    metrics = list(dict.fromkeys(metrics))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    names = ["codec", "asked", "file", "bytes", "bpp", "kbps", "frames", "encode_seconds", "decode_fps", *metrics]
+    table.writerow(names)
+    for row in rows:
+        figures = [row.codec, row.asked, row.file, row.size, f"{row.bpp:.6f}", f"{row.kbps:.3f}", row.frames]
+        times = [f"{row.encode_seconds:.3f}", f"{row.decode_fps:.2f}"]
+        quality = [f"{row.quality[name]:.5f}" if name in row.quality else "" for name in metrics]
+        table.writerow([*figures, *times, *quality])
+    with AtomicFile(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def load(path: Path) -> Results:
+    """What an earlier comparison kept.
+
+    Raises:
+        InputError: the file cannot be read or is not one.
+    """
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        rows, others = ([Row(**row) for row in data[name]] for name in ("rows", "other_rows"))
+        return Results(_clip_of(data["clip"]), rows, data["notes"], data["settings"], others)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the {RESULTS} of a comparison ({error}); name one, or another folder") from error
+
+
+def _clip_data(clip: Clip) -> dict[str, Any]:
+    source, video = asdict(clip.source), asdict(clip.video)
+    source["fps"] = None if clip.source.fps is None else str(clip.source.fps)
+    video["fps"], video["sar"], video["chroma"] = str(clip.video.fps), str(clip.video.sar), clip.video.chroma.name
+    return {"source": source, "video": video, "md5": clip.md5}
+
+
+def _clip_of(data: dict[str, Any]) -> Clip:
+    source, video = dict(data["source"]), dict(data["video"])
+    source["fps"] = Fraction(source["fps"]) if source["fps"] else None
+    source["input_res"] = tuple(source["input_res"]) if source["input_res"] else None
+    video["fps"], video["sar"] = Fraction(video["fps"]), Fraction(video["sar"])
+    video["chroma"], video["colour"] = Chroma[video["chroma"]], Colour(**video["colour"])
+    return Clip(ClipInput(**source), Video(**video), data["md5"])

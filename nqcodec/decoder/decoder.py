@@ -1,0 +1,147 @@
+"""Decoding: .nq file -> segments -> integer networks -> frames. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from nqcodec.bitstream.file import NqFile, read_file
+from nqcodec.errors import HashError, LimitError, UsageError
+from nqcodec.media.video import Frame, frame_bytes
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.program import Limits
+from nqcodec.synthesis.ahead import FrameThreads
+from nqcodec.synthesis.backends import Synthesizer, default_threads, frames_of, open_frames
+
+
+def plane_md5() -> hashlib._Hash:
+    """A fresh MD5 for decoded planes: a checksum here, not a protection."""
+    return hashlib.md5(usedforsecurity=False)
+
+
+class Decoder:
+    """Decodes any frames of one file.
+
+    Args:
+        file: a parsed file.
+        backend: "cuda", "native" or "reference"; None takes the best present.
+        threads: for entropy decoding and synthesis; None takes all cores.
+        limits: what the file may ask for.
+        verify: compare with the hashes in the file: frames with theirs, whole segments with theirs.
+        low_memory: cut frames into bands: maps of a fraction of the memory, for more work (backend native).
+    """
+
+    def __init__(
+        self,
+        file: NqFile,
+        *,
+        backend: str | None = None,
+        threads: int | None = None,
+        limits: Limits | None = None,
+        verify: bool = True,
+        low_memory: bool = False,
+    ):
+        self.file, self.backend, self.threads = file, backend, threads
+        self.limits, self.verify, self.low_memory = limits or Limits(), verify, low_memory
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames start..stop-1 in order, each decoded when asked for.
+
+        Raises:
+            UsageError: a range outside the clip.
+            FormatError, LimitError, UnsupportedError: as the file gives cause.
+            HashError: decoded planes differ from the file's hash.
+        """
+        stop = self.file.video.frames if stop is None else stop
+        if not 0 <= start < stop <= self.file.video.frames:
+            raise UsageError(f"{self.file.path}: frames {start}:{stop} are not within 0:{self.file.video.frames}")
+        first = 0
+        for number, entry in enumerate(self.file.index):
+            begin, end = max(start - first, 0), min(stop - first, entry.frames)
+            if begin < end:
+                yield from self._segment_frames(number, first, begin, end)
+            first += entry.frames
+
+    def open_segment(self, number: int, count: int = 1) -> tuple[Synthesizer | FrameThreads, bytes]:
+        """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for `count` of its frames in order."""
+        segment = self.file.segment(number, self.limits, self.threads or default_threads())
+        return self.open_network(number, segment.network, count), segment.md5
+
+    def open_network(self, number: int, network: IntegerNetwork, count: int = 1) -> Synthesizer | FrameThreads:
+        """A synthesizer for a segment's network, for `count` frames in order."""
+        frames = self.file.index[number].frames
+        video, low = self.file.video.with_frames(frames), self.low_memory
+        try:
+            return open_frames(network, video, frames, count, self.backend, self.threads, self.limits, low_memory=low)
+        except LimitError as error:
+            raise LimitError(f"{self.file.path}: {error}") from error
+
+    def _segment_frames(self, number: int, first: int, begin: int, end: int) -> Iterator[Frame]:
+        digest, whole = plane_md5(), begin == 0 and end == self.file.index[number].frames
+        synthesizer, expected = self.open_segment(number, end - begin)
+        with synthesizer:
+            for t, frame in enumerate(frames_of(synthesizer, begin, end), begin):
+                if self.verify:
+                    self._check_frame(first + t, frame)
+                    if whole:
+                        digest.update(frame_bytes(frame))
+                yield frame
+        if self.verify and whole and digest.digest() != expected:
+            raise HashError(
+                f"{self.file.path}: segment {number} decodes to MD5 {digest.hexdigest()}, "
+                f"and the file says {expected.hex()}"
+            )
+
+    def _check_frame(self, number: int, frame: Frame) -> None:
+        if not self.file.frame_md5:
+            return
+        digest = plane_md5()
+        digest.update(frame_bytes(frame))
+        if digest.digest() != self.file.frame_md5[number]:
+            raise HashError(f"{self.file.path}: frame {number} differs from its hash in the file")
+
+
+def probe(path: str | Path) -> NqFile:
+    """Describe a .nq file without decoding it.
+
+    Returns:
+        `video` (size, frames, fps, chroma format, depth, colour), `size` in bytes, `bpp`, `version`, and `index`, one
+        entry a segment with its number of `frames`.
+
+    Raises:
+        InputError, FormatError, UnsupportedError, LimitError: as `nqcodec.bitstream.file.read_file`.
+    """
+    return read_file(path)
+
+
+def decode(
+    path: str | Path,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    backend: Literal["cuda", "native", "reference"] | None = None,
+    threads: int | None = None,
+    verify: bool = True,
+) -> Iterator[Frame]:
+    """Frames start..stop-1 of a .nq file, each decoded when asked for.
+
+    Args:
+        start, stop: half-open range of frames; `stop` None is the end. Any frame decodes alone.
+        backend: None takes NQCODEC_BACKEND, else the best present; all give the same samples.
+        threads: CPU threads; None takes all.
+        verify: compare with the hashes in the file: a segment's when its last frame has been taken, a frame's, where
+            the file has them, at once.
+
+    Yields:
+        A tuple of planes, (Y,) for 4:0:0, else (Y, U, V), or (G, B, R) where `probe(path).video.is_rgb`; each [H, W],
+        uint8 at depth 8 and uint16 above, of the shapes in `probe(path).video.plane_shapes`. `nqcodec.to_rgb` makes an
+        array [H, W, 3] of them.
+
+    Raises:
+        InputError, FormatError, UnsupportedError, LimitError: as the file gives cause.
+        UsageError: a range outside the clip.
+        HashError: the decoded planes differ from the file's hash.
+    """
+    return Decoder(read_file(path), backend=backend, threads=threads, verify=verify).frames(start, stop)

@@ -1,0 +1,353 @@
+"""Encoding: clips -> segments -> fitted, quantised and coded networks -> .nq files, checked by the real decoder.
+
+This module reads as a table of contents; a segment's own way is in `nqcodec.encoder.segment_job`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nqcodec.bitstream.file import pack_file, parse_file, read_file
+from nqcodec.bitstream.metadata import pack_metadata
+from nqcodec.decoder.decoder import Decoder, plane_md5
+from nqcodec.decoder.device import check_device
+from nqcodec.encoder.kept import Kept, keep
+from nqcodec.encoder.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
+from nqcodec.encoder.remaining import RemainingTime
+from nqcodec.encoder.report import EncodeReport
+from nqcodec.encoder.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
+from nqcodec.encoder.work_folder import WorkFolder, work_path
+from nqcodec.errors import InputError, OutputError, RateError, UsageError
+from nqcodec.media.atomic import AtomicFile
+from nqcodec.media.clip import ClipInput
+from nqcodec.media.metadata import Metadata
+from nqcodec.media.metrics.perceptual import PerceptualMeter, check_pictures, figure_names
+from nqcodec.media.outputs import refuse_sources
+from nqcodec.media.scenes import SceneDetector
+from nqcodec.media.text import counted
+from nqcodec.media.video import Frame, Video, frame_bytes
+
+if TYPE_CHECKING:
+    from nqcodec.encoder.jobs import Plan as JobPlan
+
+Progress = Callable[[Event], None]
+
+__all__ = ["ClipJob", "EncodeSettings", "Event", "Output", "encode", "encode_clips"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file to make; `rate` None means that a published network's own size decides."""
+
+    path: Path
+    rate: Rate | None
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """One clip to encode, to one file or to several at different rates: one fit serves them all."""
+
+    clip: ClipInput
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A clip taken apart into segments, each with its share of every output's bytes (`targets`).
+
+    `clip` is the job's as it can be read again; `digest` is of all its samples, taken when its file had `stamp`.
+    `metadata` is that of each output.
+    """
+
+    job: ClipJob
+    clip: ClipInput
+    stamp: tuple[int, ...]
+    digest: str
+    video: Video
+    kept: Kept
+    metadata: list[Metadata]
+    targets: list[int | None]
+    tasks: list[SegmentTask]
+    work: WorkFolder
+
+
+def encode(
+    clip: ClipInput,
+    output: str | Path,
+    rate: Rate | None,
+    settings: EncodeSettings | None = None,
+    progress: Progress | None = None,
+) -> EncodeReport:
+    """Encode one clip to one file; see `encode_clips`."""
+    job = ClipJob(clip, (Output(Path(output), rate),))
+    return encode_clips([job], settings or EncodeSettings(), progress)[0]
+
+
+def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progress | None = None) -> list[EncodeReport]:
+    """Encode clips, `settings.jobs` segments at a time over all of them (None: as many as fill the cores).
+
+    Returns one report an output, in order.
+
+    Each output appears only when its file is complete and has been decoded with the real decoder. An encode that is
+    interrupted leaves its checkpoints in `<first output>.work`, from which `settings.resume` goes on. Without it they
+    are a UsageError, unless `settings.fresh` is set: then they are replaced once the new files are complete.
+
+    Raises:
+        InputError, OutputError, RateError, UsageError, UnsupportedError, LimitError: one clear line each.
+    """
+    begin = time.perf_counter()
+    remaining = RemainingTime()
+
+    def tell(event: Event) -> None:
+        if progress:
+            progress(remaining(event))
+
+    check_jobs(jobs, settings)
+    figure_names(settings.metrics)
+    with ExitStack() as stack:
+        works = [_open_work(job, settings, stack, tell) for job in jobs]
+        try:
+            return _encode(jobs, works, settings, tell, begin)
+        except RateError:
+            # A fit for a rate that cannot be met is of no use to another, whose network has another size. Of several
+            # clips, which are fitted together, the others may still have theirs.
+            if len(works) == 1:
+                works[0].discard()
+            raise
+
+
+def _encode(
+    jobs: list[ClipJob], works: list[WorkFolder], settings: EncodeSettings, tell: Progress, begin: float
+) -> list[EncodeReport]:
+    """`encode_clips` with the folders of checkpoints open."""
+    from nqcodec.encoder.jobs import run_jobs
+
+    plans = [plan(job, settings, work, tell) for job, work in zip(jobs, works, strict=True)]
+    tasks = [task for one in plans for task in one.tasks]
+    share = _share(tasks, settings)
+    workers = f"jobs {share.jobs}, threads of each {share.threads}"
+    tell(Event(plans[0].clip.name, "plan", text=workers, level="debug"))
+    settings = replace(settings, threads=share.threads)
+    tasks = [replace(task, settings=settings) for task in tasks]
+    results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
+    reports = []
+    for one in plans:
+        segments = [next(results) for _ in one.tasks]
+        check_unchanged(one)
+        for number in range(len(one.job.outputs)):
+            reports.append(finish(one, number, [rates[number] for rates in segments], settings, begin))
+        one.work.remove()
+    return reports
+
+
+def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
+    """Jobs and threads for all segments."""
+    from nqcodec.encoder.jobs import available_cores
+    from nqcodec.encoder.jobs import plan as plan_jobs
+
+    most = 1
+    if settings.threads is None and available_cores() >= 2 * len(tasks):
+        # torch comes with it, which this process has no need of where workers fit.
+        from nqcodec.encoder.segment_fit import useful_threads
+
+        most = min(map(useful_threads, tasks))
+    return plan_jobs(len(tasks), settings.jobs, settings.threads, most_threads=most)
+
+
+def _open_work(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> WorkFolder:
+    """The folder of the job's checkpoints until `stack` closes; tells where there is nothing to resume."""
+    work = stack.enter_context(WorkFolder(job.outputs[0].path, settings.resume, settings.fresh))
+    if settings.resume and not work.found:
+        text = f"nothing to resume: there is no checkpoint in {work.path}; the encode starts from the beginning"
+        tell(Event(job.clip.name, "resume", text=text))
+    return work
+
+
+def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progress) -> Plan:
+    """Read the clip once to describe it and to find its scenes, share out frames and bytes."""
+    clip = job.clip.spooled(work.path).in_frames()
+    begin = time.perf_counter()
+    scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
+    video, side = clip.survey(scenes.add if settings.segment else None, digest)
+    check_pictures(figure_names(settings.metrics), video)
+    assert isinstance(clip.start, int), "in_frames has made a number of it"
+    kept = keep(side, clip.start, video, settings.metadata)
+    metadata = [kept.of(job.clip, output.rate, settings) for output in job.outputs]
+    extra = tuple(len(pack_metadata(one)) for one in metadata)
+    targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
+    lengths = _lengths(scenes, video.frames, targets, settings)
+    hashed = video.frames if settings.hashes == "frame" else 0
+    shares = [
+        [None] * len(lengths) if target is None else segment_budgets(target, lengths, hashed, video, size)
+        for target, size in zip(targets, extra, strict=True)
+    ]
+    rate = job.outputs[0].rate
+    parameters = rate.parameters if rate else None
+    tasks, first = [], 0
+    for number, frames in enumerate(lengths):
+        name = clip.name if len(lengths) == 1 else f"{clip.name} [{number + 1}/{len(lengths)}]"
+        part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
+        tasks.append(
+            SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path, extra)
+        )
+        first += frames
+    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
+    parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
+    tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
+    for note in kept.notes:
+        tell(Event(clip.name, "read", text=note))
+    for warning in kept.warnings:
+        tell(Event(clip.name, "read", text=f"warning: {warning}", level="warning"))
+    for task in tasks:
+        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in task.budgets)
+        text = f"segment of frames {task.first}:{task.first + task.video.frames}, at most {shown}"
+        tell(Event(task.name, "plan", text=text, level="debug"))
+    samples = digest.hexdigest()
+    claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
+    work.claim({**claim, "metadata": extra, "settings": settings.fingerprint()})
+    return Plan(job, clip, stamp, samples, video, kept, metadata, targets, tasks, work)
+
+
+def clip_digest() -> hashlib.blake2b:
+    """A fresh digest of a clip's samples."""
+    return hashlib.blake2b(digest_size=16)
+
+
+def check_unchanged(one: Plan) -> None:
+    """Raise InputError if the clip's file is not what it was when it was first read."""
+    if one.clip.stamp() == one.stamp:
+        return
+    digest = clip_digest()
+    one.clip.describe(digest=digest)
+    if digest.hexdigest() != one.digest:
+        raise InputError(f"{one.clip.name}: was changed while it was encoded: encode it again")
+
+
+def _lengths(scenes: SceneDetector, frames: int, targets: list[int | None], settings: EncodeSettings) -> list[int]:
+    """Frames of each segment, the same for all outputs.
+
+    Where no bytes are asked for but a network's size, that is the whole clip's: cuts alone begin no segment then.
+    """
+    if settings.segment is None:
+        return [frames]
+    longest = None if settings.segment == "auto" else settings.segment
+    cuts = scenes.cuts()
+    sizes = [target for target in targets if target is not None]
+    if sizes:
+        cuts = affordable_cuts(cuts, frames, min(sizes))
+    elif longest is None:
+        cuts = []
+    return segment_lengths(frames, longest, [cut.frame for cut in cuts])
+
+
+def finish(
+    one: Plan, number: int, results: list[SegmentResult], settings: EncodeSettings, begin: float
+) -> EncodeReport:
+    """Write output `number`, decode and measure it from disk, and only then give it its name."""
+    hashes = [md5 for result in results for md5 in result.frame_md5] if settings.hashes == "frame" else []
+    data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes, one.metadata[number])
+    with AtomicFile(one.job.outputs[number].path, folder=one.work.path) as file:
+        file.write(data)
+        tick = time.perf_counter()
+        meter = PerceptualMeter(one.video, figure_names(settings.metrics)) if settings.metrics else None
+        md5 = check_written(file.temporary, data, one.video, _beside(one.clip, meter) if meter else None)
+        means = meter.finish() if meter else {}
+        check = time.perf_counter() - tick
+    report = _report(one, number, results, data, md5, {"check": check, "total": time.perf_counter() - begin})
+    return replace(report, metrics=means, frame_metrics=meter.rows if meter else [])
+
+
+def _beside(clip: ClipInput, meter: PerceptualMeter) -> Callable[[Frame], None]:
+    """What compares each decoded frame of a clip, in order, with the clip's own."""
+    references = clip.frames()
+    return lambda decoded: meter.add(next(references), decoded)
+
+
+def check_written(path: Path, data: bytes, video: Video, watch: Callable[[Frame], None] | None = None) -> str:
+    """Decode a file that was just written; returns the MD5 of its planes, raises HashError if a hash differs.
+
+    `watch` is shown every decoded frame.
+
+    What went into a device or pipe cannot be read back: there the bytes in memory are decoded.
+    """
+    file = read_file(path) if path.is_file() else parse_file(data, str(path))
+    digest = plane_md5()
+    count = 0
+    for frame in Decoder(file).frames():
+        digest.update(frame_bytes(frame))
+        if watch:
+            watch(frame)
+        count += 1
+    if file.video != video or count != video.frames:
+        raise OutputError(f"{path}: the file written does not describe the clip: this is a bug in nqcodec")
+    return digest.hexdigest()
+
+
+def _report(
+    one: Plan, number: int, results: list[SegmentResult], data: bytes, md5: str, times: dict[str, float]
+) -> EncodeReport:
+    metadata = one.metadata[number]
+    extra = len(pack_metadata(metadata))
+    parts = {"header": len(data) - extra - sum(len(result.packed.payload) for result in results)}
+    if extra:
+        parts["metadata"] = extra
+    seconds: dict[str, float] = {}
+    for result in results:
+        for name, size in result.packed.parts.items():
+            parts[name] = parts.get(name, 0) + size
+        for stage, value in result.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + value
+    rows = [row for result in results for row in result.psnr]
+    return EncodeReport(
+        name=one.tasks[0].clip.name,
+        output=str(one.job.outputs[number].path),
+        video=one.video,
+        size=len(data),
+        target=one.targets[number],
+        parts=parts,
+        psnr={name: sum(row[name] for row in rows) / len(rows) for name in rows[0]},
+        fit_psnr=sum(r.fit_psnr * r.frames for r in results) / one.video.frames,
+        frame_psnr=rows,
+        segments=len(results),
+        parameters=sum(result.parameters for result in results),
+        macs_per_pixel=sum(r.macs * r.frames for r in results) / one.video.pixels,
+        md5=md5,
+        metadata=metadata.as_dict(),
+        warnings=[*one.kept.warnings, *(result.warning for result in results if result.collapsed)],
+        frame_md5=[digest.hex() for result in results for digest in result.frame_md5],
+        seconds={**seconds, **times},
+    )
+
+
+def sources_of(jobs: Sequence[ClipJob], settings: EncodeSettings) -> list[str | Path | None]:
+    """What an encode reads, and must not write to."""
+    return [*(job.clip.path for job in jobs), settings.fit_file]
+
+
+def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
+    """Tell what can be known to fail before anything is read or fitted; raises as `encode_clips`."""
+    check_device(settings.device)
+    paths = [output.path for job in jobs for output in job.outputs]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("two files would be written to the same output: use {name} or {bpp} in -o")
+    for path in paths:
+        if str(path) == "-":
+            raise UsageError("-o -: a .nq file is checked before it is given out, so name a file")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: the folder {path.parent} does not exist")
+    folders = [work_path(job.outputs[0].path) for job in jobs]
+    refuse_sources([*paths, settings.save_fit, *folders], sources_of(jobs, settings))
+    if settings.save_fit and settings.save_fit.resolve() in {path.resolve() for path in paths}:
+        raise UsageError(f"--save-fit {settings.save_fit}: is the encoded file itself")
+    if (settings.save_fit or settings.fit_file) and len(jobs) > 1:
+        raise UsageError("--save-fit and --fit are for one clip")
+    if settings.resume and settings.fresh:
+        raise UsageError("--resume goes on from a checkpoint and --fresh starts anew: give one of them")

@@ -1,0 +1,152 @@
+"""A segment fitted in floats and quantised afterwards, as the papers do it: one fit, a calibration for each rate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nqcodec.backbones import backbone
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.encoder.jobs import JobContext
+from nqcodec.encoder.segment_fit import CODED_BITS, announce, fit_path
+from nqcodec.encoder.segment_job import Event, FitOptions, SegmentTask, by_budget
+from nqcodec.errors import NqError
+from nqcodec.methods.post_training.pipeline import quantize
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.program import Program
+from nqcodec.quantization.settings import QuantProgress, QuantSettings
+from nqcodec.training.checkpoint import save_fit
+from nqcodec.training.clip import PackedClip
+from nqcodec.training.encoder import Encoder
+from nqcodec.training.network import FloatNetwork
+from nqcodec.training.presets import expected_seconds, preset_settings, with_optimizer
+from nqcodec.training.prune import Pruning
+from nqcodec.training.quant_noise import QuantNoise
+from nqcodec.training.recipes import paper_recipe
+from nqcodec.training.train import FitSettings, Progress, fit, new_network
+
+FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
+"""Steps of a calibration with rounding in the loop, as a part of the fit's, and the fewest."""
+
+BRIEF_SHARE, LEAST_BRIEF = 1 / 16, 100
+"""The same for a brief calibration. It takes a tenth of the fit's time; against the whole one it loses 0.3 dB at 3
+coded bits a parameter, 0.2 at 4 and less above (BENCHMARKS.md)."""
+
+
+class PlainSegment:
+    """A segment's float network, fitted or read from a saved fit; `integers` quantises it."""
+
+    def __init__(self, task: SegmentTask, context: JobContext, clip: PackedClip, network: FloatNetwork):
+        self._task, self._context, self._clip, self._network = task, context, clip, network
+        self._psnr = dict[int, float]()
+
+    @staticmethod
+    def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> PlainSegment:
+        """Fit a fresh network.
+
+        Raises:
+            NqError: if it was stopped.
+        """
+        settings, how = task.settings, fit_settings(task)
+        network = new_network(program, task.video.frames, how)
+        announce(task, context, program, how.steps, expected_seconds(network, clip, how), how.patch)
+        published = settings.arch_preset and backbone(settings.arch).encoder
+
+        def tell(p: Progress) -> None:
+            known: dict[str, Any] = {"psnr": p.psnr, "eta": p.eta, "figures": {"loss": p.loss}}
+            context.progress(Event(task.name, "fit", p.step, p.steps, **known))
+
+        result = fit(
+            network,
+            clip,
+            how,
+            encoder=Encoder(program, settings.seed) if published else None,
+            progress=tell,
+            checkpoint=task.work / f"segment{task.number:05d}.safetensors",
+            resume=settings.resume,
+            stop=context.stop,
+        )
+        if not result.finished:
+            raise NqError(f"{task.name}: stopped at step {result.steps} of {how.steps}")
+        if settings.save_fit:
+            save_fit(fit_path(settings.save_fit, task), task.video, network)
+        return PlainSegment(task, context, clip, network)
+
+    def order(self) -> list[int]:
+        """Lowest first."""
+        return by_budget(self._task)
+
+    def integers(self, rate: int, again: bool) -> IntegerNetwork:
+        """The network of budget `rate`: the lowest rate, which loses most by quantisation, is calibrated in full, the
+        others briefly, and in full if asked `again`."""
+        task = self._task
+        brief = not (rate == self.order()[0] or again)
+        name = f"segment{task.number:05d}.{rate}.{'brief' if brief else 'full'}.safetensors"
+        most = task.budgets[rate] or int(self._network.program.parameters * CODED_BITS / 8)
+        return self._quantised(rate, most, brief, task.work / name)
+
+    def psnr(self, rate: int) -> float:
+        """What its calibration ended with."""
+        return self._psnr[rate]
+
+    def _quantised(self, rate: int, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
+        task, context = self._task, self._context
+
+        def tell(p: QuantProgress) -> None:
+            if p.psnr is not None:
+                self._psnr[rate] = p.psnr
+            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": p.figures}
+            context.progress(Event(task.name, p.stage, p.step, p.steps, rate=rate, **known))
+
+        result = quantize(
+            self._network,
+            self._clip,
+            max_bytes=most,
+            size_of=lambda network: len(pack_segment(network).payload),
+            settings=quant_settings(task, brief),
+            progress=tell,
+            stop=context.stop,
+            checkpoint=checkpoint,
+            resume=task.settings.resume,
+        )
+        if context.stop():
+            raise NqError(f"{task.name}: stopped while quantising")
+        return result
+
+
+def fit_settings(task: SegmentTask) -> FitSettings:
+    """The preset's settings with the user's."""
+    settings = task.settings
+    assert settings.threads is not None
+    options, video = settings.fit_options, task.video
+    if options.recipe:
+        how = paper_recipe(options.recipe, video.frames, video=video)
+    else:
+        how = preset_settings(settings.preset, video.frames)
+    if options.optimizer:
+        how = with_optimizer(how, options.optimizer)
+    how = replace(how, seed=settings.seed, device=settings.device, threads=settings.threads)
+    return replace(how, steps=settings.steps or how.steps, **changes(options))
+
+
+def changes(options: FitOptions) -> dict[str, Any]:
+    """Fields of `FitSettings` that options decide."""
+    plain = {name: getattr(options, name) for name in ("loss", "schedule", "ema", "coarse")}
+    result = {name: value for name, value in plain.items() if value is not None}
+    if options.prune is not None:
+        result["pruning"] = Pruning(options.prune)
+    if options.quant_noise is not None:
+        result["noise"] = QuantNoise(options.quant_noise)
+    if options.patch is not None:
+        width, height = options.patch  # a list, where it was read from JSON
+        result["patch"] = width, height
+    return result
+
+
+def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:
+    """The preset's share of calibration, with the user's seed and threads."""
+    fitted = fit_settings(task)
+    share, least = (BRIEF_SHARE, LEAST_BRIEF) if brief else (FINETUNE_SHARE, LEAST_FINETUNE)
+    steps = max(least, round(share * fitted.steps))
+    return QuantSettings(finetune_steps=steps, batch=fitted.batch, seed=fitted.seed, threads=fitted.threads)

@@ -1,0 +1,156 @@
+"""A segment fitted for its rate: fit and quantisation are one, and further rates start from the first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.encoder.jobs import JobContext
+from nqcodec.encoder.segment_fit import announce, fit_path, rate_error
+from nqcodec.encoder.segment_job import Event, SegmentTask, by_budget
+from nqcodec.errors import InputError
+from nqcodec.methods.rate_aware.fit import (
+    Fitted,
+    Progress,
+    expected_seconds,
+    fit_for_size,
+    fresh_network,
+    further,
+    shift_steps,
+)
+from nqcodec.methods.rate_aware.settings import RateAwareSettings, preset_settings
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.program import Program
+from nqcodec.quantization.size_search import SizeError
+from nqcodec.training.checkpoint import SavedFit, save_fit
+from nqcodec.training.clip import PackedClip
+
+CODED_BITS = 1.2
+"""Bits a parameter, coded, of a file whose rate follows from a number of parameters: most are latents near zero."""
+
+
+class RateAwareSegment:
+    """A segment's network fitted for one of its rates; `integers` takes it to the others.
+
+    Rates are made from the fitted one outward, each from its neighbour: what several small changes of rate come to, one
+    large change cannot.
+    """
+
+    def __init__(self, task: SegmentTask, context: JobContext, clip: PackedClip, fitted: Fitted):
+        self._task, self._context, self._clip, self._fitted = task, context, clip, fitted
+        self._ends = dict[int, tuple[Fitted, IntegerNetwork]]()
+        self._middle = middle_rate(task)
+        self._psnr = dict[int, float]()
+
+    @staticmethod
+    def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> RateAwareSegment:
+        """Fit a fresh network for the middle one of the task's rates.
+
+        Raises:
+            RateError: if no file of that size can be made; says what is possible.
+            NqError: if it was stopped.
+        """
+        how = fit_settings(task)
+        fitted = Fitted.fresh(fresh_network(program, task.video.frames, how))
+        announce(task, context, program, how.steps, expected_seconds(fitted, clip, how))
+        segment = RateAwareSegment(task, context, clip, fitted)
+        rate = segment._middle
+        try:
+            segment._ends[rate] = fitted, segment._fit(fitted, how, rate, "fit")
+        except SizeError as error:
+            raise rate_error(task, rate, error) from error
+        if task.settings.save_fit:
+            save_fit(fit_path(task.settings.save_fit, task), task.video, fitted.network, fitted.extra())
+        return segment
+
+    @staticmethod
+    def saved(task: SegmentTask, context: JobContext, fit: SavedFit, clip: PackedClip) -> RateAwareSegment:
+        """From a saved fit; raises InputError if what it has beyond the network is damaged."""
+        try:
+            fitted = Fitted.from_extra(fit.network, fit.extra)
+        except (KeyError, ValueError) as error:
+            path = fit_path(task.settings.fit_file, task) if task.settings.fit_file else task.name
+            raise InputError(f"{path}: this fit is damaged: its quantizers do not match its network") from error
+        segment = RateAwareSegment(task, context, clip, fitted)
+        size = fitted.size(segment._size)
+        segment._middle = min(by_budget(task), key=lambda rate: abs(math.log((task.budgets[rate] or size) / size)))
+        return segment
+
+    def order(self) -> list[int]:
+        """From the rate nearest to the fit outward."""
+        rates = by_budget(self._task)
+        middle = rates.index(self._middle)
+        return [rates[place] for place in sorted(range(len(rates)), key=lambda place: abs(place - middle))]
+
+    def integers(self, rate: int, again: bool) -> IntegerNetwork:
+        """The network of budget `rate`; `again` takes as many steps as the first fit."""
+        if again:
+            return self._moved(rate, fit_settings(self._task), "again")[1]
+        if rate not in self._ends:
+            self._ends[rate] = self._moved(rate, further(fit_settings(self._task)), "further")
+        return self._ends[rate][1]
+
+    def psnr(self, rate: int) -> float:
+        """What its fit ended with."""
+        return self._psnr[rate]
+
+    def _moved(self, rate: int, how: RateAwareSettings, stage: str) -> tuple[Fitted, IntegerNetwork]:
+        """The nearest fit, taken to another rate."""
+        fitted = self._nearest(rate).copy()
+        shift_steps(fitted, self._most(rate), self._size)
+        return fitted, self._fit(fitted, how, rate, stage)
+
+    def _nearest(self, rate: int) -> Fitted:
+        """What was fitted for the neighbour of `rate` on the middle one's side; the first fit for that one itself."""
+        rates = by_budget(self._task)
+        place, middle = rates.index(rate), rates.index(self._middle)
+        if place == middle:
+            return self._fitted
+        neighbour = rates[place + (1 if place < middle else -1)]
+        self.integers(neighbour, again=False)
+        return self._ends[neighbour][0]
+
+    def _fit(self, fitted: Fitted, how: RateAwareSettings, rate: int, stage: str) -> IntegerNetwork:
+        task, context = self._task, self._context
+
+        def tell(p: Progress) -> None:
+            self._psnr[rate] = p.psnr
+            figures = {"loss": p.loss, "price": p.price, **{f"step {key}": step for key, step in p.indices.items()}}
+            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": figures}
+            context.progress(Event(task.name, stage, p.step, p.steps, rate=rate, **known))
+
+        return fit_for_size(
+            fitted,
+            self._clip,
+            how,
+            max_bytes=self._most(rate),
+            size_of=self._size,
+            progress=tell,
+            checkpoint=task.work / f"segment{task.number:05d}.{rate}.{stage}.safetensors",
+            resume=task.settings.resume,
+            stop=context.stop,
+        )
+
+    def _most(self, rate: int) -> int:
+        return self._task.budgets[rate] or int(self._fitted.network.program.parameters * CODED_BITS / 8)
+
+    @staticmethod
+    def _size(network: IntegerNetwork) -> int:
+        return len(pack_segment(network).payload)
+
+
+def middle_rate(task: SegmentTask) -> int:
+    """The rate that is fitted first: the one nearest to the geometric middle of all."""
+    sizes = [budget or 1 for budget in task.budgets]
+    middle = math.sqrt(min(sizes) * max(sizes))
+    return min(range(len(sizes)), key=lambda rate: (abs(math.log(sizes[rate] / middle)), rate))
+
+
+def fit_settings(task: SegmentTask) -> RateAwareSettings:
+    """The preset's settings with the user's."""
+    settings = task.settings
+    assert settings.threads is not None
+    how = preset_settings(settings.preset, task.video.frames, seed=settings.seed)
+    return replace(how, steps=settings.steps or how.steps, device=settings.device, threads=settings.threads)

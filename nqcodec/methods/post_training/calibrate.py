@@ -1,0 +1,271 @@
+"""Calibration by learned rounding: with the frames themselves as the target, or layer by layer, or block by block.
+
+Steps are the allocation's. Network-wise calibration is NeuroQuant's: all tensors at once, against the original frames.
+Layer- and block-wise reconstruct what the float network has there (BRECQ, Li et al., ICLR 2021) with every earlier
+layer already rounded; part of the inputs may be the float network's (QDrop, Wei et al., ICLR 2022).
+Biases and latents take part like weights, maps are rounded, and at the end of a unit every value is on its level.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nqcodec.methods.post_training.finetune import FineTune
+from nqcodec.methods.post_training.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
+from nqcodec.network.operations import Conv, Grid
+from nqcodec.network.program import Program
+from nqcodec.quantization.course import Course, State
+from nqcodec.quantization.export import export
+from nqcodec.quantization.quantizers import OCTAVE, along_channels, limits
+from nqcodec.quantization.rate import gaussian_rate
+from nqcodec.quantization.transform import QuantTransform, TensorName, Unrounded, tensor_names
+from nqcodec.training.checkpoint import optimizer_tensors, restore_optimizer
+from nqcodec.training.losses import LOSSES, plane_errors, psnr
+from nqcodec.training.network import FloatNetwork, tensor_key
+from nqcodec.training.train import batch_frames
+
+REPEAT_AIM = 0.985
+"""Part of the bytes that a repeated learned rounding is steered to: it ends within 2 % of that."""
+
+REPEATS, MOST_COARSER = 4, 3.0
+"""Times at most that learned rounding is repeated for a file that is too large, since moving single values instead
+costs up to 9 decibels; and the factor at most by which each makes the change of steps larger."""
+
+STEPS_SHARE = 0.05
+"""Part of a network-wise calibration that learns steps alone, as NeuroQuant's first stage."""
+
+
+@dataclass
+class RoundingTransform:
+    """`inner`, but with learned rounding of the tensors that have it, by key."""
+
+    inner: QuantTransform
+    rounding: dict[str, LearnedRounding] = field(default_factory=dict)
+
+    def tensor(self, index: int, name: str, value: Tensor) -> Tensor:
+        key = tensor_key(index, name)
+        learned = self.rounding.get(key)
+        return self.inner.tensor(index, name, value) if learned is None else self.inner.spatial(key, learned.soft())
+
+    def map(self, index: int, value: Tensor) -> Tensor:
+        return self.inner.map(index, value)
+
+
+def calibration_units(program: Program, calibration: str) -> list[range]:
+    """Operations that are calibrated together, in order.
+
+    "layer": up to and including each operation with tensors. "block": up to the last operation before each that reads
+    a larger map, so a stage of the trunk. Others: all.
+    """
+    count = len(program.operations)
+    if calibration not in ("layer", "block"):
+        return [range(count)]
+    ends = []
+    for index, op in enumerate(program.operations):
+        if not isinstance(op, Grid | Conv):
+            continue
+        following = program.shapes[min(index + 1, count - 1)]
+        if calibration == "layer" or following[1:] != program.shapes[index][1:]:
+            ends.append(index + 1)
+    ends[-1:] = [count]
+    return [range(first, end) for first, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+@dataclass
+class Calibration:
+    """Everything that `settings.calibration` names, of all that `tuning` holds, in place; what lands is `tuning`.
+
+    The course counts the steps of the fine-tune and of every unit's learned rounding.
+    """
+
+    tuning: FineTune
+    most: int
+
+    def run(self, course: Course) -> None:
+        """All units in turn, or fewer steps if `course` is stopped; in any case every value ends on a level.
+
+        Where the file is larger than `most` bytes after learned rounding, that is repeated with coarser steps.
+        """
+        tuning, settings = self.tuning, self.tuning.settings
+        reference = copy.deepcopy(tuning.network) if settings.calibration in ("layer", "block") else None
+        if course.resumed:
+            tuning.restore(course.resumed)
+            if course.resumed.facts.get("finished"):
+                return
+        if settings.straight_steps or not settings.finetune_steps:
+            tuning.run(course)
+        elif settings.calibration == "adaround" and settings.rate_term:
+            # Only a price keeps steps from becoming ever finer, and reconstructions have none.
+            tuning.learn_steps(course, self.first)
+        tuning.freeze()
+        for place, unit in enumerate(self.units):
+            first = self.first + place * self.each
+            # A state from beyond a unit has its values on their levels.
+            if course.done <= first + self.each:
+                floats = {key: value.detach().clone() for key, value in tuning.network.tensors.items()}
+                _Unit(tuning, unit, reference, first, self.each).run(course)
+                # Without a price the steps are the allocation's, and stay.
+                if len(self.units) == 1 and settings.rate_term:
+                    self._repeat_under(floats, course)
+        course.finish(tuning.state())
+
+    def _repeat_under(self, floats: dict[str, Tensor], course: Course) -> None:
+        """Learned rounding of `floats` again, at ever coarser steps, while the file is larger than `most` bytes."""
+        tuning, (unit,) = self.tuning, self.units
+        steps = {key: value.clone() for key, value in tuning.transform.steps.items()}
+        first, goal = tuning.size(), REPEAT_AIM * self.most
+        size = first
+        # An octave saves a bit a value where values are much larger than their steps; how much less here, turns show.
+        shift = OCTAVE * 8 * (first - goal) / sum(value.numel() for value in floats.values())
+        for _ in range(REPEATS):
+            if size <= self.most or course.stopped:
+                return
+            tuning.coarsen(steps, shift)
+            for key, value in floats.items():
+                tuning.network.tensors[key].data.copy_(value)
+            # Not counted and not kept: a resume goes back to the first time, and comes to the same.
+            again = Course(tuning.control, self.steps, stop=course.stop, done=self.first)
+            _Unit(tuning, unit, None, self.first, self.each).run(again)
+            course.stopped, size = again.stopped, tuning.size()
+            shift *= min(max((first - goal) / max(first - size, 1.0), 1.2), MOST_COARSER)
+
+    @property
+    def units(self) -> list[range]:
+        """Operations whose rounding is learned together; none where nothing is left to learn."""
+        settings = self.tuning.settings
+        if settings.straight_steps >= settings.finetune_steps:
+            return []
+        return calibration_units(self.tuning.network.program, settings.calibration)
+
+    @property
+    def first(self) -> int:
+        """Steps before the first unit's."""
+        settings = self.tuning.settings
+        if settings.calibration == "adaround" and settings.rate_term:
+            return round(STEPS_SHARE * settings.finetune_steps)
+        return settings.straight_steps
+
+    @property
+    def each(self) -> int:
+        """Steps of a unit."""
+        return (self.tuning.settings.finetune_steps - self.first) // max(len(self.units), 1)
+
+    @property
+    def steps(self) -> int:
+        """All steps."""
+        return self.first + self.each * len(self.units)
+
+
+@dataclass
+class _Unit:
+    """One unit under calibration.
+
+    Attributes:
+        operations: those whose tensors are rounded together.
+        reference: the float network to reconstruct; None for the original frames.
+        first: number of its first step in the course.
+        steps: optimizer steps.
+    """
+
+    tuning: FineTune
+    operations: range
+    reference: FloatNetwork | None
+    first: int
+    steps: int
+    tensors: list[TensorName] = field(init=False)
+    how: RoundingTransform = field(init=False)
+
+    def __post_init__(self) -> None:
+        network, transform = self.tuning.network, self.tuning.transform
+        self.tensors = [tensor for tensor in tensor_names(network.program) if tensor.index in self.operations]
+        self.how = RoundingTransform(transform)
+        for tensor in self.tensors:
+            value = network.tensors[tensor.key].detach()
+            steps = along_channels(transform.steps[tensor.key], tensor.name, value.dim())
+            low, high = torch.tensor(limits(transform.bits[tensor.key])).to(value)
+            levels = Levels(torch.exp2(steps / OCTAVE), low, high)
+            self.how.rounding[tensor.key] = LearnedRounding.of(value, levels)
+
+    def run(self, course: Course) -> None:
+        """All steps, then every value of the unit's tensors onto its level."""
+        variables = {key: learned.alpha for key, learned in self.how.rounding.items()}
+        optimizer = torch.optim.Adam(variables.values(), lr=rounding_rate(self.steps))
+        if course.resumed and course.done > self.first:
+            with torch.no_grad():
+                for key, value in course.resumed.within("alpha").items():
+                    variables[key].copy_(value)
+            restore_optimizer(optimizer, course.resumed.within("rounding"))
+
+        def state() -> State:
+            tensors = {f"alpha.{key}": value for key, value in variables.items()}
+            tensors |= {f"rounding.{name}": value for name, value in optimizer_tensors(optimizer).items()}
+            return self.tuning.state() | State(tensors, {})
+
+        for step in course.left(self.first, self.steps):
+            optimizer.zero_grad(set_to_none=True)
+            loss, level = self._loss(course.done, Annealing().power(step, self.steps))
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            # Values between two levels hardly answer to the price: what it learned from them would only spoil them.
+            course.step(level, self._size, state, learn=False)
+        with torch.no_grad():
+            for key, learned in self.how.rounding.items():
+                self.tuning.network.tensors[key].copy_(learned.hard())
+
+    def _loss(self, step: int, power: float | None) -> tuple[Tensor, Tensor | None]:
+        """(distortion + price of the rate + regulariser, PSNR where frames are the target) of one batch."""
+        tuning, settings, clip = self.tuning, self.tuning.settings, self.tuning.clip
+        times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
+        level = None
+        if self.reference is None:
+            with tuning.computing(exact=step - self.first >= settings.freeze * self.steps):
+                output, target = tuning.network(times, self.how), clip.batch(times)
+            loss = LOSSES[settings.loss](plane_errors(output, target, clip, settings.norm), clip.weights)
+            with torch.no_grad():
+                level = (psnr(plane_errors(output, target, clip), clip.video.depth) @ clip.weights).mean()
+        else:
+            loss = self._reconstruction(self.reference, times, step)
+        tuning.loss = loss.detach()
+        if self.reference is None:
+            loss = loss + tuning.control.price * self._rate()
+        if power is not None:
+            pressure = torch.stack([regulariser(learned.h, power) for learned in self.how.rounding.values()]).sum()
+            count = sum(learned.alpha.numel() for learned in self.how.rounding.values())
+            loss = loss + settings.rounding_weight / count * pressure
+        return loss, level
+
+    def _reconstruction(self, reference: FloatNetwork, times: Tensor, step: int) -> Tensor:
+        """Mean |error|^norm of the unit's output against the float network's, relative to that output's own."""
+        settings, (first, stop) = self.tuning.settings, (self.operations.start, self.operations.stop)
+        with torch.no_grad():
+            exact = reference.maps(times, Unrounded(self.tuning.transform), stop=stop)
+            given = self.tuning.network.maps(times, self.tuning.transform, stop=first)
+            generator = torch.Generator().manual_seed((settings.seed * 0x9E3779B1 + step) & 0xFFFFFFFF)
+            for place, value in enumerate(given):
+                floats = torch.rand(value.shape, generator=generator).to(value.device) < settings.input_mix
+                given[place] = torch.where(floats, exact[place], value)
+        output = self.tuning.network.maps(times, self.how, given=given, stop=stop)[-1]
+        error = (output - exact[-1]).abs().pow(settings.norm).mean()
+        return error / exact[-1].abs().pow(settings.norm).mean()
+
+    def _rate(self) -> Tensor:
+        """Smooth bits of the unit's tensors, a scalar."""
+        steps, rounding = self.tuning.transform.steps, self.how.rounding
+        parts = [gaussian_rate(rounding[t.key].soft(), steps[t.key], t.name) for t in self.tensors]
+        return torch.stack(parts).sum()
+
+    @torch.no_grad()
+    def _size(self) -> float:
+        """Bytes of the file if calibration ended here."""
+        tuning = self.tuning
+        kept = {key: tuning.network.tensors[key].clone() for key in self.how.rounding}
+        for key, learned in self.how.rounding.items():
+            tuning.network.tensors[key].copy_(learned.hard())
+        size = tuning.size_of(export(tuning.network, tuning.transform))
+        for key, value in kept.items():
+            tuning.network.tensors[key].copy_(value)
+        return size

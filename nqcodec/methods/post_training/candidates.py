@@ -1,0 +1,125 @@
+"""Candidates for the allocation: steps found by error search at each bit width, with the distortions of a criterion.
+
+Channels of one tensor share one step. Steps of their own, in the ratio that the channels' curvatures ask for, measured
+no better at equal bytes on two fits, lists of steps counted (BENCHMARKS.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from nqcodec.errors import UsageError
+from nqcodec.methods.post_training.allocation import Candidate
+from nqcodec.methods.post_training.criteria import Criterion, Substitution
+from nqcodec.network.integer_network import BITS_RANGE
+from nqcodec.network.program import Program
+from nqcodec.quantization.hadamard import decoded_weight, has_domain, to_domain
+from nqcodec.quantization.quantizers import initial_step
+from nqcodec.quantization.settings import HADAMARD, QuantSettings
+from nqcodec.quantization.sources import Source, base_steps, one_step
+from nqcodec.quantization.transform import QuantTransform
+from nqcodec.training.network import Transform
+
+SPACING = 2
+"""Step indices between candidates that are interpolated from measured ones."""
+
+BIAS_BITS = (4, 14)
+LATENT_BITS = (2, 10)
+"""Bit widths searched, within what the file allows; a weight has all of its own."""
+
+Report = Callable[[int, int], None]
+
+
+def searched_bits(name: str) -> range:
+    """Bit widths that candidates of a tensor are searched at."""
+    low, high = {"bias": BIAS_BITS, "latent": LATENT_BITS}.get(name, BITS_RANGE[name])
+    return range(low, high + 1)
+
+
+def offer_domains(sources: list[Source], program: Program, settings: QuantSettings) -> list[Source]:
+    """Sources with weights in the Hadamard domain as `settings.hadamard` says; with "auto" beside the plain ones.
+
+    Raises:
+        UsageError: for a name that is none of `HADAMARD`.
+    """
+    if settings.hadamard not in HADAMARD:
+        raise UsageError(f"there is no choice of domains {settings.hadamard}: choose one of {', '.join(HADAMARD)}")
+    offered = []
+    for source in sources:
+        operation = program.operations[source.tensor.index]
+        legal = settings.hadamard != "off" and has_domain(operation, source.tensor.name, source.values.shape)
+        if not legal or settings.hadamard == "auto":
+            offered.append(source)
+        if legal:
+            offered.append(replace(source, values=to_domain(source.values), map_width=settings.map_width))
+    return offered
+
+
+def make_candidates(
+    sources: list[Source], criterion: Criterion, evaluations: int, report: Report, search: str = "mse"
+) -> dict[str, list[Candidate]]:
+    """Candidates of every tensor by key, from at most about `evaluations` figures of the criterion.
+
+    Args:
+        report: called with (tensors done, all tensors).
+        search: how steps of clamped candidates are found, a name of `SEARCHES`.
+    """
+    wanted = sum(2 * len(searched_bits(source.tensor.name)) for source in sources)
+    stride = max(1, -(-wanted // evaluations))
+    result: dict[str, list[Candidate]] = {}
+    for place, source in enumerate(sources):
+        options = result.setdefault(source.tensor.key, [])
+        options += (replace(c, hadamard=source.hadamard) for c in _candidates(source, criterion, stride, search))
+        report(place + 1, len(sources))
+    return result
+
+
+def _candidates(source: Source, criterion: Criterion, stride: int, search: str) -> Iterator[Candidate]:
+    """Clamped ones at each `stride`-th bit width, and unclamped ones at those steps and between."""
+    scaled = source.values.ravel()
+    finest, coarsest = base_steps(source)
+    widest = BITS_RANGE[source.tensor.name][1]
+    measured: dict[int, float] = {coarsest: _measure(source, criterion, coarsest, None)}
+    for bits in searched_bits(source.tensor.name)[::-stride]:
+        base = max(initial_step(scaled, bits, search), finest)
+        if base not in measured:
+            measured[base] = _measure(source, criterion, base, None)
+        rate, width = source.rate(base, bits)
+        if width < source.rate(base)[1]:
+            yield Candidate(one_step(base), bits, rate, _measure(source, criterion, base, bits))
+    known = np.array(sorted(measured))
+    levels = np.log(np.maximum([measured[base] for base in known], 1e-12))
+    for base in sorted({*measured, *range(known[0], known[-1], SPACING)}):
+        distortion = measured.get(base, float(np.exp(np.interp(base, known, levels))))
+        yield Candidate(one_step(base), widest, source.rate(base)[0], distortion)
+
+
+def _measure(source: Source, criterion: Criterion, base: int, bits: int | None) -> float:
+    """Distortion when only this tensor is quantised; never negative, as rounding that happens to help will not last."""
+    return max(criterion.distortion(probe(source, base, bits, criterion.device)), 0.0)
+
+
+def probe(source: Source, base: int, bits: int | None, device: torch.device) -> Transform:
+    """A transform that quantises only this tensor, of a network that holds weights, as the decoder will see it."""
+    key = source.tensor.key
+    if source.hadamard:
+        decoded = torch.from_numpy(decoded_weight(source.coded(base, bits)))
+        return Substitution({key: decoded.to(device, torch.float32)})
+    single = QuantTransform({}, {}, only=key)
+    single.set_tensor(key, one_step(base), bits or BITS_RANGE[source.tensor.name][1], device)
+    return single
+
+
+def spaced_choices(source: Source, spacing: int, search: str) -> list[tuple[int, int]]:
+    """(base step, bit width) pairs: unclamped ones `spacing` indices apart, and one for each width that clamps."""
+    finest, coarsest = base_steps(source)
+    choices = [(base, BITS_RANGE[source.tensor.name][1]) for base in range(finest, coarsest + 1, spacing)]
+    for bits in searched_bits(source.tensor.name):
+        base = max(initial_step(source.values, bits, search), finest)
+        if source.rate(base, bits)[1] < source.rate(base)[1]:
+            choices.append((base, bits))
+    return choices

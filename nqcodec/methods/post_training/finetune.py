@@ -1,0 +1,261 @@
+"""A short fine-tune with rounding in the loop: J = D + lambda R, with lambda steered to the size of the file.
+
+Weights, biases and latents are rounded from the first step on, straight-through, and their steps are learned along
+(LSQ, Esser et al., ICLR 2020). When frozen, steps become whole indices and maps are rounded too; what follows, more of
+the same or learned rounding (`nqcodec.methods.post_training.calibrate`), makes the best of both. R is the entropy that
+the file's Gaussian model sees: values move where they are cheap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nqcodec.network.integer_network import STEP_RANGE, Hadamard, IntTensor
+from nqcodec.quantization.control import RateControl
+from nqcodec.quantization.course import Course, State
+from nqcodec.quantization.export import export, settle_formats
+from nqcodec.quantization.map_formats import MapFormat, spread_frames
+from nqcodec.quantization.quantizers import OCTAVE, along_channels, dequantise, quantise
+from nqcodec.quantization.rate import gaussian_rate, total_bits
+from nqcodec.quantization.settings import QuantSettings, SizeOf
+from nqcodec.quantization.transform import QuantTransform, TensorName, Unrounded, tensor_names
+from nqcodec.training.checkpoint import optimizer_tensors, restore_optimizer
+from nqcodec.training.clip import PackedClip
+from nqcodec.training.compute import auto_dtype
+from nqcodec.training.losses import LOSSES, plane_errors, psnr
+from nqcodec.training.network import FloatNetwork
+from nqcodec.training.train import batch_frames
+
+WARMUP = 0.05
+"""Part of a fine-tune over which rates rise: Adam's first steps would undo the allocation."""
+
+SETTLING = 0.2
+"""Part of a fine-tune after which the price is learned: before, the size swings as values find their steps."""
+
+SHIFTS = 3
+"""Corrections of the size when steps are fixed; each makes what is left of the error a few times smaller."""
+
+FINE_LEVEL = 40.0
+"""PSNR-YUV in dB of a float network whose errors are so small that the noise of bfloat16 shows beside them: 1.3 dB
+were lost at 46 dB, nothing at 36 dB and below."""
+
+RECOVERY, RECOVERY_RATE = 0.05, 0.1
+"""Steps of one recovery, as a part of all, and their part of the peak rates."""
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Part of the peak rate at a step: a linear warm-up, then a cosine down to 0."""
+    warmup = min(1.0, (step + 1) / max(1.0, WARMUP * steps))
+    return warmup * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+
+
+@dataclass
+class FineTune:
+    """One fine-tune; `network` and `transform` are changed in place.
+
+    Attributes:
+        bounds: (finest, coarsest) base step index by tensor key.
+        control: price of a bit and target size.
+        overhead: bits of the file beyond its tensors.
+        size_of: real size of the file.
+        frozen: whether steps are whole and maps rounded.
+        loss: the distortion of the last step's batch alone, a scalar; None before the first.
+    """
+
+    network: FloatNetwork
+    clip: PackedClip
+    transform: QuantTransform
+    bounds: dict[str, tuple[int, int]]
+    control: RateControl
+    overhead: float
+    size_of: SizeOf
+    settings: QuantSettings
+    frozen: bool = False
+    loss: Tensor | None = None
+    optimizer: torch.optim.Adam = field(init=False)
+
+    def __post_init__(self) -> None:
+        values, indices = [], []
+        step_lr = self.settings.step_lr if self.settings.rate_term else 0.0  # a price keeps steps from vanishing
+        for key, steps in self.transform.steps.items():
+            size = float(torch.exp2(steps / OCTAVE).mean())
+            values.append({"params": [self.network.tensors[key]], "lr": self.settings.lr * size})
+            indices.append(steps.requires_grad_(True))
+        self.optimizer = torch.optim.Adam([*values, {"params": indices, "lr": step_lr}])
+        self._peaks = [group["lr"] for group in self.optimizer.param_groups]
+        name = self.settings.dtype
+        self._dtype = self._fast_dtype() if name == "auto" else getattr(torch, name)
+
+    @torch.no_grad()
+    def _fast_dtype(self) -> torch.dtype:
+        """The type of maps for speed, if it is good enough for what the network has reached; else float32."""
+        clip, fast = self.clip, auto_dtype(self.clip.device.type)
+        errors = [
+            plane_errors(self.network(time, Unrounded(self.transform)), clip.batch(time), clip)
+            for time in spread_frames(clip.frames, self.settings.frames).to(clip.device).split(1)
+        ]
+        level = float((psnr(torch.cat(errors), clip.video.depth) @ clip.weights).mean())
+        return fast if level < FINE_LEVEL else torch.float32
+
+    def run(self, course: Course) -> None:
+        """All straight-through steps, or fewer if `course` is stopped; either way everything is frozen afterwards."""
+        settings, steps = self.settings, self.settings.straight_steps
+        freeze = round(settings.freeze * steps) if settings.calibration == "tune" else steps
+        for step in course.left(0, steps):
+            if step == freeze:
+                self.freeze()
+            level = self._step(step, learning_rate(step, steps))
+            course.step(level, self._size, self.state, learn=step >= SETTLING * steps)
+        self.freeze()
+
+    def learn_steps(self, course: Course, count: int) -> None:
+        """Learn steps alone, for `count` steps before `freeze`; values stay as they are."""
+        peaks, self._peaks = self._peaks, [0.0] * (len(self._peaks) - 1) + self._peaks[-1:]
+        for step in course.left(0, count):
+            level = self._step(step, learning_rate(step, count))
+            course.step(level, self._size, self.state, learn=False)
+        self._peaks = peaks
+
+    def state(self) -> State:
+        """All that its steps have changed."""
+        tensors = {f"network.{key}": value for key, value in self.network.tensors.items()}
+        tensors |= {f"steps.{key}": value for key, value in self.transform.steps.items()}
+        facts = {
+            "frozen": self.frozen,
+            "integral": self.control.integral,
+            "price": self.control.price,
+            "formats": [[index, form.width, form.frac] for index, form in self.transform.formats.items()],
+            "hadamard": {key: [how.used_width, how.gain] for key, how in self.transform.hadamard.items()},
+        }
+        return State(tensors | optimizer_tensors(self.optimizer), facts)
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go back to a state of the same fine-tune."""
+        facts, transform = state.facts, self.transform
+        for key, value in state.within("network").items():
+            self.network.tensors[key].copy_(value)
+        for key, value in state.within("steps").items():
+            transform.steps[key].copy_(value)
+            transform.steps[key].requires_grad_(not facts["frozen"])
+        restore_optimizer(self.optimizer, state.tensors)
+        self.control.integral, self.control.price = facts["integral"], facts["price"]
+        transform.formats = {index: MapFormat(width, frac) for index, width, frac in facts["formats"]}
+        transform.hadamard = {key: Hadamard(*how) for key, how in facts["hadamard"].items()}
+        self.frozen = transform.round_maps = facts["frozen"]
+
+    def figures(self) -> dict[str, float]:
+        """What a progress event tells beside quality and size (`nqcodec.encoder.segment_job.Event`)."""
+        # One wait for the device, not one a tensor.
+        means = torch.stack([index.detach().mean() for index in self.transform.steps.values()]).tolist()
+        steps = {f"step {key}": mean for key, mean in zip(self.transform.steps, means, strict=True)}
+        loss = {} if self.loss is None else {"loss": float(self.loss)}
+        return {**loss, "price": self.control.price, **steps}
+
+    def size(self) -> int:
+        """Bytes of the file as it is now; its steps must be frozen."""
+        return self.size_of(export(self.network, self.transform))
+
+    @torch.no_grad()
+    def coarsen(self, steps: Mapping[str, Tensor], shift: float) -> None:
+        """Make whole step indices of `steps`, by tensor key, made coarser alike by `shift` on average."""
+        for key, value in self.transform.steps.items():
+            value.copy_((steps[key] + shift).clamp(*STEP_RANGE))
+        self.transform.snap({key: value.numel() for key, value in self.network.tensors.items()})
+
+    def recover(self, landed: dict[str, IntTensor]) -> None:
+        """A few steps from integers that were moved into the window: the values around them make up for the move."""
+        for tensor in tensor_names(self.network.program):
+            self._adopt(tensor, landed[tensor.key])
+        steps = self.settings.finetune_steps
+        for extra in range(round(RECOVERY * steps)):
+            self._step(steps + extra, RECOVERY_RATE)
+
+    @torch.no_grad()
+    def _adopt(self, tensor: TensorName, landed: IntTensor) -> None:
+        """Make a tensor round to `landed`; values that already do stay as they are, free to cross over again."""
+        value, bits = self.network.tensors[tensor.key], max(landed.bits, self.transform.bits[tensor.key])
+        self.transform.set_tensor(tensor.key, landed.steps, bits, value.device)
+        if landed.hadamard is not None:
+            self.transform.hadamard[tensor.key] = landed.hadamard
+        steps = along_channels(self.transform.steps[tensor.key], tensor.name, value.dim())
+        wanted = torch.from_numpy(landed.values).to(value)
+        value.copy_(torch.where(quantise(value, steps, bits) == wanted, value, dequantise(wanted, steps)))
+
+    def _step(self, step: int, rate: float) -> Tensor:
+        """One optimizer step at a part `rate` of the peak rates; the mean PSNR of its frames, a scalar."""
+        settings, clip = self.settings, self.clip
+        # Frames of another order than the fit's, whose last epochs favoured its own last frames.
+        times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * rate
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.computing(exact=self.frozen):
+            output = self.network(times, self.transform)
+        errors = plane_errors(output, clip.batch(times), clip)
+        loss = LOSSES[settings.loss](errors, clip.weights)
+        self.loss = loss.detach()
+        loss = loss + self.control.price * self._rate()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        with torch.no_grad():
+            for key, steps in self.transform.steps.items():
+                steps.clamp_(*self.bounds[key])
+            return (psnr(errors, clip.video.depth) @ clip.weights).mean()
+
+    @contextmanager
+    def computing(self, exact: bool) -> Iterator[None]:
+        """Compute maps as `settings.dtype` says, rounded only if that is float32; `exact`: in float32."""
+        network, transform = self.network, self.transform
+        dtype, rounded = network.dtype, transform.round_maps
+        if not exact:
+            network.dtype = self._dtype
+        transform.round_maps = rounded and network.dtype == torch.float32
+        try:
+            yield
+        finally:
+            network.dtype, transform.round_maps = dtype, rounded
+
+    def _rate(self) -> Tensor:
+        """Smooth bits of all tensors, a scalar."""
+        tensors, steps = self.network.tensors, self.transform.steps
+        parts = [gaussian_rate(tensors[t.key], steps[t.key], t.name) for t in tensor_names(self.network.program)]
+        return torch.stack(parts).sum()
+
+    def _size(self) -> float:
+        """Bytes of the file as it is now: real ones once steps are whole, estimated before."""
+        if self.frozen:
+            return self.size()
+        integers = self.transform.integers(self.network)
+        bits = total_bits((t.name, integers[t.key]) for t in tensor_names(self.network.program))
+        return (bits + self.overhead) / 8
+
+    def freeze(self) -> None:
+        """From here on steps are whole indices and stay, and maps are rounded in formats that suit the tensors."""
+        if self.frozen:
+            return
+        settings = self.settings
+        if settings.rate_term and settings.finetune_steps and settings.calibration in ("tune-adaround", "adaround"):
+            self._meet_target()
+        self.frozen = True
+        self.transform.snap({key: value.numel() for key, value in self.network.tensors.items()})
+        for steps in self.transform.steps.values():
+            steps.requires_grad_(False)
+            steps.grad = None
+        settle_formats(self.network, self.clip, self.transform, self.settings)
+        self.transform.round_maps = True
+
+    @torch.no_grad()
+    def _meet_target(self) -> None:
+        """Shift all steps alike to where the size is the target: learned rounding can hardly move it afterwards."""
+        values = sum(value.numel() for value in self.network.tensors.values())
+        for _ in range(SHIFTS):
+            shift = OCTAVE * (8 * self._size() - self.control.target) / values
+            for key, steps in self.transform.steps.items():
+                steps.add_(shift).clamp_(*self.bounds[key])

@@ -1,0 +1,247 @@
+"""NeuroQuant's method on one of our float networks, to compare with: fixed bit widths, no entropy coding.
+
+As its published code has it: asymmetric quantizers per output channel, one for each bias, steps by the range; then
+steps learned straight-through, then rounding learned, for weights and biases, against the original frames. With
+`hadamard`, weights are transformed along input channels that zeros pad to a power of two. Left as there, in its
+favour: biases stay between levels, latents stay floats (counted at `LATENT_BITS`), and maps are not rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nqcodec.methods.post_training.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
+from nqcodec.network.integer_network import WEIGHT_BITS
+from nqcodec.network.operations import Conv
+from nqcodec.network.program import Program
+from nqcodec.quantization.quantizers import straight_round
+from nqcodec.training.clip import PackedClip
+from nqcodec.training.hadamard import hadamard
+from nqcodec.training.losses import mse, plane_errors
+from nqcodec.training.network import FloatNetwork, tensor_key
+from nqcodec.training.train import batch_frames, evaluate
+
+BITS_PATTERN = (6, 5, 4, 5, 5, 6, 6)
+"""Bit widths that it chose for the seven layers of its HNeRV network."""
+
+STEPS_SHARE = 0.05
+"""Part of the calibration that learns steps."""
+
+STEP_RATE, ROUNDING_TRAVEL = 1e-4, 60.0
+"""Adam's rate for steps, and rate times number of steps for rounding: 3e-3 and 20,000, whatever the number here. Its
+own 1e-3 for steps measured 0.07 dB worse on small networks."""
+
+REGULARISER = 0.01
+"""Weight of the sum over all weights of the rounding's regulariser."""
+
+SQUARES = 3.0
+"""Its loss sums squared errors over three planes where `mse` takes the mean."""
+
+LATENT_BITS, RECORD_BITS = 6, 32
+"""Bits of a latent as its authors count them, and of a quantizer's step and zero point in half precision."""
+
+
+@dataclass(frozen=True)
+class NeuroQuantSettings:
+    """How to run it. `extra` bits are added to each of `BITS_PATTERN`, spread over the network's layers."""
+
+    extra: int = 0
+    hadamard: bool = False
+    steps: int = 800
+    batch: int = 2
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class NeuroQuantResult:
+    """What it reaches, on floats that no file holds.
+
+    Attributes:
+        bits: width of each convolution's tensors.
+        nominal: bits a parameter of the convolutions as it counts them, without padding and quantizers.
+        size: bytes with padding, quantizers and latents, without any header.
+        rounded, calibrated: PSNR-YUV in dB after rounding to nearest and after calibration.
+        hardened: the same with biases on levels too and latents rounded to the bits they are counted at: what a file
+            of `size` bytes could show.
+    """
+
+    bits: tuple[int, ...]
+    nominal: float
+    size: int
+    rounded: float
+    calibrated: float
+    hardened: float
+
+
+def layer_bits(program: Program, extra: int) -> dict[int, int]:
+    """Bit width by index of each convolution: the pattern, stretched over their number."""
+    convolutions = [index for index, op in enumerate(program.operations) if isinstance(op, Conv)]
+    last = max(len(convolutions) - 1, 1)
+    low, high = WEIGHT_BITS
+    return {
+        index: min(max(BITS_PATTERN[round(place * (len(BITS_PATTERN) - 1) / last)] + extra, low), high)
+        for place, index in enumerate(convolutions)
+    }
+
+
+def padded(channels: int) -> int:
+    """The power of two that `channels` are padded to."""
+    return 1 << (channels - 1).bit_length()
+
+
+@dataclass
+class AffineTensor:
+    """A tensor with codes 0 .. 2^bits - 1: value = (code - zero) * step.
+
+    Attributes:
+        step, zero: [O, 1, 1, 1] for a weight, scalars for others.
+        turned: whether its input channels are padded and transformed.
+        rounding: learned rounding, once steps are fixed.
+    """
+
+    step: Tensor
+    zero: Tensor
+    bits: int
+    turned: bool
+    rounding: LearnedRounding | None = None
+
+    @staticmethod
+    def of(x: Tensor, bits: int, turned: bool) -> AffineTensor:
+        """Codes that span the range of each output channel of a weight `x`, or of all of a flat `x`, 0 included."""
+        tensor = AffineTensor(torch.zeros(()), torch.zeros(()), bits, turned)
+        values = tensor.domain(x.detach())
+        axes = tuple(range(1, values.dim())) or (0,)
+        low = values.amin(axes, keepdim=values.dim() > 1).clamp(max=0)
+        high = values.amax(axes, keepdim=values.dim() > 1).clamp(min=0)
+        tensor.step = ((high - low) / (2**bits - 1)).clamp(min=1e-8)
+        tensor.zero = (-low / tensor.step).round()
+        return tensor
+
+    def domain(self, x: Tensor) -> Tensor:
+        """`x` as it is quantised: [O, C, k, k] to [O, padded C, k, k] if `turned`."""
+        if not self.turned:
+            return x
+        return hadamard(F.pad(x, (0, 0, 0, 0, 0, padded(x.shape[1]) - x.shape[1])), 1)
+
+    def value(self, x: Tensor) -> Tensor:
+        """The tensor that the network shall use for `x`; gradients reach step or rounding."""
+        if self.rounding is not None:
+            result = self.rounding.soft()
+        else:
+            codes = straight_round(self.domain(x) / self.step).clamp(-self.zero, 2**self.bits - 1 - self.zero)
+            result = codes * self.step
+        return hadamard(result, 1)[:, : x.shape[1]] if self.turned else result
+
+    def learn_rounding(self, x: Tensor) -> None:
+        """Fix the step in half precision and let rounding be learned from here on."""
+        self.step = self.step.detach().half().float()
+        levels = Levels(self.step, -self.zero, 2**self.bits - 1 - self.zero)
+        self.rounding = LearnedRounding.of(self.domain(x.detach()), levels)
+
+
+@dataclass
+class AffineTransform:
+    """Quantises the tensors in `tensors`, by key; latents and maps stay floats."""
+
+    tensors: dict[str, AffineTensor] = field(default_factory=dict)
+
+    def tensor(self, index: int, name: str, value: Tensor) -> Tensor:
+        quantised = self.tensors.get(tensor_key(index, name))
+        return value if quantised is None else quantised.value(value)
+
+    def map(self, index: int, value: Tensor) -> Tensor:
+        return value
+
+    def roundings(self, name: str) -> Iterator[LearnedRounding]:
+        """Learned roundings of all weights or of all biases."""
+        for key, tensor in self.tensors.items():
+            if tensor.rounding is not None and key.endswith(name):
+                yield tensor.rounding
+
+
+def neuroquant(network: FloatNetwork, clip: PackedClip, settings: NeuroQuantSettings) -> NeuroQuantResult:
+    """Calibrate `network`, which stays as it is, to `clip`."""
+    bits = layer_bits(network.program, settings.extra)
+    transform = AffineTransform()
+    for index, width in bits.items():
+        for name in ("weight", "bias"):
+            key, turned = tensor_key(index, name), settings.hadamard and name == "weight"
+            transform.tensors[key] = AffineTensor.of(network.tensors[key], width, turned)
+    rounded = evaluate(network, clip, transform).yuv
+    first = round(STEPS_SHARE * settings.steps)
+    _learn_steps(network, clip, transform, settings, first)
+    for key, tensor in transform.tensors.items():
+        tensor.learn_rounding(network.tensors[key])
+    _learn_rounding(network, clip, transform, settings, range(first, settings.steps))
+    _harden(transform, "weight")
+    calibrated = evaluate(network, clip, transform).yuv
+    _harden(transform, "bias")
+    for key, value in network.tensors.items():
+        if key not in transform.tensors:
+            transform.tensors[key] = AffineTensor.of(value.flatten(), LATENT_BITS, turned=False)
+    hardened = evaluate(network, clip, transform).yuv
+    nominal, size = _cost(network.program, bits, settings.hadamard)
+    return NeuroQuantResult(tuple(bits.values()), nominal, size, rounded, calibrated, hardened)
+
+
+@torch.no_grad()
+def _harden(transform: AffineTransform, name: str) -> None:
+    """Put every weight, or every bias, on the level that it is nearer to."""
+    for rounding in transform.roundings(name):
+        rounding.alpha.copy_(torch.where(rounding.alpha >= 0, math.inf, -math.inf))
+
+
+def _learn_steps(
+    network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, count: int
+) -> None:
+    steps = [tensor.step.requires_grad_(True) for tensor in transform.tensors.values()]
+    optimizer = torch.optim.Adam(steps, lr=STEP_RATE)
+    for step in range(count):
+        optimizer.zero_grad(set_to_none=True)
+        _loss(network, clip, transform, settings, step).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def _learn_rounding(
+    network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, steps: range
+) -> None:
+    weights, biases = list(transform.roundings("weight")), list(transform.roundings("bias"))
+    optimizer = torch.optim.Adam(
+        [each.alpha for each in weights + biases], lr=rounding_rate(len(steps), ROUNDING_TRAVEL)
+    )
+    for place, step in enumerate(steps):
+        optimizer.zero_grad(set_to_none=True)
+        loss = _loss(network, clip, transform, settings, step)
+        power = Annealing().power(place, len(steps))
+        if power is not None:
+            loss = loss + REGULARISER * torch.stack([regulariser(each.h, power) for each in weights]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def _loss(
+    network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, step: int
+) -> Tensor:
+    times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
+    return SQUARES * mse(plane_errors(network(times, transform), clip.batch(times), clip), clip.weights)
+
+
+def _cost(program: Program, bits: dict[int, int], turned: bool) -> tuple[float, int]:
+    """(bits a parameter as it counts them, bytes of everything)."""
+    nominal, values, total = 0, 0, 0
+    for index in range(len(program.operations)):
+        for name, shape in program.tensors(index).items():
+            count = math.prod(shape)
+            if index not in bits:
+                total += LATENT_BITS * count + RECORD_BITS
+                continue
+            nominal, values = nominal + bits[index] * count, values + count
+            coded = count // shape[1] * padded(shape[1]) if turned and name == "weight" else count
+            total += bits[index] * coded + RECORD_BITS * (shape[0] if name == "weight" else 1)
+    return nominal / values, -(-total // 8)

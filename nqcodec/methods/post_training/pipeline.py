@@ -1,0 +1,279 @@
+"""Quantisation: a fitted float network becomes an integer network whose file has the size asked for."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nqcodec.errors import UsageError
+from nqcodec.methods.post_training.allocation import Plan
+from nqcodec.methods.post_training.calibrate import Calibration
+from nqcodec.methods.post_training.candidates import offer_domains
+from nqcodec.methods.post_training.finetune import FineTune
+from nqcodec.methods.post_training.plans import Fitted, make_plan
+from nqcodec.network.integer_network import BITS_RANGE, GAIN_RANGE, USED_WIDTH_RANGE, Hadamard, IntegerNetwork
+from nqcodec.quantization.control import RateControl
+from nqcodec.quantization.course import Course, Store, fingerprint
+from nqcodec.quantization.export import export, settle_formats
+from nqcodec.quantization.hadamard import INPUT_CHANNELS
+from nqcodec.quantization.rate import total_bits
+from nqcodec.quantization.sensitivity import measure_curvature
+from nqcodec.quantization.settings import CALIBRATIONS, Progress, QuantProgress, QuantSettings, SizeOf
+from nqcodec.quantization.size_search import Landing, SizeError
+from nqcodec.quantization.sources import Source, base_steps, make_sources, one_step
+from nqcodec.quantization.transform import QuantTransform
+from nqcodec.training.checkpoint import program_to_dict, video_to_dict
+from nqcodec.training.clip import PackedClip
+from nqcodec.training.hadamard import hadamard
+from nqcodec.training.interrupt import interrupt_flag
+from nqcodec.training.network import FloatNetwork
+from nqcodec.training.train import evaluate
+
+RECOVERED = 0.15
+"""Price of a bit after fine-tuning against before: tuning takes back most of what rounding to nearest loses."""
+
+MOST_GAIN = 2 * math.log(2)
+"""Most that a bit for every value can gain, in nats of the squared error: half of its step. The slope at a fit of 60 dB
+is far beyond, and a price taken from it leaves nothing of the picture."""
+
+RECOVERIES = 3
+"""Most times that a landing is followed by more tuning."""
+
+
+def quantize(
+    network: FloatNetwork,
+    clip: PackedClip,
+    *,
+    max_bytes: int,
+    size_of: SizeOf,
+    settings: QuantSettings | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> IntegerNetwork:
+    """Quantise `network`, which stays as it is, into at most `max_bytes`: about that, if it has use for so many.
+
+    Args:
+        clip: the frames that the network was fitted to.
+        size_of: bytes of the whole file with a given network.
+        progress: called every few steps.
+        stop: asked every few steps; True ends the calibration early, and the network still lands in the window.
+        checkpoint: where to save the calibration's state: now and then, when `stop` ends it, and at its end.
+        resume: go on from `checkpoint` if that file exists.
+
+    Raises:
+        InputError: if the checkpoint is of another network, clip, size or settings.
+        OutputError: if the checkpoint cannot be written.
+        SizeError: (a RateError) if no file of that size can be made; it says the nearest size in bytes.
+        LimitError: if the network cannot be computed in 32-bit integers.
+        UsageError: for a setting that has no such name.
+        KeyboardInterrupt: on Ctrl-C, in the calibration after its checkpoint is written.
+    """
+    settings = settings or QuantSettings()
+    least = math.ceil(settings.min_ratio * max_bytes)
+    with _threads(settings.threads):
+        tuning, curvatures = calibrated(
+            network,
+            clip,
+            max_bytes,
+            size_of,
+            settings,
+            progress=progress,
+            stop=stop,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+        return land(tuning, curvatures, least, max_bytes)
+
+
+def calibrated(
+    network: FloatNetwork,
+    clip: PackedClip,
+    max_bytes: int,
+    size_of: SizeOf,
+    settings: QuantSettings,
+    *,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> tuple[FineTune, dict[str, Tensor]]:
+    """`quantize` without its last step: what it lands, whose file is about the size asked for, and the curvatures."""
+    if settings.calibration not in CALIBRATIONS:
+        raise UsageError(f"there is no calibration {settings.calibration}: choose one of {', '.join(CALIBRATIONS)}")
+    tuned = _float_copy(network)
+    curvatures = measure_curvature(tuned, clip, frames=settings.frames, loss=settings.loss, seed=settings.seed)
+    sources = make_sources(tuned)
+    transform = QuantTransform({}, {})
+    offset, most = check_feasible(tuned, clip, transform, sources, size_of, max_bytes, settings)
+    target = 8 * settings.aim * most
+    fitted = Fitted(tuned, clip, offer_domains(sources, tuned.program, settings), curvatures)
+    plan = make_plan(fitted, target - offset, settings, _reporter(progress, max_bytes))
+    curvatures = adopt(fitted, plan, transform, settings)
+    settle_formats(tuned, clip, transform, settings)
+    values = sum(value.numel() for value in tuned.tensors.values())
+    price = min(RECOVERED * plan.slope, MOST_GAIN / values)
+    control = RateControl(target, price if settings.rate_term else 0.0)
+    bounds = step_bounds(chosen_sources(fitted.sources, plan))
+    tuning = FineTune(tuned, clip, transform, bounds, control, offset, size_of, settings)
+    calibration = Calibration(tuning, max_bytes)
+    store = _store(checkpoint, network, clip, max_bytes, settings) if checkpoint else None
+    saved = store.load() if store and resume else None
+    with interrupt_flag() as interrupted:
+        course = Course(
+            control,
+            calibration.steps,
+            progress,
+            lambda: interrupted() or (stop is not None and stop()),
+            store,
+            figures=tuning.figures,
+        )
+        if saved:
+            course.resume(saved)
+        calibration.run(course)
+    if interrupted():
+        raise KeyboardInterrupt
+    if not course.stopped:
+        course.end(evaluate(tuned, clip, transform, as_samples=True).yuv, size_of(export(tuned, transform)))
+    return tuning, curvatures
+
+
+def land(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int) -> IntegerNetwork:
+    """The tuned network with a file of `least` to `most` bytes; raises SizeError if there is none.
+
+    Values that have to be moved for it cost quality until the others have followed, so moves and tuning alternate.
+    """
+    network, transform = tuning.network, tuning.transform
+    tuned = tuning.settings.finetune_steps > 0 and tuning.settings.calibration == "tune"
+    for left in reversed(range(RECOVERIES + 1)):
+        recovers = tuned and left > 0
+        landing = Landing(
+            network.program,
+            {key: value.detach().cpu().double().numpy() for key, value in network.tensors.items()},
+            {key: value.cpu().double().numpy() for key, value in curvatures.items()},
+            tuning.bounds,
+            transform.integers(network),
+            transform.formats,
+            tuning.size_of,
+            tuned=tuning.settings.finetune_steps > 0,
+            refines=recovers or not tuning.settings.finetune_steps,
+        )
+        result = landing.run(least, most)
+        # Values that sit on their levels do not cross over in a few small steps.
+        if not (landing.moved and recovers):
+            break
+        tuning.recover(landing.tensors)
+    return result
+
+
+def check_feasible(
+    network: FloatNetwork,
+    clip: PackedClip,
+    transform: QuantTransform,
+    sources: list[Source],
+    size_of: SizeOf,
+    max_bytes: int,
+    settings: QuantSettings,
+) -> tuple[float, int]:
+    """From the two extreme files of this network: bits that a file has beyond its tensors, and the most bytes that it
+    has use for, `max_bytes` or fewer.
+
+    Raises:
+        SizeError: if the coarsest file is over `max_bytes`.
+    """
+    finest, coarsest = 0, 1
+    offset, most = 0.0, max_bytes
+    for which in (finest, coarsest):
+        for source in sources:
+            key, name = source.tensor.key, source.tensor.name
+            transform.set_tensor(key, one_step(base_steps(source)[which]), BITS_RANGE[name][1], clip.device)
+        settle_formats(network, clip, transform, settings)
+        exported = export(network, transform)
+        size = size_of(exported)
+        if which == finest:
+            most = min(most, size)
+        elif size > max_bytes:
+            raise SizeError.too_small(max_bytes, size)
+        tensors = [exported.layers[s.tensor.index].tensors[s.tensor.name] for s in sources]
+        names = [source.tensor.name for source in sources]
+        offset = 8.0 * size - total_bits(zip(names, tensors, strict=True))
+    return offset, most
+
+
+def adopt(fitted: Fitted, plan: Plan, transform: QuantTransform, settings: QuantSettings) -> dict[str, Tensor]:
+    """Give `transform` the steps, widths and domains of a plan, and the network what it holds in those domains.
+
+    How coefficients are used is left to `settle_formats`. Returns the curvatures of what the network holds then.
+    """
+    network, curvatures = fitted.network, dict(fitted.curvatures)
+    coefficients = [key for key, candidate in plan.choice.items() if candidate.hadamard]
+    if coefficients:
+        frames, loss, seed = settings.frames, settings.loss, settings.seed
+        curvatures = measure_curvature(
+            network, fitted.clip, frames=frames, loss=loss, seed=seed, coefficients=coefficients
+        )
+    for key, candidate in plan.choice.items():
+        transform.set_tensor(key, candidate.steps, candidate.bits, fitted.clip.device)
+    for key in coefficients:
+        transform.hadamard[key] = Hadamard(USED_WIDTH_RANGE[1], GAIN_RANGE[0])
+        value = network.tensors[key]
+        value.data.copy_(hadamard(value.detach(), INPUT_CHANNELS))
+    return curvatures
+
+
+def chosen_sources(sources: list[Source], plan: Plan) -> list[Source]:
+    """Each tensor's source in the domain that a plan chose."""
+    return [source for source in sources if source.hadamard == plan.choice[source.tensor.key].hadamard]
+
+
+def step_bounds(sources: list[Source]) -> dict[str, tuple[int, int]]:
+    """(finest, coarsest) step index, by tensor key."""
+    return {source.tensor.key: base_steps(source) for source in sources}
+
+
+def _store(path: Path, network: FloatNetwork, clip: PackedClip, max_bytes: int, settings: QuantSettings) -> Store:
+    """The file of a calibration, tied to all that its result depends on."""
+    claims = {
+        "settings": asdict(settings),
+        "bytes": max_bytes,
+        "video": video_to_dict(clip.video),
+        "program": program_to_dict(network.program),
+    }
+    return Store(path, fingerprint(claims, {**network.tensors, "clip": clip.data}))
+
+
+def _float_copy(network: FloatNetwork) -> FloatNetwork:
+    """A copy to tune, with maps in float32: fewer significant bits would not hold what rounding leaves."""
+    tuned = copy.deepcopy(network)
+    tuned.dtype = torch.float32
+    return tuned
+
+
+def _reporter(progress: Progress | None, size: int) -> Callable[[int, int], None]:
+    begin = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        if progress:
+            elapsed = time.monotonic() - begin
+            progress(QuantProgress("sensitivity", done, total, None, size, elapsed, elapsed / done * (total - done)))
+
+    return report
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,70 @@
+"""Context models with no more weights than earn their bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nqcodec.entropy.context import record_bytes
+from nqcodec.entropy.tensors import TensorModel, model_bits
+from nqcodec.network.integer_network import (
+    CONTEXT_BASE_RANGE,
+    CONTEXT_MEAN_RANGE,
+    CONTEXT_SPREAD_RANGE,
+    Context,
+    Int32,
+    channel_axis,
+)
+
+CHANGES = (-3, 3, -1, 1)
+"""Changes of a weight that are tried, in the file's units."""
+
+BASE_CHANGES = (0.85, 1.2, 0.95, 1.05)
+"""Factors of the base that are tried."""
+
+
+def thrifty(values: Int32, bits: int, context: Context) -> Context:
+    """`context` without the neighbours that do not pay for their weights, the rest adjusted to integers `values`.
+
+    Weights come from a fit to noisy values and are rounded for the file; what is coded in the end are these integers.
+    Arguments as in `nqcodec.entropy.tensors.model_bits`; the cost is exact, the weights' own bytes included.
+    """
+    search = _Search(values, bits, context)
+    order = sorted(range(len(context.mean)), key=lambda j: abs(context.mean[j]) + context.spread[j])
+    for j in order:
+        search.offer(_with(_with(search.best, "mean", j, 0), "spread", j, 0))
+    for factor in BASE_CHANGES:
+        search.offer(replace(search.best, base=_within(round(search.best.base * factor), CONTEXT_BASE_RANGE)))
+    for j in order:
+        for name, bounds in (("mean", CONTEXT_MEAN_RANGE), ("spread", CONTEXT_SPREAD_RANGE)):
+            for change in CHANGES:
+                weight = getattr(search.best, name)[j]
+                if weight or name == "mean":
+                    search.offer(_with(search.best, name, j, _within(weight + change, bounds)))
+    return search.best
+
+
+class _Search:
+    """Keeps the cheapest of the contexts offered; of equal ones the later."""
+
+    def __init__(self, values: Int32, bits: int, context: Context):
+        self._values, self._bits = values, bits
+        self.best, self._least = context, self._cost(context)
+
+    def offer(self, context: Context) -> None:
+        """Try one."""
+        if context != self.best and (cost := self._cost(context)) <= self._least:
+            self.best, self._least = context, cost
+
+    def _cost(self, context: Context) -> float:
+        model = TensorModel(False, context=context)
+        return model_bits(self._values, self._bits, model, channel_axis("latent")) + 8 * record_bytes(context)
+
+
+def _with(context: Context, name: str, place: int, weight: int) -> Context:
+    weights: tuple[int, ...] = getattr(context, name)
+    changed = (*weights[:place], weight, *weights[place + 1 :])
+    return replace(context, mean=changed) if name == "mean" else replace(context, spread=changed)
+
+
+def _within(value: int, bounds: tuple[int, int]) -> int:
+    return min(max(value, bounds[0]), bounds[1])

@@ -1,0 +1,122 @@
+"""The two halves of a step: gradients of the distortion, and gradients of the rate. They meet only in drawn values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nqcodec.methods.rate_aware.likelihood import STATIC_VARIANCE, ContextWeights, gaussian_bits
+from nqcodec.methods.rate_aware.native import context_gradients
+from nqcodec.methods.rate_aware.quantizer import Drawn, Used
+from nqcodec.training.clip import PackedClip
+from nqcodec.training.losses import LOSSES, plane_errors, psnr
+from nqcodec.training.network import FloatNetwork
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """Loss of a batch and its gradients with respect to the values used, by tensor key; PSNR-YUV in dB. Scalars
+    stay on the device."""
+
+    loss: Tensor
+    level: Tensor
+    gradients: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Bits of all tensors and their gradients.
+
+    Attributes:
+        bits: float32 scalar.
+        symbols: with respect to the symbols, by tensor key.
+        contexts: with respect to (base, mean, spread) of each latent's context model, by tensor key.
+    """
+
+    bits: Tensor
+    symbols: dict[str, Tensor]
+    contexts: dict[str, tuple[Tensor, Tensor, Tensor]]
+
+
+def distortion(network: FloatNetwork, clip: PackedClip, times: Tensor, *, drawn: Drawn, loss: str) -> Distortion:
+    """The distortion of frames `times` [B] with the values drawn, and its gradients."""
+    # Leaves of their own: several threads may compute with the same drawn values.
+    leaves = {key: value.detach().requires_grad_(True) for key, value in drawn.used.items()}
+    errors = plane_errors(network(times, Used(leaves)), clip.batch(times), clip)
+    value = LOSSES[loss](errors, clip.weights)
+    gradients = torch.autograd.grad(value, list(leaves.values()))
+    with torch.no_grad():
+        level = (psnr(errors, clip.video.depth) @ clip.weights).mean()
+    return Distortion(value.detach(), level, dict(zip(leaves, gradients, strict=True)))
+
+
+def mean_distortion(parts: Sequence[Distortion], frames: Sequence[int]) -> Distortion:
+    """The distortion of several batches as one; `frames` are their sizes."""
+    if len(parts) == 1:
+        return parts[0]
+    shares = [count / sum(frames) for count in frames]
+
+    def mean(values: list[Tensor]) -> Tensor:
+        total = values[0] * shares[0]
+        for value, share in zip(values[1:], shares[1:], strict=True):
+            total.add_(value, alpha=share)
+        return total
+
+    gradients = {key: mean([part.gradients[key] for part in parts]) for key in parts[0].gradients}
+    return Distortion(mean([part.loss for part in parts]), mean([part.level for part in parts]), gradients)
+
+
+def rate(drawn: Drawn, contexts: dict[str, ContextWeights]) -> Rate:
+    """Bits of the symbols drawn under the file's models, and their gradients."""
+    total, symbols, models = _static(drawn, [key for key in drawn.symbols if key not in contexts])
+    for key, weights in contexts.items():
+        bits, values, base, mean, spread = context_gradients(drawn.symbols[key], weights)
+        total = total + bits
+        symbols[key], models[key] = values, (base, mean, spread)
+    return Rate(total, symbols, models)
+
+
+def _static(
+    drawn: Drawn, keys: list[str]
+) -> tuple[Tensor, dict[str, Tensor], dict[str, tuple[Tensor, Tensor, Tensor]]]:
+    """`static_bits` of many small tensors in one expression: one alone would cost more in overhead than in work."""
+    parts = [drawn.symbols[key].reshape(-1) for key in keys]
+    sizes = [part.numel() for part in parts]
+    flat = torch.cat(parts).requires_grad_(True)
+    counts = torch.tensor(sizes, device=flat.device)
+    owner = torch.repeat_interleave(torch.arange(len(keys), device=flat.device), counts)
+    squares = torch.zeros(len(keys), device=flat.device).index_add(0, owner, flat.square())
+    spread = (squares / counts + STATIC_VARIANCE).sqrt()
+    bits = gaussian_bits(flat, spread[owner]).sum()
+    (gradient,) = torch.autograd.grad(bits, flat)
+    shaped = {key: part.view_as(drawn.symbols[key]) for key, part in zip(keys, gradient.split(sizes), strict=True)}
+    return bits.detach(), shaped, {}
+
+
+@torch.no_grad()
+def combine(
+    values: dict[str, Tensor], drawn: Drawn, pixels_gradient: dict[str, Tensor], bits: Rate, price: float
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Gradients of J = D + price R with respect to the values and, [1] each, to their step indices, by tensor key.
+
+    With x = v / 2^(i/8), s(x) the symbol drawn and u = s(x) 2^(i/8) used:
+    dJ/dv = s'(x) (dD/du + price dR/ds / 2^(i/8)), dR/di = -ln(2)/8 <dR/ds, s'(x) x> and
+    dD/di = ln(2)/8 <dD/du, u - s'(x) v>, for s'(x) = 1 the gradient of LSQ (Esser et al., ICLR 2020).
+    """
+    octave = math.log(2) / 8
+    by_value, by_step = {}, {}
+    for key, value in values.items():
+        exact, size = value.detach(), drawn.sizes[key]
+        of_used, of_symbol = pixels_gradient[key], bits.symbols[key]
+        by_value[key] = torch.addcdiv(of_used, of_symbol, size, value=price)
+        if key in drawn.slopes:
+            by_value[key] *= drawn.slopes[key]
+            exact = exact * drawn.slopes[key]
+        moved = torch.dot(of_used.reshape(-1), (drawn.used[key].detach() - exact).reshape(-1))
+        charged = torch.dot(of_symbol.reshape(-1), exact.reshape(-1)) / size
+        by_step[key] = (octave * (moved - price * charged)).reshape(1)
+    return by_value, by_step

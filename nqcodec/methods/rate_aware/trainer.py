@@ -1,0 +1,275 @@
+"""The rate-aware training loop: J = D + lambda R with the file's own models, lambda steered to the size asked for.
+
+What happens at a step depends on the settings and the state alone, so the same seed gives the same network on the same
+machine, and so does a run that was stopped and resumed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from nqcodec.methods.rate_aware.control import PriceControl
+from nqcodec.methods.rate_aware.gradients import Distortion, Rate, combine, distortion, mean_distortion, rate
+from nqcodec.methods.rate_aware.noise import Noise
+from nqcodec.methods.rate_aware.quantizer import Drawn, Quantizers, Used
+from nqcodec.methods.rate_aware.settings import RateAwareSettings
+from nqcodec.network.integer_network import IntTensor
+from nqcodec.quantization.course import State
+from nqcodec.training.checkpoint import optimizer_tensors, restore_optimizer
+from nqcodec.training.clip import PackedClip
+from nqcodec.training.network import FloatNetwork
+from nqcodec.training.optim import MuonAdam
+from nqcodec.training.train import batch_frames, evaluate
+
+CONTROL_STEPS = 25
+"""Steps between two looks at the size."""
+
+REAL_SIZES = 4
+"""Looks at the size after which one is real under noise: coded by the file's coder instead of estimated."""
+
+MOST_PASS_FRAMES, MOST_PASS_SAMPLES = 4, 1_000_000
+"""Frames of a step that go through the network at once on a CPU, and their luma samples together: four at 320x180 take
+0.65 of four single ones' time; eight at 1280x720 leave the caches and take 1.8 times that of eight single ones."""
+
+PRUNINGS = 12
+"""Times at most that one of those also measures what pruned context models save, in the time of five steps. They save 3
+to 15 %; not known until the end, that was missing in small files."""
+
+STEERING = 0.1
+"""Part of the steps after which the price is learned: before, the size is that of a network that knows nothing."""
+
+MOST_SHIFT, SHIFT_RESOLUTION = 8.0, 0.125
+"""Most indices that steps are shifted by when they become whole, and how finely the shift is found: a whole index is
+worth about 3 % of the bytes, and parts of one move some tensors only."""
+
+SizeOfTensors = Callable[[dict[str, IntTensor]], int]
+"""Bytes of the whole file with given integer tensors."""
+
+
+@dataclass
+class RateAwareTrainer:
+    """The state of one rate-aware fit; `network` is changed in place.
+
+    Attributes:
+        control: the price of a bit.
+        size_of: real size of the file.
+        done: steps taken.
+        correction: bits that the real file has beyond the smooth estimate.
+        thrift: bytes that thrifty context models saved when that was last measured.
+        loss: distortion of the last step's batch, a scalar on the device.
+    """
+
+    network: FloatNetwork
+    clip: PackedClip
+    settings: RateAwareSettings
+    control: PriceControl
+    size_of: SizeOfTensors
+    quantizers: Quantizers
+    done: int = 0
+    correction: float = 0.0
+    thrift: int = 0
+    loss: Tensor = field(init=False)
+    optimizer: MuonAdam = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.optimizer = self._make_optimizer()
+        self._peaks = [group["lr"] for group in self.optimizer.param_groups]
+        # Threads within an operation are a setting of each thread that runs one.
+        threads = self.settings.threads
+        each = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        self._pool = each if threads > 1 else None
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool:
+            self._pool.shutdown()
+
+    @property
+    def rounds(self) -> bool:
+        """Whether values are rounded by now, rather than noisy."""
+        return self.done >= self.settings.first_rounded
+
+    @property
+    def settled(self) -> bool:
+        """Whether step indices are whole by now."""
+        return self.done >= self.settings.first_settled
+
+    @property
+    def _rest(self) -> float:
+        """Part of the steps with rounding that is still to come, 1 before them."""
+        steps, first = self.settings.steps, self.settings.first_rounded
+        return min(max((steps - self.done) / max(steps - first, 1), 0.0), 1.0)
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """One optimizer step: (bits, PSNR-YUV in dB), scalars on the device."""
+        settings = self.settings
+        if self.done == settings.first_settled:
+            self.settle()
+        times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
+        drawn = self.quantizers.draw(None if self.rounds else self._noise())
+        found, charged = self._both(times, drawn)
+        self.loss = found.loss
+        values = dict(self.network.tensors.items())
+        by_value, by_step = combine(values, drawn, found.gradients, charged, self.control.price)
+        for key, value in values.items():
+            value.grad = by_value[key]
+            self.quantizers.steps[key].grad = None if self.settled else by_step[key]
+        for key, gradients in charged.contexts.items():
+            for parameter, gradient in zip(self.quantizers.contexts[key].parameters(), gradients, strict=True):
+                parameter.grad = gradient * self.control.price
+        self._scale_rates()
+        self.optimizer.step()
+        self.done += 1
+        return charged.bits, found.level
+
+    def steer(self, bits: Tensor) -> float:
+        """Look at the size, in bytes, and set the price; `bits` is the last step's."""
+        smooth = float(bits)
+        if not self.settled:
+            self.quantizers.keep_reach()
+        # Rounding changes the estimate at once, and the size little.
+        if self.rounds:
+            self.correction = 8.0 * self.final_size() - smooth
+        elif self._measures(REAL_SIZES):
+            if self._measures(REAL_SIZES * -(-self.settings.steps // (CONTROL_STEPS * REAL_SIZES * PRUNINGS))):
+                self.thrift = self.size_of(self.quantizers.integers()) - self.final_size()
+            self.correction = 8.0 * self.real_size() - smooth
+        # The estimate may have fallen by more than the correction knows since that was taken.
+        size = max(smooth + self.correction, 1.0)
+        if self.done >= STEERING * self.settings.steps:
+            self.control.update(size, self.done / self.settings.steps, self.settled, self._rest)
+        return size / 8
+
+    def settle(self) -> None:
+        """Make step indices whole, all of them coarser or finer alike by as much as the size is off."""
+        expected = self.control.expected(self.done / self.settings.steps, self._rest)
+        self.meet(expected / 8, MOST_SHIFT)
+
+    def meet(self, size: float, most: float) -> None:
+        """Make all steps coarser or finer alike, by whole indices, to the finest whose file has at most `size` bytes.
+
+        Args:
+            most: indices at most that they move on average.
+        """
+        learned = {key: float(step) for key, step in self.quantizers.steps.items()}
+        low, high = -most, most
+        while high - low > SHIFT_RESOLUTION:
+            middle = (low + high) / 2
+            self._shift(learned, middle)
+            if self.final_size() > size:
+                low = middle
+            else:
+                high = middle
+        self._shift(learned, high)
+
+    def _measures(self, looks: int) -> bool:
+        """Whether this look at the size, the first or one of so many, is one of those that take longer."""
+        return self.done == CONTROL_STEPS or self.done % (CONTROL_STEPS * looks) == 0
+
+    def _shift(self, learned: dict[str, float], shift: float) -> None:
+        """Whole step indices, `shift` coarser than those learned, but coarse enough for every value."""
+        self.quantizers.set_steps(learned)
+        self.quantizers.set_steps(self.quantizers.settled(shift))
+        self.quantizers.keep_reach()
+
+    def real_size(self) -> int:
+        """Bytes of the file if the fit ended now; what thrifty context models save is taken as it was last."""
+        return self.size_of(self.quantizers.integers()) - self.thrift
+
+    def rounded(self) -> Used:
+        """A `Transform` of the tensors as the file would hold them now."""
+        return Used(self.quantizers.draw(None).used)
+
+    def psnr(self) -> float:
+        """PSNR-YUV in dB if the fit ended now, the mean over all frames, but for the rounding of maps."""
+        return evaluate(self.network, self.clip, self.rounded(), as_samples=True).yuv
+
+    def final_size(self) -> int:
+        """Bytes of the file if the fit ended now, exactly."""
+        return self.size_of(self.quantizers.integers(final=True))
+
+    def state(self) -> State:
+        """What a resume needs."""
+        tensors = {f"network.{key}": value for key, value in self.network.tensors.items()}
+        tensors |= self.quantizers.tensors()
+        facts = {
+            "done": self.done,
+            "correction": self.correction,
+            "thrift": self.thrift,
+            "loss": float(self.loss),
+            "control": asdict(self.control),
+        }
+        return State(tensors | optimizer_tensors(self.optimizer), facts)
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on from a saved state."""
+        for key, value in self.network.tensors.items():
+            value.copy_(state.tensors[f"network.{key}"])
+        self.quantizers.load(state.tensors)
+        restore_optimizer(self.optimizer, state.tensors)
+        self.done, self.correction, self.thrift = (state.facts[name] for name in ("done", "correction", "thrift"))
+        self.loss = torch.tensor(state.facts["loss"], device=self.clip.device)
+        for name, value in state.facts["control"].items():
+            setattr(self.control, name, value)
+
+    def _both(self, times: Tensor, drawn: Drawn) -> tuple[Distortion, Rate]:
+        """The batch's distortion and the rate; with several threads each takes a part: the rate, or some frames.
+
+        For one small network a second thread within each operation gains next to nothing, a second one beside it
+        nearly doubles the speed.
+        """
+        run = partial(distortion, self.network, self.clip, drawn=drawn, loss=self.settings.loss)
+        parts = times.split(self._pass_frames(len(times)))
+        frames = [len(part) for part in parts]
+        if self._pool is None:
+            return mean_distortion(list(map(run, parts)), frames), rate(drawn, self.quantizers.contexts)
+        charged = self._pool.submit(rate, drawn, self.quantizers.contexts)
+        return mean_distortion(list(self._pool.map(run, parts)), frames), charged.result()
+
+    def _pass_frames(self, frames: int) -> int:
+        """How many of a step's frames are computed at once by each thread."""
+        if self.clip.device.type != "cpu":
+            return frames
+        video = self.clip.video
+        cached = max(1, min(MOST_PASS_FRAMES, MOST_PASS_SAMPLES // (video.width * video.height)))
+        return min(cached, -(-frames // self.settings.threads))
+
+    def _noise(self) -> Noise:
+        """Noise that follows from settings and step alone."""
+        settings = self.settings
+        seed = (settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
+        generator = torch.Generator(self.clip.device).manual_seed(seed)
+        part = self.done / max(settings.first_rounded, 1)
+        first, last = settings.first_temperature, settings.last_temperature
+        return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
+
+    def _scale_rates(self) -> None:
+        settings = self.settings
+        warmup = min(1.0, (self.done + 1) / max(1.0, settings.warmup * settings.steps))
+        place = min(self.done / settings.steps, 1.0)
+        part = warmup * max(0.5 + 0.5 * math.cos(math.pi * place), settings.floor)
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * part
+
+    def _make_optimizer(self) -> MuonAdam:
+        settings, tensors = self.settings, self.network.tensors
+        weights, biases, latents = (
+            [value for key, value in tensors.items() if key.endswith(name)] for name in ("_weight", "_bias", "_latent")
+        )
+        models = [value for weights in self.quantizers.contexts.values() for value in weights.parameters()]
+        groups = [
+            {"params": weights, "lr": settings.lr, "decay": settings.decay, "muon": True},
+            {"params": biases, "lr": settings.rest_lr},
+            {"params": latents, "lr": settings.latent_lr},
+            {"params": list(self.quantizers.steps.values()), "lr": settings.step_lr},
+            {"params": models, "lr": settings.context_lr},
+        ]
+        return MuonAdam([group for group in groups if group["params"]])

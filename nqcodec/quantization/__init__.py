@@ -1,0 +1,1 @@
+"""Float network to integer network, as far as both methods share it: quantizers, export, map formats, size search."""

@@ -1,0 +1,132 @@
+"""Weights quantised in the Hadamard domain of their input channels (formats/nq.md, 6.3.1).
+
+The transform is orthonormal, so rounding errors are as large in the weights as in the coefficients. What the decoder
+multiplies by are integers again: the inverse transform of coded ones, rounded a second time to `used_width` bits.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from nqcodec.network.hadamard import block_stages
+from nqcodec.network.integer_network import (
+    GAIN_RANGE,
+    USED_WIDTH_RANGE,
+    Hadamard,
+    Int32,
+    IntTensor,
+    rescale_factors,
+    used_steps,
+    used_weight,
+)
+from nqcodec.network.operations import Conv, Operation
+from nqcodec.network.program import Program
+from nqcodec.quantization.quantizers import OCTAVE, Float64, dequantise, step_size
+from nqcodec.synthesis.hadamard import fastest
+from nqcodec.training.hadamard import hadamard
+
+INPUT_CHANNELS = 1
+"""Axis of a weight [out, in, k, k] that is transformed."""
+
+HEADROOM = 1.25
+"""Room left for weights that still grow: a fine-tune goes on after how they are used has been settled."""
+
+ACCUMULATOR = 1 << 31
+"""Magnitude that no accumulator may reach (formats/nq.md, 6.3)."""
+
+
+def has_domain(op: Operation, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor of an operation may be coded in the Hadamard domain, and would differ there."""
+    return name == "weight" and isinstance(op, Conv) and not op.depthwise and shape[INPUT_CHANNELS] > 1
+
+
+def input_format_index(program: Program, index: int) -> int:
+    """The operation whose format the input of convolution `index` has."""
+    source = program.operations[index].inputs[0]
+    while not program.operations[source].has_format:
+        source = program.operations[source].inputs[0]
+    return source
+
+
+def to_domain(weight: npt.NDArray[np.floating]) -> Float64:
+    """Coefficients of a weight [out, in, k, k], float64; also the way back."""
+    coefficients: Float64 = hadamard(torch.from_numpy(weight.astype(np.float64)), INPUT_CHANNELS).numpy()
+    return np.ascontiguousarray(coefficients)
+
+
+def choose_use(values: Int32, map_width: int) -> Hadamard:
+    """How coded integers [out, in, k, k] are best used: finest where nothing is clamped and no accumulator overflows.
+
+    Args:
+        map_width: signed width of the maps that the weights are multiplied with.
+    """
+    stages = block_stages(values.shape[INPUT_CHANNELS])
+    sums = fastest()(np.ascontiguousarray(np.moveaxis(values, INPUT_CHANNELS, -1)))
+    sizes = np.abs(sums) * np.exp2(-stages / 2)
+    peak = HEADROOM * float(sizes.max())
+    reach = HEADROOM * float(sizes.sum(axis=tuple(range(1, sizes.ndim))).max()) * 2.0 ** (map_width - 1)
+    low, high = USED_WIDTH_RANGE
+    gain = GAIN_RANGE[1]
+    while gain > GAIN_RANGE[0] and (_width(peak * 2**gain) > high or reach * 2**gain >= ACCUMULATOR):
+        gain -= 1
+    return Hadamard(min(max(_width(peak * 2**gain), low), high), gain)
+
+
+def _width(magnitude: float) -> int:
+    """Signed width in bits that holds integers up to a magnitude."""
+    return int(magnitude).bit_length() + 1
+
+
+def decoded_weight(tensor: IntTensor) -> Float64:
+    """What the decoder makes of a coded weight [out, in, k, k], float64."""
+    steps = used_steps(tensor)
+    size = step_size(steps.reshape(-1, *[1] * (tensor.values.ndim - 1)))
+    return used_weight(tensor, fastest()) * size
+
+
+@cache
+def _use_factors(channels: int, gain: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(roots of block sizes, M / 2^S of formats/nq.md 6.1) of each input channel, [channels, 1, 1]."""
+    stages = block_stages(channels)
+    multiplier, shift = rescale_factors(8 * gain - 4 * stages)
+    factors = np.ldexp(multiplier.astype(np.float64), -shift)
+    roots, scales = (torch.from_numpy(each).to(device).view(-1, 1, 1) for each in (np.exp2(stages / 2), factors))
+    return roots, scales
+
+
+class _Use(Function):
+    """Coded integers (of a float type) to weights as used; the gradient passes both roundings and stops at clamps."""
+
+    @staticmethod
+    def forward(ctx: Any, integers: Tensor, how: Hadamard) -> Tensor:
+        roots, factors = _use_factors(integers.shape[INPUT_CHANNELS], how.gain, integers.device)
+        # Sums reach 2^19, so even float32 holds them with some bits to spare: rounding makes them exact again.
+        sums = (hadamard(integers, INPUT_CHANNELS) * roots).round()
+        # Products take 36 bits, which float64 holds: this is formats/nq.md 6.1 to the last bit.
+        used = torch.floor(sums * factors + 0.5)
+        high = (1 << (how.used_width - 1)) - 1
+        ctx.save_for_backward((used < -high - 1) | (used > high))
+        ctx.gain = how.gain
+        return used.clamp_(-high - 1, high).to(integers.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (clamped,) = ctx.saved_tensors
+        return hadamard(gradient.masked_fill(clamped, 0), INPUT_CHANNELS) * 2.0**ctx.gain, None
+
+
+def use(integers: Tensor, steps: Tensor, how: Hadamard) -> Tensor:
+    """The weights [out, in, k, k] that a decoder computes with, of coded integers (of a float type); straight-through.
+
+    `steps` are their step indices, which broadcast with them. In float32 and in float64 the result is the decoder's
+    integers times their steps, exactly.
+    """
+    used: Tensor = _Use.apply(integers, how)  # type: ignore[no-untyped-call]
+    return dequantise(used, steps - OCTAVE * how.gain)

@@ -1,0 +1,1 @@
+"""Float training: a network in torch is overfitted to a clip. Nothing here quantises."""

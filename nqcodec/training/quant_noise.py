@@ -1,0 +1,74 @@
+"""Quant-Noise (Fan et al., ICLR 2021) as HiNeRV trains with it: most values are seen quantised, the others pass as they
+are, and only these get a gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nqcodec.errors import UsageError
+from nqcodec.network.integer_network import channel_axis
+
+QUANTISED_TENSORS = ("weight", "latent")
+"""Tensors that take part. Biases do not: they are few, and the papers leave vectors alone."""
+
+LEAST_STEP = 1e-6
+"""Added to a step, so that a channel of zeros has one, as published."""
+
+
+@dataclass(frozen=True)
+class QuantNoise:
+    """How to train with Quant-Noise; the defaults are HiNeRV's.
+
+    Attributes:
+        bits: of the quantised values.
+        part: of the values that are seen quantised at each step.
+        share: part of a fit's steps, at its end.
+        rate: peak rate in these steps, as a part of the fit's.
+    """
+
+    bits: int = 6
+    part: float = 0.9
+    share: float = 30 / 390
+    rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for values that make no sense."""
+        if not 2 <= self.bits <= 8:
+            raise UsageError(f"Quant-Noise cannot have {self.bits} bits: choose 2 to 8")
+        if not 0 < self.part <= 1 or not 0 < self.share < 1:
+            raise UsageError(
+                f"Quant-Noise cannot take a part of {self.part:g} of the values in {self.share:g} of the steps: "
+                "choose parts between 0 and 1"
+            )
+
+
+class NoiseTransform:
+    """One step's `Transform`: which values are quantised follows from its generator."""
+
+    def __init__(self, noise: QuantNoise, generator: torch.Generator):
+        self._noise, self._generator = noise, generator
+
+    def tensor(self, index: int, name: str, value: Tensor) -> Tensor:
+        """`value` with a random part of it quantised; no gradient passes there."""
+        if name not in QUANTISED_TENSORS:
+            return value
+        drawn = torch.rand(value.shape, generator=self._generator, device=value.device)
+        return torch.where(drawn < self._noise.part, round_to_bits(value.detach(), name, self._noise.bits), value)
+
+    def map(self, index: int, value: Tensor) -> Tensor:
+        return value
+
+
+def round_to_bits(value: Tensor, name: str, bits: int) -> Tensor:
+    """`value` rounded to `bits` bits about zero, with a step for each channel that covers it.
+
+    The step is 2 max|x| / (2^bits - 1), as published; channels are those that a file can give steps of their own
+    (formats/nq.md, 4).
+    """
+    others = [axis for axis in range(value.dim()) if axis != channel_axis(name)]
+    size: Tensor = value.abs().amax(dim=others, keepdim=True) * (2 / (2**bits - 1)) + LEAST_STEP
+    integers = (value / size).round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return integers * size

@@ -1,0 +1,144 @@
+"""Which rows and columns of every map of a program a patch of the picture needs (formats/nq.md, 6); no torch here.
+
+Rows and columns never mix, so each axis is followed on its own: from the patch back through the operations, each of
+which names what it reads of its inputs. What it would read beyond a map's border is not needed: padding stands for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nqcodec.network.operations import (
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    Mul,
+    Norm,
+    Operation,
+    Planes,
+    Shuffle,
+    Tile,
+    Upsample,
+    Warp,
+    Window,
+)
+from nqcodec.network.program import Program
+
+Extent = tuple[int, int]
+"""Places from the first up to, and without, the second."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Rows or columns of a map, for each sample of a batch: `length` of them from its entry of `firsts` on."""
+
+    firsts: tuple[int, ...]
+    length: int
+
+    @staticmethod
+    def covering(extents: Sequence[Extent], size: int) -> Spans:
+        """The shortest spans of one length, within a map of `size`, that hold what lies within it of `extents`."""
+        inside = [(max(first, 0), min(end, size)) for first, end in extents]
+        length = max(end - first for first, end in inside)
+        return Spans(tuple(min(first, size - length) for first, _ in inside), length)
+
+    @property
+    def extents(self) -> list[Extent]:
+        """Of each sample."""
+        return [(first, first + self.length) for first in self.firsts]
+
+    def grown(self, reach: int) -> Spans:
+        """`reach` more at both ends, beyond the map as the case may be."""
+        return Spans(tuple(first - reach for first in self.firsts), self.length + 2 * reach)
+
+    def scaled(self, ratio: int) -> Spans:
+        """The same places of a map that is `ratio` times as large."""
+        return Spans(tuple(ratio * first for first in self.firsts), ratio * self.length)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a map for each sample of a batch, all of one size."""
+
+    rows: Spans
+    columns: Spans
+
+    def grown(self, reach: int) -> Region:
+        """`reach` more on all four sides."""
+        return Region(self.rows.grown(reach), self.columns.grown(reach))
+
+
+def whole(height: int, width: int, samples: int) -> Region:
+    """All of a map."""
+    return Region(Spans((0,) * samples, height), Spans((0,) * samples, width))
+
+
+def infer(program: Program, patch: Region, times: Sequence[int]) -> list[Region | None]:
+    """The region of each operation's map that `patch` needs, None for maps that it does not need at all.
+
+    Args:
+        patch: places of the map that `planes` reads, within that map.
+        times: frame of each sample; only windows heed it.
+    """
+    extents: list[tuple[list[list[Extent]], list[list[Extent]]]] = [([], []) for _ in program.operations]
+    regions: list[Region | None] = [None] * len(program.operations)
+    regions[-1] = patch
+    for index in reversed(range(len(program.operations))):
+        op = program.operations[index]
+        if extents[index][0]:
+            _, *size = program.shapes[index]
+            regions[index] = Region(*(_union(axis, n) for axis, n in zip(extents[index], size, strict=True)))
+        region = regions[index]
+        if region is None:
+            continue
+        for source in op.inputs:
+            for axis, spans in enumerate((region.rows, region.columns)):
+                extents[source][axis].append(read(op, axis, spans, program.shapes[source][1 + axis], times))
+    return regions
+
+
+def _union(readers: list[list[Extent]], size: int) -> Spans:
+    """What all readers of a map need of one of its axes."""
+    pairs = [(min(first for first, _ in each), max(end for _, end in each)) for each in zip(*readers, strict=True)]
+    return Spans.covering(pairs, size)
+
+
+def read(op: Operation, axis: int, spans: Spans, size: int, times: Sequence[int]) -> list[Extent]:
+    """What `spans` of an operation's map are computed from, on the same axis of an input of `size`, for each sample.
+
+    `axis` is 0 for rows and 1 for columns. A convolution's extents reach beyond the map where its padding does.
+    """
+    if isinstance(op, Conv):
+        return spans.grown(op.kernel // 2).extents
+    if isinstance(op, Shuffle):
+        return [_cells(extent, op.ratio) for extent in spans.extents]
+    if isinstance(op, Fold):
+        return [_cells(extent, (op.rows, op.columns)[axis]) for extent in spans.extents]
+    if isinstance(op, Upsample):
+        return [(_tap(first, op.ratio, size), _tap(end - 1, op.ratio, size, 1) + 1) for first, end in spans.extents]
+    if isinstance(op, Tile | Warp):
+        return [(0, size)] * len(spans.firsts)
+    if isinstance(op, Window):
+        starts = window_starts(op, axis, spans, times)
+        return [(start, start + op.ratio * spans.length + 1) for start in starts]
+    if isinstance(op, Concat | Add | Mul | Norm | Planes):
+        return spans.extents
+    raise ValueError(f"operation {op.name} does not say what it reads")
+
+
+def window_starts(op: Window, axis: int, spans: Spans, times: Sequence[int]) -> list[int]:
+    """First row or column of its input that a window's `spans` lie in, for each sample (formats/nq.md, 6.13)."""
+    places = zip(spans.firsts, times, strict=True)
+    return [(op.position(t)[axis] >> op.bits) + op.ratio * first for first, t in places]
+
+
+def _cells(extent: Extent, ratio: int) -> Extent:
+    """Places of a map `ratio` times smaller."""
+    return extent[0] // ratio, -(-extent[1] // ratio)
+
+
+def _tap(place: int, ratio: int, size: int, more: int = 0) -> int:
+    """The first of the two input places that an enlarged one is between, or the second (formats/nq.md, 6.8)."""
+    return min(max((2 * place + 1 - ratio) // (2 * ratio) + more, 0), size - 1)

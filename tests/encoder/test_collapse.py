@@ -1,0 +1,82 @@
+"""A file that shows less than its fit ended with is made again once, and told if it stays so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rateaware_cases import crop
+
+from nqcodec.cli.nqenc import main
+from nqcodec.encoder import segment_rate_aware as segment_rateaware
+from nqcodec.encoder.encode import EncodeSettings, encode
+from nqcodec.encoder.rate import Rate
+from nqcodec.encoder.segment_job import COLLAPSE
+from nqcodec.media.clip import ClipInput
+from nqcodec.media.sink import open_sink
+from nqcodec.methods.rate_aware import settings as rateaware_settings
+from nqcodec.network.integer_network import IntegerNetwork
+
+QUICK = EncodeSettings(preset="ultrafast", threads=1, steps=60)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> ClipInput:
+    """Two real frames of 48 x 32."""
+    video, frames = crop(48, 32, 2)
+    path = tmp_path / "real.y4m"
+    with open_sink(path, video) as sink:
+        for frame in frames:
+            sink.write(frame)
+    return ClipInput(str(path))
+
+
+@pytest.fixture
+def spoiled(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Fits whose first networks, as many as "left" counts, lose the values of their largest latent."""
+    count, original = Counter[str](), segment_rateaware.fit_for_size
+
+    def fit(*positional: object, **named: object) -> IntegerNetwork:
+        network = original(*positional, **named)  # type: ignore[arg-type]
+        if count["left"]:
+            count["left"] -= 1
+            latents = [layer for layer in network.layers if "latent" in layer.tensors]
+            layer = max(latents, key=lambda found: found.tensors["latent"].values.size)
+            latent = layer.tensors["latent"]
+            layer.tensors["latent"] = replace(latent, values=0 * latent.values)
+        return network
+
+    monkeypatch.setattr(segment_rateaware, "fit_for_size", fit)
+    return count
+
+
+def test_a_good_file_is_made_once(clip: ClipInput, tmp_path: Path) -> None:
+    report = encode(clip, tmp_path / "out.nq", Rate(bpp=2.0), QUICK)
+    assert report.fit_psnr == pytest.approx(report.psnr["yuv"], abs=COLLAPSE)
+    assert "again" not in report.seconds
+    assert report.warnings == []
+
+
+def test_a_spoiled_file_is_made_again(clip: ClipInput, spoiled: Counter[str], tmp_path: Path) -> None:
+    spoiled["left"] = 1
+    report = encode(clip, tmp_path / "out.nq", Rate(bpp=2.0), QUICK)
+    assert report.seconds["again"] > 0
+    assert report.psnr["yuv"] > report.fit_psnr - COLLAPSE
+    assert report.warnings == []
+
+
+def test_what_stays_spoiled_is_told(
+    clip: ClipInput, spoiled: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled["left"] = 3
+    monkeypatch.setitem(rateaware_settings.PRESETS, "ultrafast", rateaware_settings.Preset(1, 60))
+    words = [clip.path, "--bpp", "2", "--preset", "ultrafast", "--threads", "1", "-o", str(tmp_path / "out.nq")]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert spoiled["left"] == 1, "made again once, not more"
+    warning = next(line for line in done.stderr.splitlines() if "warning" in line)
+    assert "real.y4m: warning: the file decodes at" in warning
+    assert "--seed" in warning

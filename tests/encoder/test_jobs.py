@@ -1,0 +1,126 @@
+"""Parallel fits: the same results whatever the number of jobs, errors that reach the parent, and no orphans."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fitting import fail, small_clip
+
+from nqcodec.backbones import hnerv
+from nqcodec.encoder.jobs import JobContext, available_cores, plan, run_jobs
+from nqcodec.encoder.segment_fit import useful_threads
+from nqcodec.encoder.segment_job import EncodeSettings, SegmentTask
+from nqcodec.errors import InputError, NqError
+from nqcodec.media.clip import ClipInput
+from nqcodec.media.video import Video
+from nqcodec.training.clip import pack
+from nqcodec.training.train import FitSettings, fit, new_network
+
+
+def fit_segment(seed: int, context: JobContext) -> list[float]:
+    """A tiny fit; its weights as plain numbers."""
+    video, frames = small_clip(16, 12, 3)
+    program = hnerv.build(video, 3, 2_000)
+    settings = FitSettings(steps=20, seed=seed)
+    network = new_network(program, 3, settings)
+    fit(network, pack(frames, video, program), settings, progress=context.progress, stop=context.stop)
+    weights: list[float] = torch.cat([value.flatten() for value in network.tensors.values()]).tolist()
+    return weights
+
+
+def test_jobs_change_nothing() -> None:
+    seen: list[tuple[int, int]] = []
+    tasks = [1, 2, 3]
+    alone = run_jobs(fit_segment, tasks, jobs=1)
+    together = run_jobs(fit_segment, tasks, jobs=2, progress=lambda number, state: seen.append((number, state.step)))
+    assert alone == together
+    assert len({tuple(weights) for weights in alone}) == 3
+    assert sorted(seen) == [(0, 20), (1, 20), (2, 20)]
+
+
+@pytest.mark.parametrize(
+    ("task", "error", "text"),
+    [("input", InputError, "cut"), ("bug", RuntimeError, "ZeroDivisionError"), ("killed", NqError, "ended with code")],
+)
+def test_errors_stop_all_jobs(task: str, error: type[Exception], text: str) -> None:
+    before = time.monotonic()
+    with pytest.raises(error, match=text):
+        run_jobs(fail, ["wait", task], jobs=2)
+    assert time.monotonic() - before < 60
+    assert children(os.getpid()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_its_parent(number: int) -> None:
+    """On Ctrl-C the parent ends its workers; where it is killed they notice and end by themselves."""
+    code = (
+        "from fitting import fail; from nqcodec.encoder.jobs import run_jobs; run_jobs(fail, ['wait', 'wait'], jobs=2)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1] / "support", stderr=subprocess.DEVNULL
+    )
+    workers = wait_for(lambda: children(parent.pid), 2)
+    parent.send_signal(number)
+    assert parent.wait(timeout=60) != 0
+    wait_for(lambda: [None] if not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers) else [], 1)
+
+
+def test_plan() -> None:
+    cores = available_cores()
+    assert plan(100 * cores) == plan(100 * cores, cores)
+    assert plan(100 * cores, threads=cores).jobs == 1
+    for segments in (1, 2, 5, 100):
+        assert {plan(segments, jobs).threads for jobs in (None, 1, 2, 3)} == {1}
+        shared = {plan(segments, jobs, most_threads=2).threads for jobs in (None, 1, 2, 3)}
+        assert shared == {2 if cores // segments >= 2 else 1}
+        assert 1 <= plan(segments).jobs <= segments
+        assert plan(segments, 1_000).jobs == segments
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "frames", "how", "threads"),
+    [
+        (320, 180, 32, {}, 2),
+        (176, 144, 120, {}, 8),
+        (176, 144, 32, {}, 1),
+        (176, 144, 120, {"arch": "hnerv"}, 1),
+        (176, 144, 120, {"device": "cuda"}, 1),
+        (176, 144, 120, {"fit_file": Path("saved.safetensors")}, 1),
+    ],
+)
+def test_threads_that_a_fit_gains_from(width: int, height: int, frames: int, how: dict[str, Any], threads: int) -> None:
+    """A thread for each frame of a step, where a step has enough to do."""
+    video = Video(width, height, frames)
+    clip, settings = ClipInput(Path("clip.y4m")), EncodeSettings(preset="fast", **how)
+    assert useful_threads(SegmentTask("clip", clip, 0, 0, video, video, (10_000,), None, settings, Path())) == threads
+
+
+def children(pid: int) -> list[int]:
+    """Live child processes that were spawned as workers."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            command = stat.with_name("cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z" and b"spawn_main" in command:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def wait_for(look: Any, count: int, seconds: float = 60) -> list[Any]:
+    """What `look` gives, once it gives at least `count`."""
+    deadline = time.monotonic() + seconds
+    while len(found := look()) < count:
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,135 @@
+"""Plans by name: every allocation meets its budget and lands in its window; uniform ones are; the comparison."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fitting import small_clip
+
+from nqcodec.backbones import hnerv
+from nqcodec.benchmarks.quantization import run
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.errors import UsageError
+from nqcodec.media.video import frame_bytes
+from nqcodec.methods.post_training.pipeline import quantize
+from nqcodec.methods.post_training.plans import UNIFORM_BIAS_BITS, Fitted, make_plan
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.quantization.quantizers import SEARCHES, bits_needed
+from nqcodec.quantization.sensitivity import measure_curvature
+from nqcodec.quantization.settings import ALLOCATIONS, CALIBRATIONS, QuantSettings
+from nqcodec.quantization.sources import make_sources
+from nqcodec.training.checkpoint import save_fit
+from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.network import FloatNetwork
+from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[FloatNetwork, PackedClip]:
+    video, frames = small_clip()
+    program = hnerv.build(video, video.frames, 3000)
+    clip = pack(frames, video, program)
+    settings = FitSettings(200, dtype="float32")
+    network = new_network(program, video.frames, settings)
+    fit(network, clip, settings)
+    return network, clip
+
+
+@pytest.fixture(scope="module")
+def known(fitted: tuple[FloatNetwork, PackedClip]) -> Fitted:
+    network, clip = fitted
+    curvatures = measure_curvature(network, clip, frames=2, loss="log-mse", seed=0)
+    return Fitted(network, clip, make_sources(network), curvatures)
+
+
+def settings_for(allocation: str) -> QuantSettings:
+    return QuantSettings(finetune_steps=0, allocation=allocation, frames=2, evaluations=120)
+
+
+def size_of(network: IntegerNetwork) -> int:
+    return len(pack_segment(network).payload)
+
+
+@pytest.mark.parametrize("allocation", ALLOCATIONS)
+def test_plans_use_their_budget_and_predict_less_loss_for_more(known: Fitted, allocation: str) -> None:
+    parameters = known.network.program.parameters
+    plans = []
+    for bits in (3, 4, 5):
+        reports: list[tuple[int, int]] = []
+        plan = make_plan(known, bits * parameters, settings_for(allocation), lambda *r: reports.append(r))  # noqa: B023
+        assert 0.93 * bits * parameters < plan.rate <= bits * parameters
+        assert plan.slope > 0
+        assert allocation == "uniform" or reports[-1][0] == reports[-1][1] > 1
+        plans.append(plan)
+    assert plans[0].distortion > plans[1].distortion > plans[2].distortion > 0
+
+
+@pytest.mark.parametrize("allocation", ALLOCATIONS)
+def test_every_allocation_lands_and_repeats(fitted: tuple[FloatNetwork, PackedClip], allocation: str) -> None:
+    network, clip = fitted
+    settings = settings_for(allocation)
+    digests = set()
+    for _ in range(2):
+        coded = quantize(network, clip, max_bytes=1500, size_of=size_of, settings=settings)
+        assert 1470 <= size_of(coded) <= 1500
+        digests.add(hashlib.md5(pack_segment(coded).payload).hexdigest())
+    assert len(digests) == 1
+
+
+def test_uniform_plans_give_all_tensors_one_width(known: Fitted) -> None:
+    settings = settings_for("uniform")
+    plan = make_plan(known, 4.2 * known.network.program.parameters, settings, lambda *_: None)
+    widths = {key: candidate.bits for key, candidate in plan.choice.items()}
+    assert len({width for key, width in widths.items() if not key.endswith("bias")}) == 1
+    assert {width for key, width in widths.items() if key.endswith("bias")} == {UNIFORM_BIAS_BITS}
+    for source in known.sources:
+        candidate = plan.choice[source.tensor.key]
+        assert candidate.steps.size == 1
+        integers = source.integers(int(candidate.steps[0]), candidate.bits)
+        assert bits_needed(integers) <= candidate.bits
+
+
+def test_the_search_decides_where_clamping_begins(known: Fitted) -> None:
+    budget = 4.2 * known.network.program.parameters
+    chosen = [
+        make_plan(known, budget, replace(settings_for("uniform"), search=search), lambda *_: None)
+        for search in ("max", "mse")
+    ]
+    assert [c.steps.tolist() for c in chosen[0].choice.values()] != [
+        c.steps.tolist() for c in chosen[1].choice.values()
+    ]
+
+
+def test_unknown_allocations_are_refused(known: Fitted) -> None:
+    with pytest.raises(UsageError, match="no allocation best: choose one of measured"):
+        make_plan(known, 1e4, settings_for("best"), lambda *_: None)
+
+
+def test_the_comparison_has_a_row_for_each_way(fitted: tuple[FloatNetwork, PackedClip], tmp_path: Path) -> None:
+    network, clip = fitted
+    video, frames = small_clip()
+    path, fit_path = tmp_path / "clip.y4m", tmp_path / "fit.safetensors"
+    header = f"YUV4MPEG2 W{video.width} H{video.height} F25:1 C420mpeg2\n".encode()
+    path.write_bytes(header + b"".join(b"FRAME\n" + frame_bytes(frame) for frame in frames))
+    save_fit(fit_path, video, network)
+    result = run(str(path), fit_path=fit_path, bits=(4.0,), finetune_steps=(16,))
+    assert result["float_psnr"] == pytest.approx(evaluate(network, clip).yuv, abs=1e-4)
+    assert [row["allocation"] for row in result["allocation"]] == list(ALLOCATIONS)
+    for row in result["allocation"]:
+        assert row["rounded_psnr"] < result["float_psnr"]
+        assert row["tuned_psnr"] != row["rounded_psnr"]
+        assert row["tuned_bytes"] == pytest.approx(row["rounded_bytes"], rel=0.03), (
+            "what is calibrated is not filled up"
+        )
+    rows = {(r["width"], r["zero"], r["steps"], r["search"]): r for r in result["quantizers"]}
+    assert len(rows) == len(result["quantizers"]) == 3 * 2 * 2 * len(SEARCHES)
+    assert rows[6, "symmetric", "tensor", "mse"]["psnr"] > rows[4, "symmetric", "tensor", "mse"]["psnr"]
+    ways = [(row["calibration"], row["steps"]) for row in result["calibration"]]
+    assert ways == [("rounded to nearest", 0), *((name, 16) for name in CALIBRATIONS)]
+    for row in result["calibration"]:
+        assert row["lost_db"] == pytest.approx(result["float_psnr"] - row["psnr"], abs=1e-6)
+        assert row["bytes"] == pytest.approx(4 * result["parameters"] / 8, rel=0.02)
+    assert len({row["psnr"] for row in result["calibration"]}) == len(ways)

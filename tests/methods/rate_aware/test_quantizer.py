@@ -1,0 +1,233 @@
+"""Quantizers of a rate-aware fit: noise, rounding, ranges, whole steps, and what the file holds of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nqcodec.backbones import pyramid
+from nqcodec.media.video import Video
+from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, NEIGHBOURS, ContextWeights
+from nqcodec.methods.rate_aware.noise import Noise
+from nqcodec.methods.rate_aware.quantizer import Drawn, Quantizers, whole
+from nqcodec.network.integer_network import (
+    CONTEXT_BASE_RANGE,
+    CONTEXT_MEAN_RANGE,
+    CONTEXT_SPREAD_RANGE,
+    STEP_RANGE,
+    IntegerNetwork,
+    Layer,
+    check_context,
+    validate,
+)
+from nqcodec.training.network import FloatNetwork
+
+VIDEO = Video(64, 36, 8)
+COUNT = len(NEIGHBOURS)
+
+
+def fresh(seed: int = 0) -> Quantizers:
+    program = pyramid.for_bytes(VIDEO, VIDEO.frames, 1000)
+    return Quantizers.start(FloatNetwork(program, VIDEO.frames, torch.Generator().manual_seed(seed)))
+
+
+def draw(quantizers: Quantizers, seed: int | None) -> Drawn:
+    noise = None if seed is None else Noise(torch.Generator().manual_seed(seed), temperature=0.5, peak=1.5)
+    return quantizers.draw(noise)
+
+
+def exact(quantizers: Quantizers, key: str) -> torch.Tensor:
+    """Values in units of their steps."""
+    return quantizers.network.tensors[key].detach() / 2 ** (quantizers.steps[key] / 8)
+
+
+def test_noise_of_weights_is_uniform_over_one_step() -> None:
+    quantizers = fresh()
+    keys = sorted(quantizers.steps.keys() - quantizers.contexts.keys())
+    draws = [draw(quantizers, seed).symbols for seed in (7, 8)]
+    noise = torch.cat([(symbols[key] - exact(quantizers, key)).flatten() for symbols in draws for key in keys])
+    assert noise.numel() > 2000
+    assert float(noise.abs().max()) <= 0.5 + 1e-4
+    # Six deviations of the mean of so many.
+    assert abs(float(noise.mean())) < 6 * math.sqrt(1 / 12 / noise.numel())
+    assert float(noise.var()) == pytest.approx(1 / 12, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_what_is_used_is_symbols_times_steps(seed: int | None) -> None:
+    quantizers = fresh()
+    drawn = draw(quantizers, seed)
+    assert list(drawn.used) == [tensor.key for tensor in quantizers.names]
+    for key, used in drawn.used.items():
+        assert float(drawn.sizes[key]) == pytest.approx(2 ** (float(quantizers.steps[key]) / 8), rel=1e-6)
+        torch.testing.assert_close(used, drawn.symbols[key] * drawn.sizes[key])
+        assert not used.requires_grad
+
+
+def test_the_seed_decides_the_noise() -> None:
+    quantizers = fresh()
+    first, same, other = (draw(quantizers, seed).used for seed in (5, 5, 6))
+    assert all(torch.equal(first[key], same[key]) for key in first)
+    assert not any(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_rounding_is_to_the_nearest() -> None:
+    quantizers = fresh()
+    for key, symbols in draw(quantizers, None).symbols.items():
+        assert torch.equal(symbols, symbols.round())
+        assert float((symbols - exact(quantizers, key)).abs().max()) <= 0.5
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_no_symbol_is_beyond_what_a_file_holds(seed: int | None) -> None:
+    quantizers = fresh()
+    for step in quantizers.steps.values():
+        step.sub_(150)
+    drawn = draw(quantizers, seed)
+    reached = 0
+    for tensor in quantizers.names:
+        low, high = quantizers.reach[tensor.key]
+        assert (low, high) == {"weight": (-128, 127), "bias": (-32768, 32767), "latent": (-2048, 2047)}[tensor.name]
+        symbols = drawn.symbols[tensor.key]
+        assert low <= float(symbols.min()) <= float(symbols.max()) <= high
+        reached += float(symbols.max()) == high
+    assert reached, "some tensor must have been clamped, or nothing was tested"
+
+
+def test_keep_reach_makes_just_those_steps_coarser_that_clamp() -> None:
+    quantizers = fresh()
+    keys = [tensor.key for tensor in quantizers.names if tensor.name != "bias"]
+    fine, kept = keys[::2], keys[1::2]
+    for key in fine:
+        quantizers.steps[key].sub_(200)
+    before = {key: float(quantizers.steps[key]) for key in keys}
+    quantizers.keep_reach()
+    for key in fine:
+        assert float(exact(quantizers, key).abs().max()) <= quantizers.reach[key][1]
+        # One index finer would clamp.
+        assert float(exact(quantizers, key).abs().max()) * 2 ** (1 / 8) > quantizers.reach[key][1]
+        assert float(quantizers.steps[key]).is_integer()
+    assert {key: float(quantizers.steps[key]) for key in kept} == {key: before[key] for key in kept}
+
+
+@given(data=st.data(), shift=st.floats(-8, 8))
+def test_settled_steps_are_whole_and_keep_the_rate(data: st.DataObject, shift: float) -> None:
+    """A step's index counts for as many values as its tensor has; the sum of all stays as it was."""
+    quantizers = SHARED
+    for step in quantizers.steps.values():
+        step.fill_(data.draw(st.floats(-60, 20, width=32)))
+    settled = quantizers.settled(shift)
+    counts = {key: quantizers.network.tensors[key].numel() for key in settled}
+    added = sum((settled[key] - float(quantizers.steps[key]) - shift) * counts[key] for key in settled)
+    assert all(index.is_integer() and abs(index) <= STEP_RANGE[1] for index in settled.values())
+    # No index is further off than its own rounding and what it makes up for.
+    assert all(abs(settled[key] - float(quantizers.steps[key]) - shift) <= 1.001 for key in settled)
+    assert abs(added) <= 0.5 * max(counts.values()) + 1e-3
+
+
+SHARED = fresh()
+
+
+def test_settled_makes_up_for_indices_that_all_round_the_same_way() -> None:
+    quantizers = fresh()
+    for step in quantizers.steps.values():
+        step.fill_(-20.4)
+    settled = quantizers.settled(0.0)
+    counts = {key: quantizers.network.tensors[key].numel() for key in settled}
+    mean = sum(settled[key] * counts[key] for key in settled) / sum(counts.values())
+    assert set(settled.values()) == {-20.0, -21.0}
+    assert mean == pytest.approx(-20.4, abs=0.05)
+
+
+def test_settled_stays_within_what_a_file_holds() -> None:
+    quantizers = fresh()
+    for low, step in enumerate(quantizers.steps.values()):
+        step.fill_(STEP_RANGE[low % 2])
+    assert set(quantizers.settled(8.0).values()) == {STEP_RANGE[0] + 8.0, float(STEP_RANGE[1])}
+    assert set(quantizers.settled(-8.0).values()) == {float(STEP_RANGE[0]), STEP_RANGE[1] - 8.0}
+
+
+def test_set_steps_takes_over() -> None:
+    quantizers = fresh()
+    indices = quantizers.settled(1.0)
+    quantizers.set_steps(indices)
+    assert {key: float(step) for key, step in quantizers.steps.items()} == indices
+
+
+def test_integers_are_the_rounded_symbols_and_legal() -> None:
+    quantizers = fresh()
+    quantizers.set_steps(quantizers.settled(0.0))
+    integers, symbols = quantizers.integers(), draw(quantizers, None).symbols
+    layers = [Layer(12, 8) for _ in quantizers.network.program.operations]
+    for tensor in quantizers.names:
+        coded = integers[tensor.key]
+        layers[tensor.index].tensors[tensor.name] = coded
+        assert np.array_equal(coded.values, symbols[tensor.key].numpy())
+        assert coded.steps.tolist() == [float(quantizers.steps[tensor.key])]
+        assert (coded.context is not None) == (tensor.name == "latent")
+    validate(IntegerNetwork(quantizers.network.program, layers))
+
+
+@given(
+    base=st.floats(-200, 200, width=32),
+    mean=st.lists(st.floats(-1e4, 1e4, width=32), min_size=COUNT, max_size=COUNT),
+    spread=st.lists(st.floats(-200, 1e4, width=32), min_size=COUNT, max_size=COUNT),
+)
+def test_whole_contexts_are_what_a_file_holds(base: float, mean: list[float], spread: list[float]) -> None:
+    context = whole(ContextWeights(torch.tensor([base]), torch.tensor(mean), torch.tensor(spread)))
+    check_context(context)
+    for value, (low, high) in (
+        *((weight, CONTEXT_MEAN_RANGE) for weight in context.mean),
+        *((weight, CONTEXT_SPREAD_RANGE) for weight in context.spread),
+        (context.base, CONTEXT_BASE_RANGE),
+    ):
+        assert low <= value <= high
+
+
+def test_whole_contexts_are_near_the_real_ones() -> None:
+    """The file counts the base in 1/512, and weights in 1/64 (formats/nq.md, 3.6)."""
+    source = torch.Generator().manual_seed(0)
+    weights = ContextWeights(*(torch.randn(count, generator=source) for count in (1, COUNT, COUNT)))
+    context = whole(weights)
+    base = LEAST_SPREAD + math.log1p(math.exp(float(weights.base)))
+    assert context.base / 512 == pytest.approx(base, abs=0.5 / 512 + 1e-6)
+    spread = torch.nn.functional.softplus(weights.spread)
+    np.testing.assert_allclose(np.array(context.mean) / 64, weights.mean.numpy(), atol=0.5 / 64 + 1e-6)
+    np.testing.assert_allclose(np.array(context.spread) / 64, spread.numpy(), atol=0.5 / 64 + 1e-6)
+
+
+def test_tensors_and_load_are_inverse() -> None:
+    first, second = fresh(), fresh(1)
+    for number, value in enumerate(first.tensors().values()):
+        value.add_(0.125 * number)
+    second.load(first.tensors())
+    assert second.tensors().keys() == first.tensors().keys()
+    assert all(torch.equal(second.tensors()[name], value) for name, value in first.tensors().items())
+    next(iter(first.steps.values())).add_(1)
+    assert not torch.equal(next(iter(first.steps.values())), next(iter(second.steps.values())))
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (None, KeyError),
+        (torch.zeros(2), ValueError),
+        (torch.tensor([math.nan]), ValueError),
+        (torch.tensor([321.0]), ValueError),
+        (torch.tensor(1.0), ValueError),
+    ],
+)
+def test_load_refuses_what_no_fit_made(value: torch.Tensor | None, error: type[Exception]) -> None:
+    quantizers = fresh()
+    tensors = {name: tensor.clone() for name, tensor in quantizers.tensors().items()}
+    name = next(name for name in tensors if name.startswith("steps."))
+    del tensors[name]
+    if value is not None:
+        tensors[name] = value
+    with pytest.raises(error, match=name if value is None else "shape|outside"):
+        quantizers.load(tensors)

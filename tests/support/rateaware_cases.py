@@ -1,0 +1,62 @@
+"""Real frames and short fits for the tests of rate-aware fitting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from nqcodec.backbones import pyramid
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.media.source import open_source
+from nqcodec.media.video import Frame, Video
+from nqcodec.methods.rate_aware.fit import Fitted, fresh_network
+from nqcodec.methods.rate_aware.settings import RateAwareSettings
+from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.program import Program
+from nqcodec.training.clip import PackedClip, pack
+
+CLIP = Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv"
+
+QUICK = RateAwareSettings(steps=100, noise=0.5, settled=0.75)
+"""All phases of a fit in half a second, with looks at the size in each."""
+
+
+@cache
+def crop(width: int = 96, height: int = 64, frames: int = 8) -> tuple[Video, tuple[Frame, ...]]:
+    """The first frames of the sample's middle."""
+    with open_source(CLIP, count=frames) as source:
+        video = replace(source.video, width=width, height=height, frames=frames)
+        top, left = (180 - height) // 4 * 2, (320 - width) // 4 * 2
+
+        def cut(y: int, x: int, sub: int) -> tuple[slice, slice]:
+            return slice(y // sub, (y + height) // sub), slice(x // sub, (x + width) // sub)
+
+        return video, tuple((y[cut(top, left, 1)], u[cut(top, left, 2)], v[cut(top, left, 2)]) for y, u, v in source)
+
+
+def size_of(network: IntegerNetwork) -> int:
+    """Bytes of a segment's payload."""
+    return len(pack_segment(network).payload)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fit to make of `program` for `clip` at `bytes`."""
+
+    program: Program
+    clip: PackedClip
+    bytes: int
+    settings: RateAwareSettings
+
+    @staticmethod
+    def at(bpp: float, settings: RateAwareSettings = QUICK) -> Case:
+        """The real crop at a rate."""
+        video, frames = crop()
+        size = int(bpp * video.pixels / 8)
+        program = pyramid.for_bytes(video, video.frames, size)
+        return Case(program, pack(frames, video, program), size, settings)
+
+    def fresh(self) -> Fitted:
+        """What the fit starts from."""
+        return Fitted.fresh(fresh_network(self.program, self.clip.frames, self.settings))

@@ -1,0 +1,365 @@
+"""Operations without tensors: the definition against Python integers by whole maps, worked examples, extreme values.
+
+That every backend gives the definition's samples is in test_parity.py; here are the cases that random
+networks seldom meet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import slow_evaluator as slow
+from backend_checks import check_native
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_networks import random_network
+
+from nqcodec.media.video import Chroma, Video
+from nqcodec.network.integer_network import GRID_FRACTION_BITS, Int16, IntegerNetwork, IntTensor, Layer
+from nqcodec.network.operations import (
+    MOST_NORM_CHANNELS,
+    MOST_WARP_BITS,
+    MOST_WINDOW_BITS,
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    Frequency,
+    Grid,
+    Mul,
+    Norm,
+    Operation,
+    Planes,
+    Shuffle,
+    Tile,
+    Upsample,
+    Warp,
+    Window,
+)
+from nqcodec.network.program import Program
+from nqcodec.synthesis import reference_maps as maps
+from nqcodec.synthesis.native import cpu_levels
+
+LOW, HIGH = -(2**13), 2**13 - 1
+SEEDS = st.integers(0, 2**32 - 1)
+SIZE, WIDTH, FRAC = st.integers(1, 7), st.integers(8, 14), st.integers(0, 20)
+needs_libnq = pytest.mark.skipif(not cpu_levels(), reason="libnq is not built")
+
+
+def random_map(seed: int, shape: tuple[int, int, int]) -> Int16:
+    """Values of 14 bits: any, extreme ones only, or nearly constant."""
+    rng = np.random.default_rng(seed)
+    values: npt.NDArray[np.int64] = rng.integers(LOW, HIGH + 1, shape)
+    kind = int(rng.integers(3))
+    if kind == 1:
+        values = rng.choice([LOW, HIGH], shape)
+    elif kind == 2:
+        values = values[:1, :1, :1] + (rng.random(shape) < 0.2)
+    return np.clip(values, LOW, HIGH).astype(np.int16)
+
+
+@given(SEEDS, st.integers(1, 3), SIZE, SIZE, st.integers(1, 16), st.data())
+@settings(max_examples=60, deadline=None)
+def test_upsample(seed: int, channels: int, height: int, width: int, ratio: int, data: st.DataObject) -> None:
+    rows, columns = (data.draw(st.integers(1, size * ratio)) for size in (height, width))
+    x, op = random_map(seed, (channels, height, width)), Upsample((0,), ratio, rows, columns)
+    assert maps.run_upsample(x, op).tolist() == slow.upsample(x.tolist(), op)
+
+
+def test_upsampling_by_two_by_hand() -> None:
+    x = np.array([[[0, 1024]]], np.int16)
+    assert maps.run_upsample(x, Upsample((0,), 2, 2, 4)).tolist() == [[[0, 256, 768, 1024]] * 2]
+    assert maps.run_upsample(x, Upsample((0,), 1, 1, 2)).tolist() == x.tolist()
+    # 128 / 3 is no integer: weights of 43 and 85 stand for a third and two thirds.
+    assert maps.run_upsample(x, Upsample((0,), 3, 1, 6)).tolist() == [[[0, 0, 344, 680, 1024, 1024]]]
+
+
+@given(SEEDS, st.integers(1, 3), SIZE, SIZE, st.integers(1, 20), st.integers(1, 20))
+@settings(max_examples=40, deadline=None)
+def test_tile(seed: int, channels: int, height: int, width: int, rows: int, columns: int) -> None:
+    x, op = random_map(seed, (channels, height, width)), Tile((0,), rows, columns)
+    assert maps.run_tile(x, op).tolist() == slow.tile(x.tolist(), op)
+
+
+@given(SEEDS, SIZE, SIZE, st.integers(1, 3), st.integers(0, MOST_WINDOW_BITS), st.data())
+@settings(max_examples=60, deadline=None)
+def test_window(seed: int, height: int, width: int, ratio: int, bits: int, data: st.DataObject) -> None:
+    """Anywhere on any path, its ends at the map's edges among them."""
+    spare = [data.draw(st.integers(0, 3)) for _ in range(2)]
+    x = random_map(seed, (2, height * ratio + spare[0], width * ratio + spare[1]))
+    ways = [st.integers(0, size << bits) for size in spare]
+    times = sorted(data.draw(st.sets(st.integers(0, 20), min_size=1, max_size=4)))
+    op = Window((0,), height, width, ratio, bits, tuple((t, *data.draw(st.tuples(*ways))) for t in times))
+    for t in range(22):
+        assert maps.run_window(x, op, t).tolist() == slow.window(x.tolist(), op, t)
+
+
+def test_a_window_by_hand() -> None:
+    x = np.array([[[0, 100, 200], [1000, 1100, 1207]]], np.int16)
+    op = Window((0,), 1, 2, 1, 2, ((0, 0, 0), (4, 4, 4)))
+    seen = [maps.run_window(x, op, t).ravel().tolist() for t in (0, 1, 2, 4)]
+    # A quarter of the way down and right; halfway, where 651.75 rounds up; and all the way.
+    assert seen == [[0, 100], [275, 375], [550, 652], [1100, 1207]]
+    # The places within a cell become channels.
+    assert maps.run_window(x, Window((0,), 1, 1, 2, 0, ((0, 0, 1),)), 5).ravel().tolist() == [100, 200, 1100, 1207]
+
+
+@given(SEEDS, st.integers(1, 3), SIZE, SIZE, st.integers(0, MOST_WARP_BITS), FRAC)
+@settings(deadline=None)
+def test_warp(seed: int, channels: int, height: int, width: int, bits: int, frac: int) -> None:
+    """Vectors of every format, so that places are from rounded to nothing to far beyond the map."""
+    x, vectors = random_map(seed, (channels, height, width)), random_map(seed + 1, (2, height, width))
+    op = Warp((0, 1), bits)
+    assert maps.run_warp(x, vectors, op, frac).tolist() == slow.warp(x.tolist(), vectors.tolist(), op, frac)
+
+
+def warped_by(x: Int16, down: list[int], right: list[int], bits: int, frac: int) -> list[int]:
+    vectors = np.array([down, right], np.int16).reshape(2, *x.shape[1:])
+    found: list[int] = maps.run_warp(x, vectors, Warp((0, 1), bits), frac).ravel().tolist()
+    return found
+
+
+def test_a_warp_by_hand() -> None:
+    x = np.array([[[0, 320, 640], [1000, 1320, 1647]]], np.int16)
+    nowhere, rows = [0] * 6, [[0, 320, 640], [1000, 1320, 1647]]
+    assert warped_by(x, nowhere, nowhere, 5, 0) == [*rows[0], *rows[1]]
+    # A cell is 2^(frac + bits).
+    for cell, bits, frac in ((32, 5, 0), (64, 5, 1), (32, 3, 2), (1, 0, 0), (2048, 8, 3)):
+        assert warped_by(x, [cell] * 6, nowhere, bits, frac) == rows[1] * 2
+        assert warped_by(x, nowhere, [-cell] * 6, bits, frac) == [0, 0, 320, 1000, 1000, 1320]
+    # Half a cell down and a quarter right; 31.5 of 32 right rounds up to the next cell; -1.5 left to -1.
+    assert warped_by(x, [16, 0, 0, 0, 0, 0], [8, 0, 0, 0, 0, 0], 5, 0)[0] == 580
+    assert warped_by(x, nowhere, [0, 63, 0, 0, -3, 0], 5, 1) == [0, 640, 640, 1000, 1310, 1647]
+    # 1320 + 327 / 32 is 1330.2, and 31 / 32 of the way 1636.8.
+    assert warped_by(x, nowhere, [0, 0, 0, 0, 1, 31], 5, 0)[4] == 1330
+    assert warped_by(x, nowhere, [0, 0, 0, 0, 31, 0], 5, 0)[4] == 1637
+
+
+@pytest.mark.parametrize(("down", "right", "corner"), [(-1, -1, 0), (-1, 1, 2), (1, -1, 3), (1, 1, 5)])
+def test_vectors_that_leave_the_map_see_its_edge(down: int, right: int, corner: int) -> None:
+    x = np.array([[[5, 7, 11], [13, 17, 8191]], [[-5, -7, -11], [-13, -17, -8192]]], np.int16)
+    # From a little beyond the furthest cell to as far as a vector reaches.
+    for length in (3 * 32, 3 * 32 + 7, 8191):
+        found = warped_by(x, [down * length] * 6, [right * length] * 6, 5, 0)
+        assert found == [x[0].ravel()[corner]] * 6 + [x[1].ravel()[corner]] * 6
+
+
+def test_a_map_of_one_row_or_column_is_warped_along_the_other() -> None:
+    x = np.array([[[0, 64, 128, 192]]], np.int16)
+    for turned in (x, x.transpose(0, 2, 1)):
+        away, along = [9999, -9999, 16, -1], [16, 16, -32, 32]
+        found = warped_by(turned, *((away, along) if turned is x else (along, away)), 5, 0)
+        assert found == [32, 96, 64, 192]
+
+
+@given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
+def test_fold(seed: int, channels: int, rows: int, columns: int) -> None:
+    x = random_map(seed, (channels * rows * columns, 2, 3))
+    assert maps.run_fold(x, rows, columns).tolist() == slow.fold(x.tolist(), rows, columns)
+
+
+@given(SEEDS, st.lists(FRAC, min_size=1, max_size=16), WIDTH, FRAC)
+@settings(max_examples=60, deadline=None)
+def test_concat(seed: int, fracs: list[int], width: int, frac: int) -> None:
+    inputs = [random_map(seed + k, (1 + k % 2, 2, 3)) for k in range(len(fracs))]
+    expected = slow.concat([x.tolist() for x in inputs], fracs, width, frac)
+    assert maps.run_concat(inputs, fracs, width, frac).tolist() == expected
+
+
+@given(SEEDS, FRAC, FRAC, WIDTH, FRAC)
+@settings(deadline=None)
+def test_add_and_mul(seed: int, fa: int, fb: int, width: int, frac: int) -> None:
+    inputs = [random_map(seed, (2, 3, 4)), random_map(seed + 1, (2, 3, 4))]
+    for op, run in ((Add((0, 1)), maps.run_add), (Mul((0, 1)), maps.run_mul)):
+        expected = slow.pairwise(op, [x.tolist() for x in inputs], [fa, fb], width, frac)
+        assert run(inputs, [fa, fb], width, frac).tolist() == expected
+
+
+@given(SEEDS, st.integers(1, 40), WIDTH, FRAC)
+@settings(deadline=None)
+def test_norm(seed: int, channels: int, width: int, frac: int) -> None:
+    x = random_map(seed, (channels, 2, 3))
+    assert maps.run_norm(x, width, frac).tolist() == slow.norm(x.tolist(), width, frac)
+
+
+@pytest.mark.parametrize("value", [LOW, -1, 0, 1, HIGH])
+@pytest.mark.parametrize("channels", [1, 2, 3, 257])
+def test_the_norm_of_equal_channels_is_zero(value: int, channels: int) -> None:
+    assert not maps.run_norm(np.full((channels, 2, 2), value, np.int16), 14, 20).any()
+
+
+@pytest.mark.parametrize("x", [[LOW, HIGH] * (MOST_NORM_CHANNELS // 2), [LOW] * (MOST_NORM_CHANNELS - 1) + [HIGH]])
+def test_the_norm_of_the_most_channels_stays_within_64_bits(x: list[int]) -> None:
+    """The largest sum of squares, and the largest deviation over its root; numpy would not tell of an overflow."""
+    source = np.array(x, np.int16).reshape(-1, 1, 1)
+    assert maps.run_norm(source, 14, 5).tolist() == slow.norm(source.tolist(), 14, 5)
+
+
+def test_a_norm_has_mean_zero_and_deviation_one() -> None:
+    x = np.random.default_rng(0).normal(300.0, 40.0, (64, 5, 5)).astype(np.int16)
+    y = maps.run_norm(x, 14, 10) / 2**10
+    assert np.all(np.abs(y.mean(axis=0)) < 2**-10)
+    assert np.all(np.abs(y.std(axis=0) - 1) < 2**-9)
+    assert np.allclose(y, (x - x.mean(axis=0)) / x.std(axis=0), atol=2**-9)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 2**32 - 1)] * 2), min_size=1, max_size=5), st.integers(0, 2**24), FRAC)
+@settings(deadline=None)
+def test_frequency(angles: list[tuple[int, int]], t: int, frac: int) -> None:
+    steps, phases = (tuple(values) for values in zip(*angles, strict=True))
+    op = Frequency((), steps, phases)
+    assert maps.run_frequency(op, t, 14, frac).tolist() == slow.frequency(op, t, 14, frac)
+
+
+def test_frequency_by_hand() -> None:
+    """A quarter of a turn a frame from an eighth on: sine and cosine of 45, 135, 225 and 315 degrees."""
+    op, half = Frequency((), (1 << 30,), (1 << 29,)), round(2**12 / np.sqrt(2))
+    pairs = [maps.run_frequency(op, t, 14, 12).ravel().tolist() for t in range(4)]
+    assert pairs == [[half, half], [half, -half], [-half, -half], [-half, half]]
+
+
+NO_FORMAT = (0, 0)
+
+
+def check_shown(
+    latents: npt.NDArray[np.integer], frac: int, operations: list[Operation], formats: list[tuple[int, int]]
+) -> None:
+    """libnq gives the definition's samples for planes of the last operation's map, whose channels are a square number.
+
+    Operation 0 is a grid: `latents` of 12 bits, four times as large as 14-bit map values with `frac` fractional bits.
+    """
+    grid = Grid((), 1, *latents.shape)
+    shapes = [grid.shape([])]
+    for op in operations:
+        shapes.append(op.shape([shapes[i] for i in op.inputs]))
+    channels, height, width = shapes[-1]
+    ratio = round(channels**0.5)
+    video = Video(width * ratio, height * ratio, 2, chroma=Chroma.C400, depth=12)
+    program = Program.of([grid, *operations, Planes((len(operations),), ratio)], video)
+    step = 8 * (2 - GRID_FRACTION_BITS) - 8 * (frac - GRID_FRACTION_BITS)
+    latent = IntTensor(latents[None].astype(np.int32), 12, np.array([step], np.int32))
+    layers = [Layer(14, frac, {"latent": latent}), *(Layer(*own) for own in formats), Layer()]
+    check_native(IntegerNetwork(program, layers), video)
+
+
+def random_latents(seed: int, shape: tuple[int, int, int]) -> Int16:
+    """12-bit values, as `random_map` gives 14-bit ones."""
+    return random_map(seed, shape) >> 2
+
+
+# Planes of depth 12 show a map with 12 fractional bits exactly to 2048, and the highest bits of one with 14.
+SHOWN_FRACS = (12, 14)
+
+
+@needs_libnq
+@pytest.mark.parametrize("ratio", [1, 2, 3, 5, 16])
+@pytest.mark.parametrize("width", [1, 2, 3, 31, 255, 256, 257, 300, 513])
+def test_upsampled_rows_of_every_width(ratio: int, width: int) -> None:
+    """Tiles of 256 columns, whole and cut, cropped within the last tile and before it."""
+    x = random_latents(width, (1, 2, width))
+    for crop in sorted({0, 1, ratio - 1, width * ratio // 2}):
+        enlarged = Upsample((0,), ratio, 2 * ratio - (crop > 0), max(width * ratio - crop, 1))
+        for frac in SHOWN_FRACS:
+            check_shown(x, frac, [enlarged], [NO_FORMAT])
+
+
+@needs_libnq
+@pytest.mark.parametrize("size", [(1, 1), (1, 63), (1, 64), (5, 13), (3, 43)])
+@pytest.mark.parametrize("channels", [1, 4, 36])
+def test_norms_of_every_number_of_positions(channels: int, size: tuple[int, int]) -> None:
+    """Tiles of 64 positions, whole and cut, with and without positions whose channels are equal."""
+    for seed in range(2):
+        x = random_latents(seed, (channels, *size))
+        x[:, 0, -1] = x[0, 0, -1]
+        for equal in (x, np.broadcast_to(x[:1], x.shape)):
+            for frac in (*SHOWN_FRACS, 0, 20):
+                check_shown(equal, 8, [Norm((0,))], [(14, frac)])
+
+
+@needs_libnq
+@pytest.mark.parametrize("values", [(-2048, 2047), (-2048, -2048, 2047), (2047,)])
+def test_norms_of_the_most_channels(values: tuple[int, ...]) -> None:
+    """The largest sums of squares, seen through a fold of their map."""
+    x = np.resize(np.array(values, np.int16), (MOST_NORM_CHANNELS, 1, 1))
+    check_shown(x, 0, [Norm((0,)), Fold((1,), 256, 256)], [(14, 12), NO_FORMAT])
+
+
+@needs_libnq
+@pytest.mark.parametrize("fracs", [(0, 20), (20, 0), (12, 12), (0, 15), (0, 16), (0, 18), (20, 20), (8, 11)])
+@pytest.mark.parametrize("frac", [0, 4, 5, 10, 12, 14, 16, 20])
+@pytest.mark.parametrize("pair", [Add((1, 2)), Mul((1, 2))])
+def test_pairs_of_all_formats(pair: Operation, fracs: tuple[int, int], frac: int) -> None:
+    """Shifts in both directions and on both sides of where 32 bits suffice."""
+    x = random_latents(frac, (4, 5, 7))
+    x[0, 0, :4] = (-2048, 2047, 0, 1)
+    branches: list[Operation] = [Concat((0,)), Concat((0,))]
+    check_shown(x, 12, [*branches, pair], [(14, fracs[0]), (13, fracs[1]), (14, frac)])
+
+
+@needs_libnq
+@pytest.mark.parametrize("bits", [0, 1, 8])
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 31), (3, 33), (40, 150)])
+def test_windows_of_all_sizes(size: tuple[int, int], ratio: int, bits: int) -> None:
+    """From the first corner of a map, through fractions, to the last one, and over a map of just that size."""
+    height, width = size
+    for more in (0, 1, 3):
+        x = random_latents(more, (4, height * ratio + more, width * ratio + more))
+        end = more << bits
+        ways = (((0, 0, 0), (1, end, end)), ((0, end // 2 + end % 2, 0), (1, 0, end // 3)))
+        for knots in ways:
+            check_shown(x, 12, [Window((0,), height, width, ratio, bits, knots)], [NO_FORMAT])
+
+
+@needs_libnq
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 15), (2, 16), (3, 17), (2, 33), (5, 257), (130, 150)])
+@pytest.mark.parametrize("frac", SHOWN_FRACS)
+@pytest.mark.parametrize("bits", [0, 2, 8])
+def test_warps_of_all_sizes(size: tuple[int, int], frac: int, bits: int) -> None:
+    """Rows shorter than a vector, with a rest, of several parts; by up to 16 cells; also of a map by itself."""
+    x = random_latents(frac, (2, *size))
+    doubled: list[Operation] = [Add((k, k)) for k in range(3)]
+    formats = [(14, frac - k) for k in (1, 2, 3)]
+    check_shown(x, frac, [*doubled, Warp((0, 3), bits), Concat((4, 4))], [*formats, NO_FORMAT, (14, 12)])
+    check_shown(x, frac, [Warp((0, 0), bits), Concat((1, 0))], [NO_FORMAT, (14, 12)])
+
+
+@needs_libnq
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 40), (40, 3), (37, 41)])
+@pytest.mark.parametrize("tile", [(1, 1), (1, 7), (5, 1), (3, 4), (64, 64)])
+def test_tiles_of_all_sizes(tile: tuple[int, int], size: tuple[int, int]) -> None:
+    """Repeated, cut, and larger than what they cover."""
+    check_shown(random_latents(1, (4, *tile)), 12, [Tile((0,), *size)], [NO_FORMAT])
+
+
+@needs_libnq
+def test_maps_large_enough_for_several_tasks() -> None:
+    """Every loop that is cut into tasks, with a last one that is smaller."""
+    x = random_latents(3, (4, 91, 87))
+    operations: list[Operation] = [
+        Norm((0,)),
+        Add((0, 1)),
+        Mul((2, 1)),
+        Concat((0, 1, 2, 3)),
+        Upsample((4,), 2, 181, 173),
+        Conv((5,), 4, 1),
+    ]
+    video = Video(2 * 173, 2 * 181, 2, chroma=Chroma.C400, depth=12)
+    program = Program.of([Grid((), 1, *x.shape), *operations, Planes((6,), 2)], video)
+    check_native(random_network(np.random.default_rng(4), video, program), video)
+
+
+@needs_libnq
+def test_a_map_stays_until_its_last_reader() -> None:
+    """The first map is read at the very end, twice, after others have come and gone in what memory is free."""
+    chain: list[Operation] = [Concat((k,)) for k in range(12)]
+    x = random_latents(7, (4, 6, 5))
+    check_shown(x, 12, [*chain, Add((0, 12)), Add((13, 0)), Mul((14, 14))], [(14, 12)] * 15)
+
+
+@needs_libnq
+def test_fold_and_shuffle_agree() -> None:
+    x = random_latents(9, (36, 3, 5))
+    for op in (Fold((0,), 3, 3), Shuffle((0,), 3), Fold((0,), 9, 1), Fold((0,), 1, 9), Fold((0,), 4, 9)):
+        check_shown(x, 12, [op], [NO_FORMAT])

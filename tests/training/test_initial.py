@@ -1,0 +1,80 @@
+"""The start of a fit: residual branches begin small, and networks without any begin as ever."""
+
+from __future__ import annotations
+
+import torch
+
+from nqcodec.backbones import hnerv, nerv, nervpp
+from nqcodec.media.video import Chroma, Video
+from nqcodec.network.operations import Activation, Add, Conv, Grid, Planes, Upsample, Warp
+from nqcodec.network.program import Program
+from nqcodec.training.initial import HEAD_SCALE, RESIDUAL_SCALE, VECTOR_SCALE, start_scales
+from nqcodec.training.network import FloatNetwork, tensor_key
+
+VIDEO = Video(16, 8, 3)
+
+
+def test_only_the_end_of_a_branch_and_the_head_start_smaller() -> None:
+    operations = [
+        Grid((), 3, 4, 4, 8),
+        Conv((0,), 6, 3),
+        Conv((1,), 6, 1, activation=Activation.GELU),
+        Conv((2,), 6, 1),
+        Add((3, 1)),
+        Conv((0,), 6, 1),
+        Add((4, 5)),
+        Conv((6,), 6, 1),
+        Planes((7,), 2),
+    ]
+    program = Program.of(operations, VIDEO)
+    # Operation 5 is added to a map that it does not depend on: a sum of two sources, not a residual branch.
+    assert start_scales(program) == {3: RESIDUAL_SCALE, 7: HEAD_SCALE}
+    network = FloatNetwork(program, 3, torch.Generator().manual_seed(0))
+    bound = (6 / 6) ** 0.5
+    for index, scale in ((2, 1.0), (3, RESIDUAL_SCALE), (5, 1.0), (7, HEAD_SCALE)):
+        largest = float(network.tensors[tensor_key(index, "weight")].detach().abs().max())
+        assert 0.7 * scale * bound < largest <= scale * bound * 1.3
+
+
+def test_a_convolution_that_others_read_keeps_its_start() -> None:
+    operations = [
+        Grid((), 3, 6, 4, 8),
+        Conv((0,), 6, 1),
+        Add((0, 1)),
+        Conv((1,), 6, 1),
+        Add((2, 3)),
+        Planes((4,), 2),
+    ]
+    assert 1 not in start_scales(Program.of(operations, VIDEO))
+
+
+def test_what_tells_vectors_starts_small() -> None:
+    operations = [
+        Grid((), 3, 4, 2, 4),
+        Conv((0,), 2, 3),
+        Upsample((1,), 2, 4, 8),
+        Grid((), 1, 3, 4, 8),
+        Warp((3, 2), 2),
+        Grid((), 1, 2, 4, 8),
+        Warp((4, 5), 0),
+        Conv((6,), 6, 1),
+        Planes((7,), 2),
+    ]
+    assert start_scales(Program.of(operations, VIDEO)) == {1: VECTOR_SCALE}
+
+
+def test_networks_without_branches_start_as_ever() -> None:
+    video = Video(64, 48, 8)
+    assert start_scales(hnerv.build(video, 8, 10_000)) == {}
+    assert start_scales(nerv.build(video, 8, 10_000)) == {}
+
+
+def test_nervpp_starts_within_the_samples_range() -> None:
+    """At full scale outputs were hundreds of times the range of samples, and a tanh head saturated."""
+    video = Video(40, 30, 9, chroma=Chroma.C444)
+    program = nervpp.assemble(nervpp.Settings((3, 4), 8, (5, 2), gated=True, hidden=16, lower=6), video)
+    for seed in range(4):
+        network = FloatNetwork(program, 9, torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            shown = network(torch.arange(9))
+        assert float(shown.abs().mean()) < 0.3
