@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NATIVE_SOURCES := $(wildcard csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/include/nq/*.h)
 DEMO := .demo
+TEST_SOURCES := $(wildcard tests/fuzz/*.cpp tests/fuzz/*.h tests/support/cuda_emulation/*)
 
 .PHONY: help demo test test-slow gpu conform fuzz lint bench golden man clean
 
@@ -36,11 +37,12 @@ conform: $(READY) ## Run the conformance vectors on each backend
 fuzz: $(READY) ## Fuzz the C library, the parser, damaged files and faults (FUZZ_SECONDS=60 for each; clang, atheris)
 	$(BIN)/python tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),60)
 
-lint: $(READY) ## ruff, import layers and mypy
+lint: $(READY) ## ruff, import layers, mypy and clang-format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy nqcodec formats
+	$(BIN)/clang-format --dry-run -Werror $(NATIVE_SOURCES) $(TEST_SOURCES)
 
 bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
 	$(BIN)/nqtool bench

@@ -98,9 +98,9 @@ NQ_MATH int32_t nq_half_tanh(int32_t p, int32_t frac, int32_t low, int32_t high,
 
 // What a convolution does with a finished accumulator (6.3, 6.5).
 struct NqEpilogue {
-  int32_t activation;  // NqActivation
-  int32_t frac;        // of the output map
-  int32_t low, high;   // of the output map's width
+  int32_t activation;     // NqActivation
+  int32_t frac;           // of the output map
+  int32_t low, high;      // of the output map's width
   int32_t p_low, p_high;  // of p: the output map's, or 16 bits for half_tanh
   NqTables tables;
 };

@@ -1,8 +1,8 @@
 // What a CUDA device does at best, for benchmarks to compare with.
-#include "nq/synthesis.h"
 #include "common/tiles.h"
 #include "cuda/device_memory.h"
 #include "cuda/mma.h"
+#include "nq/synthesis.h"
 
 namespace nq {
 namespace {
@@ -47,17 +47,15 @@ double products_a_second(const Stream& stream, int32_t rounds) {
   const int32_t blocks = processors * kBlocksEach;
   const DeviceArray<int32_t> out(int64_t{blocks} * kThreads);
   const LaunchShape shape = {dim3(blocks), dim3(kThreads)};
-  const double seconds =
-      least_seconds(stream, [&] { launch(products_kernel, shape, stream, rounds, out.data()); });
+  const double seconds = least_seconds(stream, [&] { launch(products_kernel, shape, stream, rounds, out.data()); });
   const double each = double{kNqTileRows} * kNqTileColumns * kNqStepOctets * kNqOctet;
   return each * kChains * rounds * blocks * (kThreads / 32) / seconds;
 }
 
 double copied_bytes_a_second(const Stream& stream, int64_t size) {
   const DeviceArray<uint8_t> from(size), to(size);
-  const double seconds = least_seconds(stream, [&] {
-    check(cudaMemcpyAsync(to.data(), from.data(), size, cudaMemcpyDeviceToDevice, stream));
-  });
+  const double seconds = least_seconds(
+      stream, [&] { check(cudaMemcpyAsync(to.data(), from.data(), size, cudaMemcpyDeviceToDevice, stream)); });
   return 2.0 * size / seconds;
 }
 

@@ -1,8 +1,8 @@
 // How dense convolutions are cut for matrix instructions, and their weights packed: host code.
 #include <algorithm>
 
-#include "synthesis/plan.h"
 #include "cuda/device_conv.h"
+#include "synthesis/plan.h"
 
 namespace nq {
 namespace {

@@ -1,5 +1,5 @@
-// Dense convolutions by matrix instructions of 8-bit integers (formats/nq.md 6.3), exact: see common/tiles.h for the parts
-// of values, cuda/device_conv.h for how a map is cut.
+// Dense convolutions by matrix instructions of 8-bit integers (formats/nq.md 6.3), exact: see common/tiles.h for the
+// parts of values, cuda/device_conv.h for how a map is cut.
 #include "cuda/device.h"
 #include "cuda/device_conv.h"
 #include "cuda/mma.h"
@@ -166,7 +166,7 @@ __device__ __forceinline__ void store_sums(const TensorConv& c, const Block& blo
 // A warp's part of its block, as one lane sees it.
 struct Warp {
   int32_t lane, first_row, first_tile;
-  bool is_busy;  // the same for all lanes: it has pixels and channels of the map
+  bool is_busy;                  // the same for all lanes: it has pixels and channels of the map
   int32_t starts[kWarpColumns];  // where a lane's pixels begin in shared memory
   const uint4* weights;          // of the next step
 };

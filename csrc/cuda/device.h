@@ -72,8 +72,8 @@ inline LaunchShape value_shape(int64_t count, int32_t frames, int32_t threads = 
 }
 
 // A kernel over lines of values: values of a line along x, lines along y, frames along z. Each thread has one x.
-#define NQ_FOR_EACH_LINE(line, count)                                                 \
-  for (int32_t line = blockIdx.y * blockDim.y + threadIdx.y; line < (count);          \
+#define NQ_FOR_EACH_LINE(line, count)                                        \
+  for (int32_t line = blockIdx.y * blockDim.y + threadIdx.y; line < (count); \
        line += static_cast<int32_t>(gridDim.y * blockDim.y))
 
 constexpr uint32_t kLineThreads = 32, kLinesEach = 8, kMostGridLines = 1 << 15;

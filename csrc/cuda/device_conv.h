@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "nq/synthesis.h"
 #include "common/tiles.h"
 #include "cuda/device_store.h"
+#include "nq/synthesis.h"
 
 namespace nq {
 
@@ -42,9 +42,7 @@ struct TensorShape {
   __host__ __device__ int32_t steps() const { return (stages - 1) * steps_of(0) + steps_of(stages - 1); }
   __host__ __device__ int32_t step_words() const { return row_tiles * parts * 32 * 4; }  // of one warp's weights
   int64_t weight_words() const { return (int64_t{groups} * row_warps * steps() + 1) * step_words(); }
-  int64_t shared_bytes() const {
-    return int64_t{16} * stage_octets * plane + int64_t{4} * kNqStepOctets * steps_of(0);
-  }
+  int64_t shared_bytes() const { return int64_t{16} * stage_octets * plane + int64_t{4} * kNqStepOctets * steps_of(0); }
   int64_t blocks() const { return int64_t{tiles_x} * tiles_y * groups; }
 };
 

@@ -6,9 +6,9 @@
 
 #include <vector>
 
-#include "synthesis/plan.h"
 #include "cuda/device_plan.h"
 #include "cuda/device_store.h"
+#include "synthesis/plan.h"
 
 namespace nq {
 

@@ -76,8 +76,9 @@ void run_planes(const MapStep& step, const NqProgram& program, const Batch& batc
   uint8_t* out = batch.pictures;
   for (int32_t k = 0; k < program.plane_count; ++k) {
     const NqPlane& plane = program.planes[k];
-    const PlaneLayout layout = {op.ratio / plane.sub_y, op.ratio / plane.sub_x, op.height, op.width,
-                                plane.height, plane.width, op.frac, program.depth, picture_bytes(program)};
+    const PlaneLayout layout = {
+        op.ratio / plane.sub_y, op.ratio / plane.sub_x, op.height, op.width, plane.height, plane.width, op.frac,
+        program.depth,          picture_bytes(program)};
     const LaunchShape shape = line_shape(plane.height, plane.width, batch.frames);
     if (program.depth == 8) {
       launch(plane_kernel<uint8_t>, shape, batch.stream, in, layout, out);

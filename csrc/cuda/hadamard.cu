@@ -10,8 +10,8 @@
 
 #include <algorithm>
 
-#include "nq/hadamard.h"
 #include "cuda/device.h"
+#include "nq/hadamard.h"
 
 namespace nq {
 namespace {

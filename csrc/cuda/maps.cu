@@ -136,8 +136,8 @@ __device__ __forceinline__ void store_pack(const DeviceMap& map, int32_t frame, 
 
 bool takes_packs(std::initializer_list<DeviceMap> maps, int64_t count) {
   return count % kPack == 0 && std::all_of(maps.begin(), maps.end(), [](const DeviceMap& map) {
-    return map.stride % kPack == 0 && reinterpret_cast<uintptr_t>(map.data) % sizeof(Pack<kPack>) == 0;
-  });
+           return map.stride % kPack == 0 && reinterpret_cast<uintptr_t>(map.data) % sizeof(Pack<kPack>) == 0;
+         });
 }
 
 template <int kCount>
@@ -233,8 +233,7 @@ void run_lines(const MapStep& step, const Batch& batch) {
   switch (op.code) {
     case kNqUpsample: return launch(upsample_kernel, shape, batch.stream, shapes, op.ratio);
     case kNqTile: return launch(tile_kernel, shape, batch.stream, shapes);
-    case kNqWindow:
-      return launch(window_kernel, shape, batch.stream, shapes, batch.places_of(step), op.bits, op.ratio);
+    case kNqWindow: return launch(window_kernel, shape, batch.stream, shapes, batch.places_of(step), op.bits, op.ratio);
     default: return launch(fold_kernel, shape, batch.stream, shapes, op.rows, op.columns);  // shuffle and fold
   }
 }

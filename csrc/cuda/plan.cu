@@ -167,7 +167,11 @@ bool depends_on_time(const NqOp& op) {
 FramePlace frame_place(const NqOp& op, int64_t t, int64_t frames) {
   if (op.code == kNqWindow) {
     const WindowPlace place = window_place(op.knots, op, t);
-    return {place.row, place.column, place.down, place.right, static_cast<int32_t>(place.next_row),
+    return {place.row,
+            place.column,
+            place.down,
+            place.right,
+            static_cast<int32_t>(place.next_row),
             static_cast<int32_t>(place.next_column)};
   }
   if (op.code == kNqFrequency) return {t, 0, 0, 0, 0, 0};

@@ -57,8 +57,7 @@ void DeviceProgram::add_step(const NqProgram& program, const StepPlan& plan) {
   if (step.op.code != kNqPlanes) step.out = map_of(plan.made);
   for (int32_t k = 0; k < step.op.input_count; ++k) {
     const NqOp& source = program.ops[step.op.inputs[k]];
-    step.inputs.push_back(
-        {map_of(step.op.inputs[k]), source.channels, source.height, source.width, source.frac});
+    step.inputs.push_back({map_of(step.op.inputs[k]), source.channels, source.height, source.width, source.frac});
   }
   const NqOp& first = program.ops[step.op.input_count ? step.op.inputs[0] : plan.op];
   step.op.inputs = nullptr;

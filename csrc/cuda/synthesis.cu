@@ -112,10 +112,7 @@ int32_t choose_batch(const NqProgram& program, const DeviceMemory& memory, const
 class Synthesizer {
  public:
   Synthesizer(const NqProgram& program, int32_t batch, int64_t bytes)
-      : bytes_(bytes),
-        program_(program, batch),
-        single_(program_, 1),
-        slots_{{program_, batch}, {program_, batch}} {
+      : bytes_(bytes), program_(program, batch), single_(program_, 1), slots_{{program_, batch}, {program_, batch}} {
     // Kernels are loaded when they are first launched, which a capture may not be.
     single_.run(0, compute_);
     compute_.wait();

@@ -110,8 +110,8 @@ class Decoder {
   }
 
   // `count` of the specification. A quotient that is no integer is at least 1 / range >= 2^-32 below the next one, and
-  // doubles below 2^16 are at most 2^-37 apart: so the truncated quotient is exact. It is faster than the 64-bit integer
-  // division on CPUs of before 2020.
+  // doubles below 2^16 are at most 2^-37 apart: so the truncated quotient is exact. It is faster than the 64-bit
+  // integer division on CPUs of before 2020.
   uint32_t target() const {
     const uint64_t numerator = ((uint64_t{distance_} + 1) << 16) - 1;
     return static_cast<uint32_t>(static_cast<double>(numerator) / static_cast<double>(uint64_t{high_} - low_ + 1));

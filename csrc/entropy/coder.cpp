@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "entropy/pieces.h"
 #include "entropy/arith.h"
+#include "entropy/pieces.h"
 #include "entropy/table_row.h"
 
 namespace nq {

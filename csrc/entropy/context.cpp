@@ -8,8 +8,8 @@
 #include <exception>
 #include <vector>
 
-#include "nq/coder.h"
 #include "entropy/table_row.h"
+#include "nq/coder.h"
 
 namespace nq {
 namespace {
@@ -24,7 +24,7 @@ struct Offset {
 };
 
 constexpr Offset kOffsets[kNeighbours] = {
-    {0, 0, 0, -1}, {0, 0, -1, 0}, {0, 0, -1, -1}, {0, 0, -1, 1},  {-1, 0, 0, 0}, {-1, 0, 0, 1}, {-1, 0, 1, 0},
+    {0, 0, 0, -1}, {0, 0, -1, 0}, {0, 0, -1, -1}, {0, 0, -1, 1},  {-1, 0, 0, 0},  {-1, 0, 0, 1}, {-1, 0, 1, 0},
     {0, -1, 0, 0}, {0, 0, 0, -2}, {0, 0, -2, 0},  {-1, 0, 0, -1}, {-1, 0, -1, 0}, {0, -1, 0, 1}, {0, -1, 1, 0},
 };
 

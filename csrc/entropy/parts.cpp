@@ -5,9 +5,9 @@
 #include <system_error>
 #include <vector>
 
+#include "common/thread_pool.h"
 #include "entropy/pieces.h"
 #include "nq/coder.h"
-#include "common/thread_pool.h"
 
 namespace nq {
 namespace {

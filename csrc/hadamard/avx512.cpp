@@ -55,7 +55,10 @@ NQ_TARGET inline __m512i vec_scale(__m512i v, float) { return v; }
 
 // Lanes whose bit kStage is set.
 template <int kStage>
-constexpr __mmask16 kUpper = kStage == 0 ? 0xaaaa : kStage == 1 ? 0xcccc : kStage == 2 ? 0xf0f0 : 0xff00;
+constexpr __mmask16 kUpper = kStage == 0   ? 0xaaaa
+                             : kStage == 1 ? 0xcccc
+                             : kStage == 2 ? 0xf0f0
+                                           : 0xff00;
 
 // Each lane's partner at distance 2^kStage.
 template <int kStage>

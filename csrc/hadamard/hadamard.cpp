@@ -5,9 +5,9 @@
 #include <new>
 #include <system_error>
 
+#include "common/thread_pool.h"
 #include "hadamard/rows.h"
 #include "nq/synthesis.h"
-#include "common/thread_pool.h"
 
 namespace nq {
 namespace {

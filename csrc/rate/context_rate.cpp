@@ -7,8 +7,8 @@
 #include <new>
 #include <vector>
 
-#include "rate/context_rate_runs.h"
 #include "nq/synthesis.h"
+#include "rate/context_rate_runs.h"
 
 namespace nq {
 namespace {
@@ -36,8 +36,7 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 // right margin of a row and the left margin of the next; before every plane and after the last are zeros enough for the
 // furthest neighbour. The plane numbered T * C is all zeros: it stands for those outside the latent.
 struct Layout {
-  explicit Layout(const int32_t (&shape)[4])
-      : times(shape[0]), channels(shape[1]), rows(shape[2]), columns(shape[3]) {
+  explicit Layout(const int32_t (&shape)[4]) : times(shape[0]), channels(shape[1]), rows(shape[2]), columns(shape[3]) {
     stride = columns + kReach;
     length = (rows * stride + kRunStep - 1) / kRunStep * kRunStep;
     margin = kReach * stride + kReach;
@@ -63,8 +62,15 @@ struct Place {
 class ContextRate {
  public:
   ContextRate(NqContextRate& rate, const ContextRateKernels& kernels)
-      : rate_(rate), kernels_(kernels), layout_(rate.shape), mask_(layout_.length),
-        y_(layout_.size), e_(layout_.size), magnitudes_(layout_.size), h_(layout_.size), g_(layout_.size) {
+      : rate_(rate),
+        kernels_(kernels),
+        layout_(rate.shape),
+        mask_(layout_.length),
+        y_(layout_.size),
+        e_(layout_.size),
+        magnitudes_(layout_.size),
+        h_(layout_.size),
+        g_(layout_.size) {
     find_places();
     for (int64_t row = 0; row < layout_.rows; ++row) {
       std::fill_n(mask_.begin() + row * layout_.stride, layout_.columns, -1);

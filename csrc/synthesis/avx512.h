@@ -67,9 +67,7 @@ NQ_TARGET inline Vec vec_pairs_from(const int16_t* p) {
   const Vec first = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   return _mm512_or_si512(first, _mm512_slli_epi32(vec_widen(p + 1), 16));
 }
-NQ_TARGET inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) {
-  return _mm512_i32gather_epi32(offsets, p, 2);
-}
+NQ_TARGET inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) { return _mm512_i32gather_epi32(offsets, p, 2); }
 NQ_TARGET inline void vec_store_pairs(int16_t* p, Vec a, Vec b) {
   const Vec low = vec_pairs_low(a, b), high = vec_pairs_high(a, b);
   const Vec first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);

@@ -43,12 +43,12 @@ struct ConvLayer {
   int32_t channels;     // of the output
   int32_t in_channels;  // fan-in of an output channel
   int32_t kernel;
-  int32_t block;        // output channels of a block, dense
+  int32_t block;  // output channels of a block, dense
   const int16_t* weights;
   const int32_t* bias;
   const Rescale* rescale;
-  bool narrows;          // no channel's rescale enlarges
-  bool has_upper;        // narrows, and every channel's `upper` is there
+  bool narrows;           // no channel's rescale enlarges
+  bool has_upper;         // narrows, and every channel's `upper` is there
   int32_t p_low, p_high;  // the clamp of p
   ActivationTable activation;
 

@@ -149,8 +149,8 @@ NQ_TARGET void sample_row(const Interleaved& r, int32_t frac, int32_t depth, voi
   sample_row_as(r, frac, depth, static_cast<uint16_t*>(out));
 }
 
-constexpr MapKernels kMapKernels = {blend,      reformat, add,            mul,        upsample_row,
-                                    window_row, warp_row, norm_positions, interleave, sample_row};
+constexpr MapKernels kMapKernels = {blend,    reformat,       add,        mul,       upsample_row, window_row,
+                                    warp_row, norm_positions, interleave, sample_row};
 
 }  // namespace
 }  // namespace nq

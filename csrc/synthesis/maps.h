@@ -21,8 +21,8 @@ struct UpsampleRow {
 
 // A row of all channels of a map at displaced places (formats/nq.md 6.14).
 struct WarpRow {
-  const int16_t* in;  // the whole map
-  int64_t in_stride;  // from channel to channel
+  const int16_t* in;    // the whole map
+  int64_t in_stride;    // from channel to channel
   const int16_t* down;  // the row's vectors
   const int16_t* right;
   int64_t out_stride;

@@ -79,9 +79,9 @@ inline bool is_valid_warp(const NqOp& op, const NqOp& vectors) {
 
 // Where a window is at frame t: what a kernel needs of its path (formats/nq.md, 6.13).
 struct WindowPlace {
-  int64_t row, column;             // of the first cell that is seen
-  int32_t down, right;             // weights of the row below and of the column to the right, of 2^bits
-  int64_t next_row, next_column;   // how far those are: 0 where they weigh nothing, and the map may end before them
+  int64_t row, column;            // of the first cell that is seen
+  int32_t down, right;            // weights of the row below and of the column to the right, of 2^bits
+  int64_t next_row, next_column;  // how far those are: 0 where they weigh nothing, and the map may end before them
 };
 
 inline WindowPlace window_place(const NqKnot* knots, const NqOp& op, int64_t t) {

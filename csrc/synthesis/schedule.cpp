@@ -37,8 +37,7 @@ RowRange rows_needed(const NqOp& op, int32_t k, const NqOp& in, RowRange out) {
       const int32_t pad = (op.kernel - 1) / 2;
       return {std::max(out.first - pad, 0), std::min(out.end + pad, in.height)};
     }
-    case kNqUpsample:
-      return {std::max(out.first / op.ratio - 1, 0), std::min((out.end - 1) / op.ratio + 1, last) + 1};
+    case kNqUpsample: return {std::max(out.first / op.ratio - 1, 0), std::min((out.end - 1) / op.ratio + 1, last) + 1};
     case kNqTile:
     case kNqWindow: return {0, in.height};
     case kNqWarp: return k == 0 ? RowRange{0, in.height} : out;

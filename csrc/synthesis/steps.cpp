@@ -190,8 +190,8 @@ void StepRunner::run_pairwise(const Step& step, RowRange rows, const Rows* in, c
 // 6.12.
 void StepRunner::run_norm(const Step& step, RowRange rows, const Rows& in, const Rows& out) const {
   const NqOp& op = step.op;
-  NormLayer layer = {in.at(0, rows.first), out.at(0, rows.first), in.stride,           out.stride,
-                     op.channels,          op.frac,               nq_low(op.map_width), nq_high(op.map_width)};
+  NormLayer layer = {in.at(0, rows.first), out.at(0, rows.first), in.stride, out.stride, op.channels, op.frac,
+                     nq_low(op.map_width), nq_high(op.map_width)};
   for (int64_t left = int64_t{rows.rows()} * op.width; left > 0; left -= kNormTile) {
     kernels_.maps.norm_positions(layer, static_cast<int32_t>(std::min<int64_t>(left, kNormTile)));
     layer.in += kNormTile;
@@ -246,8 +246,9 @@ void StepRunner::run_warp(const Step& step, RowRange rows, const Rows* in, const
   const NqOp& op = step.op;
   const int32_t shift = step.sources[1].frac + op.bits - kNqWarpBits;
   for (int32_t y = rows.first; y < rows.end; ++y) {
-    const WarpRow row = {in[0].at(0, 0), in[0].stride, in[1].at(0, y), in[1].at(1, y), out.stride,
-                         op.channels,    op.height,    op.width,       y,              shift};
+    const WarpRow row = {
+        in[0].at(0, 0), in[0].stride, in[1].at(0, y), in[1].at(1, y), out.stride, op.channels, op.height, op.width, y,
+        shift};
     kernels_.maps.warp_row(row, out.at(0, y));
   }
 }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "synthesis/plan.h"
 #include "synthesis/conv.h"
+#include "synthesis/plan.h"
 
 namespace nq {
 namespace {

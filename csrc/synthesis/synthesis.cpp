@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "common/buffer.h"
+#include "common/thread_pool.h"
 #include "nq/synthesis.h"
 #include "synthesis/plan.h"
-#include "common/thread_pool.h"
 #include "synthesis/schedule.h"
 #include "synthesis/steps.h"
 #include "synthesis/strips.h"

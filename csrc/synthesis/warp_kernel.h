@@ -1,6 +1,6 @@
 // The warp (formats/nq.md 6.14), included by synthesis/map_kernels.h, for instruction sets that have
-// vec_pairs_from(p), the pairs (p[l], p[l + 1]) in lanes l, vec_gather_pairs(p, offsets), the pairs from p + offset, and
-// vec_shift_right(v, by).
+// vec_pairs_from(p), the pairs (p[l], p[l + 1]) in lanes l, vec_gather_pairs(p, offsets), the pairs from p + offset,
+// and vec_shift_right(v, by).
 //
 // A part of a row has its places found once for all channels: each is the upper left of four cells within the map, with
 // weights of the two pairs of neighbours, so that a channel takes two reads and two dot products a value. Where motion

@@ -1,7 +1,8 @@
-// The scalar functions of common/integer_math.h as exported symbols, so that tests can compare them with unbounded integers.
-#include "nq/abi.h"
+// The scalar functions of common/integer_math.h as exported symbols, so that tests can compare them with unbounded
+// integers.
 #include "common/integer_math.h"
 #include "common/tiles.h"
+#include "nq/abi.h"
 
 NQ_API int64_t nq_math_rescale(int32_t v, int32_t multiplier, int32_t shift) {
   return nq_rescale(v, multiplier, shift);

@@ -12,7 +12,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     covered += block > 0 && block <= 4096 ? block : 0;
   }
   const int64_t rows = input.within(0, 9), length = covered + (input.byte() % 16 == 0 ? input.within(-2, 2) : 0);
-  const NqHadamard transform = {rows,    length, blocks.data(), nullptr, static_cast<int32_t>(blocks.size()),
+  const NqHadamard transform = {rows,
+                                length,
+                                blocks.data(),
+                                nullptr,
+                                static_cast<int32_t>(blocks.size()),
                                 input.byte() % 16 == 0 ? input.mostly(0, 4) : int32_t{kNqInt32}};
   const size_t count = static_cast<size_t>(length > 0 ? rows * length : 0);
   std::vector<int32_t> values(count), expected(count), out(count);

@@ -115,7 +115,8 @@ class Program {
     const NqOp in = is_source ? NqOp{} : source(op);
     op.channels = in.channels, op.height = in.height, op.width = in.width;
     shape(op, in);
-    if (code != kNqGrid && code != kNqFrequency && input_.byte() % 64 == 0) op.channels = static_cast<int32_t>(input_.within(-1, 30));
+    if (code != kNqGrid && code != kNqFrequency && input_.byte() % 64 == 0)
+      op.channels = static_cast<int32_t>(input_.within(-1, 30));
     if (input_.byte() % 64 == 0) op.height = static_cast<int32_t>(input_.within(-1, 40));
     if (code == kNqGrid || code == kNqFrequency || code == kNqConv) fill(op, in);
     if (int64_t{op.channels} * op.height * op.width > kMostValues) return;  // not added
@@ -193,8 +194,8 @@ class Program {
     const int64_t area = std::max<int64_t>(0, int64_t{op.height} * op.width);
     const int64_t fan_in = op.depthwise ? 1 : std::clamp(in.channels, 0, 24);
     if (op.code == kNqConv && in.channels > 24 && !op.depthwise) op.activation = -1;  // beyond the bound of 6.3
-    const int64_t count =
-        op.code == kNqGrid ? op.times * channels * std::min(area, kMostValues) : channels * fan_in * op.kernel * op.kernel;
+    const int64_t count = op.code == kNqGrid ? op.times * channels * std::min(area, kMostValues)
+                                             : channels * fan_in * op.kernel * op.kernel;
     op.values = op.code == kNqGrid ? array<int16_t>(count, -2048, 2047) : array<int16_t>(count, -128, 127);
     op.multiplier = array<int32_t>(channels, 32768, 60097);
     op.shift = array<int32_t>(channels, input_.byte() % 64 == 0 ? 0 : 1, input_.byte() % 64 == 0 ? 48 : 46);

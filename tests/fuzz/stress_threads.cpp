@@ -2,17 +2,17 @@
 //
 //     stress_threads ROUNDS THREADS
 //
-// Built by targets.py with ThreadSanitizer, which sees races that change no result, or with AddressSanitizer, which sees
-// a loop's work outlive its caller. Ends with a line of counts, or aborts at the first difference.
+// Built by targets.py with ThreadSanitizer, which sees races that change no result, or with AddressSanitizer, which
+// sees a loop's work outlive its caller. Ends with a line of counts, or aborts at the first difference.
 #include <atomic>
 #include <cmath>
 #include <functional>
 #include <memory>
 #include <thread>
 
+#include "common/thread_pool.h"
 #include "fuzz_input.h"
 #include "nq/context_rate.h"
-#include "common/thread_pool.h"
 
 namespace {
 
@@ -64,7 +64,7 @@ std::unique_ptr<Coded> code(int32_t model, uint32_t seed) {
   Random random(seed);
   const NqFrequencyTable gaussian = fuzz::gaussian(), logistic = fuzz::logistic();
   NqContext& context = coded->part.context = some_context(5 + static_cast<int32_t>(random.below(40)));
-  const int64_t count = model == kNqInContext ? 4 * context.height * context.width
+  const int64_t count = model == kNqInContext  ? 4 * context.height * context.width
                         : model == kNqAdaptive ? kPiece + random.below(kPiece) + 1
                                                : 200 + random.below(3000);
   for (int64_t i = 0; i < count; ++i) coded->values.push_back(random.small(40));
@@ -75,8 +75,8 @@ std::unique_ptr<Coded> code(int32_t model, uint32_t seed) {
   coded->part.pieces = static_cast<int64_t>(coded->sizes.size());
   const NqScales scales = {&coded->scale, 1, 1, 0};
   if (model == kNqInContext) {
-    FUZZ_CHECK(!nq_context_encode(&logistic, &context, coded->values.data(), coded->data.data(), room,
-                                  coded->sizes.data()));
+    FUZZ_CHECK(
+        !nq_context_encode(&logistic, &context, coded->values.data(), coded->data.data(), room, coded->sizes.data()));
   } else if (model == kNqGaussian) {
     FUZZ_CHECK(!nq_gaussian_encode(&gaussian, coded->values.data(), count, &scales, 0, coded->data.data(), room,
                                    coded->sizes.data()));
@@ -181,8 +181,8 @@ std::vector<double> rate(uint32_t seed) {
   const int32_t places[] = {0, 0, 0, -1, 0, 0, -1, 0, -1, 0, 0, 0};
   const float mean[] = {0.4f, 0.3f, 0.2f}, spread[] = {-1.f, -2.f, -1.5f};
   float by_mean[3], by_spread[3];
-  NqContextRate r = {values.data(), places, mean, spread, gradient.data(), by_mean, by_spread, 0, 0, 0.1f, 0.01f,
-                     {2, 3, 9, 31}, 3};
+  NqContextRate r = {values.data(), places, mean,          spread, gradient.data(), by_mean, by_spread, 0, 0,
+                     0.1f,          0.01f,  {2, 3, 9, 31}, 3};
   FUZZ_CHECK(nq_context_rate(&r, nq_cpu_level()) == kNqOk);
   double sum = 0;
   for (const float g : gradient) sum += g;

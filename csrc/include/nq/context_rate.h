@@ -1,5 +1,6 @@
 // Bits of a latent of real values under the context model, and their gradients: the interface that
-// nqcodec/methods/rate_aware/native.py declares to ctypes. nqcodec/methods/rate_aware/likelihood.py defines what is computed.
+// nqcodec/methods/rate_aware/native.py declares to ctypes. nqcodec/methods/rate_aware/likelihood.py defines what is
+// computed.
 #ifndef NQ_CONTEXT_RATE_H
 #define NQ_CONTEXT_RATE_H
 

@@ -1,4 +1,5 @@
-// Fast Walsh-Hadamard transforms of rows: the interface that nqcodec/synthesis/hadamard.py declares to ctypes, and its rules.
+// Fast Walsh-Hadamard transforms of rows: the interface that nqcodec/synthesis/hadamard.py declares to ctypes, and its
+// rules.
 #ifndef NQ_HADAMARD_H
 #define NQ_HADAMARD_H
 
