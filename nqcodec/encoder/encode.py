@@ -174,7 +174,7 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
     clip = job.clip.spooled(work.path).in_frames()
     begin = time.perf_counter()
     scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
-    video, side = clip.survey(scenes.add if settings.segment else None, digest)
+    video, side = clip.probe(scenes.add if settings.segment else None, digest)
     check_pictures(figure_names(settings.metrics), video)
     assert isinstance(clip.start, int), "in_frames has made a number of it"
     kept = keep(side, clip.start, video, settings.metadata)

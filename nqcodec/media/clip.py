@@ -96,10 +96,10 @@ class ClipInput:
     def describe(
         self, watch: Callable[[Plane, int], None] | None = None, digest: hashlib.blake2b | None = None
     ) -> Video:
-        """The video of `survey`."""
-        return self.survey(watch, digest)[0]
+        """The video of `probe`."""
+        return self.probe(watch, digest)[0]
 
-    def survey(
+    def probe(
         self, watch: Callable[[Plane, int], None] | None = None, digest: hashlib.blake2b | None = None
     ) -> tuple[Video, SideData]:
         """The video as it will be coded, frames counted in one pass over them, and what the source has beside them.

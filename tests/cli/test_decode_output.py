@@ -78,7 +78,7 @@ def test_frame_times_of_a_part(tmp_path: Path) -> None:
 def test_the_display_matrix_is_written(tmp_path: Path, name: str) -> None:
     done = decode(nq(tmp_path / "a.nq", Metadata(matrix=TURN)), "-o", tmp_path / name)
     assert "warning" not in done.stderr
-    assert ClipInput(str(tmp_path / name)).survey()[1].matrix == TURN
+    assert ClipInput(str(tmp_path / name)).probe()[1].matrix == TURN
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_hdr10_values_are_written(tmp_path: Path, name: str, depth: int, words: 
     done = decode(source, "-o", tmp_path / name, *words)
     assert done.exit_code == 0, done.stderr
     assert "warning" not in done.stderr
-    side = ClipInput(str(tmp_path / name)).survey()[1]
+    side = ClipInput(str(tmp_path / name)).probe()[1]
     assert side.light == LIGHT
     assert side.mastering is not None
     for field in ("red", "green", "blue", "white"):
@@ -117,7 +117,7 @@ def test_hdr10_values_are_written(tmp_path: Path, name: str, depth: int, words: 
         ("a.mkv", ["--codec", "ffv1"], "mastering display, content light level"),
     ],
 )
-def test_what_an_output_cannot_hold_is_told(tmp_path: Path, output: str, words: list[str], lost: str) -> None:
+def test_what_an_output_cannot_hold_is_reported(tmp_path: Path, output: str, words: list[str], lost: str) -> None:
     if words and not hasattr(av.video.stream.VideoStream, "set_display_matrix"):
         lost += ", display matrix"
     source = nq(tmp_path / "a.nq", Metadata(TIMES, MASTERING, LIGHT, TURN))

@@ -73,7 +73,7 @@ def test_debug_tells_settings_and_plan(sample: Path, clip: Path, tmp_path: Path)
         (["--log-level", "debug"], "traceback"),
     ],
 )
-def test_an_error_is_told_at_every_level_but_quiet(tmp_path: Path, words: list[str], told: str) -> None:
+def test_an_error_is_reported_at_every_level_but_quiet(tmp_path: Path, words: list[str], told: str) -> None:
     missing = tmp_path / "missing.nq"
     done = decode(missing, *words)
     line = f"error: {missing}: cannot be read: No such file or directory\n"

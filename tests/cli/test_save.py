@@ -104,7 +104,7 @@ def test_tools_save_what_they_print(sample: Path, tmp_path: Path) -> None:
         ("-", 2, "takes the name of a file"),
     ],
 )
-def test_a_name_that_will_not_do_is_told_before_the_fit(
+def test_a_name_that_will_not_do_is_reported_before_the_fit(
     clip: Path, name: str, code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nqcodec.encoder.encode.encode_clips", lambda *_: pytest.fail("the fit began"))

@@ -61,7 +61,7 @@ def test_names_of_no_device(device: Any) -> None:
             check(device)
 
 
-def test_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for version, reason in ((None, "build without CUDA"), ("12.4", "finds no CUDA device")):
         monkeypatch.setattr(torch.version, "cuda", version)

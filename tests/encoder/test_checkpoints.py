@@ -61,7 +61,7 @@ def test_a_command_that_fails_keeps_the_checkpoint(more: list[str], tmp_path: Pa
     assert sorted(os.listdir(kept.parent)) == ["encode.json", "lock", kept.name]
 
 
-def test_a_forgotten_resume_is_told_what_is_there_and_how_old(clip: Path, tmp_path: Path) -> None:
+def test_without_resume_the_error_says_what_is_there_and_how_old(clip: Path, tmp_path: Path) -> None:
     kept = left(tmp_path / "out.nq", age=3 * 3600 + 5)
     done = nqenc(clip, "--bpp", BPP, "-o", tmp_path / "out.nq")
     assert done.returncode == 2

@@ -68,7 +68,7 @@ def test_a_spoiled_file_is_made_again(clip: ClipInput, spoiled: Counter[str], tm
     assert report.warnings == []
 
 
-def test_what_stays_spoiled_is_told(
+def test_what_stays_spoiled_is_reported(
     clip: ClipInput, spoiled: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoiled["left"] = 3

@@ -125,7 +125,7 @@ def test_python_takes_the_same_names(clip: Path, tmp_path: Path) -> None:
         ("ssim", 3, "error: --metrics: SSIM and MS-SSIM need pytorch-msssim: pip install 'nqcodec[compare]'\n"),
     ],
 )
-def test_what_cannot_be_measured_is_told_before_the_clip_is_read(
+def test_what_cannot_be_measured_is_reported_before_the_clip_is_read(
     names: str, code: int, said: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nqcodec.media.metrics.perceptual.has_vmaf", lambda: False)
@@ -136,7 +136,7 @@ def test_what_cannot_be_measured_is_told_before_the_clip_is_read(
 
 
 @NEEDS_SSIM
-def test_a_picture_too_small_is_told_before_the_fit(
+def test_a_picture_too_small_is_reported_before_the_fit(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nqcodec.encoder.jobs.run_jobs", lambda *_, **__: pytest.fail("the fit began"))

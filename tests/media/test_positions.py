@@ -109,7 +109,7 @@ def test_a_range_is_half_open(text: str, frames: tuple[int, int] | None) -> None
 
 
 @pytest.mark.parametrize("text", ["3-5", "-5", "-0:02", "0:02.5", "1:2:3:4", "a:b", "1.5:3", "1s:2s:3s", ""])
-def test_a_range_that_is_none_is_told_how_to_write_one(text: str) -> None:
+def test_a_range_that_is_none_says_how_to_write_one(text: str) -> None:
     with pytest.raises(UsageError, match="write A:B with frame numbers or times"):
         parse_range(text, 100, Fraction(25))
 

@@ -34,7 +34,7 @@ can_turn = pytest.mark.skipif(
 
 
 def side_of(path: Path, **options: int) -> tuple[Video, SideData]:
-    return ClipInput(str(path), **options).survey()
+    return ClipInput(str(path), **options).probe()
 
 
 def test_audio_and_subtitles_are_seen(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_nqenc_warns_on_stderr_and_not_if_quiet(tmp_path: Path) -> None:
     assert not read_file(tmp_path / "a.nq").metadata
 
 
-def test_sources_without_anything_are_told_nothing(tmp_path: Path) -> None:
+def test_sources_without_anything_give_no_messages(tmp_path: Path) -> None:
     path = tmp_path / "a.y4m"
     path.write_bytes(b"YUV4MPEG2 W2 H2 F25:1 Ip C420jpeg\nFRAME\n" + bytes(6))
     video, side = side_of(path)
