@@ -20,7 +20,10 @@ from nqcodec.quantization.export import dequantised
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.training.clip import pack
-from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+from nqcodec.training.evaluation import evaluate
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 NAMES = ("nerv", "nervpp", "hinerv")
 

@@ -32,7 +32,9 @@ from nqcodec.synthesis.reference import ReferenceSynthesizer
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.losses import plane_errors, psnr
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 VIDEO = Video(24, 20, 4)
 ROUND = QuantSettings(finetune_steps=0, hadamard="all")

@@ -16,15 +16,18 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.quantizers import quantise_array
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.compute import compute_settings
-from nqcodec.training.ema import Average
 from nqcodec.training.encoder import Encoder
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.objectives import Objective
 from nqcodec.training.optim import MuonAdam
+from nqcodec.training.paper.ema import Average
+from nqcodec.training.paper.prune import Pruning, masks
+from nqcodec.training.paper.quant_noise import NoiseTransform, QuantNoise, round_to_bits
 from nqcodec.training.presets import with_optimizer
-from nqcodec.training.prune import Pruning, masks
-from nqcodec.training.quant_noise import NoiseTransform, QuantNoise, round_to_bits
-from nqcodec.training.train import FitSettings, Trainer, evaluate, fit, make_optimizer, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import Trainer, fit, make_optimizer
 
 SETTINGS = FitSettings(steps=96, seed=3)
 PRUNING = Pruning(kept=0.6, share=0.3)
@@ -49,7 +52,7 @@ def trained(work: tuple[Program, PackedClip], settings: FitSettings, steps: int)
     trainer = Trainer(new_network(work[0], work[1].frames, settings), work[1], settings)
     with compute_settings(trainer.network, settings):
         for _ in range(steps):
-            trainer.step()
+            trainer.iterate()
     return trainer
 
 
@@ -129,7 +132,6 @@ def test_the_average_is_the_one_of_its_definition() -> None:
 def test_a_fit_ends_with_the_average_and_reports_it(work: tuple[Program, PackedClip]) -> None:
     settings = replace(SETTINGS, ema=0.9)
     trainer = trained(work, settings, settings.steps)
-    assert trainer.average is not None
     last = {name: value.detach().clone() for name, value in trainer.network.tensors.items()}
     trainer.finish()
     network = new_network(work[0], 5, settings)
@@ -175,11 +177,11 @@ def test_pruned_weights_stay_zero_and_the_fine_tune_repairs(work: tuple[Program,
     trainer = trained(work, settings, 280)
     assert not (weights(trainer.network) == 0).any()
     with compute_settings(trainer.network, settings):
-        trainer.step()
+        trainer.iterate()
         cut = evaluate(trainer.network, work[1]).yuv
         pruned = weights(trainer.network) == 0
         while trainer.done < settings.steps:
-            trainer.step()
+            trainer.iterate()
     trainer.finish()
     assert int(pruned.sum()) == round(0.4 * len(pruned))
     assert torch.equal(weights(trainer.network) == 0, pruned)

@@ -22,7 +22,9 @@ from nqcodec.reporting.sensitivity_table import SurveySettings, survey
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.losses import LOSSES, plane_errors
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 VIDEO = Video(12, 8, 3)
 FRAMES = torch.arange(3)

@@ -23,8 +23,11 @@ from nqcodec.quantization.settings import ALLOCATIONS, CALIBRATIONS, QuantSettin
 from nqcodec.quantization.sources import make_sources
 from nqcodec.training.checkpoint import save_fit
 from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from nqcodec.training.checkpoint import State
+from nqcodec.training.hooks import Hook
+
 
 class Average:
     """Averages of parameters, updated once a step.
@@ -37,3 +40,27 @@ class Average:
     def put(self) -> None:
         """Make the parameters their averages."""
         torch._foreach_copy_(self._parameters, self.values)
+
+
+class AverageHook(Hook):
+    """A fit that ends with the average of its parameters, begun anew in each stage, as the old one is of other
+    weights."""
+
+    def __init__(self, parameters: Sequence[Tensor], decay: float):
+        self._average = Average(parameters, decay)
+
+    def begin(self, stage: str) -> None:
+        self._average.restart()
+
+    def after_update(self, iteration: int) -> None:
+        self._average.update(iteration)
+
+    def finish(self) -> None:
+        self._average.put()
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"average.{number}": value for number, value in enumerate(self._average.values)}
+
+    def restore(self, state: State) -> None:
+        for number, value in state.within("average").items():
+            self._average.values[int(number)].copy_(value)
