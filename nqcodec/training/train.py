@@ -29,7 +29,7 @@ from nqcodec.training.losses import plane_errors, psnr
 from nqcodec.training.network import FloatNetwork, Transform, tensor_key
 from nqcodec.training.objectives import Objective
 from nqcodec.training.optim import MuonAdam
-from nqcodec.training.paper.ema import AverageHook
+from nqcodec.training.paper.ema import Average
 from nqcodec.training.paper.patches import Patches
 from nqcodec.training.paper.prune import PruningHook
 from nqcodec.training.paper.quant_noise import NoiseHook
@@ -127,7 +127,7 @@ class Trainer:
         if settings.noise:
             hooks.append(NoiseHook(settings.noise, settings.seed, self.clip.device))
         if settings.ema:
-            hooks.append(AverageHook(self._parameters, settings.ema))
+            hooks.append(Average(self._parameters, settings.ema))
         return hooks
 
     def iterate(self) -> Measured:

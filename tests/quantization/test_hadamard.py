@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from dequantized import dequantized
 
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment, parse_segment
@@ -19,7 +20,7 @@ from nqcodec.network.hadamard import block_stages
 from nqcodec.network.integer_network import Hadamard, IntegerNetwork, IntTensor, used_steps, used_weight, validate
 from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Limits, Program
-from nqcodec.quantization.export import dequantised, export
+from nqcodec.quantization.export import export
 from nqcodec.quantization.hadamard import choose_use, decoded_weight, to_domain, use
 from nqcodec.quantization.map_formats import MapFormat, round_map
 from nqcodec.quantization.rate import tensor_bits
@@ -197,7 +198,7 @@ def test_rounding_while_training_is_what_is_exported() -> None:
 
     with torch.no_grad():
         trained = network(times, transform)
-        exported = dequantised(integers, 4, torch.float64)(times, Maps(transform))
+        exported = dequantized(integers, 4, torch.float64)(times, Maps(transform))
         unrounded = network(times, Unrounded(transform))
     assert hadamard_layers(integers) == DENSE
     assert torch.equal(trained, exported)
@@ -267,7 +268,7 @@ def test_tuning_in_the_domain_is_worth_it_and_decodes_as_trained(fitted: tuple[F
     decoded = level(shown(tuned, clip), clip)
     assert decoded > level(shown(rounded, clip), clip) + 0.3
     with torch.no_grad():
-        floats = dequantised(tuned, VIDEO.frames)(torch.arange(VIDEO.frames))
+        floats = dequantized(tuned, VIDEO.frames)(torch.arange(VIDEO.frames))
     assert decoded > level(((floats + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5, clip) - 0.04
 
 

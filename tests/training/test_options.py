@@ -121,11 +121,11 @@ def test_the_average_is_the_one_of_its_definition() -> None:
     for step in range(20):
         with torch.no_grad():
             value.copy_(torch.tensor([1.0, -1.0]) * (step + 1))
-        average.update(step)
+        average.after_update(step)
         decay = min(0.8, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * (step + 1)
     assert average.values[0].tolist() == pytest.approx([expected, -expected], rel=1e-5)
-    average.put()
+    average.finish()
     assert value.tolist() == pytest.approx([expected, -expected], rel=1e-5)
 
 

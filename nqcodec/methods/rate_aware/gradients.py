@@ -83,7 +83,8 @@ def rate(drawn: Drawn, contexts: dict[str, ContextWeights]) -> Rate:
 def _static(
     drawn: Drawn, keys: list[str]
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, tuple[Tensor, Tensor, Tensor]]]:
-    """`static_bits` of many small tensors in one expression: one alone would cost more in overhead than in work."""
+    """Bits of tensors, each under a static Gaussian of its own variance, and gradients as `rate` gives them. All are in
+    one expression: for one small tensor alone the overhead would cost more than the work."""
     parts = [drawn.symbols[key].reshape(-1) for key in keys]
     sizes = [part.numel() for part in parts]
     flat = torch.cat(parts).requires_grad_(True)

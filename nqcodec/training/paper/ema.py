@@ -11,11 +11,12 @@ from nqcodec.training.checkpoint import State
 from nqcodec.training.hooks import Hook
 
 
-class Average:
-    """Averages of parameters, updated once a step.
+class Average(Hook):
+    """Averages of parameters, updated once an iteration, which a fit then ends with.
 
-    Early in a stage the decay is that of a shorter average, (1 + step) / (10 + step): its start is soon forgotten, and
-    a short stage is averaged over about a tenth of its steps whatever the decay.
+    Early in a stage the decay is that of a shorter average, (1 + n) / (10 + n) after iteration n: its start is soon
+    forgotten, and a short stage is averaged over about a tenth of its iterations whatever the decay. Each stage begins
+    a new average, as the old one is of other weights.
 
     Attributes:
         values: the averages, in the parameters' order.
@@ -26,41 +27,21 @@ class Average:
         self.values = [parameter.detach().clone() for parameter in parameters]
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the parameters as they are after step number `step` of a stage."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.values, self._parameters, 1 - decay)
-
-    @torch.no_grad()
-    def restart(self) -> None:
-        """Make the averages what the parameters are now."""
+    def begin(self, stage: str) -> None:
         torch._foreach_copy_(self.values, self._parameters)
 
     @torch.no_grad()
-    def put(self) -> None:
-        """Make the parameters their averages."""
+    def after_update(self, iteration: int) -> None:
+        decay = min(self._decay, (1 + iteration) / (10 + iteration))
+        torch._foreach_lerp_(self.values, self._parameters, 1 - decay)
+
+    @torch.no_grad()
+    def finish(self) -> None:
         torch._foreach_copy_(self._parameters, self.values)
 
-
-class AverageHook(Hook):
-    """A fit that ends with the average of its parameters, begun anew in each stage, as the old one is of other
-    weights."""
-
-    def __init__(self, parameters: Sequence[Tensor], decay: float):
-        self._average = Average(parameters, decay)
-
-    def begin(self, stage: str) -> None:
-        self._average.restart()
-
-    def after_update(self, iteration: int) -> None:
-        self._average.update(iteration)
-
-    def finish(self) -> None:
-        self._average.put()
-
     def tensors(self) -> dict[str, Tensor]:
-        return {f"average.{number}": value for number, value in enumerate(self._average.values)}
+        return {f"average.{number}": value for number, value in enumerate(self.values)}
 
     def restore(self, state: State) -> None:
         for number, value in state.within("average").items():
-            self._average.values[int(number)].copy_(value)
+            self.values[int(number)].copy_(value)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dequantized import dequantized
 from fitting import small_clip
 
 from nqcodec.backbones import hnerv
@@ -37,7 +38,7 @@ from nqcodec.methods.post_training.rounding import (
 from nqcodec.network.integer_network import IntegerNetwork, validate
 from nqcodec.network.operations import Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Program
-from nqcodec.quantization.export import dequantised, export
+from nqcodec.quantization.export import export
 from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.evaluation import evaluate
@@ -156,7 +157,7 @@ def test_every_calibration_beats_rounding_to_nearest(fitted: tuple[FloatNetwork,
         tuning, _ = calibrated(network, clip, size, payload, replace(settings, rate_term=False))
         coded = export(tuning.network, tuning.transform)
         assert abs(payload(coded) / size - 1) < 0.1
-        return evaluate(dequantised(coded, clip.frames), clip).yuv
+        return evaluate(dequantized(coded, clip.frames), clip).yuv
 
     # Reconstructing layers need not help the picture by much.
     gain = 0.0 if calibration in ("layer", "block") else 0.5

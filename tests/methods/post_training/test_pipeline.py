@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from dequantized import dequantized
 
 from nqcodec.backbones import hnerv
 from nqcodec.bitstream.file import pack_file
@@ -18,7 +19,7 @@ from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork, IntTensor, validate
 from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Program
-from nqcodec.quantization.export import dequantised, export, integer_network
+from nqcodec.quantization.export import export, integer_network
 from nqcodec.quantization.map_formats import MapFormat
 from nqcodec.quantization.rate import gaussian_rate, step_list_bits, total_bits
 from nqcodec.quantization.settings import QuantSettings
@@ -116,7 +117,7 @@ def test_every_activation_and_static_latents_survive() -> None:
     with open_synthesizer(result, video, 5) as synthesizer:
         shown = pack([synthesizer.frame(t) for t in range(5)], video, program).batch(torch.arange(5))
     with torch.no_grad():
-        floats = dequantised(result, 5)(torch.arange(5))
+        floats = dequantized(result, 5)(torch.arange(5))
     assert float((shown - floats).abs().mean()) < 1.5 / 1024
 
 
@@ -156,7 +157,7 @@ def test_integer_decoding_loses_next_to_nothing(fitted: tuple[FloatNetwork, Pack
     result = quantize(network, clip, max_bytes=3000, size_of=size_of, settings=TUNE)
     times = torch.arange(VIDEO.frames)
     with torch.no_grad():
-        output = dequantised(result, VIDEO.frames)(times)
+        output = dequantized(result, VIDEO.frames)(times)
     samples = ((output + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5
     levels = psnr(plane_errors(samples, clip.batch(times), clip), 8)
     wanted = float((levels @ clip.weights).mean())
@@ -236,7 +237,7 @@ def test_rounding_while_training_is_what_is_exported() -> None:
     times = torch.arange(6)
     with torch.no_grad():
         trained = network(times, transform)
-        exported = dequantised(export(network, transform), 6, torch.float64)(times)
+        exported = dequantized(export(network, transform), 6, torch.float64)(times)
     assert torch.equal(trained, exported)
     assert not torch.equal(trained, network(times))
 

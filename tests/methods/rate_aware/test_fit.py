@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dequantized import dequantized
 from rateaware_cases import QUICK, Case, crop, size_of
 
 from nqcodec.bitstream.segment import pack_segment
@@ -29,7 +30,6 @@ from nqcodec.methods.rate_aware.fit import (
 from nqcodec.methods.rate_aware.settings import RateAwareSettings, preset_settings
 from nqcodec.methods.rate_aware.trainer import CONTROL_STEPS, RateAwareTrainer
 from nqcodec.network.integer_network import IntegerNetwork
-from nqcodec.quantization.export import dequantised
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.training.clip import unpack_frame
@@ -85,7 +85,7 @@ def test_what_is_decoded_is_what_was_trained() -> None:
     fitted = case.fresh()
     network = fit(case, fitted)
     video, frames = crop()
-    floats = dequantised(network, video.frames)
+    floats = dequantized(network, video.frames)
     exact, rounded = QualityMeter(video), QualityMeter(video)
     ratio = network.program.operations[-1].ratio
     apart = []
