@@ -14,19 +14,19 @@ from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment, parse_segment
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Frame, Video
-from nqcodec.methods.post_training.candidates import offer_domains
+from nqcodec.methods.post_training.hadamard_search import decoded_weight, offer_domains, to_domain
 from nqcodec.methods.post_training.pipeline import quantize
+from nqcodec.methods.post_training.sensitivity import measure_curvature
+from nqcodec.methods.post_training.sources import make_sources
 from nqcodec.network.hadamard import block_stages
 from nqcodec.network.integer_network import Hadamard, IntegerNetwork, IntTensor, used_steps, used_weight, validate
 from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Limits, Program
 from nqcodec.quantization.export import export
-from nqcodec.quantization.hadamard import choose_use, decoded_weight, to_domain, use
+from nqcodec.quantization.hadamard import choose_use, use
 from nqcodec.quantization.map_formats import MapFormat, round_map
 from nqcodec.quantization.rate import tensor_bits
-from nqcodec.quantization.sensitivity import measure_curvature
 from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings
-from nqcodec.quantization.sources import make_sources
 from nqcodec.quantization.transform import QuantTransform, Unrounded, tensor_names
 from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer

@@ -16,22 +16,20 @@ from torch import Tensor
 from nqcodec.errors import UsageError
 from nqcodec.methods.post_training.allocation import Plan
 from nqcodec.methods.post_training.calibrate import Calibration
-from nqcodec.methods.post_training.candidates import offer_domains
 from nqcodec.methods.post_training.finetune import CONTROL_STEPS, GAINS, FineTune
+from nqcodec.methods.post_training.hadamard_search import enter_domain, offer_domains
 from nqcodec.methods.post_training.plans import Quantizable, make_plan
-from nqcodec.network.integer_network import BITS_RANGE, GAIN_RANGE, USED_WIDTH_RANGE, Hadamard, IntegerNetwork
+from nqcodec.methods.post_training.sensitivity import measure_curvature
+from nqcodec.methods.post_training.sources import Source, base_steps, make_sources, one_step
+from nqcodec.network.integer_network import BITS_RANGE, IntegerNetwork
 from nqcodec.quantization.export import export, settle_formats
-from nqcodec.quantization.hadamard import INPUT_CHANNELS
 from nqcodec.quantization.rate import total_bits
-from nqcodec.quantization.sensitivity import measure_curvature
 from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings, SizeOf
 from nqcodec.quantization.size_search import Landing, SizeError
-from nqcodec.quantization.sources import Source, base_steps, make_sources, one_step
 from nqcodec.quantization.transform import QuantTransform
 from nqcodec.training.checkpoint import Checkpoint, fingerprint
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.evaluation import evaluate
-from nqcodec.training.hadamard import hadamard
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.progress import Listener, Progress
 from nqcodec.training.rate_control import LambdaController
@@ -205,7 +203,7 @@ def check_feasible(
 def adopt(fitted: Quantizable, plan: Plan, transform: QuantTransform, settings: QuantSettings) -> dict[str, Tensor]:
     """Give `transform` the steps, widths and domains of a plan, and the network what it holds in those domains.
 
-    How coefficients are used is left to `settle_formats`. Returns the curvatures of what the network holds then.
+    Returns the curvatures of what the network holds then.
     """
     network, curvatures = fitted.network, dict(fitted.curvatures)
     coefficients = [key for key, candidate in plan.choice.items() if candidate.hadamard]
@@ -216,10 +214,7 @@ def adopt(fitted: Quantizable, plan: Plan, transform: QuantTransform, settings: 
         )
     for key, candidate in plan.choice.items():
         transform.set_tensor(key, candidate.steps, candidate.bits, fitted.clip.device)
-    for key in coefficients:
-        transform.hadamard[key] = Hadamard(USED_WIDTH_RANGE[1], GAIN_RANGE[0])
-        value = network.tensors[key]
-        value.data.copy_(hadamard(value.detach(), INPUT_CHANNELS))
+    enter_domain(network, transform, coefficients)
     return curvatures
 
 

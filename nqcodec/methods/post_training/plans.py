@@ -15,11 +15,11 @@ from nqcodec.methods.post_training.candidates import Report, make_candidates, pr
 from nqcodec.methods.post_training.criteria import FisherCriterion, changes, make_criterion
 from nqcodec.methods.post_training.genetic import genetic_plan
 from nqcodec.methods.post_training.omega import Change, Omega
+from nqcodec.methods.post_training.sources import Source, base_steps, one_step
 from nqcodec.network.integer_network import STEP_RANGE, WEIGHT_BITS
 from nqcodec.quantization.map_formats import spread_frames
 from nqcodec.quantization.quantizers import OCTAVE, initial_step
 from nqcodec.quantization.settings import ALLOCATIONS, CRITERIA, QuantSettings
-from nqcodec.quantization.sources import Source, base_steps, one_step
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
 

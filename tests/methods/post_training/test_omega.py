@@ -12,10 +12,10 @@ from nqcodec.errors import UsageError
 from nqcodec.media.video import Video
 from nqcodec.methods.post_training.criteria import Substitution, changes, make_criterion
 from nqcodec.methods.post_training.omega import Omega
+from nqcodec.methods.post_training.sensitivity import loss_slopes, measure_curvature
 from nqcodec.network.operations import Activation, Conv, Grid, Planes
 from nqcodec.network.program import Program
 from nqcodec.quantization.quantizers import QuantizerKind
-from nqcodec.quantization.sensitivity import loss_slopes, measure_curvature
 from nqcodec.quantization.settings import CRITERIA
 from nqcodec.quantization.transform import QuantTransform
 from nqcodec.reporting.sensitivity_table import SurveySettings, survey

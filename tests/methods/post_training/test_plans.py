@@ -16,11 +16,11 @@ from nqcodec.errors import UsageError
 from nqcodec.media.video import frame_bytes
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.methods.post_training.plans import UNIFORM_BIAS_BITS, Quantizable, make_plan
+from nqcodec.methods.post_training.sensitivity import measure_curvature
+from nqcodec.methods.post_training.sources import make_sources
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.quantization.quantizers import SEARCHES, bits_needed
-from nqcodec.quantization.sensitivity import measure_curvature
 from nqcodec.quantization.settings import ALLOCATIONS, CALIBRATIONS, QuantSettings
-from nqcodec.quantization.sources import make_sources
 from nqcodec.training.checkpoint import save_fit
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.evaluation import evaluate
