@@ -25,7 +25,7 @@ from nqcodec.training.presets import BATCH
 from nqcodec.training.session import clock
 from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
-from nqcodec.training.train import Trainer
+from nqcodec.training.train import PlainTrainer
 
 SIZES = ((320, 180), (640, 320))
 FRAMES = 8
@@ -94,7 +94,7 @@ def _rates(loops: dict[str, Loop], rounds: int, steps: int) -> dict[str, float]:
 
 
 def _our_loop(program: Program, clip: PackedClip, settings: FitSettings) -> Loop:
-    trainer = Trainer(new_network(program, clip.frames, settings), clip, settings)
+    trainer = PlainTrainer(new_network(program, clip.frames, settings), clip, settings)
     return Loop(trainer.network, settings, trainer.iterate)
 
 

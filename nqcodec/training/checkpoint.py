@@ -97,6 +97,20 @@ class Checkpoint:
         return State(tensors, json.loads(metadata["facts"]))
 
 
+def open_checkpoint(
+    path: Path | None, network: FloatNetwork, clip: PackedClip, claims: Mapping[str, Any], *, resume: bool
+) -> tuple[Checkpoint | None, State | None]:
+    """The checkpoint at `path`, tied to `fingerprint` of the rest, and if `resume` the state that it has.
+
+    Raises:
+        InputError: as `Checkpoint.load` does.
+    """
+    if path is None:
+        return None, None
+    checkpoint = Checkpoint(path, fingerprint(network, clip, claims))
+    return checkpoint, checkpoint.load() if resume else None
+
+
 def fingerprint(network: FloatNetwork, clip: PackedClip, claims: Mapping[str, Any]) -> str:
     """A digest of everything that training depends on: where the network starts, what it learns, and `claims`, the
     settings and whatever else decides the result, as JSON values."""

@@ -86,7 +86,7 @@ class TrainingSession:
     _begin: float = field(init=False, default_factory=time.monotonic)
     _losses: list[Tensor] = field(init=False, default_factory=list)
     _psnrs: list[Tensor] = field(init=False, default_factory=list)
-    _last_loss: Tensor | None = field(init=False, default=None)
+    _last_loss: list[Tensor] = field(init=False, default_factory=list)
 
     @property
     def seconds(self) -> float:
@@ -103,7 +103,7 @@ class TrainingSession:
         if self._first is None:
             self._first = trainer.done
         measured = trainer.iterate()
-        self._last_loss = measured.loss
+        self._last_loss = [measured.loss]
         self._losses.append(measured.loss)
         if measured.psnr is not None:
             self._psnrs.append(measured.psnr)
@@ -137,7 +137,7 @@ class TrainingSession:
             self._losses = []
             return
         # Where nothing was done since the last report, that of the last iteration.
-        loss = _mean(self._losses or ([] if self._last_loss is None else [self._last_loss]))
+        loss = _mean(self._losses or self._last_loss)
         self._losses = []
         seconds, taken = self.seconds, done - (done if self._first is None else self._first)
         self.progress(

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from nqcodec.training.checkpoint import (
-    Checkpoint,
     State,
-    fingerprint,
     network_tensors,
+    open_checkpoint,
     optimizer_tensors,
     restore_network,
     restore_optimizer,
@@ -93,7 +92,7 @@ class WholeFrames:
 
 
 @dataclass
-class Trainer:
+class PlainTrainer:
     """The state of one fit.
 
     Attributes:
@@ -221,11 +220,10 @@ def fit(
         KeyboardInterrupt: on Ctrl-C, after the checkpoint is written.
     """
     claims = {"settings": asdict(settings), "encoder": encoder is not None}
-    store = Checkpoint(checkpoint, fingerprint(network, clip, claims)) if checkpoint else None
-    saved = store.load() if store and resume else None
+    store, saved = open_checkpoint(checkpoint, network, clip, claims, resume=resume)
     session = TrainingSession("fit", settings.steps, REPORT_ITERATIONS, progress, stop, store)
     with compute_settings(network, settings), interruptible(session):
-        trainer = Trainer(network, clip, settings, encoder)
+        trainer = PlainTrainer(network, clip, settings, encoder)
         if saved:
             trainer.restore(saved)
         session.run(trainer, settings.steps)
@@ -241,7 +239,7 @@ def expected_seconds(network: FloatNetwork, clip: PackedClip, settings: FitSetti
     """Seconds that `fit` would take, from a few iterations of a copy of `network`: for messages alone."""
     trial = copy.deepcopy(network)
     with compute_settings(trial, settings):
-        return timed(Trainer(trial, clip, settings), clip.device) * settings.steps
+        return timed(PlainTrainer(trial, clip, settings), clip.device) * settings.steps
 
 
 def make_optimizer(network: FloatNetwork, settings: FitSettings, encoder: Encoder | None = None) -> MuonAdam:

@@ -27,7 +27,7 @@ from nqcodec.training.paper.quant_noise import NoiseTransform, QuantNoise, round
 from nqcodec.training.presets import with_optimizer
 from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
-from nqcodec.training.train import Trainer, fit, make_optimizer
+from nqcodec.training.train import PlainTrainer, fit, make_optimizer
 
 SETTINGS = FitSettings(steps=96, seed=3)
 PRUNING = Pruning(kept=0.6, share=0.3)
@@ -47,9 +47,9 @@ def fitted(work: tuple[Program, PackedClip], settings: FitSettings, **how: Any) 
     return network
 
 
-def trained(work: tuple[Program, PackedClip], settings: FitSettings, steps: int) -> Trainer:
+def trained(work: tuple[Program, PackedClip], settings: FitSettings, steps: int) -> PlainTrainer:
     """A trainer after some steps, outside of `fit`."""
-    trainer = Trainer(new_network(work[0], work[1].frames, settings), work[1], settings)
+    trainer = PlainTrainer(new_network(work[0], work[1].frames, settings), work[1], settings)
     with compute_settings(trainer.network, settings):
         for _ in range(steps):
             trainer.iterate()

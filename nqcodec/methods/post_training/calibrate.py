@@ -196,7 +196,6 @@ class _Unit:
             low, high = torch.tensor(limits(transform.bits[tensor.key])).to(value)
             levels = Levels(torch.exp2(steps / OCTAVE), low, high)
             self.how.rounding[tensor.key] = LearnedRounding.of(value, levels)
-
         self.optimizer = torch.optim.Adam(self._variables.values(), lr=rounding_rate(self.steps))
 
     @property

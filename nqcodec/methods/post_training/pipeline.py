@@ -27,7 +27,7 @@ from nqcodec.quantization.rate import total_bits
 from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings, SizeOf
 from nqcodec.quantization.size_search import Landing, SizeError
 from nqcodec.quantization.transform import QuantTransform
-from nqcodec.training.checkpoint import Checkpoint, fingerprint
+from nqcodec.training.checkpoint import open_checkpoint
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
@@ -125,8 +125,7 @@ def calibrated(
     tuning = FineTune(tuned, clip, transform, bounds, control, offset, size_of, settings)
     calibration = Calibration(tuning, max_bytes)
     claims = {"settings": asdict(settings), "bytes": max_bytes}
-    store = Checkpoint(checkpoint, fingerprint(network, clip, claims)) if checkpoint else None
-    saved = store.load() if store and resume else None
+    store, saved = open_checkpoint(checkpoint, network, clip, claims, resume=resume)
     session = TrainingSession(
         "finetune", calibration.iterations, CONTROL_STEPS, progress, stop, store, tells_last=False
     )

@@ -23,7 +23,7 @@ from nqcodec.quantization.map_formats import choose_formats, spread_frames
 from nqcodec.quantization.quantizers import OCTAVE
 from nqcodec.quantization.settings import SizeOf
 from nqcodec.quantization.size_search import SizeError
-from nqcodec.training.checkpoint import Checkpoint, fingerprint
+from nqcodec.training.checkpoint import open_checkpoint
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.compute import compute_settings
 from nqcodec.training.network import FloatNetwork
@@ -161,8 +161,7 @@ def fit_for_size(
     window = math.ceil(settings.min_ratio * max_bytes), max_bytes
     _check_possible(fitted, size_of, max_bytes)
     claims = {"settings": asdict(settings), "bytes": max_bytes}
-    store = Checkpoint(checkpoint, fingerprint(fitted.network, clip, claims)) if checkpoint else None
-    saved = store.load() if store and resume else None
+    store, saved = open_checkpoint(checkpoint, fitted.network, clip, claims, resume=resume)
     session = TrainingSession("fit", settings.steps, CONTROL_STEPS, progress, stop, store)
     control = controller(8 * settings.aim * max_bytes)
     with _trainer(fitted, clip, settings, control, real_size) as trainer, interruptible(session):
