@@ -18,8 +18,8 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.training.checkpoint import save_fit
 from nqcodec.training.clip import PackedClip
-from nqcodec.training.encoder import Encoder
 from nqcodec.training.network import FloatNetwork
+from nqcodec.training.paper.encoder import Encoder
 from nqcodec.training.paper.prune import Pruning
 from nqcodec.training.paper.quant_noise import QuantNoise
 from nqcodec.training.presets import PHASES, preset_settings, with_optimizer

@@ -21,7 +21,6 @@ from nqcodec.training.checkpoint import (
 )
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.compute import compute_settings
-from nqcodec.training.encoder import Encoder
 from nqcodec.training.evaluation import Quality, evaluate
 from nqcodec.training.hooks import Hook
 from nqcodec.training.losses import plane_errors, psnr
@@ -29,6 +28,7 @@ from nqcodec.training.network import FloatNetwork, Transform, tensor_key
 from nqcodec.training.objectives import Objective
 from nqcodec.training.optim import MuonAdam
 from nqcodec.training.paper.ema import Average
+from nqcodec.training.paper.encoder import Encoder
 from nqcodec.training.paper.patches import Patches
 from nqcodec.training.paper.prune import PruningHook
 from nqcodec.training.paper.quant_noise import NoiseHook

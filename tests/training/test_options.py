@@ -16,12 +16,12 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.quantizers import quantise_array
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.compute import compute_settings
-from nqcodec.training.encoder import Encoder
 from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.objectives import Objective
 from nqcodec.training.optim import MuonAdam
 from nqcodec.training.paper.ema import Average
+from nqcodec.training.paper.encoder import Encoder
 from nqcodec.training.paper.prune import Pruning, masks
 from nqcodec.training.paper.quant_noise import NoiseTransform, QuantNoise, round_to_bits
 from nqcodec.training.presets import with_optimizer

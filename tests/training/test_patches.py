@@ -20,9 +20,9 @@ from nqcodec.errors import InputError, UsageError
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.program import Program
 from nqcodec.training.clip import PackedClip, pack
-from nqcodec.training.encoder import Encoder
 from nqcodec.training.losses import plane_errors
 from nqcodec.training.network import FloatNetwork
+from nqcodec.training.paper.encoder import Encoder
 from nqcodec.training.paper.patches import Patches
 from nqcodec.training.paper.quant_noise import QuantNoise
 from nqcodec.training.recipes import paper_recipe

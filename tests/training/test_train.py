@@ -19,10 +19,10 @@ from nqcodec.media.video import Chroma, Video
 from nqcodec.network.operations import Grid, Planes
 from nqcodec.network.program import Program
 from nqcodec.training.clip import PackedClip, pack
-from nqcodec.training.encoder import Encoder
 from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.optim import MuonAdam, orthogonalise
+from nqcodec.training.paper.encoder import Encoder
 from nqcodec.training.presets import PLAIN_PRESETS, preset_settings
 from nqcodec.training.progress import Progress
 from nqcodec.training.settings import FitSettings
