@@ -138,12 +138,50 @@ class RateAwareTrainer:
                 parameter.grad = gradient * lmbda
 
         # Update all of them.
+        part = self._learning_rate()
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
-            group["lr"] = peak * self._learning_rate()
+            group["lr"] = peak * part
         self.optimizer.step()
         self.bits = charged.bits
         self.done += 1
         return Measured(found.loss, found.level)
+
+    def _noise(self) -> Noise:
+        """Noise that follows from settings and step alone."""
+        settings = self.settings
+        seed = (settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
+        generator = torch.Generator(self.clip.device).manual_seed(seed)
+        part = self.done / max(settings.first_rounded, 1)
+        first, last = settings.first_temperature, settings.last_temperature
+        return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
+
+    def _both(self, times: Tensor, drawn: Drawn) -> tuple[Distortion, Rate]:
+        """The batch's distortion and the rate; with several threads each takes a part: the rate, or some frames.
+
+        For one small network a second thread within each operation gains next to nothing, a second one beside it
+        nearly doubles the speed.
+        """
+        run = partial(distortion, self.network, self.clip, drawn=drawn, loss=self.settings.loss)
+        parts = times.split(self._pass_frames(len(times)))
+        frames = [len(part) for part in parts]
+        if self._pool is None:
+            return mean_distortion(list(map(run, parts)), frames), rate(drawn, self.quantizers.contexts)
+        charged = self._pool.submit(rate, drawn, self.quantizers.contexts)
+        return mean_distortion(list(self._pool.map(run, parts)), frames), charged.result()
+
+    def _pass_frames(self, frames: int) -> int:
+        """How many of a step's frames are computed at once by each thread."""
+        if self.clip.device.type != "cpu":
+            return frames
+        video = self.clip.video
+        cached = max(1, min(MOST_PASS_FRAMES, MOST_PASS_SAMPLES // (video.width * video.height)))
+        return min(cached, -(-frames // self.settings.threads))
+
+    def _learning_rate(self) -> float:
+        """Part of the peak rates: a linear warm-up, then a cosine down to `floor`, where it stays."""
+        settings = self.settings
+        warmth = warm_up(self.done, settings.warmup * settings.steps)
+        return warmth * max(cosine(min(self.done / settings.steps, 1.0), 1.0), settings.floor)
 
     def look(self) -> Report:
         """Look at the size, and set lambda by it."""
@@ -162,6 +200,10 @@ class RateAwareTrainer:
         if self.done >= STEERING * self.settings.steps:
             self.control.update(size, expected=self._expected, learn=not self.settled)
         return self.report(size / 8)
+
+    def _measures(self, looks: int) -> bool:
+        """Whether this look at the size, the first or one of so many, is one of those that take longer."""
+        return self.done == CONTROL_STEPS or self.done % (CONTROL_STEPS * looks) == 0
 
     def report(self, size: float) -> Report:
         """What progress tells of a file of `size` bytes."""
@@ -193,10 +235,6 @@ class RateAwareTrainer:
                 high = middle
         self._shift(learned, high)
 
-    def _measures(self, looks: int) -> bool:
-        """Whether this look at the size, the first or one of so many, is one of those that take longer."""
-        return self.done == CONTROL_STEPS or self.done % (CONTROL_STEPS * looks) == 0
-
     def _shift(self, learned: dict[str, float], shift: float) -> None:
         """Whole step indices, `shift` coarser than those learned, but coarse enough for every value."""
         self.quantizers.set_steps(learned)
@@ -207,6 +245,10 @@ class RateAwareTrainer:
         """Bytes of the file if the fit ended now; what thrifty context models save is taken as it was last."""
         return self.size_of(self.quantizers.integers()) - self.thrift
 
+    def final_size(self) -> int:
+        """Bytes of the file if the fit ended now, exactly."""
+        return self.size_of(self.quantizers.integers(final=True))
+
     def rounded(self) -> Used:
         """A `Transform` of the tensors as the file would hold them now."""
         return Used(self.quantizers.draw(None).used)
@@ -214,10 +256,6 @@ class RateAwareTrainer:
     def psnr(self) -> float:
         """PSNR-YUV in dB if the fit ended now, the mean over all frames, but for the rounding of maps."""
         return evaluate(self.network, self.clip, self.rounded(), as_samples=True).yuv
-
-    def final_size(self) -> int:
-        """Bytes of the file if the fit ended now, exactly."""
-        return self.size_of(self.quantizers.integers(final=True))
 
     def state(self) -> State:
         """All that iterations have changed."""
@@ -232,43 +270,6 @@ class RateAwareTrainer:
         restore_optimizer(self.optimizer, state.tensors)
         self.done, self.correction, self.thrift = (state.facts[name] for name in ("done", "correction", "thrift"))
         self.control.restore(state.facts)
-
-    def _both(self, times: Tensor, drawn: Drawn) -> tuple[Distortion, Rate]:
-        """The batch's distortion and the rate; with several threads each takes a part: the rate, or some frames.
-
-        For one small network a second thread within each operation gains next to nothing, a second one beside it
-        nearly doubles the speed.
-        """
-        run = partial(distortion, self.network, self.clip, drawn=drawn, loss=self.settings.loss)
-        parts = times.split(self._pass_frames(len(times)))
-        frames = [len(part) for part in parts]
-        if self._pool is None:
-            return mean_distortion(list(map(run, parts)), frames), rate(drawn, self.quantizers.contexts)
-        charged = self._pool.submit(rate, drawn, self.quantizers.contexts)
-        return mean_distortion(list(self._pool.map(run, parts)), frames), charged.result()
-
-    def _pass_frames(self, frames: int) -> int:
-        """How many of a step's frames are computed at once by each thread."""
-        if self.clip.device.type != "cpu":
-            return frames
-        video = self.clip.video
-        cached = max(1, min(MOST_PASS_FRAMES, MOST_PASS_SAMPLES // (video.width * video.height)))
-        return min(cached, -(-frames // self.settings.threads))
-
-    def _noise(self) -> Noise:
-        """Noise that follows from settings and step alone."""
-        settings = self.settings
-        seed = (settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
-        generator = torch.Generator(self.clip.device).manual_seed(seed)
-        part = self.done / max(settings.first_rounded, 1)
-        first, last = settings.first_temperature, settings.last_temperature
-        return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
-
-    def _learning_rate(self) -> float:
-        """Part of the peak rates: a linear warm-up, then a cosine down to `floor`, where it stays."""
-        settings = self.settings
-        warmth = warm_up(self.done, settings.warmup * settings.steps)
-        return warmth * max(cosine(min(self.done / settings.steps, 1.0), 1.0), settings.floor)
 
     def _make_optimizer(self) -> MuonAdam:
         settings, tensors = self.settings, self.network.tensors
