@@ -20,12 +20,10 @@ from commands import COMMANDS, calls, read
 
 from nqcodec.backbones import BACKBONES
 from nqcodec.cli.nqtool import Bench
-from nqcodec.encoder import jobs, segment_plain
+from nqcodec.encoder import jobs
 from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
-from nqcodec.methods.rate_aware import settings as rateaware_presets
-from nqcodec.training import presets as plain_presets
-from nqcodec.training.presets import Preset
+from nqcodec.training.presets import PHASES, PLAIN_PRESETS, RATE_AWARE_PRESETS, Phase, Preset
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -125,11 +123,11 @@ def here(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "here"
     shutil.copytree(clips, folder)
     monkeypatch.chdir(folder)
-    for presets in (plain_presets.PRESETS, rateaware_presets.PRESETS):
+    for presets in (PLAIN_PRESETS, RATE_AWARE_PRESETS):
         for name in presets:
             monkeypatch.setitem(presets, name, Preset(1, STEPS))
-    for name in ("LEAST_FINETUNE", "LEAST_BRIEF"):
-        monkeypatch.setattr(segment_plain, name, STEPS)
+    for name in ("calibration", "brief calibration"):
+        monkeypatch.setitem(PHASES, name, Phase(PHASES[name].share, STEPS))
     for name in dict(BACKBONES):
         monkeypatch.setitem(BACKBONES, name, BACKBONES[name])
     monkeypatch.setattr(jobs, "available_cores", lambda: 1)

@@ -30,7 +30,7 @@ class Backbone:
         build_preset: (name, video, frames) to a published network.
         smallest: (video, frames) to the fewest parameters that `build` can make.
         presets: names that `build_preset` knows.
-        encoder: True if the latents of a preset come from `nqcodec.training.encoder` while fitting, as published.
+        encoder: True if the latents of a preset come from `nqcodec.training.paper.encoder` while fitting, as published.
         rate_aware: True if it measured better fitted for its rate than fitted first and quantised then.
         for_bytes: (video, frames, bytes, camera's path, whether anything moves) to the program that suits a file of
             that size; None where parameters do.

@@ -2,7 +2,7 @@
 
 Two uses. `build` makes a network for any clip and any parameter budget, with a half-resolution head (4:2:0 as six
 channels); `build_preset` makes the published networks, RGB head and all. Only the decoder is built here: latents are
-learned directly or come from the encoder of `nqcodec.training.encoder`, and are transmitted either way.
+learned directly or come from the encoder of `nqcodec.training.paper.encoder`, and are transmitted either way.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ from nqcodec.quantization.rate import total_bits
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.quantization.transform import QuantTransform, tensor_names
 from nqcodec.training.compute import compute_settings
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.presets import preset_settings
-from nqcodec.training.train import evaluate
 
 CURVE = (1.6, 2.4, 3.2, 4.0, 4.8, 5.6)
 """Coded bits a parameter at which the full method's rate curve is taken."""

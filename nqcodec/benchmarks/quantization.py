@@ -28,11 +28,13 @@ from nqcodec.quantization.transform import tensor_names
 from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.training.checkpoint import load_fit, save_fit
 from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.losses import plane_errors, psnr
 from nqcodec.training.network import FloatNetwork, Transform
 from nqcodec.training.presets import preset_settings
 from nqcodec.training.recipes import paper_recipe
-from nqcodec.training.train import evaluate, fit, new_network
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 PARAMETERS, PRESET = 40_000, "fast"
 SECTIONS = ("allocation", "quantizers", "calibration")

@@ -21,8 +21,11 @@ from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.compute import compute_settings
 from nqcodec.training.network import FloatNetwork, tensor_key
 from nqcodec.training.operations import activate, read_grid
-from nqcodec.training.presets import BATCH, clock
-from nqcodec.training.train import FitSettings, Trainer, new_network
+from nqcodec.training.presets import BATCH
+from nqcodec.training.session import clock
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import PlainTrainer
 
 SIZES = ((320, 180), (640, 320))
 FRAMES = 8
@@ -91,8 +94,8 @@ def _rates(loops: dict[str, Loop], rounds: int, steps: int) -> dict[str, float]:
 
 
 def _our_loop(program: Program, clip: PackedClip, settings: FitSettings) -> Loop:
-    trainer = Trainer(new_network(program, clip.frames, settings), clip, settings)
-    return Loop(trainer.network, settings, trainer.step)
+    trainer = PlainTrainer(new_network(program, clip.frames, settings), clip, settings)
+    return Loop(trainer.network, settings, trainer.iterate)
 
 
 def _plain_loop(program: Program, clip: PackedClip, settings: FitSettings) -> Loop:

@@ -18,12 +18,15 @@ from nqcodec.quantization.rate import tensor_bits
 from nqcodec.quantization.transform import tensor_names
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.compute import compute_settings
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
+from nqcodec.training.paper.prune import Pruning
+from nqcodec.training.paper.quant_noise import QuantNoise
 from nqcodec.training.presets import BATCH, with_optimizer
-from nqcodec.training.prune import Pruning
-from nqcodec.training.quant_noise import QuantNoise
 from nqcodec.training.recipes import RECIPES, paper_recipe
-from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 PARAMETERS, STEPS = 20_000, 400
 

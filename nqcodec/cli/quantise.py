@@ -14,7 +14,7 @@ from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ABLATION, QUANTISE
 from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.decoder.timing import machine
-from nqcodec.training.presets import PRESETS
+from nqcodec.training.presets import PLAIN_PRESETS
 from nqcodec.training.recipes import RECIPES
 
 SECTIONS = ("allocation", "quantizers", "calibration")
@@ -29,7 +29,11 @@ def of_one_fit(command: Callable[..., Any]) -> Callable[..., Any]:
             "--params", type=click.IntRange(1), default=40_000, show_default=True, help="Parameters of the HNeRV made."
         ),
         click.option(
-            "--preset", type=click.Choice(list(PRESETS)), default="fast", show_default=True, help="Of the fit made."
+            "--preset",
+            type=click.Choice(list(PLAIN_PRESETS)),
+            default="fast",
+            show_default=True,
+            help="Of the fit made.",
         ),
         click.option(
             "--recipe", type=click.Choice(list(RECIPES)), help="Make the fit as a paper does, not by the preset."

@@ -11,7 +11,7 @@ import click
 from nqcodec.cli.common import CONTEXT, guarded, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import ROBUSTNESS
-from nqcodec.training.presets import PRESETS
+from nqcodec.training.presets import PLAIN_PRESETS
 
 if TYPE_CHECKING:
     from nqcodec.benchmarks.robustness import Outcome
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of everything that is drawn."
 )
 @click.option(
-    "--preset", type=click.Choice(list(PRESETS)), default="ultrafast", show_default=True, help="Of every encode."
+    "--preset", type=click.Choice(list(PLAIN_PRESETS)), default="ultrafast", show_default=True, help="Of every encode."
 )
 @click.option("--steps", type=click.IntRange(1), help="Of every fit, instead of the preset's.")
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Encodes at once, a thread each; default: one a core.")

@@ -70,10 +70,11 @@ class Pace:
 
 def _rate_aware_pace(task: SegmentTask, program: Program, clip: PackedClip) -> Pace:
     from nqcodec.encoder.segment_rate_aware import fit_settings
-    from nqcodec.methods.rate_aware.fit import Fitted, expected_seconds, fresh_network
+    from nqcodec.methods.rate_aware.fit import Fitted, expected_seconds
+    from nqcodec.training.start import new_network
 
     how = fit_settings(task)
-    fitted = Fitted.fresh(fresh_network(program, task.video.frames, how))
+    fitted = Fitted.fresh(new_network(program, task.video.frames, how))
     return Pace(median(expected_seconds(fitted, clip, how) for _ in range(TRIALS)) / how.steps)
 
 
@@ -81,9 +82,9 @@ def _plain_pace(task: SegmentTask, program: Program, clip: PackedClip) -> Pace:
     from nqcodec.bitstream.segment import pack_segment
     from nqcodec.encoder.segment_plain import fit_settings, quant_settings
     from nqcodec.methods.post_training.pipeline import quantize
-    from nqcodec.quantization.settings import QuantProgress
-    from nqcodec.training.presets import expected_seconds
-    from nqcodec.training.train import fit, new_network
+    from nqcodec.training.progress import Progress
+    from nqcodec.training.start import new_network
+    from nqcodec.training.train import expected_seconds, fit
 
     how, (budget,) = fit_settings(task), task.budgets
     assert budget is not None
@@ -91,7 +92,7 @@ def _plain_pace(task: SegmentTask, program: Program, clip: PackedClip) -> Pace:
     # What was never fitted may have ranges that no integers hold.
     fit(network, clip, replace(how, steps=FITTED_STEPS))
     step = median(expected_seconds(network, clip, how) for _ in range(TRIALS)) / how.steps
-    told: list[QuantProgress] = []
+    told: list[Progress] = []
     begin = time.perf_counter()
     quantize(
         network,

@@ -120,7 +120,8 @@ def _fit(task: SegmentTask, save: Path | None = None) -> Fitted:
     from nqcodec.encoder.segment_plain import fit_settings
     from nqcodec.training.checkpoint import save_fit
     from nqcodec.training.clip import pack
-    from nqcodec.training.train import fit, new_network
+    from nqcodec.training.start import new_network
+    from nqcodec.training.train import fit
 
     program, how = choose_program(task), fit_settings(task)
     packed = pack(task.clip.frames(task.first, task.video.frames), task.video, program, device=how.device)

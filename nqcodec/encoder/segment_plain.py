@@ -15,23 +15,19 @@ from nqcodec.errors import NqError
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Program
-from nqcodec.quantization.settings import QuantProgress, QuantSettings
+from nqcodec.quantization.settings import QuantSettings
 from nqcodec.training.checkpoint import save_fit
 from nqcodec.training.clip import PackedClip
-from nqcodec.training.encoder import Encoder
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.presets import expected_seconds, preset_settings, with_optimizer
-from nqcodec.training.prune import Pruning
-from nqcodec.training.quant_noise import QuantNoise
+from nqcodec.training.paper.encoder import Encoder
+from nqcodec.training.paper.prune import Pruning
+from nqcodec.training.paper.quant_noise import QuantNoise
+from nqcodec.training.presets import PHASES, preset_settings, with_optimizer
+from nqcodec.training.progress import Progress
 from nqcodec.training.recipes import paper_recipe
-from nqcodec.training.train import FitSettings, Progress, fit, new_network
-
-FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
-"""Steps of a calibration with rounding in the loop, as a part of the fit's, and the fewest."""
-
-BRIEF_SHARE, LEAST_BRIEF = 1 / 16, 100
-"""The same for a brief calibration. It takes a tenth of the fit's time; against the whole one it loses 0.3 dB at 3
-coded bits a parameter, 0.2 at 4 and less above (BENCHMARKS.md)."""
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import expected_seconds, fit
 
 
 class PlainSegment:
@@ -54,8 +50,8 @@ class PlainSegment:
         published = settings.arch_preset and backbone(settings.arch).encoder
 
         def tell(p: Progress) -> None:
-            known: dict[str, Any] = {"psnr": p.psnr, "eta": p.eta, "figures": {"loss": p.loss}}
-            context.progress(Event(task.name, "fit", p.step, p.steps, **known))
+            known: dict[str, Any] = {"psnr": p.psnr, "eta": p.eta, "figures": p.figures()}
+            context.progress(Event(task.name, "fit", p.iteration, p.iterations, **known))
 
         result = fit(
             network,
@@ -93,11 +89,11 @@ class PlainSegment:
     def _quantised(self, rate: int, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
         task, context = self._task, self._context
 
-        def tell(p: QuantProgress) -> None:
+        def tell(p: Progress) -> None:
             if p.psnr is not None:
                 self._psnr[rate] = p.psnr
-            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": p.figures}
-            context.progress(Event(task.name, p.stage, p.step, p.steps, rate=rate, **known))
+            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": p.figures()}
+            context.progress(Event(task.name, p.stage, p.iteration, p.iterations, rate=rate, **known))
 
         result = quantize(
             self._network,
@@ -147,6 +143,5 @@ def changes(options: FitOptions) -> dict[str, Any]:
 def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:
     """The preset's share of calibration, with the user's seed and threads."""
     fitted = fit_settings(task)
-    share, least = (BRIEF_SHARE, LEAST_BRIEF) if brief else (FINETUNE_SHARE, LEAST_FINETUNE)
-    steps = max(least, round(share * fitted.steps))
+    steps = PHASES["brief calibration" if brief else "calibration"].iterations(fitted.steps)
     return QuantSettings(finetune_steps=steps, batch=fitted.batch, seed=fitted.seed, threads=fitted.threads)

@@ -13,10 +13,8 @@ from nqcodec.encoder.segment_job import Event, SegmentTask, by_budget
 from nqcodec.errors import InputError
 from nqcodec.methods.rate_aware.fit import (
     Fitted,
-    Progress,
     expected_seconds,
     fit_for_size,
-    fresh_network,
     further,
     shift_steps,
 )
@@ -26,6 +24,8 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.training.checkpoint import SavedFit, save_fit
 from nqcodec.training.clip import PackedClip
+from nqcodec.training.progress import Progress
+from nqcodec.training.start import new_network
 
 CODED_BITS = 1.2
 """Bits a parameter, coded, of a file whose rate follows from a number of parameters: most are latents near zero."""
@@ -53,7 +53,7 @@ class RateAwareSegment:
             NqError: if it was stopped.
         """
         how = fit_settings(task)
-        fitted = Fitted.fresh(fresh_network(program, task.video.frames, how))
+        fitted = Fitted.fresh(new_network(program, task.video.frames, how))
         announce(task, context, program, how.steps, expected_seconds(fitted, clip, how))
         segment = RateAwareSegment(task, context, clip, fitted)
         rate = segment._middle
@@ -116,10 +116,10 @@ class RateAwareSegment:
         task, context = self._task, self._context
 
         def tell(p: Progress) -> None:
-            self._psnr[rate] = p.psnr
-            figures = {"loss": p.loss, "price": p.price, **{f"step {key}": step for key, step in p.indices.items()}}
-            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": figures}
-            context.progress(Event(task.name, stage, p.step, p.steps, rate=rate, **known))
+            if p.psnr is not None:
+                self._psnr[rate] = p.psnr
+            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": p.figures()}
+            context.progress(Event(task.name, stage, p.iteration, p.iterations, rate=rate, **known))
 
         return fit_for_size(
             fitted,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from nqcodec.errors import LimitError
 from nqcodec.network.integer_network import (
     GAIN_RANGE,
@@ -14,15 +12,12 @@ from nqcodec.network.integer_network import (
     IntTensor,
     Layer,
     derive,
-    used_steps,
-    used_weight,
     validate,
 )
 from nqcodec.network.operations import Conv
 from nqcodec.network.program import Program
 from nqcodec.quantization.hadamard import choose_use, input_format_index
 from nqcodec.quantization.map_formats import MapFormat, choose_formats, spread_frames
-from nqcodec.quantization.quantizers import along_channels, dequantise
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.quantization.transform import QuantTransform, tensor_names
 from nqcodec.synthesis.hadamard import fastest
@@ -99,18 +94,3 @@ def _is_legal(network: IntegerNetwork, index: int) -> bool:
     except ValueError:
         return False
     return True
-
-
-def dequantised(network: IntegerNetwork, frames: int, dtype: torch.dtype = torch.float32) -> FloatNetwork:
-    """The float network with the integers' values, for a segment of `frames` frames; exact decoding is compared to it.
-
-    Tensors are of `dtype`; maps too, and they are neither rounded nor clamped.
-    """
-    result = FloatNetwork(network.program, frames)
-    result.dtype = dtype
-    for tensor in tensor_names(network.program):
-        integers = network.layers[tensor.index].tensors[tensor.name]
-        steps = along_channels(torch.tensor(used_steps(integers)), tensor.name, integers.values.ndim)
-        value = dequantise(torch.tensor(used_weight(integers, fastest())).to(dtype), steps)
-        result.tensors[tensor.key] = torch.nn.Parameter(value)
-    return result

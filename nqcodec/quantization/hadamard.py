@@ -1,7 +1,7 @@
-"""Weights quantised in the Hadamard domain of their input channels (formats/nq.md, 6.3.1).
+"""Weights coded in the Hadamard domain of their input channels, as a decoder uses them (formats/nq.md, 6.3.1).
 
-The transform is orthonormal, so rounding errors are as large in the weights as in the coefficients. What the decoder
-multiplies by are integers again: the inverse transform of coded ones, rounded a second time to `used_width` bits.
+What the decoder multiplies by are integers again: the inverse transform of coded ones, rounded a second time to
+`used_width` bits. Which weights are coded so is searched in `nqcodec.methods.post_training.hadamard_search`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -21,14 +20,10 @@ from nqcodec.network.integer_network import (
     USED_WIDTH_RANGE,
     Hadamard,
     Int32,
-    IntTensor,
     rescale_factors,
-    used_steps,
-    used_weight,
 )
-from nqcodec.network.operations import Conv, Operation
 from nqcodec.network.program import Program
-from nqcodec.quantization.quantizers import OCTAVE, Float64, dequantise, step_size
+from nqcodec.quantization.quantizers import OCTAVE, dequantise
 from nqcodec.synthesis.hadamard import fastest
 from nqcodec.training.hadamard import hadamard
 
@@ -42,23 +37,12 @@ ACCUMULATOR = 1 << 31
 """Magnitude that no accumulator may reach (formats/nq.md, 6.3)."""
 
 
-def has_domain(op: Operation, name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a tensor of an operation may be coded in the Hadamard domain, and would differ there."""
-    return name == "weight" and isinstance(op, Conv) and not op.depthwise and shape[INPUT_CHANNELS] > 1
-
-
 def input_format_index(program: Program, index: int) -> int:
     """The operation whose format the input of convolution `index` has."""
     source = program.operations[index].inputs[0]
     while not program.operations[source].has_format:
         source = program.operations[source].inputs[0]
     return source
-
-
-def to_domain(weight: npt.NDArray[np.floating]) -> Float64:
-    """Coefficients of a weight [out, in, k, k], float64; also the way back."""
-    coefficients: Float64 = hadamard(torch.from_numpy(weight.astype(np.float64)), INPUT_CHANNELS).numpy()
-    return np.ascontiguousarray(coefficients)
 
 
 def choose_use(values: Int32, map_width: int) -> Hadamard:
@@ -82,13 +66,6 @@ def choose_use(values: Int32, map_width: int) -> Hadamard:
 def _width(magnitude: float) -> int:
     """Signed width in bits that holds integers up to a magnitude."""
     return int(magnitude).bit_length() + 1
-
-
-def decoded_weight(tensor: IntTensor) -> Float64:
-    """What the decoder makes of a coded weight [out, in, k, k], float64."""
-    steps = used_steps(tensor)
-    size = step_size(steps.reshape(-1, *[1] * (tensor.values.ndim - 1)))
-    return used_weight(tensor, fastest()) * size
 
 
 @cache

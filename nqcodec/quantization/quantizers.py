@@ -76,15 +76,11 @@ def straight_round(x: Tensor) -> Tensor:
 def quantise(x: Tensor, steps: Tensor, bits: int) -> Tensor:
     """Integers of `x`, in `x`'s type, for step indices that broadcast with it; clamped to `bits` bits.
 
-    Straight-through: the gradient reaches `x` where nothing is clamped, and `steps` everywhere.
+    Straight-through: the gradient reaches `x` where nothing is clamped, and `steps` everywhere; through `dequantise`
+    they get that of LSQ (Esser et al., ICLR 2020).
     """
     low, high = limits(bits)
     return straight_round(x / torch.exp2(steps.to(x.dtype) / OCTAVE)).clamp(low, high)
-
-
-def fake_quantise(x: Tensor, steps: Tensor, bits: int) -> Tensor:
-    """`quantise` and back: what a decoder makes of `x`. Steps get the gradient of LSQ (Esser et al., ICLR 2020)."""
-    return dequantise(quantise(x, steps, bits), steps)
 
 
 def dequantise(integers: Tensor, steps: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""What can be chosen about quantisation, and what is reported while it runs."""
+"""What can be chosen about quantisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nqcodec.network.integer_network import IntegerNetwork
 
@@ -92,25 +92,3 @@ class QuantSettings:
         """Steps of the straight-through fine-tune."""
         shares = {"tune": 1.0, "tune-adaround": 1 - self.rounding_share}
         return round(shares.get(self.calibration, 0.0) * self.finetune_steps)
-
-
-@dataclass(frozen=True)
-class QuantProgress:
-    """Where quantisation stands.
-
-    `stage` is "sensitivity" or "finetune"; `psnr` in dB is the mean of PSNR-YUV over recent training frames,
-    None where nothing was trained; `size` is the estimated size of the file in bytes; times are seconds. `figures` are
-    "loss", "price" and "step <tensor key>" as `nqcodec.encoder.segment_job.Event` has them, as far as they are known.
-    """
-
-    stage: str
-    step: int
-    steps: int
-    psnr: float | None
-    size: int
-    seconds: float
-    eta: float
-    figures: dict[str, float] = field(default_factory=dict)
-
-
-Progress = Callable[[QuantProgress], None]

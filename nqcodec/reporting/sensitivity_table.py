@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from nqcodec.methods.post_training.criteria import OmegaCriterion, Substitution, make_criterion
+from nqcodec.methods.post_training.sensitivity import measure_curvature
 from nqcodec.network.integer_network import IntTensor
 from nqcodec.quantization.quantizers import Float64, QuantizerKind, UniformQuantizer, bits_needed
 from nqcodec.quantization.rate import tensor_bits
-from nqcodec.quantization.sensitivity import measure_curvature
 from nqcodec.quantization.transform import TensorName, tensor_names
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork

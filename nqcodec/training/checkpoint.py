@@ -1,4 +1,4 @@
-"""Fits on disk: resumable checkpoints and finished float fits, as safetensors with JSON metadata, never pickled.
+"""Training on disk: resumable checkpoints and finished fits, as safetensors with JSON metadata, never pickled.
 
 A file is written whole under a temporary name and then renamed, so an interrupted write leaves the previous one.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -24,10 +25,8 @@ from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.video import Chroma, Colour, Video
 from nqcodec.network.operations import OPERATIONS, Activation, Conv, Operation, Window
 from nqcodec.network.program import Program
+from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
-
-if TYPE_CHECKING:
-    from nqcodec.training.train import Trainer
 
 VERSION = 1
 """Of both kinds of file; one that is not this version is refused."""
@@ -35,66 +34,104 @@ VERSION = 1
 EXTRA = "extra."
 """Before the names of a fit's tensors that are not the network's."""
 
+CHECKPOINT_SECONDS = 45.0
+"""Least time between two saves while training goes on."""
+
 KIND_CHECKPOINT, KIND_FIT = "nqcodec checkpoint", "nqcodec fit"
 
 
 @dataclass(frozen=True)
+class State:
+    """Training after one of its iterations: tensors by name, and facts that JSON holds exactly."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def __or__(self, other: State) -> State:
+        return State(self.tensors | other.tensors, self.facts | other.facts)
+
+    def within(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin with `prefix` and a dot, by the rest of their names."""
+        start = f"{prefix}."
+        return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
+
+
+@dataclass
 class Checkpoint:
-    """Where a fit saves its state, and the fingerprint that ties the file to clip, program and settings."""
+    """The file that keeps the state of any training.
+
+    Attributes:
+        fingerprint: ties the file to everything that the result depends on.
+        saved: when that was done last, in seconds of the monotonic clock.
+    """
 
     path: Path
     fingerprint: str
+    saved: float = field(default_factory=time.monotonic)
 
-    @staticmethod
-    def open(path: Path, trainer: Trainer, *, resume: bool) -> Checkpoint:
-        """A checkpoint at `path` for `trainer`, whose state is loaded from it if `resume` and the file exists.
+    @property
+    def due(self) -> bool:
+        """Whether so much time has passed since the last save that a crash would hurt."""
+        return time.monotonic() - self.saved > CHECKPOINT_SECONDS
+
+    def save(self, state: State) -> None:
+        """Write a state; raises OutputError if that fails."""
+        metadata = {"facts": json.dumps(state.facts), "fingerprint": self.fingerprint}
+        write_tensors(self.path, KIND_CHECKPOINT, state.tensors, metadata)
+        self.saved = time.monotonic()
+
+    def load(self) -> State | None:
+        """The state that was saved, None if there is none.
 
         Raises:
-            InputError: if the file is damaged, or of another clip, program or settings.
+            InputError: if the file is damaged, or of another network, clip, size or settings.
         """
-        checkpoint = Checkpoint(path, fingerprint(trainer))
-        if resume and path.exists():
-            checkpoint._load(trainer)
-        return checkpoint
-
-    def save(self, trainer: Trainer) -> None:
-        """Write the state; raises OutputError if that fails."""
-        metadata = {"step": str(trainer.done), "fingerprint": self.fingerprint}
-        write_tensors(self.path, KIND_CHECKPOINT, _state(trainer), metadata)
-
-    def _load(self, trainer: Trainer) -> None:
+        if not self.path.exists():
+            return None
         tensors, metadata = read_tensors(self.path, KIND_CHECKPOINT)
         if metadata.get("fingerprint") != self.fingerprint:
             raise InputError(
-                f"{self.path}: this checkpoint is of another clip, network or settings: "
+                f"{self.path}: this checkpoint is of another network, clip, size or settings: "
                 "repeat the options that it was made with, or start without --resume"
             )
-        _restore(trainer, tensors)
-        trainer.done = int(metadata["step"])
+        return State(tensors, json.loads(metadata["facts"]))
 
 
-def fingerprint(trainer: Trainer) -> str:
-    """A digest of everything that a fit's result depends on: samples, clip, program, settings, encoder or none."""
-    claims = {
-        "video": video_to_dict(trainer.clip.video),
-        "program": program_to_dict(trainer.network.program),
-        "settings": asdict(trainer.settings),
-        "encoder": trainer.encoder is not None,
-    }
-    digest = hashlib.blake2b(json.dumps(claims, sort_keys=True).encode(), digest_size=16)
-    digest.update(trainer.clip.data.cpu().contiguous().numpy().data)
+def open_checkpoint(
+    path: Path | None, network: FloatNetwork, clip: PackedClip, claims: Mapping[str, Any], *, resume: bool
+) -> tuple[Checkpoint | None, State | None]:
+    """The checkpoint at `path`, tied to `fingerprint` of the rest, and if `resume` the state that it has.
+
+    Raises:
+        InputError: as `Checkpoint.load` does.
+    """
+    if path is None:
+        return None, None
+    checkpoint = Checkpoint(path, fingerprint(network, clip, claims))
+    return checkpoint, checkpoint.load() if resume else None
+
+
+def fingerprint(network: FloatNetwork, clip: PackedClip, claims: Mapping[str, Any]) -> str:
+    """A digest of everything that training depends on: where the network starts, what it learns, and `claims`, the
+    settings and whatever else decides the result, as JSON values."""
+    described = {"video": video_to_dict(clip.video), "program": program_to_dict(network.program)}
+    digest = hashlib.blake2b(json.dumps(described | dict(claims), sort_keys=True).encode(), digest_size=16)
+    for name, value in {**network.tensors, "clip": clip.data}.items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 
-def _state(trainer: Trainer) -> dict[str, Tensor]:
-    """Every tensor of a fit's state by name; the optimizer's follow the order of its groups."""
-    tensors = {f"network.{name}": value for name, value in trainer.network.tensors.items()}
-    if trainer.encoder is not None:
-        tensors |= {f"encoder.{name}": value for name, value in trainer.encoder.state_dict().items()}
-    tensors |= {f"mask.{name}": value for name, value in trainer.masks.items()}
-    if trainer.average is not None:
-        tensors |= {f"average.{number}": value for number, value in enumerate(trainer.average.values)}
-    return tensors | optimizer_tensors(trainer.optimizer)
+def network_tensors(network: FloatNetwork) -> dict[str, Tensor]:
+    """A network's tensors as a state holds them."""
+    return {f"network.{name}": value for name, value in network.tensors.items()}
+
+
+@torch.no_grad()
+def restore_network(network: FloatNetwork, state: State) -> None:
+    """The inverse of `network_tensors`."""
+    for name, value in state.within("network").items():
+        network.tensors[name].copy_(value)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -111,29 +148,15 @@ def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> No
     parameters = _parameters(optimizer)
     for name, value in tensors.items():
         if name.startswith("optimizer."):
-            _, number, field = name.split(".", 2)
+            _, number, what = name.split(".", 2)
             parameter = parameters[int(number)]
             device = "cpu" if value.ndim == 0 else parameter.device
             # A copy: optimizers update in place, and what was read must stay as it was.
-            optimizer.state[parameter][field] = value.to(device, copy=True)
+            optimizer.state[parameter][what] = value.to(device, copy=True)
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-@torch.no_grad()
-def _restore(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
-    for name, value in trainer.network.tensors.items():
-        value.copy_(tensors[f"network.{name}"])
-    if trainer.encoder is not None:
-        trainer.encoder.load_state_dict({name: tensors[f"encoder.{name}"] for name in trainer.encoder.state_dict()})
-    masks = {name.removeprefix("mask."): value for name, value in tensors.items() if name.startswith("mask.")}
-    trainer.masks = {name: value.to(trainer.clip.device) for name, value in masks.items()}
-    if trainer.average is not None:
-        for number, value in enumerate(trainer.average.values):
-            value.copy_(tensors[f"average.{number}"])
-    restore_optimizer(trainer.optimizer, tensors)
 
 
 @dataclass(frozen=True)
@@ -210,7 +233,7 @@ def video_to_dict(video: Video) -> dict[str, Any]:
 
 def video_from_dict(values: dict[str, Any]) -> Video:
     """The inverse of `video_to_dict`; raises KeyError, TypeError or ValueError for values that are no clip."""
-    known = {field.name: values[field.name] for field in fields(Video)}
+    known = {entry.name: values[entry.name] for entry in fields(Video)}
     changes = {"fps": Fraction(known["fps"]), "sar": Fraction(known["sar"]), "chroma": Chroma(known["chroma"])}
     return Video(**{**known, **changes, "colour": Colour(**known["colour"])})
 

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
 from nqcodec.training.network import FloatNetwork
 
-if TYPE_CHECKING:
-    from nqcodec.training.train import FitSettings
+
+class ComputeSettings(Protocol):
+    """What settings of any training say of the machine: CPU threads, the device's name, and the type of maps, a name
+    of torch's or "auto" for `auto_dtype`."""
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def dtype(self) -> str: ...
 
 
 def auto_dtype(device: str) -> torch.dtype:
@@ -24,7 +35,7 @@ def auto_dtype(device: str) -> torch.dtype:
 
 
 @contextmanager
-def compute_settings(network: FloatNetwork, settings: FitSettings) -> Iterator[None]:
+def compute_settings(network: FloatNetwork, settings: ComputeSettings) -> Iterator[None]:
     """Threads, map type and deterministic kernels for a fit; what was set before comes back afterwards."""
     threads, dtype = torch.get_num_threads(), network.dtype
     deterministic, benchmark = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark

@@ -1,63 +1,91 @@
-"""Presets: how many steps a fit takes. Counts follow from the clip alone; the clock only serves to announce a time."""
+"""Presets: how many iterations each phase of an encode takes. They follow from the clip alone, never from the clock."""
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from nqcodec.errors import UsageError
-from nqcodec.training.clip import PackedClip
-from nqcodec.training.compute import compute_settings
-from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, Trainer
-
-WARMUP_STEPS, TIMED_STEPS = 3, 6
-"""Steps of a trial that are not timed, and that are."""
+from nqcodec.training.settings import FitSettings
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A trade of time for quality.
+    """A fit's trade of time for quality.
 
     Attributes:
         epochs: how often each frame is seen.
-        least_steps: what a clip of few frames gets, whose epochs are short.
+        least_iterations: what a clip of few frames gets, whose epochs are short.
     """
 
     epochs: int
-    least_steps: int
+    least_iterations: int
 
 
-PRESETS: dict[str, Preset] = {
+@dataclass(frozen=True)
+class Phase:
+    """Training that follows a fit, of the same length against it whatever the preset.
+
+    Attributes:
+        share: its iterations against the fit's.
+        least_iterations: what it gets after a short fit.
+        lr_scale: its learning rates against the fit's, where it has the same.
+    """
+
+    share: float
+    least_iterations: int
+    lr_scale: float = 1.0
+
+    def iterations(self, fit: int) -> int:
+        """Iterations after a fit of `fit` iterations."""
+        return max(self.least_iterations, round(self.share * fit))
+
+
+PLAIN_PRESETS: dict[str, Preset] = {
     "ultrafast": Preset(100, 400),
     "fast": Preset(400, 1600),
     "medium": Preset(1500, 6000),
     "slow": Preset(6000, 24000),
     "placebo": Preset(24000, 96000),
 }
-"""By name, each about four times as long as the one before."""
+"""Of plain fits, by name, each about four times as long as the one before."""
+
+RATE_AWARE_PRESETS: dict[str, Preset] = {
+    "ultrafast": Preset(90, 1440),
+    "fast": Preset(360, 5760),
+    "medium": Preset(1440, 23040),
+    "slow": Preset(5760, 92160),
+    "placebo": Preset(23040, 368640),
+}
+"""Of rate-aware fits, by name, each about four times as long as the one before."""
+
+PHASES: dict[str, Phase] = {
+    "calibration": Phase(0.25, 300),
+    "brief calibration": Phase(1 / 16, 100),
+    "further rate": Phase(0.125, 100, lr_scale=0.3),
+}
+"""What follows a fit, by name: a plain one's calibration with rounding in the loop, in full or in brief, and a
+rate-aware one's further rates, which higher learning rates would have it forget. A brief calibration takes a tenth of
+the fit's time; against the whole one it loses 0.3 dB at 3 coded bits a parameter, 0.2 at 4 and less above
+(BENCHMARKS.md)."""
 
 BATCH = 2
-"""Frames a step: 1 measured slower a frame, and 4 worse at equal time."""
+"""Frames an iteration: 1 measured slower a frame, and 4 worse at equal time."""
 
 
-def preset_steps(presets: Mapping[str, Preset], name: str, frames: int) -> tuple[int, int]:
-    """(steps, frames a step) of a preset for `frames` frames; raises UsageError for an unknown name."""
+def preset_iterations(presets: Mapping[str, Preset], name: str, frames: int) -> tuple[int, int]:
+    """(iterations, frames an iteration) of a preset for `frames` frames; raises UsageError for an unknown name."""
     if name not in presets:
         raise UsageError(f"there is no preset {name}: choose one of {', '.join(presets)}")
     preset, batch = presets[name], min(BATCH, frames)
-    return max(preset.epochs * -(-frames // batch), preset.least_steps), batch
+    return max(preset.epochs * -(-frames // batch), preset.least_iterations), batch
 
 
 def preset_settings(name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1) -> FitSettings:
     """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
-    steps, batch = preset_steps(PRESETS, name, frames)
-    return FitSettings(steps=steps, batch=batch, seed=seed, device=device, threads=threads)
+    iterations, batch = preset_iterations(PLAIN_PRESETS, name, frames)
+    return FitSettings(steps=iterations, batch=batch, seed=seed, device=device, threads=threads)
 
 
 RATES: dict[str, dict[str, float]] = {
@@ -73,23 +101,3 @@ def with_optimizer(settings: FitSettings, name: str) -> FitSettings:
     """Settings with another optimizer, at rates that suit it; raises UsageError for an unknown name."""
     rates: dict[str, Any] = dict(RATES.get(name, {}))
     return replace(settings, optimizer=name, **rates)
-
-
-def expected_seconds(network: FloatNetwork, clip: PackedClip, settings: FitSettings) -> float:
-    """Seconds that `fit` would take, from a few steps of a copy of `network`: for messages, nothing depends on it."""
-    trial = copy.deepcopy(network)
-    with compute_settings(trial, settings):
-        trainer = Trainer(trial, clip, settings)
-        for _ in range(WARMUP_STEPS):
-            trainer.step()
-        started = clock(clip.device)
-        for _ in range(TIMED_STEPS):
-            trainer.step()
-        return (clock(clip.device) - started) / TIMED_STEPS * settings.steps
-
-
-def clock(device: torch.device) -> float:
-    """Seconds, once the device has finished what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

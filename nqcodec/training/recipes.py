@@ -11,9 +11,9 @@ from typing import Any
 
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Video
-from nqcodec.training.prune import Pruning
-from nqcodec.training.quant_noise import QuantNoise
-from nqcodec.training.train import FitSettings
+from nqcodec.training.paper.prune import Pruning
+from nqcodec.training.paper.quant_noise import QuantNoise
+from nqcodec.training.settings import FitSettings
 
 
 @dataclass(frozen=True)

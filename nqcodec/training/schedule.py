@@ -1,14 +1,14 @@
-"""When a fit does what: its stages, and the part of the peak rate at each step."""
+"""Shapes of the learning rate over the iterations of a stage, as parts of its peak."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from nqcodec.training.train import FitSettings
+
+def warm_up(step: float, steps: float) -> float:
+    """A straight line up to 1, which it reaches with the last of `steps` steps."""
+    return min(1.0, (step + 1) / max(1.0, steps))
 
 
 def cosine(step: float, steps: float) -> float:
@@ -40,49 +40,3 @@ SCHEDULES: dict[str, Callable[[float, float], float]] = {
 }
 """Parts of the peak rate at a step of so many, by name. They run over a whole stage, and the warm-up multiplies them;
 "late-cosine" alone begins where the warm-up ends, as NeRV's, HNeRV's and NeuroQuant's do."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Steps with a schedule of their own.
-
-    Attributes:
-        name: "fit", "prune" (the fine-tune after pruning) or "noise" (the one with Quant-Noise).
-        first, steps: its first step and its number of steps.
-        rate: its peak, as a part of the fit's.
-    """
-
-    name: str
-    first: int
-    steps: int
-    rate: float
-
-
-def stages(settings: FitSettings) -> list[Stage]:
-    """The stages of a fit in order: pruning and Quant-Noise take their shares from the end of its steps."""
-    pruning, noise = settings.pruning, settings.noise
-    pruned = max(1, round(pruning.share * settings.steps)) if pruning else 0
-    noisy = max(1, round(noise.share * settings.steps)) if noise else 0
-    plain = settings.steps - pruned - noisy
-    plan = [Stage("fit", 0, plain, 1.0)]
-    if pruning:
-        plan.append(Stage("prune", plain, pruned, pruning.rate))
-    if noise:
-        plan.append(Stage("noise", plain + pruned, noisy, noise.rate))
-    return plan
-
-
-def stage_at(step: int, settings: FitSettings) -> Stage:
-    """The stage that a step belongs to; its end belongs to the last one."""
-    plan = stages(settings)
-    return next((stage for stage in plan if step < stage.first + stage.steps), plan[-1])
-
-
-def learning_rate(step: int, settings: FitSettings) -> float:
-    """Part of the peak rate at a step: in each stage a linear warm-up, then down to `floor` as the schedule says."""
-    stage = stage_at(step, settings)
-    local, warm = step - stage.first, settings.warmup * stage.steps
-    rise = settings.warmup_from + (1 - settings.warmup_from) * min(1.0, (local + 1) / max(1.0, warm))
-    begin = warm if settings.schedule == "late-cosine" else 0.0
-    shape = SCHEDULES[settings.schedule](max(0.0, local - begin), stage.steps - begin)
-    return stage.rate * rise * max(shape, settings.floor)

@@ -1,131 +1,45 @@
-"""The training loop: a float network is overfitted to a packed clip.
-
-What happens at a step depends on the settings and the step's number alone, never on the clock or on a generator's
-state, so the same seed gives the same network on the same machine, and so does a run that was stopped and resumed.
-"""
+"""The plain fit: a float network is overfitted to a packed clip, and nothing is quantised yet."""
 
 from __future__ import annotations
 
-import time
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from nqcodec.errors import UsageError
-from nqcodec.network.program import Program
-from nqcodec.training.checkpoint import Checkpoint
+from nqcodec.training.checkpoint import (
+    State,
+    network_tensors,
+    open_checkpoint,
+    optimizer_tensors,
+    restore_network,
+    restore_optimizer,
+)
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.compute import compute_settings
-from nqcodec.training.ema import Average
-from nqcodec.training.encoder import Encoder
-from nqcodec.training.interrupt import interrupt_flag
+from nqcodec.training.evaluation import Quality, evaluate
+from nqcodec.training.hooks import Hook
 from nqcodec.training.losses import plane_errors, psnr
 from nqcodec.training.network import FloatNetwork, Transform, tensor_key
-from nqcodec.training.objectives import OBJECTIVES, STRUCTURES, Objective
-from nqcodec.training.optim import OPTIMIZERS, MuonAdam
-from nqcodec.training.patches import Patches
-from nqcodec.training.prune import Pruning, masks
-from nqcodec.training.quant_noise import NoiseTransform, QuantNoise
-from nqcodec.training.schedule import SCHEDULES, learning_rate, stage_at
+from nqcodec.training.objectives import Objective
+from nqcodec.training.optim import MuonAdam
+from nqcodec.training.paper.ema import Average
+from nqcodec.training.paper.encoder import Encoder
+from nqcodec.training.paper.patches import Patches
+from nqcodec.training.paper.prune import PruningHook
+from nqcodec.training.paper.quant_noise import NoiseHook
+from nqcodec.training.progress import Listener
+from nqcodec.training.session import Measured, Report, TrainingSession, interruptible, timed
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.stages import learning_rate, stage_at
+from nqcodec.training.start import batch_frames
 
-REPORT_STEPS = 32
-"""Steps between two looks at the loss: each makes a GPU wait for the host."""
-
-CHECKPOINT_SECONDS = 45.0
-"""Least time between two checkpoints."""
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How to fit. Equal settings, clip and machine give an equal network.
-
-    Attributes:
-        steps: optimizer steps, fine-tunes included.
-        batch: frames a step, or their worth of patches.
-        patch: (width, height) in luma samples of the patches to train on instead of whole frames, or None.
-        optimizer: a name of `optim.OPTIMIZERS`. Rates here suit "muon"; `presets.with_optimizer` sets others.
-        lr: peak rate of convolution weights (Muon), or of everything but latents (Adam).
-        rest_lr: peak rate of biases and the encoder with Muon.
-        latent_lr: peak rate of latents.
-        decay: weight decay of convolution weights, times the rate; keeps Muon's weights cheap to code. Not of "adam".
-        betas: Adam's.
-        gradient_norm: most norm of all gradients together, which are scaled down to it; 0 for no limit.
-        schedule: a name of `schedule.SCHEDULES`.
-        warmup, warmup_from: part of the steps of a linear warm-up, and of the peak rate that it begins at.
-        floor: part of the peak rate that the schedule does not go below.
-        loss: a name of `objectives.OBJECTIVES`.
-        plane_weights: of the planes in the loss, of any sum; None for the clip's, (1, 0, 0) for luma alone.
-        coarse: part of the steps before any fine-tune, from the start, whose loss sees half the resolution alone.
-        ema: decay a step of the weights' exponential moving average, which is then what the fit ends with; 0 for none.
-        pruning: prune weights and fine-tune, or None.
-        noise: train the last steps with Quant-Noise, or None.
-        dtype: "float32", "bfloat16", or "auto" for `compute.auto_dtype`.
-        threads: CPU threads; sums may depend on it, so it is part of what makes a result.
-    """
-
-    steps: int
-    batch: int = 2
-    patch: tuple[int, int] | None = None
-    lr: float = 4e-2
-    rest_lr: float = 2e-2
-    latent_lr: float = 6e-2
-    decay: float = 0.25
-    betas: tuple[float, float] = (0.9, 0.999)
-    gradient_norm: float = 0.0
-    schedule: str = "cosine"
-    warmup: float = 0.05
-    warmup_from: float = 0.0
-    floor: float = 0.0
-    optimizer: str = "muon"
-    loss: str = "log-mse"
-    plane_weights: tuple[float, ...] | None = None
-    coarse: float = 0.0
-    ema: float = 0.0
-    pruning: Pruning | None = None
-    noise: QuantNoise | None = None
-    dtype: str = "auto"
-    seed: int = 0
-    device: str = "cpu"
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        """Raises UsageError for names that do not exist and parts that do not add up."""
-        for what, name, known in (
-            ("optimizer", self.optimizer, OPTIMIZERS),
-            ("schedule", self.schedule, tuple(SCHEDULES)),
-            ("loss", self.loss, OBJECTIVES),
-        ):
-            if name not in known:
-                raise UsageError(f"there is no {what} {name}: choose one of {', '.join(known)}")
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"an average's decay cannot be {self.ema:g}: choose one from 0 (none) to below 1")
-        if self.coarse and self.loss in STRUCTURES:
-            raise UsageError(f"loss {self.loss} needs full sizes from the start: leave progressive sizes out")
-        if self.pruning and self.noise and self.pruning.share + self.noise.share >= 1:
-            raise UsageError("pruning and Quant-Noise leave no steps for the fit: make their shares smaller")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a fit stands; `psnr` is the mean over recent training frames of PSNR-YUV in dB, times are seconds."""
-
-    step: int
-    steps: int
-    loss: float
-    psnr: float
-    seconds: float
-    eta: float
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Mean over frames of float PSNR in dB: of each plane, and weighted (6:1:1 for Y, U, V)."""
-
-    planes: tuple[float, ...]
-    yuv: float
+REPORT_ITERATIONS = 32
+"""Iterations between two looks at the loss."""
 
 
 @dataclass(frozen=True)
@@ -138,14 +52,53 @@ class FitResult:
     seconds: float
 
 
+class View(Protocol):
+    """What an iteration sees of a clip.
+
+    Attributes:
+        clip: stands for the clip where errors are taken.
+    """
+
+    @property
+    def clip(self) -> PackedClip: ...
+
+    def __len__(self) -> int:
+        """Samples of a frame."""
+
+    def see(
+        self, network: FloatNetwork, samples: Tensor, transform: Transform | None, latents: Encoder | None
+    ) -> tuple[Tensor, Tensor]:
+        """(output, target), packed [B, C, h, w], of `samples` [B]: each frame's numbers follow the frame's before.
+
+        `latents` makes the first grid's output from whole packed frames.
+        """
+
+
+@dataclass(frozen=True)
+class WholeFrames:
+    """The `View` of a fit that sees whole frames."""
+
+    clip: PackedClip
+
+    def __len__(self) -> int:
+        return 1
+
+    def see(
+        self, network: FloatNetwork, samples: Tensor, transform: Transform | None, latents: Encoder | None
+    ) -> tuple[Tensor, Tensor]:
+        times = samples.to(self.clip.device, non_blocking=True)
+        target = self.clip.batch(times)
+        return network(times, transform, None if latents is None else {0: latents(target)}), target
+
+
 @dataclass
-class Trainer:
+class PlainTrainer:
     """The state of one fit.
 
     Attributes:
-        done: steps taken.
-        masks: of the weights by tensor key, once they are pruned.
-        average: the parameters' moving average, if the settings ask for one.
+        encoder: makes the latents from the frames, if there is one.
+        done: iterations taken.
+        hooks: the settings' options.
     """
 
     network: FloatNetwork
@@ -153,90 +106,92 @@ class Trainer:
     settings: FitSettings
     encoder: Encoder | None = None
     done: int = 0
-    masks: dict[str, Tensor] = field(default_factory=dict)
     optimizer: MuonAdam = field(init=False)
-    average: Average | None = field(init=False, default=None)
+    hooks: list[Hook] = field(init=False)
 
     def __post_init__(self) -> None:
-        settings = self.settings
+        settings, program = self.settings, self.network.program
         self.optimizer = make_optimizer(self.network, settings, self.encoder)
-        program = self.network.program
-        self._patches = Patches(self.clip, program, settings.patch) if settings.patch else None
-        self._shown = self._patches.clip if self._patches else self.clip
-        self._objective = Objective(settings.loss, self._shown, program, settings.plane_weights)
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         self._parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
-        if settings.ema:
-            self.average = Average(self._parameters, settings.ema)
+        self._view: View = Patches(self.clip, program, settings.patch) if settings.patch else WholeFrames(self.clip)
+        self._objective = Objective(settings.loss, self._view.clip, program, settings.plane_weights)
+        self.hooks = self._make_hooks()
 
-    def step(self) -> tuple[Tensor, Tensor]:
-        """One optimizer step: (loss, PSNR-YUV in dB), scalars on the device, not yet computed where it is a GPU."""
-        settings, clip = self.settings, self.clip
+    def _make_hooks(self) -> list[Hook]:
+        """Those of the options that the settings name. Averages come last: they are of what the others leave."""
+        settings, hooks = self.settings, list[Hook]()
+        if settings.pruning:
+            hooks.append(PruningHook(self.network, settings.pruning))
+        if settings.noise:
+            hooks.append(NoiseHook(settings.noise, settings.seed, self.clip.device))
+        if settings.ema:
+            hooks.append(Average(self._parameters, settings.ema))
+        return hooks
+
+    def iterate(self) -> Measured:
+        """One iteration; its loss and PSNR stay on the device."""
+        settings, clip, view = self.settings, self.clip, self._view
         stage = stage_at(self.done, settings)
         if self.done == stage.first:
-            self._begin(stage.name)
+            for hook in self.hooks:
+                hook.begin(stage.name)
+        transforms = [hook.transform(stage.name, self.done) for hook in self.hooks]
+        transform = next((found for found in transforms if found is not None), None)
+        samples = batch_frames(clip.frames * len(view), settings.batch * len(view), self.done, settings.seed)
+
         self.optimizer.zero_grad(set_to_none=True)
-        output, target = self._show(self._noise() if stage.name == "noise" else None)
-        errors = plane_errors(output, target, self._shown)
+        output, target = view.see(self.network, samples, transform, self.encoder)
+        errors = plane_errors(output, target, view.clip)
         coarse = stage.name == "fit" and self.done < settings.coarse * stage.steps
         loss = self._objective(output, target, errors, coarse)
         loss.backward()
         self._update()
-        if self.average:
-            self.average.update(self.done - stage.first)
+        for hook in self.hooks:
+            hook.after_update(self.done - stage.first)
         self.done += 1
         with torch.no_grad():
-            return loss.detach(), (psnr(errors, clip.video.depth) @ clip.weights).mean()
-
-    def _show(self, transform: Transform | None) -> tuple[Tensor, Tensor]:
-        """(output, target) of this step's frames or patches, packed maps [B, C, h, w]."""
-        settings, clip = self.settings, self.clip
-        if self._patches:
-            count = len(self._patches)
-            samples = batch_frames(clip.frames * count, settings.batch * count, self.done, settings.seed)
-            return self._patches.see(self.network, samples, transform, self.encoder)
-        times = batch_frames(clip.frames, settings.batch, self.done, settings.seed).to(clip.device, non_blocking=True)
-        target = clip.batch(times)
-        latents = None if self.encoder is None else {0: self.encoder(target)}
-        return self.network(times, transform, latents), target
-
-    def finish(self) -> None:
-        """Make the network, and the encoder, what the fit ends with; there are no steps after it."""
-        if self.average:
-            self.average.put()
-
-    def _begin(self, stage: str) -> None:
-        """What precedes a stage's first step: pruning, and a new average, as the old one is of other weights."""
-        if stage == "prune":
-            assert self.settings.pruning is not None
-            self.masks = masks(self.network, self.settings.pruning)
-            self._hold([self.network.tensors[key].data for key in self.masks])
-        if self.average:
-            self.average.restart()
+            return Measured(loss.detach(), (psnr(errors, clip.video.depth) @ clip.weights).mean())
 
     def _update(self) -> None:
-        """Change the parameters by their gradients; pruned weights stay zero."""
+        """Change the parameters by their gradients."""
         rate = learning_rate(self.done, self.settings)
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * rate
-        weights = [self.network.tensors[key] for key in self.masks]
-        self._hold([weight.grad for weight in weights if weight.grad is not None])
+        for hook in self.hooks:
+            hook.before_update()
         if self.settings.gradient_norm:
             torch.nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_norm)
         self.optimizer.step()
-        self._hold([weight.data for weight in weights])
 
-    def _hold(self, values: list[Tensor]) -> None:
-        """Zero what is pruned in `values`, one tensor for each mask."""
-        if values:
-            torch._foreach_mul_(values, list(self.masks.values()))
+    def look(self) -> Report:
+        """Nothing is known but loss and PSNR."""
+        return Report()
 
-    def _noise(self) -> NoiseTransform:
-        """This step's Quant-Noise: seed and step alone decide what is quantised."""
-        noise = self.settings.noise
-        assert noise is not None
-        seed = (self.settings.seed * 0x9E3779B1 + self.done) & 0xFFFFFFFF
-        return NoiseTransform(noise, torch.Generator(self.clip.device).manual_seed(seed))
+    def finish(self) -> None:
+        """Make the network, and the encoder, what the fit ends with; there are no iterations after it."""
+        for hook in self.hooks:
+            hook.finish()
+
+    def state(self) -> State:
+        """All that iterations have changed."""
+        tensors = network_tensors(self.network) | optimizer_tensors(self.optimizer)
+        if self.encoder is not None:
+            tensors |= {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
+        for hook in self.hooks:
+            tensors |= hook.tensors()
+        return State(tensors, {"done": self.done})
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on from a saved state."""
+        restore_network(self.network, state)
+        restore_optimizer(self.optimizer, state.tensors)
+        if self.encoder is not None:
+            self.encoder.load_state_dict(state.within("encoder"))
+        for hook in self.hooks:
+            hook.restore(state)
+        self.done = state.facts["done"]
 
 
 def fit(
@@ -245,7 +200,7 @@ def fit(
     settings: FitSettings,
     *,
     encoder: Encoder | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Listener | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
     stop: Callable[[], bool] | None = None,
@@ -254,82 +209,37 @@ def fit(
 
     Args:
         encoder: makes the latents from the frames while fitting; they are written into the network at the end.
-        progress: called every few steps.
-        checkpoint: where to save the state: every `CHECKPOINT_SECONDS`, when the fit is interrupted, and at its end.
+        progress: called every few iterations.
+        checkpoint: where to save the state now and then, when the fit is interrupted, and at its end.
         resume: go on from `checkpoint` if that file exists.
-        stop: asked every few steps; True ends the fit with `finished` False.
+        stop: asked every few iterations; True ends the fit with `finished` False.
 
     Raises:
         InputError: if the checkpoint is of another clip, program or settings.
         OutputError: if the checkpoint cannot be written.
         KeyboardInterrupt: on Ctrl-C, after the checkpoint is written.
     """
-    with compute_settings(network, settings), interrupt_flag() as interrupted:
-        trainer = Trainer(network, clip, settings, encoder)
-        store = Checkpoint.open(checkpoint, trainer, resume=resume) if checkpoint else None
-        meter, saved = _Meter(trainer), time.monotonic()
-        halted = False
-        while trainer.done < settings.steps and not halted:
-            meter.add(*trainer.step())
-            halted = interrupted()
-            if trainer.done % REPORT_STEPS and trainer.done < settings.steps and not halted:
-                continue
-            state = meter.read()
-            if progress:
-                progress(state)
-            halted = halted or (stop is not None and stop())
-            finished = trainer.done >= settings.steps
-            if store and (halted or finished or time.monotonic() - saved > CHECKPOINT_SECONDS):
-                store.save(trainer)
-                saved = time.monotonic()
-        if interrupted():
-            raise KeyboardInterrupt
+    claims = {"settings": asdict(settings), "encoder": encoder is not None}
+    store, saved = open_checkpoint(checkpoint, network, clip, claims, resume=resume)
+    session = TrainingSession("fit", settings.steps, REPORT_ITERATIONS, progress, stop, store)
+    with compute_settings(network, settings), interruptible(session):
+        trainer = PlainTrainer(network, clip, settings, encoder)
+        if saved:
+            trainer.restore(saved)
+        session.run(trainer, settings.steps)
+        if not session.stopped:
+            session.save(trainer.state())
         trainer.finish()
         if encoder is not None:
             write_latents(network, clip, encoder)
-    return FitResult(trainer.done, trainer.done >= settings.steps, evaluate(network, clip), meter.seconds)
+    return FitResult(trainer.done, trainer.done >= settings.steps, evaluate(network, clip), session.seconds)
 
 
-class _Meter:
-    """Mean loss and PSNR since the last reading, and the time; only a reading waits for the device."""
-
-    def __init__(self, trainer: Trainer):
-        self._trainer, self._first, self._started = trainer, trainer.done, time.monotonic()
-        self._seen: list[tuple[Tensor, Tensor]] = []
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._started
-
-    def add(self, loss: Tensor, level: Tensor) -> None:
-        """Take in one step's loss and PSNR."""
-        self._seen.append((loss, level))
-
-    def read(self) -> Progress:
-        """The state now; starts new means."""
-        loss, level = (float(torch.stack(values).mean()) for values in zip(*self._seen, strict=True))
-        self._seen = []
-        done, steps, seconds = self._trainer.done, self._trainer.settings.steps, self.seconds
-        return Progress(done, steps, loss, level, seconds, seconds / (done - self._first) * (steps - done))
-
-
-def new_network(program: Program, frames: int, settings: FitSettings) -> FloatNetwork:
-    """A network with the random start that `settings.seed` gives, on `settings.device`."""
-    generator = torch.Generator().manual_seed(settings.seed)
-    return FloatNetwork(program, frames, generator).to(settings.device)
-
-
-def batch_frames(frames: int, batch: int, step: int, seed: int) -> Tensor:
-    """Frame numbers [B] (int64) of a step: epochs in a seeded random order, the last batch of each may be smaller.
-
-    The numbers may as well be those of the patches of all frames.
-    """
-    per_epoch = -(-frames // batch)
-    epoch, place = divmod(step, per_epoch)
-    # Torch's generator heeds 32 bits of a seed only; an odd multiplier keeps seeds apart in them.
-    generator = torch.Generator().manual_seed((seed * 0x9E3779B1 + epoch) & 0xFFFFFFFF)
-    return torch.randperm(frames, generator=generator)[place * batch : (place + 1) * batch]
+def expected_seconds(network: FloatNetwork, clip: PackedClip, settings: FitSettings) -> float:
+    """Seconds that `fit` would take, from a few iterations of a copy of `network`: for messages alone."""
+    trial = copy.deepcopy(network)
+    with compute_settings(trial, settings):
+        return timed(PlainTrainer(trial, clip, settings), clip.device) * settings.steps
 
 
 def make_optimizer(network: FloatNetwork, settings: FitSettings, encoder: Encoder | None = None) -> MuonAdam:
@@ -354,28 +264,6 @@ def make_optimizer(network: FloatNetwork, settings: FitSettings, encoder: Encode
         {"params": latents, "lr": settings.latent_lr},
     ]
     return MuonAdam([group for group in groups if group["params"]], betas=settings.betas)
-
-
-@torch.no_grad()
-def evaluate(
-    network: FloatNetwork,
-    clip: PackedClip,
-    transform: Transform | None = None,
-    batch: int = 4,
-    as_samples: bool = False,
-) -> Quality:
-    """Mean per-frame PSNR of the network's output as float values; `as_samples` rounds and clips them as `planes` does
-    (formats/nq.md, 6.6), which costs 0.5 dB at 50 dB and 8 bits."""
-
-    def output(part: Tensor) -> Tensor:
-        values: Tensor = network(part, transform)
-        scale = 2.0**clip.video.depth
-        return ((values.float() + 0.5) * scale).round().clamp(0, scale - 1) / scale - 0.5 if as_samples else values
-
-    times = torch.arange(clip.frames, device=clip.device)
-    errors = [plane_errors(output(part), clip.batch(part), clip) for part in times.split(batch)]
-    levels = psnr(torch.cat(errors), clip.video.depth).mean(dim=0)
-    return Quality(tuple(levels.tolist()), float(levels @ clip.weights))
 
 
 @torch.no_grad()

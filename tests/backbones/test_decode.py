@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from dequantized import dequantized
 from fitting import small_clip
 
 from nqcodec.backbones import BACKBONES, hinerv, nerv, nervpp
@@ -16,11 +17,13 @@ from nqcodec.media.video import Chroma, Frame, Video
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Limits, Program
-from nqcodec.quantization.export import dequantised
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.training.clip import pack
-from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+from nqcodec.training.evaluation import evaluate
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 NAMES = ("nerv", "nervpp", "hinerv")
 
@@ -65,7 +68,7 @@ def assert_decodes_as_floats(coded: IntegerNetwork, video: Video) -> None:
     assert read.program == coded.program
     times = torch.arange(video.frames)
     with torch.no_grad():
-        floats = dequantised(coded, video.frames)(times)
+        floats = dequantized(coded, video.frames)(times)
     with open_synthesizer(read, video, video.frames, backend="reference") as synthesizer:
         shown = pack([synthesizer.frame(t) for t in range(video.frames)], video, coded.program).batch(times)
     error = (shown - floats.clamp(-0.5, 0.5)).abs() * 2**video.depth

@@ -9,7 +9,8 @@ from nqcodec.backbones import hnerv
 from nqcodec.benchmarks import training as bench
 from nqcodec.media.video import Video
 from nqcodec.training.clip import pack
-from nqcodec.training.train import FitSettings, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
 
 
 def test_plain_and_own_forward_agree() -> None:

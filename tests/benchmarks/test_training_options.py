@@ -8,7 +8,7 @@ import pytest
 
 from nqcodec.benchmarks.training_options import OPTIONS, run
 from nqcodec.cli.figures import lines
-from nqcodec.training.train import FitSettings
+from nqcodec.training.settings import FitSettings
 
 
 def test_figures_and_their_table() -> None:

@@ -14,7 +14,8 @@ from nqcodec.backbones import hnerv
 from nqcodec.cli.nqtool import main
 from nqcodec.media.video import frame_bytes
 from nqcodec.training.checkpoint import save_fit
-from nqcodec.training.train import FitSettings, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
 
 pytest.importorskip("matplotlib")
 RAW = ["--input-res", "36x22"]

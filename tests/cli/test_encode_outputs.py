@@ -18,6 +18,7 @@ from nqcodec.cli.nqtool import main as nqtool
 from nqcodec.decoder.decoder import decode, plane_md5
 from nqcodec.media.video import frame_bytes
 from nqcodec.reporting.finding import read_findings
+from nqcodec.training.presets import PHASES, Phase
 
 pytest.importorskip("matplotlib")
 METHODS = {"rate-aware": ["--steps", "60"], "plain": ["--arch", "hnerv", "--steps", "8"]}
@@ -37,8 +38,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short calibrations."""
-    monkeypatch.setattr("nqcodec.encoder.segment_plain.LEAST_FINETUNE", 16)
-    monkeypatch.setattr("nqcodec.encoder.segment_plain.LEAST_BRIEF", 8)
+    monkeypatch.setitem(PHASES, "calibration", Phase(0.25, 16))
+    monkeypatch.setitem(PHASES, "brief calibration", Phase(1 / 16, 8))
 
 
 def nqenc(*words: object) -> Result:

@@ -16,7 +16,8 @@ from nqcodec.cli.nqtool import main
 from nqcodec.media.video import frame_bytes
 from nqcodec.training.checkpoint import save_fit
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
 
 
 @pytest.fixture(scope="module")

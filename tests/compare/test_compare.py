@@ -29,7 +29,7 @@ from nqcodec.encoder.segment_job import FitOptions
 from nqcodec.errors import InputError, RateError, UsageError
 from nqcodec.media.metrics.vmaf import MISSING
 from nqcodec.media.video import frame_bytes
-from nqcodec.training.presets import PRESETS, Preset
+from nqcodec.training.presets import PHASES, PLAIN_PRESETS, Phase, Preset
 from nqcodec.training.recipes import RECIPES
 
 for package in ("av", "matplotlib", "bjontegaard"):
@@ -43,8 +43,8 @@ def compare(*words: object) -> Result:
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
     """Make preset ultrafast a few steps."""
-    patch.setitem(PRESETS, "ultrafast", Preset(4, 12))
-    patch.setattr("nqcodec.encoder.segment_plain.LEAST_FINETUNE", 8)
+    patch.setitem(PLAIN_PRESETS, "ultrafast", Preset(4, 12))
+    patch.setitem(PHASES, "calibration", Phase(0.25, 8))
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.segment_job import COLLAPSE
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.sink import open_sink
-from nqcodec.methods.rate_aware import settings as rateaware_settings
 from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.training.presets import RATE_AWARE_PRESETS, Preset
 
 QUICK = EncodeSettings(preset="ultrafast", threads=1, steps=60)
 
@@ -72,7 +72,7 @@ def test_what_stays_spoiled_is_reported(
     clip: ClipInput, spoiled: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoiled["left"] = 3
-    monkeypatch.setitem(rateaware_settings.PRESETS, "ultrafast", rateaware_settings.Preset(1, 60))
+    monkeypatch.setitem(RATE_AWARE_PRESETS, "ultrafast", Preset(1, 60))
     words = [clip.path, "--bpp", "2", "--preset", "ultrafast", "--threads", "1", "-o", str(tmp_path / "out.nq")]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output

@@ -17,7 +17,6 @@ import pytest
 from moving_waves import moving_waves
 
 from nqcodec.decoder.decoder import Decoder, probe
-from nqcodec.encoder import segment_plain
 from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.report import EncodeReport
@@ -27,6 +26,7 @@ from nqcodec.media.metrics import QualityMeter
 from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
 from nqcodec.media.video import Chroma, Frame, Video, frame_bytes
+from nqcodec.training.presets import PHASES, Phase
 
 QUICK = EncodeSettings(preset="ultrafast", arch="hnerv", threads=1)
 
@@ -137,8 +137,7 @@ def test_a_further_rate_is_never_worse_than_a_lower_one(
     real: Path, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a brief calibration is useless and the rates are near, the higher one is calibrated in full as well."""
-    monkeypatch.setattr(segment_plain, "LEAST_BRIEF", 0)
-    monkeypatch.setattr(segment_plain, "BRIEF_SHARE", share)
+    monkeypatch.setitem(PHASES, "brief calibration", Phase(share, 0))
     stages: list[int] = []
     outputs = tuple(Output(tmp_path / f"{bpp}.nq", Rate(bpp=bpp)) for bpp in (0.62, 0.6))
 

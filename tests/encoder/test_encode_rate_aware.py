@@ -25,10 +25,9 @@ from nqcodec.media.clip import ClipInput
 from nqcodec.media.sink import open_sink
 from nqcodec.media.video import Chroma, Video
 from nqcodec.methods.rate_aware import settings as rateaware_settings
-from nqcodec.training import presets as plain_presets
 from nqcodec.training.checkpoint import KIND_FIT, read_tensors, save_fit, write_tensors
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.presets import Preset
+from nqcodec.training.presets import PLAIN_PRESETS, RATE_AWARE_PRESETS, Preset
 
 QUICK = EncodeSettings(preset="ultrafast", threads=1, metadata=False)
 
@@ -40,8 +39,8 @@ LEAST = 0.9
 def short() -> Iterator[None]:
     """Presets of a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(rateaware_settings.PRESETS, "ultrafast", Preset(1, 120))
-        patch.setitem(plain_presets.PRESETS, "ultrafast", Preset(1, 100))
+        patch.setitem(RATE_AWARE_PRESETS, "ultrafast", Preset(1, 120))
+        patch.setitem(PLAIN_PRESETS, "ultrafast", Preset(1, 100))
         yield
 
 
@@ -143,7 +142,7 @@ def test_a_rate_worse_than_a_lower_one_is_fitted_again(
         return replace(how, steps=2, lr=1.0, noise=0.0, settled=0.0)
 
     monkeypatch.setattr(segment_rateaware, "further", thorough if place == 1 else hasty)
-    monkeypatch.setitem(rateaware_settings.PRESETS, "ultrafast", Preset(1, 60 if place == 1 else 120))
+    monkeypatch.setitem(RATE_AWARE_PRESETS, "ultrafast", Preset(1, 60 if place == 1 else 120))
     steps = list[int]()
 
     def tell(event: Event) -> None:
@@ -232,7 +231,7 @@ def test_raw_input_of_every_format(
     csp: str, video: Video, arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Smooth moving pictures in, decoded planes of the same format and size out, near what went in."""
-    monkeypatch.setitem(rateaware_settings.PRESETS, "ultrafast", Preset(1, 200))
+    monkeypatch.setitem(RATE_AWARE_PRESETS, "ultrafast", Preset(1, 200))
     path, out = tmp_path / "clip.yuv", tmp_path / "clip.nq"
     with open_sink(path, video) as sink:
         for t in range(video.frames):

@@ -16,7 +16,6 @@ from pathlib import Path
 import faults
 import pytest
 
-from nqcodec.encoder import segment_plain
 from nqcodec.encoder.encode import Event, encode
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.work_folder import WorkFolder, work_path
@@ -24,6 +23,7 @@ from nqcodec.errors import InputError, NqError, OutputError, UsageError
 from nqcodec.media import atomic
 from nqcodec.media.clip import ClipInput
 from nqcodec.training import interrupt
+from nqcodec.training.presets import PHASES, Phase
 
 SETTINGS, BPP = faults.METHODS["rate-aware"]
 RATE = Rate(bpp=BPP)
@@ -188,7 +188,7 @@ def test_ctrl_c_in_the_fine_tune_of_a_plain_fit_keeps_its_steps(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a signal, which arrives anywhere: the calibration's state is there, and a resume goes on from it."""
-    monkeypatch.setattr(segment_plain, "LEAST_FINETUNE", 64)
+    monkeypatch.setitem(PHASES, "calibration", Phase(0.25, 64))
     settings, bpp = faults.METHODS["plain"]
     clips, cut, whole = ClipInput(str(clip)), tmp_path / "cut.nq", tmp_path / "whole.nq"
     encode(clips, whole, Rate(bpp=bpp), settings)

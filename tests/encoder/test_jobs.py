@@ -22,7 +22,9 @@ from nqcodec.errors import InputError, NqError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.video import Video
 from nqcodec.training.clip import pack
-from nqcodec.training.train import FitSettings, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 
 def fit_segment(seed: int, context: JobContext) -> list[float]:

@@ -8,31 +8,34 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from dequantized import dequantized
 
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment, parse_segment
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Frame, Video
-from nqcodec.methods.post_training.candidates import offer_domains
+from nqcodec.methods.post_training.hadamard_search import decoded_weight, offer_domains, to_domain
 from nqcodec.methods.post_training.pipeline import quantize
+from nqcodec.methods.post_training.sensitivity import measure_curvature
+from nqcodec.methods.post_training.sources import make_sources
 from nqcodec.network.hadamard import block_stages
 from nqcodec.network.integer_network import Hadamard, IntegerNetwork, IntTensor, used_steps, used_weight, validate
 from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Limits, Program
-from nqcodec.quantization.export import dequantised, export
-from nqcodec.quantization.hadamard import choose_use, decoded_weight, to_domain, use
+from nqcodec.quantization.export import export
+from nqcodec.quantization.hadamard import choose_use, use
 from nqcodec.quantization.map_formats import MapFormat, round_map
 from nqcodec.quantization.rate import tensor_bits
-from nqcodec.quantization.sensitivity import measure_curvature
 from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings
-from nqcodec.quantization.sources import make_sources
 from nqcodec.quantization.transform import QuantTransform, Unrounded, tensor_names
 from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.losses import plane_errors, psnr
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 VIDEO = Video(24, 20, 4)
 ROUND = QuantSettings(finetune_steps=0, hadamard="all")
@@ -195,7 +198,7 @@ def test_rounding_while_training_is_what_is_exported() -> None:
 
     with torch.no_grad():
         trained = network(times, transform)
-        exported = dequantised(integers, 4, torch.float64)(times, Maps(transform))
+        exported = dequantized(integers, 4, torch.float64)(times, Maps(transform))
         unrounded = network(times, Unrounded(transform))
     assert hadamard_layers(integers) == DENSE
     assert torch.equal(trained, exported)
@@ -265,7 +268,7 @@ def test_tuning_in_the_domain_is_worth_it_and_decodes_as_trained(fitted: tuple[F
     decoded = level(shown(tuned, clip), clip)
     assert decoded > level(shown(rounded, clip), clip) + 0.3
     with torch.no_grad():
-        floats = dequantised(tuned, VIDEO.frames)(torch.arange(VIDEO.frames))
+        floats = dequantized(tuned, VIDEO.frames)(torch.arange(VIDEO.frames))
     assert decoded > level(((floats + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5, clip) - 0.04
 
 

@@ -17,7 +17,7 @@ from nqcodec.quantization.quantizers import (
     along_channels,
     bits_needed,
     covering_step,
-    fake_quantise,
+    dequantise,
     initial_step,
     limits,
     quantise,
@@ -25,6 +25,11 @@ from nqcodec.quantization.quantizers import (
     search_step,
     step_size,
 )
+
+
+def there_and_back(x: torch.Tensor, steps: torch.Tensor, bits: int) -> torch.Tensor:
+    """What a decoder makes of `x`."""
+    return dequantise(quantise(x, steps, bits), steps)
 
 
 def gaussian(seed: int, size: int = 400) -> npt.NDArray[np.float64]:
@@ -53,17 +58,17 @@ def test_numpy_and_torch_give_the_same_integers_within_the_width(seed: int, inde
 def test_steps_follow_channels() -> None:
     x = torch.randn(3, 2, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     steps = torch.tensor([-32.0, -24.0, -16.0])
-    weight = fake_quantise(x, along_channels(steps, "weight", 4), 8)
+    weight = there_and_back(x, along_channels(steps, "weight", 4), 8)
     for channel in range(3):
-        assert torch.equal(weight[channel], fake_quantise(x[channel], steps[channel], 8))
-    latent = fake_quantise(x, along_channels(steps[:2], "latent", 4), 8)
-    assert torch.equal(latent[:, 1], fake_quantise(x[:, 1], steps[1], 8))
+        assert torch.equal(weight[channel], there_and_back(x[channel], steps[channel], 8))
+    latent = there_and_back(x, along_channels(steps[:2], "latent", 4), 8)
+    assert torch.equal(latent[:, 1], there_and_back(x[:, 1], steps[1], 8))
 
 
 def test_gradients_pass_rounding_and_stop_at_the_clamp() -> None:
     x = torch.tensor([0.3, -0.8, 5.0], dtype=torch.float64, requires_grad=True)
     steps = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    fake_quantise(x, steps, 3).sum().backward()
+    there_and_back(x, steps, 3).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [1.0, 1.0, 0.0]
     # LSQ: q - x / step for values that are rounded, the bound for those that are clamped; d step / d index = ln 2 / 8.

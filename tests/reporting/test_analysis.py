@@ -44,7 +44,9 @@ from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.hadamard import hadamard
 from nqcodec.training.losses import LOSSES, plane_errors, psnr
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 
-import nqcodec.quantization.course
-from nqcodec.encoder import segment_plain
 from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event, Output, encode_clips
 from nqcodec.encoder.rate import Rate
 from nqcodec.errors import NqError
@@ -33,7 +31,8 @@ from nqcodec.media import atomic
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.sink import open_sink
 from nqcodec.media.video import Video
-from nqcodec.training import train
+from nqcodec.training import checkpoint
+from nqcodec.training.presets import PHASES, Phase
 
 VIDEO = Video(32, 24, 4)
 METHODS = {
@@ -108,8 +107,8 @@ def watch(steps: Steps) -> None:
 
     atomic.write_all = half_written
     os.replace = renamed  # type: ignore[assignment]
-    segment_plain.LEAST_FINETUNE = 24
-    train.CHECKPOINT_SECONDS = nqcodec.quantization.course.CHECKPOINT_SECONDS = -1.0
+    PHASES["calibration"] = Phase(0.25, 24)
+    checkpoint.CHECKPOINT_SECONDS = -1.0
 
 
 def encode(clip: Path, out: Path, method: str, steps: Steps, *, resume: bool) -> None:

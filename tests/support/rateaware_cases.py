@@ -6,15 +6,19 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from torch import Tensor
+
 from nqcodec.backbones import pyramid
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.media.source import open_source
 from nqcodec.media.video import Frame, Video
-from nqcodec.methods.rate_aware.fit import Fitted, fresh_network
+from nqcodec.methods.rate_aware.fit import Fitted
+from nqcodec.methods.rate_aware.likelihood import STATIC_VARIANCE, gaussian_bits
 from nqcodec.methods.rate_aware.settings import RateAwareSettings
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Program
 from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.start import new_network
 
 CLIP = Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv"
 
@@ -59,4 +63,10 @@ class Case:
 
     def fresh(self) -> Fitted:
         """What the fit starts from."""
-        return Fitted.fresh(fresh_network(self.program, self.clip.frames, self.settings))
+        return Fitted.fresh(new_network(self.program, self.clip.frames, self.settings))
+
+
+def static_bits(values: Tensor) -> Tensor:
+    """Bits of a tensor under a static Gaussian of its own variance, a scalar: the definition."""
+    spread = (values.square().mean() + STATIC_VARIANCE).sqrt()
+    return gaussian_bits(values, spread).sum()

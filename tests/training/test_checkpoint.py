@@ -1,4 +1,4 @@
-"""Saved fits and the JSON forms of clips and programs."""
+"""Checkpoints, saved fits and the JSON forms of clips and programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nqcodec.media.video import Chroma, Colour, Video
 from nqcodec.network.operations import Concat, Conv, Grid, Operation, Planes, Warp, Window
 from nqcodec.network.program import Program
 from nqcodec.training import checkpoint
-from nqcodec.training.checkpoint import load_fit, save_fit
+from nqcodec.training.checkpoint import Checkpoint, State, load_fit, save_fit
 from nqcodec.training.network import FloatNetwork
 
 VIDEO = Video(35, 21, 4, Fraction(30000, 1001), Chroma.C422, 10, Colour(9, 16, 9, True, 2), Fraction(4, 3))
@@ -84,3 +84,27 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_an_unwritable_place_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         save_fit(tmp_path / "none" / "clip.fit", VIDEO, make())
+
+
+def test_a_checkpoint_refuses_what_is_not_its_own(tmp_path: Path) -> None:
+    tensors = {"a": torch.arange(3.0), "b.c": torch.ones(2, 2)}
+    path = tmp_path / "state.safetensors"
+    kept = Checkpoint(path, "one fingerprint")
+    assert kept.load() is None
+    kept.save(State(tensors, {"lmbda": 0.1 + 0.2}))
+    state = kept.load()
+    assert state is not None
+    assert state.facts == {"lmbda": 0.1 + 0.2}
+    assert torch.equal(state.within("b")["c"], torch.ones(2, 2))
+    with pytest.raises(InputError, match="another network, clip, size or settings"):
+        Checkpoint(path, "another").load()
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(InputError, match="damaged"):
+        kept.load()
+
+
+def test_a_checkpoint_is_due_once_its_time_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Checkpoint(tmp_path / "state.safetensors", "a fingerprint")
+    assert not kept.due
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_SECONDS", -1.0)
+    assert kept.due

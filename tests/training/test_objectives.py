@@ -17,10 +17,13 @@ from nqcodec.media.video import Chroma, Colour, Video
 from nqcodec.network.program import Program
 from nqcodec.training import clip as clips
 from nqcodec.training.clip import PackedClip
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.losses import LOSSES, plane_errors
 from nqcodec.training.objectives import OBJECTIVES, Objective
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
 from nqcodec.training.structure import Structure, unpack_planes
-from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+from nqcodec.training.train import fit
 
 msssim = pytest.importorskip("pytorch_msssim")
 

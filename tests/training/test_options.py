@@ -16,15 +16,18 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.quantizers import quantise_array
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.compute import compute_settings
-from nqcodec.training.ema import Average
-from nqcodec.training.encoder import Encoder
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.objectives import Objective
 from nqcodec.training.optim import MuonAdam
+from nqcodec.training.paper.ema import Average
+from nqcodec.training.paper.encoder import Encoder
+from nqcodec.training.paper.prune import Pruning, masks
+from nqcodec.training.paper.quant_noise import NoiseTransform, QuantNoise, round_to_bits
 from nqcodec.training.presets import with_optimizer
-from nqcodec.training.prune import Pruning, masks
-from nqcodec.training.quant_noise import NoiseTransform, QuantNoise, round_to_bits
-from nqcodec.training.train import FitSettings, Trainer, evaluate, fit, make_optimizer, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import PlainTrainer, fit, make_optimizer
 
 SETTINGS = FitSettings(steps=96, seed=3)
 PRUNING = Pruning(kept=0.6, share=0.3)
@@ -44,12 +47,12 @@ def fitted(work: tuple[Program, PackedClip], settings: FitSettings, **how: Any) 
     return network
 
 
-def trained(work: tuple[Program, PackedClip], settings: FitSettings, steps: int) -> Trainer:
+def trained(work: tuple[Program, PackedClip], settings: FitSettings, steps: int) -> PlainTrainer:
     """A trainer after some steps, outside of `fit`."""
-    trainer = Trainer(new_network(work[0], work[1].frames, settings), work[1], settings)
+    trainer = PlainTrainer(new_network(work[0], work[1].frames, settings), work[1], settings)
     with compute_settings(trainer.network, settings):
         for _ in range(steps):
-            trainer.step()
+            trainer.iterate()
     return trainer
 
 
@@ -118,18 +121,17 @@ def test_the_average_is_the_one_of_its_definition() -> None:
     for step in range(20):
         with torch.no_grad():
             value.copy_(torch.tensor([1.0, -1.0]) * (step + 1))
-        average.update(step)
+        average.after_update(step)
         decay = min(0.8, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * (step + 1)
     assert average.values[0].tolist() == pytest.approx([expected, -expected], rel=1e-5)
-    average.put()
+    average.finish()
     assert value.tolist() == pytest.approx([expected, -expected], rel=1e-5)
 
 
 def test_a_fit_ends_with_the_average_and_reports_it(work: tuple[Program, PackedClip]) -> None:
     settings = replace(SETTINGS, ema=0.9)
     trainer = trained(work, settings, settings.steps)
-    assert trainer.average is not None
     last = {name: value.detach().clone() for name, value in trainer.network.tensors.items()}
     trainer.finish()
     network = new_network(work[0], 5, settings)
@@ -175,11 +177,11 @@ def test_pruned_weights_stay_zero_and_the_fine_tune_repairs(work: tuple[Program,
     trainer = trained(work, settings, 280)
     assert not (weights(trainer.network) == 0).any()
     with compute_settings(trainer.network, settings):
-        trainer.step()
+        trainer.iterate()
         cut = evaluate(trainer.network, work[1]).yuv
         pruned = weights(trainer.network) == 0
         while trainer.done < settings.steps:
-            trainer.step()
+            trainer.iterate()
     trainer.finish()
     assert int(pruned.sum()) == round(0.4 * len(pruned))
     assert torch.equal(weights(trainer.network) == 0, pruned)

@@ -13,8 +13,8 @@ from nqcodec.network.camera_path import Path
 from nqcodec.network.operations import Conv, Grid, Operation, Planes, Shape, Shuffle, Upsample, Warp
 from nqcodec.network.program import Program
 from nqcodec.training.network import FloatNetwork
+from nqcodec.training.paper.quant_noise import NoiseTransform, QuantNoise
 from nqcodec.training.patched import part_of_frames, take
-from nqcodec.training.quant_noise import NoiseTransform, QuantNoise
 from nqcodec.training.regions import Region, Spans, infer, read, whole
 
 ODD = Video(107, 61, 6)

@@ -20,13 +20,15 @@ from nqcodec.errors import InputError, UsageError
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.program import Program
 from nqcodec.training.clip import PackedClip, pack
-from nqcodec.training.encoder import Encoder
 from nqcodec.training.losses import plane_errors
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.patches import Patches
-from nqcodec.training.quant_noise import QuantNoise
+from nqcodec.training.paper.encoder import Encoder
+from nqcodec.training.paper.patches import Patches
+from nqcodec.training.paper.quant_noise import QuantNoise
 from nqcodec.training.recipes import paper_recipe
-from nqcodec.training.train import FitSettings, Trainer, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import PlainTrainer, fit
 
 SETTINGS = FitSettings(steps=64, seed=3, patch=(16, 16))
 Work = tuple[Program, PackedClip]
@@ -94,10 +96,10 @@ def test_steps_draw_each_patch_once_an_epoch_in_an_order_of_their_own(
 
     monkeypatch.setattr(Patches, "see", spy)
     settings = replace(SETTINGS, batch=batch)
-    trainer = Trainer(new_network(program, frames, settings), clip, settings)
+    trainer = PlainTrainer(new_network(program, frames, settings), clip, settings)
     epoch = -(-frames // batch)
     for _ in range(3 * epoch):
-        trainer.step()
+        trainer.iterate()
     epochs = [[n for step in seen[e * epoch : (e + 1) * epoch] for n in step] for e in range(3)]
     assert all(sorted(numbers) == list(range(6 * frames)) for numbers in epochs)
     assert epochs[0] != epochs[1]
@@ -138,7 +140,7 @@ def test_same_seed_same_network_and_after_a_resume_too(work: Work, tmp_path: Pat
     assert not same(whole, run(replace(settings, seed=4)))
     path = tmp_path / "fit.ckpt"
     assert not same(whole, run(checkpoint=path, stop=lambda: True))
-    with pytest.raises(InputError, match="another clip, network or settings"):
+    with pytest.raises(InputError, match="another network, clip, size or settings"):
         run(replace(settings, patch=(18, 16)), checkpoint=path, resume=True)
     assert same(whole, run(checkpoint=path, resume=True))
 
@@ -149,8 +151,8 @@ def test_every_loss_takes_patches(loss: str) -> None:
         pytest.importorskip("pytorch_msssim")
     program, clip = work_of(64, 50)
     settings = replace(SETTINGS, steps=3, loss=loss, patch=(32, 26))
-    trainer = Trainer(new_network(program, 5, settings), clip, settings)
-    losses = [trainer.step()[0] for _ in range(3)]
+    trainer = PlainTrainer(new_network(program, 5, settings), clip, settings)
+    losses = [trainer.iterate().loss for _ in range(3)]
     assert all(bool(value.isfinite()) and 0 < float(value) < 1 for value in losses)
 
 
@@ -161,7 +163,7 @@ def test_structure_is_that_of_the_patches() -> None:
     values = {}
     for patch in (None, (64, 50), (32, 26)):
         settings = replace(SETTINGS, loss="l1-ssim", patch=patch, batch=5, dtype="float32")
-        values[patch] = float(Trainer(new_network(program, 5, settings), clip, settings).step()[0])
+        values[patch] = float(PlainTrainer(new_network(program, 5, settings), clip, settings).iterate().loss)
     assert values[64, 50] == pytest.approx(values[None], rel=1e-4)
     assert values[32, 26] == pytest.approx(values[None], rel=0.2)
     assert values[32, 26] != pytest.approx(values[None], rel=1e-4)
@@ -181,7 +183,7 @@ def test_patches_that_do_not_suit_are_refused(work: Work, patch: tuple[int, int]
         pytest.importorskip("pytorch_msssim")
     settings = replace(SETTINGS, patch=patch, loss=loss)
     with pytest.raises(UsageError, match=message):
-        Trainer(new_network(work[0], 5, settings), work[1], settings)
+        PlainTrainer(new_network(work[0], 5, settings), work[1], settings)
 
 
 @pytest.mark.parametrize(
@@ -208,8 +210,8 @@ def test_ms_ssim_is_defined_on_the_papers_patches() -> None:
     program = hinerv.build(video, 2, 4_000)
     clip = pack(frames, video, program)
     settings = replace(paper_recipe("hinerv", 2), steps=2, patch=(80, 80))
-    trainer = Trainer(new_network(program, 2, settings), clip, settings)
-    assert all(0 < float(trainer.step()[0]) < 1 for _ in range(2))
+    trainer = PlainTrainer(new_network(program, 2, settings), clip, settings)
+    assert all(0 < float(trainer.iterate().loss) < 1 for _ in range(2))
 
 
 @pytest.mark.parametrize(("text", "patch"), [("80", (80, 80)), ("120x64", (120, 64)), (None, None)])

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from nqcodec.errors import UsageError
+from nqcodec.training.paper.prune import Pruning
+from nqcodec.training.paper.quant_noise import QuantNoise
 from nqcodec.training.presets import with_optimizer
-from nqcodec.training.prune import Pruning
-from nqcodec.training.quant_noise import QuantNoise
 from nqcodec.training.recipes import RECIPES, paper_recipe
-from nqcodec.training.schedule import SCHEDULES, learning_rate, stage_at, stages
-from nqcodec.training.train import FitSettings
+from nqcodec.training.schedule import SCHEDULES
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.stages import learning_rate, stage_at, stages
 
 PLAIN = FitSettings(steps=100, warmup=0.0)
 

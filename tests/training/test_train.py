@@ -18,14 +18,17 @@ from nqcodec.errors import InputError, UsageError
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.operations import Grid, Planes
 from nqcodec.network.program import Program
-from nqcodec.training import train
 from nqcodec.training.clip import PackedClip, pack
-from nqcodec.training.encoder import Encoder
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.optim import MuonAdam, orthogonalise
-from nqcodec.training.presets import PRESETS, expected_seconds, preset_settings
-from nqcodec.training.schedule import learning_rate
-from nqcodec.training.train import FitSettings, Progress, batch_frames, evaluate, fit, new_network
+from nqcodec.training.paper.encoder import Encoder
+from nqcodec.training.presets import PLAIN_PRESETS, preset_settings
+from nqcodec.training.progress import Progress
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.stages import learning_rate
+from nqcodec.training.start import batch_frames, new_network
+from nqcodec.training.train import expected_seconds, fit
 
 SETTINGS = FitSettings(steps=80, seed=3)
 
@@ -52,7 +55,7 @@ def same(a: FloatNetwork, b: FloatNetwork) -> bool:
 def test_it_learns(work: tuple[Program, PackedClip], optimizer: str, loss: str) -> None:
     settings = replace(SETTINGS, steps=300, optimizer=optimizer, loss=loss, lr=4e-2 if optimizer == "muon" else 1e-2)
     network = new_network(work[0], 5, settings)
-    before = train.evaluate(network, work[1]).yuv
+    before = evaluate(network, work[1]).yuv
     result = fit(network, work[1], settings)
     assert result.finished
     assert result.steps == 300
@@ -101,7 +104,7 @@ def test_a_checkpoint_of_something_else_is_refused(work: tuple[Program, PackedCl
         (replace(clip, data=clip.data ^ 1), SETTINGS),
     ]
     for other, settings in others:
-        with pytest.raises(InputError, match="another clip"):
+        with pytest.raises(InputError, match="another network, clip"):
             fit(new_network(program, 5, settings), other, settings, checkpoint=path, resume=True)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"fit\.ckpt"):
@@ -122,13 +125,13 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes(work: tuple[Program, PackedClip
     seen: list[Progress] = []
     network = new_network(program, 5, settings)
     result = fit(network, clip, settings, checkpoint=path, resume=True, progress=seen.append, stop=lambda: True)
-    assert result.steps == seen[0].step > 32
+    assert result.steps == seen[0].iteration > 32
 
 
 def test_progress_reaches_the_end(work: tuple[Program, PackedClip]) -> None:
     seen: list[Progress] = []
     fit(new_network(work[0], 5, SETTINGS), work[1], SETTINGS, progress=seen.append)
-    assert [state.step for state in seen] == [32, 64, 80]
+    assert [state.iteration for state in seen] == [32, 64, 80]
     assert seen[-1].eta == 0
     assert seen[-1].psnr > seen[0].psnr
     assert seen[-1].seconds >= seen[0].seconds > 0
@@ -159,7 +162,7 @@ def test_the_encoder_s_latents_end_up_in_the_network(work: tuple[Program, Packed
     with torch.no_grad():
         expected = encoder(clip.batch(torch.arange(5)))
     assert torch.allclose(network.tensors["op0_latent"], expected, atol=1e-5)
-    assert result.quality.yuv == train.evaluate(network, clip).yuv
+    assert result.quality.yuv == evaluate(network, clip).yuv
 
 
 def test_the_published_encoder_s_size() -> None:
@@ -192,7 +195,7 @@ def test_adam_is_torch_s() -> None:
 
 
 def test_presets_depend_on_the_clip_alone(work: tuple[Program, PackedClip]) -> None:
-    steps = [preset_settings(name, 32).steps for name in PRESETS]
+    steps = [preset_settings(name, 32).steps for name in PLAIN_PRESETS]
     assert steps == sorted(steps)
     assert preset_settings("fast", 64).steps == 2 * preset_settings("fast", 32).steps
     assert preset_settings("fast", 1).batch == 1

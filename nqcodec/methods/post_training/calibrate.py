@@ -9,7 +9,7 @@ Biases and latents take part like weights, maps are rounded, and at the end of a
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -18,15 +18,15 @@ from nqcodec.methods.post_training.finetune import FineTune
 from nqcodec.methods.post_training.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
 from nqcodec.network.operations import Conv, Grid
 from nqcodec.network.program import Program
-from nqcodec.quantization.course import Course, State
 from nqcodec.quantization.export import export
 from nqcodec.quantization.quantizers import OCTAVE, along_channels, limits
 from nqcodec.quantization.rate import gaussian_rate
 from nqcodec.quantization.transform import QuantTransform, TensorName, Unrounded, tensor_names
-from nqcodec.training.checkpoint import optimizer_tensors, restore_optimizer
+from nqcodec.training.checkpoint import State, optimizer_tensors, restore_optimizer
 from nqcodec.training.losses import LOSSES, plane_errors, psnr
 from nqcodec.training.network import FloatNetwork, tensor_key
-from nqcodec.training.train import batch_frames
+from nqcodec.training.session import Measured, Report, TrainingSession
+from nqcodec.training.start import batch_frames
 
 REPEAT_AIM = 0.985
 """Part of the bytes that a repeated learned rounding is steered to: it ends within 2 % of that."""
@@ -79,41 +79,46 @@ def calibration_units(program: Program, calibration: str) -> list[range]:
 class Calibration:
     """Everything that `settings.calibration` names, of all that `tuning` holds, in place; what lands is `tuning`.
 
-    The course counts the steps of the fine-tune and of every unit's learned rounding.
+    The session counts the iterations of the fine-tune and of every unit's learned rounding.
     """
 
     tuning: FineTune
     most: int
 
-    def run(self, course: Course) -> None:
-        """All units in turn, or fewer steps if `course` is stopped; in any case every value ends on a level.
+    def run(self, session: TrainingSession, saved: State | None) -> None:
+        """All units in turn from the `saved` state on, or fewer iterations if `session` stops; in any case every value
+        ends on a level.
 
         Where the file is larger than `most` bytes after learned rounding, that is repeated with coarser steps.
         """
         tuning, settings = self.tuning, self.tuning.settings
         reference = copy.deepcopy(tuning.network) if settings.calibration in ("layer", "block") else None
-        if course.resumed:
-            tuning.restore(course.resumed)
-            if course.resumed.facts.get("finished"):
+        if saved:
+            tuning.restore(saved)
+            if saved.facts.get("finished"):
                 return
         if settings.straight_steps or not settings.finetune_steps:
-            tuning.run(course)
+            tuning.run(session)
         elif settings.calibration == "adaround" and settings.rate_term:
-            # Only a price keeps steps from becoming ever finer, and reconstructions have none.
-            tuning.learn_steps(course, self.first)
+            # Only a rate keeps steps from becoming ever finer, and reconstructions have none.
+            tuning.learn_steps(session, self.first)
         tuning.freeze()
-        for place, unit in enumerate(self.units):
+        for place, operations in enumerate(self.units):
             first = self.first + place * self.each
             # A state from beyond a unit has its values on their levels.
-            if course.done <= first + self.each:
+            if tuning.done <= first + self.each:
                 floats = {key: value.detach().clone() for key, value in tuning.network.tensors.items()}
-                _Unit(tuning, unit, reference, first, self.each).run(course)
-                # Without a price the steps are the allocation's, and stay.
+                unit = _Unit(tuning, operations, reference, first, self.each)
+                if saved and tuning.done > first:
+                    unit.restore(saved)
+                unit.run(session)
+                # Without a rate the steps are the allocation's, and stay.
                 if len(self.units) == 1 and settings.rate_term:
-                    self._repeat_under(floats, course)
-        course.finish(tuning.state())
+                    self._repeat_under(floats, session)
+        if not session.stopped:
+            session.save(tuning.state() | State({}, {"finished": True}))
 
-    def _repeat_under(self, floats: dict[str, Tensor], course: Course) -> None:
+    def _repeat_under(self, floats: dict[str, Tensor], session: TrainingSession) -> None:
         """Learned rounding of `floats` again, at ever coarser steps, while the file is larger than `most` bytes."""
         tuning, (unit,) = self.tuning, self.units
         steps = {key: value.clone() for key, value in tuning.transform.steps.items()}
@@ -122,15 +127,16 @@ class Calibration:
         # An octave saves a bit a value where values are much larger than their steps; how much less here, turns show.
         shift = OCTAVE * 8 * (first - goal) / sum(value.numel() for value in floats.values())
         for _ in range(REPEATS):
-            if size <= self.most or course.stopped:
+            if size <= self.most or session.stopped:
                 return
             tuning.coarsen(steps, shift)
             for key, value in floats.items():
                 tuning.network.tensors[key].data.copy_(value)
-            # Not counted and not kept: a resume goes back to the first time, and comes to the same.
-            again = Course(tuning.control, self.steps, stop=course.stop, done=self.first)
+            # Not told and not kept: a resume goes back to the first time, and comes to the same.
+            tuning.done = self.first
+            again = replace(session, progress=None, checkpoint=None)
             _Unit(tuning, unit, None, self.first, self.each).run(again)
-            course.stopped, size = again.stopped, tuning.size()
+            session.stopped, size = again.stopped, tuning.size()
             shift *= min(max((first - goal) / max(first - size, 1.0), 1.2), MOST_COARSER)
 
     @property
@@ -143,7 +149,7 @@ class Calibration:
 
     @property
     def first(self) -> int:
-        """Steps before the first unit's."""
+        """Iterations before the first unit's."""
         settings = self.tuning.settings
         if settings.calibration == "adaround" and settings.rate_term:
             return round(STEPS_SHARE * settings.finetune_steps)
@@ -151,12 +157,12 @@ class Calibration:
 
     @property
     def each(self) -> int:
-        """Steps of a unit."""
+        """Iterations of a unit."""
         return (self.tuning.settings.finetune_steps - self.first) // max(len(self.units), 1)
 
     @property
-    def steps(self) -> int:
-        """All steps."""
+    def iterations(self) -> int:
+        """All iterations."""
         return self.first + self.each * len(self.units)
 
 
@@ -167,8 +173,8 @@ class _Unit:
     Attributes:
         operations: those whose tensors are rounded together.
         reference: the float network to reconstruct; None for the original frames.
-        first: number of its first step in the course.
-        steps: optimizer steps.
+        first: number of its first iteration.
+        steps: its iterations.
     """
 
     tuning: FineTune
@@ -178,6 +184,7 @@ class _Unit:
     steps: int
     tensors: list[TensorName] = field(init=False)
     how: RoundingTransform = field(init=False)
+    optimizer: torch.optim.Adam = field(init=False)
 
     def __post_init__(self) -> None:
         network, transform = self.tuning.network, self.tuning.transform
@@ -189,35 +196,50 @@ class _Unit:
             low, high = torch.tensor(limits(transform.bits[tensor.key])).to(value)
             levels = Levels(torch.exp2(steps / OCTAVE), low, high)
             self.how.rounding[tensor.key] = LearnedRounding.of(value, levels)
+        self.optimizer = torch.optim.Adam(self._variables.values(), lr=rounding_rate(self.steps))
 
-    def run(self, course: Course) -> None:
-        """All steps, then every value of the unit's tensors onto its level."""
-        variables = {key: learned.alpha for key, learned in self.how.rounding.items()}
-        optimizer = torch.optim.Adam(variables.values(), lr=rounding_rate(self.steps))
-        if course.resumed and course.done > self.first:
-            with torch.no_grad():
-                for key, value in course.resumed.within("alpha").items():
-                    variables[key].copy_(value)
-            restore_optimizer(optimizer, course.resumed.within("rounding"))
+    @property
+    def _variables(self) -> dict[str, Tensor]:
+        return {key: learned.alpha for key, learned in self.how.rounding.items()}
 
-        def state() -> State:
-            tensors = {f"alpha.{key}": value for key, value in variables.items()}
-            tensors |= {f"rounding.{name}": value for name, value in optimizer_tensors(optimizer).items()}
-            return self.tuning.state() | State(tensors, {})
+    @property
+    def done(self) -> int:
+        return self.tuning.done
 
-        for step in course.left(self.first, self.steps):
-            optimizer.zero_grad(set_to_none=True)
-            loss, level = self._loss(course.done, Annealing().power(step, self.steps))
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            # Values between two levels hardly answer to the price: what it learned from them would only spoil them.
-            course.step(level, self._size, state, learn=False)
+    def run(self, session: TrainingSession) -> None:
+        """All iterations, then every value of the unit's tensors onto its level."""
+        session.run(self, self.first + self.steps)
         with torch.no_grad():
             for key, learned in self.how.rounding.items():
                 self.tuning.network.tensors[key].copy_(learned.hard())
 
-    def _loss(self, step: int, power: float | None) -> tuple[Tensor, Tensor | None]:
-        """(distortion + price of the rate + regulariser, PSNR where frames are the target) of one batch."""
+    def iterate(self) -> Measured:
+        self.optimizer.zero_grad(set_to_none=True)
+        power = Annealing().power(self.done - self.first, self.steps)
+        loss, measured = self._loss(self.done, power)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.tuning.done += 1
+        return measured
+
+    def look(self) -> Report:
+        # Values between two levels hardly answer to lambda: what it learned from them would only spoil them.
+        return self.tuning.steer(self._size(), learn=False)
+
+    def state(self) -> State:
+        tensors = {f"alpha.{key}": value for key, value in self._variables.items()}
+        tensors |= {f"rounding.{name}": value for name, value in optimizer_tensors(self.optimizer).items()}
+        return self.tuning.state() | State(tensors, {})
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on from a state of this unit, which its tuning has been restored from."""
+        for key, value in state.within("alpha").items():
+            self._variables[key].copy_(value)
+        restore_optimizer(self.optimizer, state.within("rounding"))
+
+    def _loss(self, step: int, power: float | None) -> tuple[Tensor, Measured]:
+        """J = D + lambda R with the regulariser, of one batch; D alone, and PSNR where frames are the target."""
         tuning, settings, clip = self.tuning, self.tuning.settings, self.tuning.clip
         times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
         level = None
@@ -229,14 +251,14 @@ class _Unit:
                 level = (psnr(plane_errors(output, target, clip), clip.video.depth) @ clip.weights).mean()
         else:
             loss = self._reconstruction(self.reference, times, step)
-        tuning.loss = loss.detach()
+        measured = Measured(loss.detach(), level)
         if self.reference is None:
-            loss = loss + tuning.control.price * self._rate()
+            loss = loss + tuning.control.lmbda * self._rate()
         if power is not None:
             pressure = torch.stack([regulariser(learned.h, power) for learned in self.how.rounding.values()]).sum()
             count = sum(learned.alpha.numel() for learned in self.how.rounding.values())
             loss = loss + settings.rounding_weight / count * pressure
-        return loss, level
+        return loss, measured
 
     def _reconstruction(self, reference: FloatNetwork, times: Tensor, step: int) -> Tensor:
         """Mean |error|^norm of the unit's output against the float network's, relative to that output's own."""

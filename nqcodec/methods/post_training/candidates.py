@@ -12,15 +12,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from nqcodec.errors import UsageError
 from nqcodec.methods.post_training.allocation import Candidate
 from nqcodec.methods.post_training.criteria import Criterion, Substitution
+from nqcodec.methods.post_training.hadamard_search import decoded_weight
+from nqcodec.methods.post_training.sources import Source, base_steps, one_step
 from nqcodec.network.integer_network import BITS_RANGE
-from nqcodec.network.program import Program
-from nqcodec.quantization.hadamard import decoded_weight, has_domain, to_domain
 from nqcodec.quantization.quantizers import initial_step
-from nqcodec.quantization.settings import HADAMARD, QuantSettings
-from nqcodec.quantization.sources import Source, base_steps, one_step
 from nqcodec.quantization.transform import QuantTransform
 from nqcodec.training.network import Transform
 
@@ -38,25 +35,6 @@ def searched_bits(name: str) -> range:
     """Bit widths that candidates of a tensor are searched at."""
     low, high = {"bias": BIAS_BITS, "latent": LATENT_BITS}.get(name, BITS_RANGE[name])
     return range(low, high + 1)
-
-
-def offer_domains(sources: list[Source], program: Program, settings: QuantSettings) -> list[Source]:
-    """Sources with weights in the Hadamard domain as `settings.hadamard` says; with "auto" beside the plain ones.
-
-    Raises:
-        UsageError: for a name that is none of `HADAMARD`.
-    """
-    if settings.hadamard not in HADAMARD:
-        raise UsageError(f"there is no choice of domains {settings.hadamard}: choose one of {', '.join(HADAMARD)}")
-    offered = []
-    for source in sources:
-        operation = program.operations[source.tensor.index]
-        legal = settings.hadamard != "off" and has_domain(operation, source.tensor.name, source.values.shape)
-        if not legal or settings.hadamard == "auto":
-            offered.append(source)
-        if legal:
-            offered.append(replace(source, values=to_domain(source.values), map_width=settings.map_width))
-    return offered
 
 
 def make_candidates(

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from nqcodec.errors import UsageError
 from nqcodec.methods.post_training.omega import Omega
+from nqcodec.methods.post_training.sensitivity import Meter
 from nqcodec.quantization.map_formats import spread_frames
-from nqcodec.quantization.sensitivity import Meter
 from nqcodec.quantization.settings import CRITERIA
 from nqcodec.quantization.transform import tensor_names
 from nqcodec.training.clip import PackedClip

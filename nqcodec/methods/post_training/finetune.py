@@ -8,7 +8,6 @@ the file's Gaussian model sees: values move where they are cheap.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,26 +16,39 @@ import torch
 from torch import Tensor
 
 from nqcodec.network.integer_network import STEP_RANGE, Hadamard, IntTensor
-from nqcodec.quantization.control import RateControl
-from nqcodec.quantization.course import Course, State
 from nqcodec.quantization.export import export, settle_formats
 from nqcodec.quantization.map_formats import MapFormat, spread_frames
 from nqcodec.quantization.quantizers import OCTAVE, along_channels, dequantise, quantise
 from nqcodec.quantization.rate import gaussian_rate, total_bits
 from nqcodec.quantization.settings import QuantSettings, SizeOf
 from nqcodec.quantization.transform import QuantTransform, TensorName, Unrounded, tensor_names
-from nqcodec.training.checkpoint import optimizer_tensors, restore_optimizer
+from nqcodec.training.checkpoint import (
+    State,
+    network_tensors,
+    optimizer_tensors,
+    restore_network,
+    restore_optimizer,
+)
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.compute import auto_dtype
 from nqcodec.training.losses import LOSSES, plane_errors, psnr
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import batch_frames
+from nqcodec.training.rate_control import Gains, LambdaController
+from nqcodec.training.schedule import cosine, warm_up
+from nqcodec.training.session import Measured, Report, TrainingSession
+from nqcodec.training.start import batch_frames
+
+CONTROL_STEPS = 8
+"""Iterations between two looks at the size, and at `stop`."""
+
+GAINS = Gains(proportional=30.0, proportional_limit=6.0, integral=6.0, learned_limit=32.0, ratio_limit=2.0)
+"""Of lambda: 2 % above the target multiplies it by 1.8 at once, and by 1.13 for good at every look."""
 
 WARMUP = 0.05
 """Part of a fine-tune over which rates rise: Adam's first steps would undo the allocation."""
 
 SETTLING = 0.2
-"""Part of a fine-tune after which the price is learned: before, the size swings as values find their steps."""
+"""Part of a fine-tune after which lambda is learned: before, the size swings as values find their steps."""
 
 SHIFTS = 3
 """Corrections of the size when steps are fixed; each makes what is left of the error a few times smaller."""
@@ -51,8 +63,7 @@ RECOVERY, RECOVERY_RATE = 0.05, 0.1
 
 def learning_rate(step: int, steps: int) -> float:
     """Part of the peak rate at a step: a linear warm-up, then a cosine down to 0."""
-    warmup = min(1.0, (step + 1) / max(1.0, WARMUP * steps))
-    return warmup * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+    return warm_up(step, WARMUP * steps) * cosine(step, steps)
 
 
 @dataclass
@@ -61,28 +72,28 @@ class FineTune:
 
     Attributes:
         bounds: (finest, coarsest) base step index by tensor key.
-        control: price of a bit and target size.
+        control: lambda and target size.
         overhead: bits of the file beyond its tensors.
         size_of: real size of the file.
+        done: iterations of the whole calibration that were taken.
         frozen: whether steps are whole and maps rounded.
-        loss: the distortion of the last step's batch alone, a scalar; None before the first.
     """
 
     network: FloatNetwork
     clip: PackedClip
     transform: QuantTransform
     bounds: dict[str, tuple[int, int]]
-    control: RateControl
+    control: LambdaController
     overhead: float
     size_of: SizeOf
     settings: QuantSettings
+    done: int = 0
     frozen: bool = False
-    loss: Tensor | None = None
     optimizer: torch.optim.Adam = field(init=False)
 
     def __post_init__(self) -> None:
         values, indices = [], []
-        step_lr = self.settings.step_lr if self.settings.rate_term else 0.0  # a price keeps steps from vanishing
+        step_lr = self.settings.step_lr if self.settings.rate_term else 0.0  # only a rate keeps steps from vanishing
         for key, steps in self.transform.steps.items():
             size = float(torch.exp2(steps / OCTAVE).mean())
             values.append({"params": [self.network.tensors[key]], "lr": self.settings.lr * size})
@@ -103,60 +114,51 @@ class FineTune:
         level = float((psnr(torch.cat(errors), clip.video.depth) @ clip.weights).mean())
         return fast if level < FINE_LEVEL else torch.float32
 
-    def run(self, course: Course) -> None:
-        """All straight-through steps, or fewer if `course` is stopped; either way everything is frozen afterwards."""
-        settings, steps = self.settings, self.settings.straight_steps
-        freeze = round(settings.freeze * steps) if settings.calibration == "tune" else steps
-        for step in course.left(0, steps):
-            if step == freeze:
-                self.freeze()
-            level = self._step(step, learning_rate(step, steps))
-            course.step(level, self._size, self.state, learn=step >= SETTLING * steps)
+    def run(self, session: TrainingSession) -> None:
+        """All straight-through iterations, or fewer if `session` stops; either way everything is frozen afterwards."""
+        settings, count = self.settings, self.settings.straight_steps
+        freeze = round(settings.freeze * count) if settings.calibration == "tune" else count
+        session.run(StraightThrough(self, count, freeze), count)
         self.freeze()
 
-    def learn_steps(self, course: Course, count: int) -> None:
-        """Learn steps alone, for `count` steps before `freeze`; values stay as they are."""
-        peaks, self._peaks = self._peaks, [0.0] * (len(self._peaks) - 1) + self._peaks[-1:]
-        for step in course.left(0, count):
-            level = self._step(step, learning_rate(step, count))
-            course.step(level, self._size, self.state, learn=False)
-        self._peaks = peaks
+    def learn_steps(self, session: TrainingSession, count: int) -> None:
+        """Learn steps alone, for `count` iterations before `freeze`; values stay as they are."""
+        session.run(StraightThrough(self, count, count, values=False), count)
+
+    def steer(self, size: float, *, learn: bool) -> Report:
+        """Set lambda for a file of `size` bytes, and say where all stands; see `LambdaController.update`."""
+        self.control.update(8 * size, learn=learn)
+        return self.report(size)
+
+    def report(self, size: float) -> Report:
+        """What progress tells of a file of `size` bytes."""
+        return Report(size, self.control.lmbda, self.transform.steps)
 
     def state(self) -> State:
-        """All that its steps have changed."""
-        tensors = {f"network.{key}": value for key, value in self.network.tensors.items()}
+        """All that iterations have changed."""
+        tensors = network_tensors(self.network) | optimizer_tensors(self.optimizer)
         tensors |= {f"steps.{key}": value for key, value in self.transform.steps.items()}
         facts = {
+            "done": self.done,
             "frozen": self.frozen,
-            "integral": self.control.integral,
-            "price": self.control.price,
             "formats": [[index, form.width, form.frac] for index, form in self.transform.formats.items()],
             "hadamard": {key: [how.used_width, how.gain] for key, how in self.transform.hadamard.items()},
         }
-        return State(tensors | optimizer_tensors(self.optimizer), facts)
+        return State(tensors, facts | self.control.facts())
 
     @torch.no_grad()
     def restore(self, state: State) -> None:
         """Go back to a state of the same fine-tune."""
         facts, transform = state.facts, self.transform
-        for key, value in state.within("network").items():
-            self.network.tensors[key].copy_(value)
+        restore_network(self.network, state)
         for key, value in state.within("steps").items():
             transform.steps[key].copy_(value)
             transform.steps[key].requires_grad_(not facts["frozen"])
         restore_optimizer(self.optimizer, state.tensors)
-        self.control.integral, self.control.price = facts["integral"], facts["price"]
+        self.control.restore(facts)
         transform.formats = {index: MapFormat(width, frac) for index, width, frac in facts["formats"]}
         transform.hadamard = {key: Hadamard(*how) for key, how in facts["hadamard"].items()}
-        self.frozen = transform.round_maps = facts["frozen"]
-
-    def figures(self) -> dict[str, float]:
-        """What a progress event tells beside quality and size (`nqcodec.encoder.segment_job.Event`)."""
-        # One wait for the device, not one a tensor.
-        means = torch.stack([index.detach().mean() for index in self.transform.steps.values()]).tolist()
-        steps = {f"step {key}": mean for key, mean in zip(self.transform.steps, means, strict=True)}
-        loss = {} if self.loss is None else {"loss": float(self.loss)}
-        return {**loss, "price": self.control.price, **steps}
+        self.done, self.frozen, transform.round_maps = facts["done"], facts["frozen"], facts["frozen"]
 
     def size(self) -> int:
         """Bytes of the file as it is now; its steps must be frozen."""
@@ -170,12 +172,12 @@ class FineTune:
         self.transform.snap({key: value.numel() for key, value in self.network.tensors.items()})
 
     def recover(self, landed: dict[str, IntTensor]) -> None:
-        """A few steps from integers that were moved into the window: the values around them make up for the move."""
+        """A few iterations from integers that were moved into the window: values around them make up for the move."""
         for tensor in tensor_names(self.network.program):
             self._adopt(tensor, landed[tensor.key])
         steps = self.settings.finetune_steps
         for extra in range(round(RECOVERY * steps)):
-            self._step(steps + extra, RECOVERY_RATE)
+            self.iterate(steps + extra, RECOVERY_RATE)
 
     @torch.no_grad()
     def _adopt(self, tensor: TensorName, landed: IntTensor) -> None:
@@ -188,26 +190,28 @@ class FineTune:
         wanted = torch.from_numpy(landed.values).to(value)
         value.copy_(torch.where(quantise(value, steps, bits) == wanted, value, dequantise(wanted, steps)))
 
-    def _step(self, step: int, rate: float) -> Tensor:
-        """One optimizer step at a part `rate` of the peak rates; the mean PSNR of its frames, a scalar."""
+    def iterate(self, number: int, rate: float, *, values: bool = True) -> Measured:
+        """One iteration at a part `rate` of the peak rates, of steps alone without `values`; `number` decides its
+        frames."""
         settings, clip = self.settings, self.clip
         # Frames of another order than the fit's, whose last epochs favoured its own last frames.
-        times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
-        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+        times = batch_frames(clip.frames, settings.batch, number, settings.seed + 1).to(clip.device)
+        *of_values, of_steps = self._peaks
+        peaks = self._peaks if values else [*[0.0 for _ in of_values], of_steps]
+        for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate
         self.optimizer.zero_grad(set_to_none=True)
         with self.computing(exact=self.frozen):
             output = self.network(times, self.transform)
         errors = plane_errors(output, clip.batch(times), clip)
-        loss = LOSSES[settings.loss](errors, clip.weights)
-        self.loss = loss.detach()
-        loss = loss + self.control.price * self._rate()
+        distortion = LOSSES[settings.loss](errors, clip.weights)
+        loss = distortion + self.control.lmbda * self._rate()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         with torch.no_grad():
             for key, steps in self.transform.steps.items():
                 steps.clamp_(*self.bounds[key])
-            return (psnr(errors, clip.video.depth) @ clip.weights).mean()
+            return Measured(distortion.detach(), (psnr(errors, clip.video.depth) @ clip.weights).mean())
 
     @contextmanager
     def computing(self, exact: bool) -> Iterator[None]:
@@ -228,7 +232,7 @@ class FineTune:
         parts = [gaussian_rate(tensors[t.key], steps[t.key], t.name) for t in tensor_names(self.network.program)]
         return torch.stack(parts).sum()
 
-    def _size(self) -> float:
+    def size_now(self) -> float:
         """Bytes of the file as it is now: real ones once steps are whole, estimated before."""
         if self.frozen:
             return self.size()
@@ -256,6 +260,41 @@ class FineTune:
         """Shift all steps alike to where the size is the target: learned rounding can hardly move it afterwards."""
         values = sum(value.numel() for value in self.network.tensors.values())
         for _ in range(SHIFTS):
-            shift = OCTAVE * (8 * self._size() - self.control.target) / values
+            shift = OCTAVE * (8 * self.size_now() - self.control.target) / values
             for key, steps in self.transform.steps.items():
                 steps.add_(shift).clamp_(*self.bounds[key])
+
+
+@dataclass(frozen=True)
+class StraightThrough:
+    """The first `count` iterations of a calibration, with gradients straight through rounding.
+
+    Attributes:
+        freeze: the iteration before which everything is frozen, if it is one of them.
+        values: whether values are learned beside their steps.
+    """
+
+    tuning: FineTune
+    count: int
+    freeze: int
+    values: bool = True
+
+    @property
+    def done(self) -> int:
+        return self.tuning.done
+
+    def iterate(self) -> Measured:
+        tuning = self.tuning
+        if tuning.done == self.freeze:
+            tuning.freeze()
+        rate = learning_rate(tuning.done, self.count)
+        measured = tuning.iterate(tuning.done, rate, values=self.values)
+        tuning.done += 1
+        return measured
+
+    def look(self) -> Report:
+        learn = self.values and self.tuning.done - 1 >= SETTLING * self.count
+        return self.tuning.steer(self.tuning.size_now(), learn=learn)
+
+    def state(self) -> State:
+        return self.tuning.state()

@@ -49,13 +49,6 @@ def genetic_plan(candidates: Mapping[str, Sequence[Candidate]], pairs: Float64, 
     return Plan(search.choice(search.run(search.genes(start.choice))), start.slope)
 
 
-def plan_distortion(candidates: Mapping[str, Sequence[Candidate]], pairs: Float64, plan: Plan) -> float:
-    """The sum of `pairs`, [n, n] over all candidates in order, over all pairs of the plan's candidates."""
-    flat = [candidate for options in candidates.values() for candidate in options]
-    places = [flat.index(candidate) for candidate in plan.choice.values()]
-    return float(pairs[np.ix_(places, places)].sum())
-
-
 class _Search:
     """One search: candidates by rate, and the operators on populations of plans."""
 

@@ -22,10 +22,11 @@ from nqcodec.network.operations import Conv
 from nqcodec.network.program import Program
 from nqcodec.quantization.quantizers import straight_round
 from nqcodec.training.clip import PackedClip
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.hadamard import hadamard
 from nqcodec.training.losses import mse, plane_errors
 from nqcodec.training.network import FloatNetwork, tensor_key
-from nqcodec.training.train import batch_frames, evaluate
+from nqcodec.training.start import batch_frames
 
 BITS_PATTERN = (6, 5, 4, 5, 5, 6, 6)
 """Bit widths that it chose for the seven layers of its HNeRV network."""

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nqcodec.methods.post_training.sensitivity import loss_slopes
 from nqcodec.quantization.quantizers import Float64
-from nqcodec.quantization.sensitivity import loss_slopes
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.losses import plane_errors
 from nqcodec.training.network import FloatNetwork

@@ -16,33 +16,31 @@ from torch import Tensor
 from nqcodec.errors import UsageError
 from nqcodec.methods.post_training.allocation import Plan
 from nqcodec.methods.post_training.calibrate import Calibration
-from nqcodec.methods.post_training.candidates import offer_domains
-from nqcodec.methods.post_training.finetune import FineTune
-from nqcodec.methods.post_training.plans import Fitted, make_plan
-from nqcodec.network.integer_network import BITS_RANGE, GAIN_RANGE, USED_WIDTH_RANGE, Hadamard, IntegerNetwork
-from nqcodec.quantization.control import RateControl
-from nqcodec.quantization.course import Course, Store, fingerprint
+from nqcodec.methods.post_training.finetune import CONTROL_STEPS, GAINS, FineTune
+from nqcodec.methods.post_training.hadamard_search import enter_domain, offer_domains
+from nqcodec.methods.post_training.plans import Quantizable, make_plan
+from nqcodec.methods.post_training.sensitivity import measure_curvature
+from nqcodec.methods.post_training.sources import Source, base_steps, make_sources, one_step
+from nqcodec.network.integer_network import BITS_RANGE, IntegerNetwork
 from nqcodec.quantization.export import export, settle_formats
-from nqcodec.quantization.hadamard import INPUT_CHANNELS
 from nqcodec.quantization.rate import total_bits
-from nqcodec.quantization.sensitivity import measure_curvature
-from nqcodec.quantization.settings import CALIBRATIONS, Progress, QuantProgress, QuantSettings, SizeOf
+from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings, SizeOf
 from nqcodec.quantization.size_search import Landing, SizeError
-from nqcodec.quantization.sources import Source, base_steps, make_sources, one_step
 from nqcodec.quantization.transform import QuantTransform
-from nqcodec.training.checkpoint import program_to_dict, video_to_dict
+from nqcodec.training.checkpoint import open_checkpoint
 from nqcodec.training.clip import PackedClip
-from nqcodec.training.hadamard import hadamard
-from nqcodec.training.interrupt import interrupt_flag
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import evaluate
+from nqcodec.training.progress import Listener, Progress
+from nqcodec.training.rate_control import LambdaController
+from nqcodec.training.session import TrainingSession, interruptible
 
 RECOVERED = 0.15
-"""Price of a bit after fine-tuning against before: tuning takes back most of what rounding to nearest loses."""
+"""Lambda after fine-tuning against before: tuning takes back most of what rounding to nearest loses."""
 
 MOST_GAIN = 2 * math.log(2)
 """Most that a bit for every value can gain, in nats of the squared error: half of its step. The slope at a fit of 60 dB
-is far beyond, and a price taken from it leaves nothing of the picture."""
+is far beyond, and a lambda taken from it leaves nothing of the picture."""
 
 RECOVERIES = 3
 """Most times that a landing is followed by more tuning."""
@@ -55,7 +53,7 @@ def quantize(
     max_bytes: int,
     size_of: SizeOf,
     settings: QuantSettings | None = None,
-    progress: Progress | None = None,
+    progress: Listener | None = None,
     stop: Callable[[], bool] | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -102,7 +100,7 @@ def calibrated(
     size_of: SizeOf,
     settings: QuantSettings,
     *,
-    progress: Progress | None = None,
+    progress: Listener | None = None,
     stop: Callable[[], bool] | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -116,34 +114,26 @@ def calibrated(
     transform = QuantTransform({}, {})
     offset, most = check_feasible(tuned, clip, transform, sources, size_of, max_bytes, settings)
     target = 8 * settings.aim * most
-    fitted = Fitted(tuned, clip, offer_domains(sources, tuned.program, settings), curvatures)
+    fitted = Quantizable(tuned, clip, offer_domains(sources, tuned.program, settings), curvatures)
     plan = make_plan(fitted, target - offset, settings, _reporter(progress, max_bytes))
     curvatures = adopt(fitted, plan, transform, settings)
     settle_formats(tuned, clip, transform, settings)
     values = sum(value.numel() for value in tuned.tensors.values())
-    price = min(RECOVERED * plan.slope, MOST_GAIN / values)
-    control = RateControl(target, price if settings.rate_term else 0.0)
+    first = min(RECOVERED * plan.slope, MOST_GAIN / values)
+    control = LambdaController(target, GAINS, unit=first if settings.rate_term else 0.0)
     bounds = step_bounds(chosen_sources(fitted.sources, plan))
     tuning = FineTune(tuned, clip, transform, bounds, control, offset, size_of, settings)
     calibration = Calibration(tuning, max_bytes)
-    store = _store(checkpoint, network, clip, max_bytes, settings) if checkpoint else None
-    saved = store.load() if store and resume else None
-    with interrupt_flag() as interrupted:
-        course = Course(
-            control,
-            calibration.steps,
-            progress,
-            lambda: interrupted() or (stop is not None and stop()),
-            store,
-            figures=tuning.figures,
-        )
-        if saved:
-            course.resume(saved)
-        calibration.run(course)
-    if interrupted():
-        raise KeyboardInterrupt
-    if not course.stopped:
-        course.end(evaluate(tuned, clip, transform, as_samples=True).yuv, size_of(export(tuned, transform)))
+    claims = {"settings": asdict(settings), "bytes": max_bytes}
+    store, saved = open_checkpoint(checkpoint, network, clip, claims, resume=resume)
+    session = TrainingSession(
+        "finetune", calibration.iterations, CONTROL_STEPS, progress, stop, store, tells_last=False
+    )
+    with interruptible(session):
+        calibration.run(session, saved)
+    if progress and not session.stopped:
+        quality = evaluate(tuned, clip, transform, as_samples=True)
+        session.end(tuning.done, quality.yuv, tuning.report(size_of(export(tuned, transform))))
     return tuning, curvatures
 
 
@@ -209,10 +199,10 @@ def check_feasible(
     return offset, most
 
 
-def adopt(fitted: Fitted, plan: Plan, transform: QuantTransform, settings: QuantSettings) -> dict[str, Tensor]:
+def adopt(fitted: Quantizable, plan: Plan, transform: QuantTransform, settings: QuantSettings) -> dict[str, Tensor]:
     """Give `transform` the steps, widths and domains of a plan, and the network what it holds in those domains.
 
-    How coefficients are used is left to `settle_formats`. Returns the curvatures of what the network holds then.
+    Returns the curvatures of what the network holds then.
     """
     network, curvatures = fitted.network, dict(fitted.curvatures)
     coefficients = [key for key, candidate in plan.choice.items() if candidate.hadamard]
@@ -223,10 +213,7 @@ def adopt(fitted: Fitted, plan: Plan, transform: QuantTransform, settings: Quant
         )
     for key, candidate in plan.choice.items():
         transform.set_tensor(key, candidate.steps, candidate.bits, fitted.clip.device)
-    for key in coefficients:
-        transform.hadamard[key] = Hadamard(USED_WIDTH_RANGE[1], GAIN_RANGE[0])
-        value = network.tensors[key]
-        value.data.copy_(hadamard(value.detach(), INPUT_CHANNELS))
+    enter_domain(network, transform, coefficients)
     return curvatures
 
 
@@ -240,17 +227,6 @@ def step_bounds(sources: list[Source]) -> dict[str, tuple[int, int]]:
     return {source.tensor.key: base_steps(source) for source in sources}
 
 
-def _store(path: Path, network: FloatNetwork, clip: PackedClip, max_bytes: int, settings: QuantSettings) -> Store:
-    """The file of a calibration, tied to all that its result depends on."""
-    claims = {
-        "settings": asdict(settings),
-        "bytes": max_bytes,
-        "video": video_to_dict(clip.video),
-        "program": program_to_dict(network.program),
-    }
-    return Store(path, fingerprint(claims, {**network.tensors, "clip": clip.data}))
-
-
 def _float_copy(network: FloatNetwork) -> FloatNetwork:
     """A copy to tune, with maps in float32: fewer significant bits would not hold what rounding leaves."""
     tuned = copy.deepcopy(network)
@@ -258,13 +234,13 @@ def _float_copy(network: FloatNetwork) -> FloatNetwork:
     return tuned
 
 
-def _reporter(progress: Progress | None, size: int) -> Callable[[int, int], None]:
+def _reporter(progress: Listener | None, size: int) -> Callable[[int, int], None]:
     begin = time.monotonic()
 
     def report(done: int, total: int) -> None:
         if progress:
             elapsed = time.monotonic() - begin
-            progress(QuantProgress("sensitivity", done, total, None, size, elapsed, elapsed / done * (total - done)))
+            progress(Progress("sensitivity", done, total, elapsed, elapsed / done * (total - done), size=size))
 
     return report
 

@@ -15,11 +15,11 @@ from nqcodec.methods.post_training.candidates import Report, make_candidates, pr
 from nqcodec.methods.post_training.criteria import FisherCriterion, changes, make_criterion
 from nqcodec.methods.post_training.genetic import genetic_plan
 from nqcodec.methods.post_training.omega import Change, Omega
+from nqcodec.methods.post_training.sources import Source, base_steps, one_step
 from nqcodec.network.integer_network import STEP_RANGE, WEIGHT_BITS
 from nqcodec.quantization.map_formats import spread_frames
 from nqcodec.quantization.quantizers import OCTAVE, initial_step
 from nqcodec.quantization.settings import ALLOCATIONS, CRITERIA, QuantSettings
-from nqcodec.quantization.sources import Source, base_steps, one_step
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
 
@@ -32,7 +32,7 @@ UNIFORM_BIAS_BITS = 8
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Quantizable:
     """What is to be quantised, and what is known of it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Fitted:
     curvatures: Mapping[str, Tensor]
 
 
-def make_plan(fitted: Fitted, budget: float, settings: QuantSettings, report: Report) -> Plan:
+def make_plan(fitted: Quantizable, budget: float, settings: QuantSettings, report: Report) -> Plan:
     """The plan of `settings.allocation` for at most `budget` coded bits; raises UsageError for an unknown name.
 
     `report` is called with (parts done, all parts) of the sensitivities.
@@ -63,7 +63,7 @@ def make_plan(fitted: Fitted, budget: float, settings: QuantSettings, report: Re
     return allocate(candidates, budget)
 
 
-def pairwise_plan(fitted: Fitted, budget: float, settings: QuantSettings, report: Report) -> Plan:
+def pairwise_plan(fitted: Quantizable, budget: float, settings: QuantSettings, report: Report) -> Plan:
     """The genetic search over Omega with the terms between tensors, from one Hessian-vector product a candidate."""
     sources = fitted.sources
     spans = [coarsest - finest for finest, coarsest in map(base_steps, sources)]
@@ -83,12 +83,12 @@ def pairwise_plan(fitted: Fitted, budget: float, settings: QuantSettings, report
     return genetic_plan(rated, pairs, budget, settings.seed)
 
 
-def _change(fitted: Fitted, source: Source, base: int, bits: int) -> Tensor:
+def _change(fitted: Quantizable, source: Source, base: int, bits: int) -> Tensor:
     """What quantising a tensor adds to it."""
     return changes(fitted.network, probe(source, base, bits, fitted.clip.device))[source.tensor.key]
 
 
-def uniform_plan(fitted: Fitted, budget: float, search: str) -> Plan:
+def uniform_plan(fitted: Quantizable, budget: float, search: str) -> Plan:
     """One bit width for all weights and latents, each with one step of least error: what costs most within the budget.
 
     Biases, few as they are, have `UNIFORM_BIAS_BITS` at least. Steps between those of one width and the next are the
@@ -120,7 +120,7 @@ def _uniform_width(source: Source, bits: int) -> int:
     return max(bits, UNIFORM_BIAS_BITS) if source.tensor.name == "bias" else bits
 
 
-def _priced(fitted: Fitted, sources: list[Source], choice: dict[str, Candidate], fisher: FisherCriterion) -> Plan:
+def _priced(fitted: Quantizable, sources: list[Source], choice: dict[str, Candidate], fisher: FisherCriterion) -> Plan:
     """A plan with Fisher distortions, and the slope of 6 dB a bit and value that fine quantisation has."""
     priced = {}
     for source in sources:

@@ -33,13 +33,13 @@ def thrifty(values: Int32, bits: int, context: Context) -> Context:
     for j in order:
         search.offer(_with(_with(search.best, "mean", j, 0), "spread", j, 0))
     for factor in BASE_CHANGES:
-        search.offer(replace(search.best, base=_within(round(search.best.base * factor), CONTEXT_BASE_RANGE)))
+        search.offer(replace(search.best, base=within(search.best.base * factor, CONTEXT_BASE_RANGE)))
     for j in order:
         for name, bounds in (("mean", CONTEXT_MEAN_RANGE), ("spread", CONTEXT_SPREAD_RANGE)):
             for change in CHANGES:
                 weight = getattr(search.best, name)[j]
                 if weight or name == "mean":
-                    search.offer(_with(search.best, name, j, _within(weight + change, bounds)))
+                    search.offer(_with(search.best, name, j, within(weight + change, bounds)))
     return search.best
 
 
@@ -66,5 +66,6 @@ def _with(context: Context, name: str, place: int, weight: int) -> Context:
     return replace(context, mean=changed) if name == "mean" else replace(context, spread=changed)
 
 
-def _within(value: int, bounds: tuple[int, int]) -> int:
-    return min(max(value, bounds[0]), bounds[1])
+def within(value: float, bounds: tuple[int, int]) -> int:
+    """The integer nearest to `value` within `bounds`."""
+    return min(max(round(value), bounds[0]), bounds[1])

@@ -83,7 +83,8 @@ def rate(drawn: Drawn, contexts: dict[str, ContextWeights]) -> Rate:
 def _static(
     drawn: Drawn, keys: list[str]
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, tuple[Tensor, Tensor, Tensor]]]:
-    """`static_bits` of many small tensors in one expression: one alone would cost more in overhead than in work."""
+    """Bits of tensors, each under a static Gaussian of its own variance, and gradients as `rate` gives them. All are in
+    one expression: for one small tensor alone the overhead would cost more than the work."""
     parts = [drawn.symbols[key].reshape(-1) for key in keys]
     sizes = [part.numel() for part in parts]
     flat = torch.cat(parts).requires_grad_(True)
@@ -99,12 +100,12 @@ def _static(
 
 @torch.no_grad()
 def combine(
-    values: dict[str, Tensor], drawn: Drawn, pixels_gradient: dict[str, Tensor], bits: Rate, price: float
+    values: dict[str, Tensor], drawn: Drawn, pixels_gradient: dict[str, Tensor], bits: Rate, lmbda: float
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Gradients of J = D + price R with respect to the values and, [1] each, to their step indices, by tensor key.
+    """Gradients of J = D + lambda R with respect to the values and, [1] each, to their step indices, by tensor key.
 
     With x = v / 2^(i/8), s(x) the symbol drawn and u = s(x) 2^(i/8) used:
-    dJ/dv = s'(x) (dD/du + price dR/ds / 2^(i/8)), dR/di = -ln(2)/8 <dR/ds, s'(x) x> and
+    dJ/dv = s'(x) (dD/du + lambda dR/ds / 2^(i/8)), dR/di = -ln(2)/8 <dR/ds, s'(x) x> and
     dD/di = ln(2)/8 <dD/du, u - s'(x) v>, for s'(x) = 1 the gradient of LSQ (Esser et al., ICLR 2020).
     """
     octave = math.log(2) / 8
@@ -112,11 +113,11 @@ def combine(
     for key, value in values.items():
         exact, size = value.detach(), drawn.sizes[key]
         of_used, of_symbol = pixels_gradient[key], bits.symbols[key]
-        by_value[key] = torch.addcdiv(of_used, of_symbol, size, value=price)
+        by_value[key] = torch.addcdiv(of_used, of_symbol, size, value=lmbda)
         if key in drawn.slopes:
             by_value[key] *= drawn.slopes[key]
             exact = exact * drawn.slopes[key]
         moved = torch.dot(of_used.reshape(-1), (drawn.used[key].detach() - exact).reshape(-1))
         charged = torch.dot(of_symbol.reshape(-1), exact.reshape(-1)) / size
-        by_step[key] = (octave * (moved - price * charged)).reshape(1)
+        by_step[key] = (octave * (moved - lmbda * charged)).reshape(1)
     return by_value, by_step

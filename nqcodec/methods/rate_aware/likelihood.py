@@ -47,12 +47,6 @@ def gaussian_bits(distance: Tensor, spread: Tensor) -> Tensor:
     return nats / math.log(2)
 
 
-def static_bits(values: Tensor) -> Tensor:
-    """Bits of a tensor under a static Gaussian of its own variance, a scalar."""
-    spread = (values.square().mean() + STATIC_VARIANCE).sqrt()
-    return gaussian_bits(values, spread).sum()
-
-
 def shifted(values: Tensor, place: tuple[int, int, int, int]) -> Tensor:
     """The neighbour at `place` of each value of [T, C, H, W], 0 outside."""
     time, channel, row, column = place

@@ -31,16 +31,13 @@ class Noise:
     peak: float
 
     def uniform(self, exact: Tensor) -> Tensor:
-        """Values in units of their steps with uniform noise of one step's width."""
+        """x + n, values x in units of their steps with uniform noise n of one step's width."""
         return exact + (self._random(exact) - 0.5)
 
     def soft(self, exact: Tensor) -> tuple[Tensor, Tensor]:
-        """Values in units of their steps, nearly whole with noise, and their slopes with respect to `exact`."""
-        noise = self._random(exact)
-        if self.peak > 1:
-            second = (2**self.peak * (self.peak - 1) + 1) / self.peak
-            # The inverse of the distribution 1 - (1 - x^a)^b; what is uniform is so from the other end, too.
-            noise.pow_(1 / second).neg_().add_(1).pow_(1 / self.peak)
+        """s_T(s_T(x) + n), values x in units of their steps nearly whole, with Kumaraswamy noise n; and slopes
+        d/dx."""
+        noise = kumaraswamy_noise(self._random(exact), self.peak)
         before, outer = soft_round(exact, self.temperature)
         after, inner = soft_round(before.add_(noise).sub_(0.5), self.temperature)
         return after, outer.mul_(inner)
@@ -50,10 +47,22 @@ class Noise:
         return torch.rand(exact.shape, generator=self.generator, device=exact.device)
 
 
+def kumaraswamy_noise(uniform: Tensor, a: float) -> Tensor:
+    """Turn `uniform` noise in [0, 1), in place, into noise of Kumaraswamy's distribution with mode 1/2.
+
+    F(x) = 1 - (1 - x^a)^b with b = (2^a (a - 1) + 1) / a, so x = (1 - u^(1/b))^(1/a): u is as uniform as 1 - u. For
+    a = 1 it is uniform noise.
+    """
+    if a > 1:
+        b = (2**a * (a - 1) + 1) / a
+        uniform.pow_(1 / b).neg_().add_(1).pow_(1 / a)
+    return uniform
+
+
 def soft_round(exact: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Values drawn towards whole numbers, which stay where they are as halves do, and their slopes.
 
-    With r from the middle m between two whole numbers: m + tanh(r / t) / (2 tanh(1 / (2 t))).
+    s_T(x) = floor(x) + 1/2 + tanh(r / T) / (2 tanh(1 / (2 T))) with r = x - floor(x) - 1/2 and T the temperature.
     """
     # tanh(x) = 2 sigmoid(2 x) - 1, and in place: a third of the time, in every step of a fit.
     middle = exact.floor().add_(0.5)

@@ -10,10 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nqcodec.methods.rate_aware.context_pruning import thrifty
+from nqcodec.methods.rate_aware.context_pruning import thrifty, within
 from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, ContextWeights
 from nqcodec.methods.rate_aware.noise import Noise
-from nqcodec.network.integer_network import BITS_RANGE, STEP_RANGE, Context, IntTensor
+from nqcodec.network.integer_network import (
+    BITS_RANGE,
+    CONTEXT_BASE_RANGE,
+    CONTEXT_MEAN_RANGE,
+    CONTEXT_SPREAD_RANGE,
+    STEP_RANGE,
+    Context,
+    IntTensor,
+)
 from nqcodec.quantization.quantizers import OCTAVE, bits_needed, limits
 from nqcodec.quantization.transform import TensorName, tensor_names
 from nqcodec.training.network import FloatNetwork, tensor_key
@@ -26,9 +34,6 @@ LEAST_STEP = 2e-3
 
 STEP_UNIT, WEIGHT_UNIT = 512, 64
 """What the file counts a context model's base and weights in (formats/nq.md, 3.6)."""
-
-MEAN_RANGE, SPREAD_RANGE, BASE_RANGE = (-256, 255), (0, 255), (1, 65535)
-"""What the file can hold of them."""
 
 
 @dataclass(frozen=True)
@@ -187,11 +192,7 @@ def whole(weights: ContextWeights) -> Context:
     base = LEAST_SPREAD + float(torch.nn.functional.softplus(weights.base))
     spreads = torch.nn.functional.softplus(weights.spread).tolist()
     return Context(
-        _within(base * STEP_UNIT, BASE_RANGE),
-        tuple(_within(value * WEIGHT_UNIT, MEAN_RANGE) for value in weights.mean.tolist()),
-        tuple(_within(value * WEIGHT_UNIT, SPREAD_RANGE) for value in spreads),
+        within(base * STEP_UNIT, CONTEXT_BASE_RANGE),
+        tuple(within(value * WEIGHT_UNIT, CONTEXT_MEAN_RANGE) for value in weights.mean.tolist()),
+        tuple(within(value * WEIGHT_UNIT, CONTEXT_SPREAD_RANGE) for value in spreads),
     )
-
-
-def _within(value: float, bounds: tuple[int, int]) -> int:
-    return min(max(round(value), bounds[0]), bounds[1])

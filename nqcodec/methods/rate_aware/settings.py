@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nqcodec.training.presets import Preset, preset_steps
+from nqcodec.training.presets import RATE_AWARE_PRESETS, preset_iterations
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,6 @@ class RateAwareSettings:
         return min(self.steps, self.most_rounded / max(1 - self.noise, 1e-9))
 
 
-PRESETS: dict[str, Preset] = {
-    "ultrafast": Preset(90, 1440),
-    "fast": Preset(360, 5760),
-    "medium": Preset(1440, 23040),
-    "slow": Preset(5760, 92160),
-    "placebo": Preset(23040, 368640),
-}
-"""Epochs and least steps by name: each about four times as long as the one before."""
-
-
 MOST_BATCH, LEAST_STEPS = 8, 2000
 """Most frames a step, and the steps that a fit should have before its steps get more frames. The rate of all latents
 is charged once a step, however many frames that sees: 120 frames of 176x144 were fitted as well by 2,000 steps of 8
@@ -103,7 +93,7 @@ def preset_settings(
     name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1
 ) -> RateAwareSettings:
     """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
-    steps, batch = preset_steps(PRESETS, name, frames)
+    steps, batch = preset_iterations(RATE_AWARE_PRESETS, name, frames)
     while steps >= 2 * LEAST_STEPS and 2 * batch <= min(MOST_BATCH, frames // LEAST_BATCHES):
         steps, batch = -(-steps // 2), 2 * batch
     return RateAwareSettings(steps=steps, batch=batch, seed=seed, device=device, threads=threads)

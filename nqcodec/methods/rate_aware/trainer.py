@@ -1,35 +1,43 @@
-"""The rate-aware training loop: J = D + lambda R with the file's own models, lambda steered to the size asked for.
+"""The rate-aware fit, top to bottom: J = D + lambda R with the file's own models, lambda steered to the size asked for.
 
-What happens at a step depends on the settings and the state alone, so the same seed gives the same network on the same
-machine, and so does a run that was stopped and resumed.
+`RateAwareTrainer.iterate` is one iteration: sample, forward, D + lambda R, backward, update. Every `CONTROL_STEPS` of
+them `look` takes the size and sets lambda. What they do depends on the settings and the state alone.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from nqcodec.methods.rate_aware.control import PriceControl
+from nqcodec.methods.rate_aware.control import expected_bits
 from nqcodec.methods.rate_aware.gradients import Distortion, Rate, combine, distortion, mean_distortion, rate
 from nqcodec.methods.rate_aware.noise import Noise
 from nqcodec.methods.rate_aware.quantizer import Drawn, Quantizers, Used
 from nqcodec.methods.rate_aware.settings import RateAwareSettings
 from nqcodec.network.integer_network import IntTensor
-from nqcodec.quantization.course import State
-from nqcodec.training.checkpoint import optimizer_tensors, restore_optimizer
+from nqcodec.training.checkpoint import (
+    State,
+    network_tensors,
+    optimizer_tensors,
+    restore_network,
+    restore_optimizer,
+)
 from nqcodec.training.clip import PackedClip
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.optim import MuonAdam
-from nqcodec.training.train import batch_frames, evaluate
+from nqcodec.training.rate_control import LambdaController
+from nqcodec.training.schedule import cosine, warm_up
+from nqcodec.training.session import Measured, Report
+from nqcodec.training.start import batch_frames
 
 CONTROL_STEPS = 25
-"""Steps between two looks at the size."""
+"""Iterations between two looks at the size."""
 
 REAL_SIZES = 4
 """Looks at the size after which one is real under noise: coded by the file's coder instead of estimated."""
@@ -43,7 +51,7 @@ PRUNINGS = 12
 to 15 %; not known until the end, that was missing in small files."""
 
 STEERING = 0.1
-"""Part of the steps after which the price is learned: before, the size is that of a network that knows nothing."""
+"""Part of the iterations after which lambda is steered: before, the size is that of a network that knows nothing."""
 
 MOST_SHIFT, SHIFT_RESOLUTION = 8.0, 0.125
 """Most indices that steps are shifted by when they become whole, and how finely the shift is found: a whole index is
@@ -58,24 +66,24 @@ class RateAwareTrainer:
     """The state of one rate-aware fit; `network` is changed in place.
 
     Attributes:
-        control: the price of a bit.
+        control: lambda, in nats of the loss a bit.
         size_of: real size of the file.
-        done: steps taken.
+        done: iterations taken.
         correction: bits that the real file has beyond the smooth estimate.
         thrift: bytes that thrifty context models saved when that was last measured.
-        loss: distortion of the last step's batch, a scalar on the device.
+        bits: R of the last iteration, a scalar on the device.
     """
 
     network: FloatNetwork
     clip: PackedClip
     settings: RateAwareSettings
-    control: PriceControl
+    control: LambdaController
     size_of: SizeOfTensors
     quantizers: Quantizers
     done: int = 0
     correction: float = 0.0
     thrift: int = 0
-    loss: Tensor = field(init=False)
+    bits: Tensor = field(init=False)
     optimizer: MuonAdam = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,118 +115,45 @@ class RateAwareTrainer:
         steps, first = self.settings.steps, self.settings.first_rounded
         return min(max((steps - self.done) / max(steps - first, 1), 0.0), 1.0)
 
-    def step(self) -> tuple[Tensor, Tensor]:
-        """One optimizer step: (bits, PSNR-YUV in dB), scalars on the device."""
-        settings = self.settings
+    def iterate(self) -> Measured:
+        """One iteration; D, the PSNR and R stay on the device."""
+        settings, lmbda, values = self.settings, self.control.lmbda, dict(self.network.tensors.items())
         if self.done == settings.first_settled:
             self.settle()
+
+        # Sample frames, and every tensor's values with noise or rounded.
         times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
         drawn = self.quantizers.draw(None if self.rounds else self._noise())
+
+        # Forward: D of the frames and R of the symbols, each with its gradients with respect to what was sampled.
         found, charged = self._both(times, drawn)
-        self.loss = found.loss
-        values = dict(self.network.tensors.items())
-        by_value, by_step = combine(values, drawn, found.gradients, charged, self.control.price)
+
+        # Backward: gradients of J = D + lambda R with respect to values, step indices and context models.
+        by_value, by_step = combine(values, drawn, found.gradients, charged, lmbda)
         for key, value in values.items():
             value.grad = by_value[key]
             self.quantizers.steps[key].grad = None if self.settled else by_step[key]
         for key, gradients in charged.contexts.items():
             for parameter, gradient in zip(self.quantizers.contexts[key].parameters(), gradients, strict=True):
-                parameter.grad = gradient * self.control.price
-        self._scale_rates()
+                parameter.grad = gradient * lmbda
+
+        # Update all of them.
+        part = self._learning_rate()
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * part
         self.optimizer.step()
+        self.bits = charged.bits
         self.done += 1
-        return charged.bits, found.level
+        return Measured(found.loss, found.level)
 
-    def steer(self, bits: Tensor) -> float:
-        """Look at the size, in bytes, and set the price; `bits` is the last step's."""
-        smooth = float(bits)
-        if not self.settled:
-            self.quantizers.keep_reach()
-        # Rounding changes the estimate at once, and the size little.
-        if self.rounds:
-            self.correction = 8.0 * self.final_size() - smooth
-        elif self._measures(REAL_SIZES):
-            if self._measures(REAL_SIZES * -(-self.settings.steps // (CONTROL_STEPS * REAL_SIZES * PRUNINGS))):
-                self.thrift = self.size_of(self.quantizers.integers()) - self.final_size()
-            self.correction = 8.0 * self.real_size() - smooth
-        # The estimate may have fallen by more than the correction knows since that was taken.
-        size = max(smooth + self.correction, 1.0)
-        if self.done >= STEERING * self.settings.steps:
-            self.control.update(size, self.done / self.settings.steps, self.settled, self._rest)
-        return size / 8
-
-    def settle(self) -> None:
-        """Make step indices whole, all of them coarser or finer alike by as much as the size is off."""
-        expected = self.control.expected(self.done / self.settings.steps, self._rest)
-        self.meet(expected / 8, MOST_SHIFT)
-
-    def meet(self, size: float, most: float) -> None:
-        """Make all steps coarser or finer alike, by whole indices, to the finest whose file has at most `size` bytes.
-
-        Args:
-            most: indices at most that they move on average.
-        """
-        learned = {key: float(step) for key, step in self.quantizers.steps.items()}
-        low, high = -most, most
-        while high - low > SHIFT_RESOLUTION:
-            middle = (low + high) / 2
-            self._shift(learned, middle)
-            if self.final_size() > size:
-                low = middle
-            else:
-                high = middle
-        self._shift(learned, high)
-
-    def _measures(self, looks: int) -> bool:
-        """Whether this look at the size, the first or one of so many, is one of those that take longer."""
-        return self.done == CONTROL_STEPS or self.done % (CONTROL_STEPS * looks) == 0
-
-    def _shift(self, learned: dict[str, float], shift: float) -> None:
-        """Whole step indices, `shift` coarser than those learned, but coarse enough for every value."""
-        self.quantizers.set_steps(learned)
-        self.quantizers.set_steps(self.quantizers.settled(shift))
-        self.quantizers.keep_reach()
-
-    def real_size(self) -> int:
-        """Bytes of the file if the fit ended now; what thrifty context models save is taken as it was last."""
-        return self.size_of(self.quantizers.integers()) - self.thrift
-
-    def rounded(self) -> Used:
-        """A `Transform` of the tensors as the file would hold them now."""
-        return Used(self.quantizers.draw(None).used)
-
-    def psnr(self) -> float:
-        """PSNR-YUV in dB if the fit ended now, the mean over all frames, but for the rounding of maps."""
-        return evaluate(self.network, self.clip, self.rounded(), as_samples=True).yuv
-
-    def final_size(self) -> int:
-        """Bytes of the file if the fit ended now, exactly."""
-        return self.size_of(self.quantizers.integers(final=True))
-
-    def state(self) -> State:
-        """What a resume needs."""
-        tensors = {f"network.{key}": value for key, value in self.network.tensors.items()}
-        tensors |= self.quantizers.tensors()
-        facts = {
-            "done": self.done,
-            "correction": self.correction,
-            "thrift": self.thrift,
-            "loss": float(self.loss),
-            "control": asdict(self.control),
-        }
-        return State(tensors | optimizer_tensors(self.optimizer), facts)
-
-    @torch.no_grad()
-    def restore(self, state: State) -> None:
-        """Go on from a saved state."""
-        for key, value in self.network.tensors.items():
-            value.copy_(state.tensors[f"network.{key}"])
-        self.quantizers.load(state.tensors)
-        restore_optimizer(self.optimizer, state.tensors)
-        self.done, self.correction, self.thrift = (state.facts[name] for name in ("done", "correction", "thrift"))
-        self.loss = torch.tensor(state.facts["loss"], device=self.clip.device)
-        for name, value in state.facts["control"].items():
-            setattr(self.control, name, value)
+    def _noise(self) -> Noise:
+        """Noise that follows from settings and step alone."""
+        settings = self.settings
+        seed = (settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
+        generator = torch.Generator(self.clip.device).manual_seed(seed)
+        part = self.done / max(settings.first_rounded, 1)
+        first, last = settings.first_temperature, settings.last_temperature
+        return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
 
     def _both(self, times: Tensor, drawn: Drawn) -> tuple[Distortion, Rate]:
         """The batch's distortion and the rate; with several threads each takes a part: the rate, or some frames.
@@ -242,22 +177,99 @@ class RateAwareTrainer:
         cached = max(1, min(MOST_PASS_FRAMES, MOST_PASS_SAMPLES // (video.width * video.height)))
         return min(cached, -(-frames // self.settings.threads))
 
-    def _noise(self) -> Noise:
-        """Noise that follows from settings and step alone."""
+    def _learning_rate(self) -> float:
+        """Part of the peak rates: a linear warm-up, then a cosine down to `floor`, where it stays."""
         settings = self.settings
-        seed = (settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
-        generator = torch.Generator(self.clip.device).manual_seed(seed)
-        part = self.done / max(settings.first_rounded, 1)
-        first, last = settings.first_temperature, settings.last_temperature
-        return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
+        warmth = warm_up(self.done, settings.warmup * settings.steps)
+        return warmth * max(cosine(min(self.done / settings.steps, 1.0), 1.0), settings.floor)
 
-    def _scale_rates(self) -> None:
-        settings = self.settings
-        warmup = min(1.0, (self.done + 1) / max(1.0, settings.warmup * settings.steps))
-        place = min(self.done / settings.steps, 1.0)
-        part = warmup * max(0.5 + 0.5 * math.cos(math.pi * place), settings.floor)
-        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
-            group["lr"] = peak * part
+    def look(self) -> Report:
+        """Look at the size, and set lambda by it."""
+        smooth = float(self.bits)
+        if not self.settled:
+            self.quantizers.keep_reach()
+        # Rounding changes the estimate at once, and the size little.
+        if self.rounds:
+            self.correction = 8.0 * self.final_size() - smooth
+        elif self._measures(REAL_SIZES):
+            if self._measures(REAL_SIZES * -(-self.settings.steps // (CONTROL_STEPS * REAL_SIZES * PRUNINGS))):
+                self.thrift = self.size_of(self.quantizers.integers()) - self.final_size()
+            self.correction = 8.0 * self.real_size() - smooth
+        # The estimate may have fallen by more than the correction knows since that was taken.
+        size = max(smooth + self.correction, 1.0)
+        if self.done >= STEERING * self.settings.steps:
+            self.control.update(size, expected=self._expected, learn=not self.settled)
+        return self.report(size / 8)
+
+    def _measures(self, looks: int) -> bool:
+        """Whether this look at the size, the first or one of so many, is one of those that take longer."""
+        return self.done == CONTROL_STEPS or self.done % (CONTROL_STEPS * looks) == 0
+
+    def report(self, size: float) -> Report:
+        """What progress tells of a file of `size` bytes."""
+        return Report(size, self.control.lmbda, self.quantizers.steps)
+
+    @property
+    def _expected(self) -> float:
+        """Bits that the file should have by now."""
+        return expected_bits(self.control.target, self.done / self.settings.steps, self._rest)
+
+    def settle(self) -> None:
+        """Make step indices whole, all of them coarser or finer alike by as much as the size is off."""
+        self.meet(self._expected / 8, MOST_SHIFT)
+
+    def meet(self, size: float, most: float) -> None:
+        """Make all steps coarser or finer alike, by whole indices, to the finest whose file has at most `size` bytes.
+
+        Args:
+            most: indices at most that they move on average.
+        """
+        learned = {key: float(step) for key, step in self.quantizers.steps.items()}
+        low, high = -most, most
+        while high - low > SHIFT_RESOLUTION:
+            middle = (low + high) / 2
+            self._shift(learned, middle)
+            if self.final_size() > size:
+                low = middle
+            else:
+                high = middle
+        self._shift(learned, high)
+
+    def _shift(self, learned: dict[str, float], shift: float) -> None:
+        """Whole step indices, `shift` coarser than those learned, but coarse enough for every value."""
+        self.quantizers.set_steps(learned)
+        self.quantizers.set_steps(self.quantizers.settled(shift))
+        self.quantizers.keep_reach()
+
+    def real_size(self) -> int:
+        """Bytes of the file if the fit ended now; what thrifty context models save is taken as it was last."""
+        return self.size_of(self.quantizers.integers()) - self.thrift
+
+    def final_size(self) -> int:
+        """Bytes of the file if the fit ended now, exactly."""
+        return self.size_of(self.quantizers.integers(final=True))
+
+    def rounded(self) -> Used:
+        """A `Transform` of the tensors as the file would hold them now."""
+        return Used(self.quantizers.draw(None).used)
+
+    def psnr(self) -> float:
+        """PSNR-YUV in dB if the fit ended now, the mean over all frames, but for the rounding of maps."""
+        return evaluate(self.network, self.clip, self.rounded(), as_samples=True).yuv
+
+    def state(self) -> State:
+        """All that iterations have changed."""
+        tensors = network_tensors(self.network) | self.quantizers.tensors() | optimizer_tensors(self.optimizer)
+        facts = {"done": self.done, "correction": self.correction, "thrift": self.thrift}
+        return State(tensors, facts | self.control.facts())
+
+    def restore(self, state: State) -> None:
+        """Go on from a saved state."""
+        restore_network(self.network, state)
+        self.quantizers.load(state.tensors)
+        restore_optimizer(self.optimizer, state.tensors)
+        self.done, self.correction, self.thrift = (state.facts[name] for name in ("done", "correction", "thrift"))
+        self.control.restore(state.facts)
 
     def _make_optimizer(self) -> MuonAdam:
         settings, tensors = self.settings, self.network.tensors

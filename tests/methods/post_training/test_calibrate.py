@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dequantized import dequantized
 from fitting import small_clip
 
 from nqcodec.backbones import hnerv
@@ -37,11 +38,15 @@ from nqcodec.methods.post_training.rounding import (
 from nqcodec.network.integer_network import IntegerNetwork, validate
 from nqcodec.network.operations import Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Program
-from nqcodec.quantization.export import dequantised, export
-from nqcodec.quantization.settings import CALIBRATIONS, QuantProgress, QuantSettings
+from nqcodec.quantization.export import export
+from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings
 from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+from nqcodec.training.progress import Progress
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 QUICK = QuantSettings(finetune_steps=96)
 
@@ -152,7 +157,7 @@ def test_every_calibration_beats_rounding_to_nearest(fitted: tuple[FloatNetwork,
         tuning, _ = calibrated(network, clip, size, payload, replace(settings, rate_term=False))
         coded = export(tuning.network, tuning.transform)
         assert abs(payload(coded) / size - 1) < 0.1
-        return evaluate(dequantised(coded, clip.frames), clip).yuv
+        return evaluate(dequantized(coded, clip.frames), clip).yuv
 
     # Reconstructing layers need not help the picture by much.
     gain = 0.0 if calibration in ("layer", "block") else 0.5
@@ -198,18 +203,18 @@ def test_mixed_inputs_and_the_norm_change_a_reconstruction(fitted: tuple[FloatNe
 def test_progress_counts_on_and_stop_leaves_whole_integers(fitted: tuple[FloatNetwork, PackedClip]) -> None:
     network, clip = fitted
     size = int(4.2 * network.program.parameters / 8)
-    seen: list[QuantProgress] = []
+    seen: list[Progress] = []
 
     def stop() -> bool:
-        return bool(seen) and seen[-1].step >= 72
+        return bool(seen) and seen[-1].iteration >= 72
 
     coded = quantize(network, clip, max_bytes=size, size_of=payload, settings=QUICK, progress=seen.append, stop=stop)
     tuning = [event for event in seen if event.stage == "finetune"]
-    steps = [event.step for event in tuning]
+    steps = [event.iteration for event in tuning]
     assert steps == sorted(set(steps))
     assert steps[-1] == 72
     assert QUICK.straight_steps < 72
-    assert {event.steps for event in tuning} == {96}
+    assert {event.iterations for event in tuning} == {96}
     assert 0.98 * size <= payload(coded) <= size
 
 

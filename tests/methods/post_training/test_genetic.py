@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, product
 
 import numpy as np
 import pytest
 
-from nqcodec.methods.post_training.allocation import Candidate, allocate
-from nqcodec.methods.post_training.genetic import genetic_plan, plan_distortion
+from nqcodec.methods.post_training.allocation import Candidate, Plan, allocate
+from nqcodec.methods.post_training.genetic import genetic_plan
 from nqcodec.quantization.quantizers import Float64
 
 NOTHING = np.zeros(1, np.int32)
+
+
+def plan_distortion(candidates: Mapping[str, Sequence[Candidate]], pairs: Float64, plan: Plan) -> float:
+    """The sum of `pairs`, [n, n] over all candidates in order, over all pairs of the plan's candidates."""
+    flat = [candidate for options in candidates.values() for candidate in options]
+    places = [flat.index(candidate) for candidate in plan.choice.values()]
+    return float(pairs[np.ix_(places, places)].sum())
 
 
 def problem(seed: int, tensors: int, options: int) -> tuple[dict[str, list[Candidate]], Float64]:

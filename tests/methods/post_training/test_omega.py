@@ -12,17 +12,19 @@ from nqcodec.errors import UsageError
 from nqcodec.media.video import Video
 from nqcodec.methods.post_training.criteria import Substitution, changes, make_criterion
 from nqcodec.methods.post_training.omega import Omega
+from nqcodec.methods.post_training.sensitivity import loss_slopes, measure_curvature
 from nqcodec.network.operations import Activation, Conv, Grid, Planes
 from nqcodec.network.program import Program
 from nqcodec.quantization.quantizers import QuantizerKind
-from nqcodec.quantization.sensitivity import loss_slopes, measure_curvature
 from nqcodec.quantization.settings import CRITERIA
 from nqcodec.quantization.transform import QuantTransform
 from nqcodec.reporting.sensitivity_table import SurveySettings, survey
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.losses import LOSSES, plane_errors
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 VIDEO = Video(12, 8, 3)
 FRAMES = torch.arange(3)

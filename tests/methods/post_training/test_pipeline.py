@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from dequantized import dequantized
 
 from nqcodec.backbones import hnerv
 from nqcodec.bitstream.file import pack_file
@@ -18,18 +19,21 @@ from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork, IntTensor, validate
 from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Program
-from nqcodec.quantization.control import RateControl
-from nqcodec.quantization.export import dequantised, export, integer_network
+from nqcodec.quantization.export import export, integer_network
 from nqcodec.quantization.map_formats import MapFormat
 from nqcodec.quantization.rate import gaussian_rate, step_list_bits, total_bits
-from nqcodec.quantization.settings import QuantProgress, QuantSettings
+from nqcodec.quantization.settings import QuantSettings
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.quantization.transform import QuantTransform, tensor_names
 from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.losses import plane_errors, psnr
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+from nqcodec.training.progress import Progress
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 VIDEO = Video(46, 34, 6)
 ROUND = QuantSettings(finetune_steps=0)
@@ -113,7 +117,7 @@ def test_every_activation_and_static_latents_survive() -> None:
     with open_synthesizer(result, video, 5) as synthesizer:
         shown = pack([synthesizer.frame(t) for t in range(5)], video, program).batch(torch.arange(5))
     with torch.no_grad():
-        floats = dequantised(result, 5)(torch.arange(5))
+        floats = dequantized(result, 5)(torch.arange(5))
     assert float((shown - floats).abs().mean()) < 1.5 / 1024
 
 
@@ -153,7 +157,7 @@ def test_integer_decoding_loses_next_to_nothing(fitted: tuple[FloatNetwork, Pack
     result = quantize(network, clip, max_bytes=3000, size_of=size_of, settings=TUNE)
     times = torch.arange(VIDEO.frames)
     with torch.no_grad():
-        output = dequantised(result, VIDEO.frames)(times)
+        output = dequantized(result, VIDEO.frames)(times)
     samples = ((output + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5
     levels = psnr(plane_errors(samples, clip.batch(times), clip), 8)
     wanted = float((levels @ clip.weights).mean())
@@ -188,7 +192,7 @@ def test_sizes_out_of_reach_say_what_is_possible(fitted: tuple[FloatNetwork, Pac
 def test_bytes_that_have_no_use_are_left(fitted: tuple[FloatNetwork, PackedClip]) -> None:
     """More than the finest steps take: a smaller file, as good as the floats."""
     network, clip = fitted
-    seen: list[QuantProgress] = []
+    seen: list[Progress] = []
     sizes = [
         size_of(quantize(network, clip, max_bytes=asked, size_of=size_of, settings=ROUND, progress=seen.append))
         for asked in (20_000, 40_000)
@@ -199,14 +203,14 @@ def test_bytes_that_have_no_use_are_left(fitted: tuple[FloatNetwork, PackedClip]
 
 def test_progress_and_stop(fitted: tuple[FloatNetwork, PackedClip]) -> None:
     network, clip = fitted
-    seen: list[QuantProgress] = []
+    seen: list[Progress] = []
     stop = iter([False, True])
     result = quantize(
         network, clip, max_bytes=2600, size_of=size_of, settings=TUNE, progress=seen.append, stop=lambda: next(stop)
     )
     tuning = [event for event in seen if event.stage == "finetune"]
-    assert [event.step for event in tuning] == [8, 16]
-    assert all(event.steps == 96 and event.psnr is not None and 1000 < event.size < 5000 for event in tuning)
+    assert [event.iteration for event in tuning] == [8, 16]
+    assert all(event.iterations == 96 and event.psnr is not None and 1000 < event.size < 5000 for event in tuning)
     assert {event.stage for event in seen} == {"sensitivity", "finetune"}
     assert 0.98 * 2600 <= size_of(result) <= 2600
 
@@ -233,7 +237,7 @@ def test_rounding_while_training_is_what_is_exported() -> None:
     times = torch.arange(6)
     with torch.no_grad():
         trained = network(times, transform)
-        exported = dequantised(export(network, transform), 6, torch.float64)(times)
+        exported = dequantized(export(network, transform), 6, torch.float64)(times)
     assert torch.equal(trained, exported)
     assert not torch.equal(trained, network(times))
 
@@ -249,24 +253,6 @@ def test_overflowing_accumulators_are_avoided_by_narrower_maps() -> None:
     network = integer_network(program, tensors, {0: MapFormat(14, 10), 1: MapFormat(14, 13)})
     assert (network.layers[0].width, network.layers[0].frac) == (11, 7)
     assert network.layers[1].width == 14
-
-
-def test_the_price_rises_above_the_target_and_falls_below() -> None:
-    control = RateControl(target=1000, start=1e-6)
-    control.update(1000)
-    assert control.price == pytest.approx(1e-6)
-    control.update(1020)
-    above = control.price
-    assert above > 1.5e-6
-    control.update(1020)
-    assert control.price > above
-    control = RateControl(target=1000, start=1e-6)
-    control.update(980, learn=False)
-    assert control.price < 1e-6
-    assert control.integral == 1
-    for size in (1, 10**9):
-        control.update(size)
-        assert 1e-9 < control.price < 1e-3
 
 
 def test_the_smooth_rate_is_what_the_file_pays() -> None:

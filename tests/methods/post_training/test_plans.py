@@ -15,16 +15,19 @@ from nqcodec.bitstream.segment import pack_segment
 from nqcodec.errors import UsageError
 from nqcodec.media.video import frame_bytes
 from nqcodec.methods.post_training.pipeline import quantize
-from nqcodec.methods.post_training.plans import UNIFORM_BIAS_BITS, Fitted, make_plan
+from nqcodec.methods.post_training.plans import UNIFORM_BIAS_BITS, Quantizable, make_plan
+from nqcodec.methods.post_training.sensitivity import measure_curvature
+from nqcodec.methods.post_training.sources import make_sources
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.quantization.quantizers import SEARCHES, bits_needed
-from nqcodec.quantization.sensitivity import measure_curvature
 from nqcodec.quantization.settings import ALLOCATIONS, CALIBRATIONS, QuantSettings
-from nqcodec.quantization.sources import make_sources
 from nqcodec.training.checkpoint import save_fit
 from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, evaluate, fit, new_network
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +42,10 @@ def fitted() -> tuple[FloatNetwork, PackedClip]:
 
 
 @pytest.fixture(scope="module")
-def known(fitted: tuple[FloatNetwork, PackedClip]) -> Fitted:
+def known(fitted: tuple[FloatNetwork, PackedClip]) -> Quantizable:
     network, clip = fitted
     curvatures = measure_curvature(network, clip, frames=2, loss="log-mse", seed=0)
-    return Fitted(network, clip, make_sources(network), curvatures)
+    return Quantizable(network, clip, make_sources(network), curvatures)
 
 
 def settings_for(allocation: str) -> QuantSettings:
@@ -54,7 +57,7 @@ def size_of(network: IntegerNetwork) -> int:
 
 
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
-def test_plans_use_their_budget_and_predict_less_loss_for_more(known: Fitted, allocation: str) -> None:
+def test_plans_use_their_budget_and_predict_less_loss_for_more(known: Quantizable, allocation: str) -> None:
     parameters = known.network.program.parameters
     plans = []
     for bits in (3, 4, 5):
@@ -79,7 +82,7 @@ def test_every_allocation_lands_and_repeats(fitted: tuple[FloatNetwork, PackedCl
     assert len(digests) == 1
 
 
-def test_uniform_plans_give_all_tensors_one_width(known: Fitted) -> None:
+def test_uniform_plans_give_all_tensors_one_width(known: Quantizable) -> None:
     settings = settings_for("uniform")
     plan = make_plan(known, 4.2 * known.network.program.parameters, settings, lambda *_: None)
     widths = {key: candidate.bits for key, candidate in plan.choice.items()}
@@ -92,7 +95,7 @@ def test_uniform_plans_give_all_tensors_one_width(known: Fitted) -> None:
         assert bits_needed(integers) <= candidate.bits
 
 
-def test_the_search_decides_where_clamping_begins(known: Fitted) -> None:
+def test_the_search_decides_where_clamping_begins(known: Quantizable) -> None:
     budget = 4.2 * known.network.program.parameters
     chosen = [
         make_plan(known, budget, replace(settings_for("uniform"), search=search), lambda *_: None)
@@ -103,7 +106,7 @@ def test_the_search_decides_where_clamping_begins(known: Fitted) -> None:
     ]
 
 
-def test_unknown_allocations_are_refused(known: Fitted) -> None:
+def test_unknown_allocations_are_refused(known: Quantizable) -> None:
     with pytest.raises(UsageError, match="no allocation best: choose one of measured"):
         make_plan(known, 1e4, settings_for("best"), lambda *_: None)
 

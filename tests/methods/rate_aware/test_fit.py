@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dequantized import dequantized
 from rateaware_cases import QUICK, Case, crop, size_of
 
 from nqcodec.bitstream.segment import pack_segment
@@ -21,19 +22,20 @@ from nqcodec.media.metrics import QualityMeter
 from nqcodec.methods.rate_aware.fit import (
     SHIFTED,
     Fitted,
-    Progress,
     expected_seconds,
     fit_for_size,
     further,
     shift_steps,
 )
-from nqcodec.methods.rate_aware.settings import PRESETS, RateAwareSettings, preset_settings
+from nqcodec.methods.rate_aware.settings import RateAwareSettings, preset_settings
 from nqcodec.methods.rate_aware.trainer import CONTROL_STEPS, RateAwareTrainer
 from nqcodec.network.integer_network import IntegerNetwork
-from nqcodec.quantization.export import dequantised
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.synthesis.backends import open_synthesizer
 from nqcodec.training.clip import unpack_frame
+from nqcodec.training.presets import RATE_AWARE_PRESETS
+from nqcodec.training.progress import Progress
+from nqcodec.training.session import Measured
 
 LEAST = 0.95
 """Part of the bytes asked for that even these short fits use: they are steered for a fifteenth of the usual steps."""
@@ -72,8 +74,8 @@ def test_files_are_as_large_as_asked_for_and_no_larger(bpp: float) -> None:
     case, seen = Case.at(bpp), list[Progress]()
     size = size_of(fit(case, progress=seen.append))
     assert LEAST * case.bytes <= size <= case.bytes
-    assert [state.step for state in seen[:4]] == [25, 50, 75, 100]
-    assert all(state.step <= state.steps and state.size > 0 and state.eta >= 0 for state in seen)
+    assert [state.iteration for state in seen[:4]] == [25, 50, 75, 100]
+    assert all(state.iteration <= state.iterations and (state.size or 0) > 0 and state.eta >= 0 for state in seen)
     assert bpp < 0.4 or seen[-1].psnr > seen[0].psnr
 
 
@@ -83,7 +85,7 @@ def test_what_is_decoded_is_what_was_trained() -> None:
     fitted = case.fresh()
     network = fit(case, fitted)
     video, frames = crop()
-    floats = dequantised(network, video.frames)
+    floats = dequantized(network, video.frames)
     exact, rounded = QualityMeter(video), QualityMeter(video)
     ratio = network.program.operations[-1].ratio
     apart = []
@@ -111,15 +113,15 @@ def test_the_seed_decides_the_file() -> None:
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """A real Ctrl-C after step `step` of any fit."""
-    original = RateAwareTrainer.step
+    original = RateAwareTrainer.iterate
 
-    def counting(trainer: RateAwareTrainer) -> tuple[torch.Tensor, torch.Tensor]:
+    def counting(trainer: RateAwareTrainer) -> Measured:
         result = original(trainer)
         if trainer.done == step:
             os.kill(os.getpid(), signal.SIGINT)
         return result
 
-    monkeypatch.setattr(RateAwareTrainer, "step", counting)
+    monkeypatch.setattr(RateAwareTrainer, "iterate", counting)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,7 @@ def undisturbed() -> bytes:
     """A fit that takes steps of every phase, extra ones included."""
     seen = list[Progress]()
     whole = payload(fit(Case.at(0.4, LATE), progress=seen.append))
-    assert seen[-1].step == 200, "or the extra phase is not tested"
+    assert seen[-1].iteration == 200, "or the extra phase is not tested"
     return whole
 
 
@@ -145,7 +147,7 @@ def test_ctrl_c_keeps_the_state_and_resume_gives_the_same_file(
     assert signal.getsignal(signal.SIGINT) is before
     taken = list[Progress]()
     assert payload(fit(case, checkpoint=kept, resume=True, progress=taken.append)) == undisturbed
-    assert all(state.step > step for state in taken)
+    assert all(state.iteration > step for state in taken)
 
 
 @pytest.mark.parametrize("looks", [1, 3, 5])
@@ -167,7 +169,9 @@ def test_resume_of_a_finished_fit_takes_no_more_steps(tmp_path: Path) -> None:
     whole = payload(fit(case, checkpoint=kept))
     taken = list[Progress]()
     assert payload(fit(case, checkpoint=kept, resume=True, progress=taken.append)) == whole
-    assert [state.step for state in taken] == [taken[0].steps], "what it ended with is told again, and nothing else"
+    assert [state.iteration for state in taken] == [taken[0].iterations], (
+        "what it ended with is told again, and nothing else"
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,7 +205,7 @@ def test_two_threads_land_and_repeat() -> None:
 def test_too_small_a_file_is_refused_at_once_and_the_least_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case.at(0.005)
     with monkeypatch.context() as patch:
-        patch.setattr(RateAwareTrainer, "step", None)
+        patch.setattr(RateAwareTrainer, "iterate", None)
         with pytest.raises(SizeError, match="too few") as caught:
             fit(case)
     possible = replace(case, bytes=round(1.03 * caught.value.possible))
@@ -276,7 +280,7 @@ def test_expected_seconds_changes_nothing() -> None:
 
 def test_each_preset_is_longer_than_the_one_before() -> None:
     for frames in (1, 8, 60, 132):
-        looks = [given.steps * given.batch for given in (preset_settings(name, frames) for name in PRESETS)]
+        looks = [given.steps * given.batch for given in (preset_settings(name, frames) for name in RATE_AWARE_PRESETS)]
         assert all(3 * short < long for short, long in pairwise(looks))
     assert preset_settings("fast", 1).batch == 1
     assert [(given.batch, given.steps) for given in (preset_settings("fast", n) for n in (8, 32, 64, 120))] == [

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import pytest
 import torch
 from fitting import small_clip
-from rateaware_cases import Case, size_of
+from rateaware_cases import Case, size_of, static_bits
 from torch import Tensor
 
 from nqcodec.backbones import pyramid
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.methods.rate_aware.fit import _formless, fit_for_size
 from nqcodec.methods.rate_aware.gradients import Rate, combine, distortion, mean_distortion, rate
-from nqcodec.methods.rate_aware.likelihood import ContextWeights, context_bits, static_bits
+from nqcodec.methods.rate_aware.likelihood import ContextWeights, context_bits
 from nqcodec.methods.rate_aware.noise import Noise
 from nqcodec.methods.rate_aware.quantizer import Drawn, Quantizers, Used
 from nqcodec.training.clip import PackedClip, pack

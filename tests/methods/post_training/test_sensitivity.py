@@ -8,10 +8,10 @@ import torch
 
 from nqcodec.media.video import Video
 from nqcodec.methods.post_training.candidates import make_candidates
+from nqcodec.methods.post_training.sensitivity import Meter, curvature, loss_slopes
+from nqcodec.methods.post_training.sources import make_sources
 from nqcodec.network.operations import Activation, Conv, Grid, Planes
 from nqcodec.network.program import Program
-from nqcodec.quantization.sensitivity import Meter, curvature, loss_slopes
-from nqcodec.quantization.sources import make_sources
 from nqcodec.quantization.transform import QuantTransform
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.losses import LOSSES, plane_errors

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from nqcodec.errors import UsageError
 from nqcodec.network.integer_network import channel_axis
+from nqcodec.training.hooks import Hook
+from nqcodec.training.network import Transform
 
 QUANTISED_TENSORS = ("weight", "latent")
 """Tensors that take part. Biases do not: they are few, and the papers leave vectors alone."""
@@ -60,6 +62,19 @@ class NoiseTransform:
 
     def map(self, index: int, value: Tensor) -> Tensor:
         return value
+
+
+class NoiseHook(Hook):
+    """Quant-Noise in the last stage; seed and iteration alone decide what is quantised."""
+
+    def __init__(self, noise: QuantNoise, seed: int, device: torch.device):
+        self._noise, self._seed, self._device = noise, seed, device
+
+    def transform(self, stage: str, iteration: int) -> Transform | None:
+        if stage != "noise":
+            return None
+        seed = (self._seed * 0x9E3779B1 + iteration) & 0xFFFFFFFF
+        return NoiseTransform(self._noise, torch.Generator(self._device).manual_seed(seed))
 
 
 def round_to_bits(value: Tensor, name: str, bits: int) -> Tensor:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from nqcodec.errors import UsageError
+from nqcodec.training.checkpoint import State
+from nqcodec.training.hooks import Hook
 from nqcodec.training.network import FloatNetwork
 
 SCORES = {"magnitude": 0.0, "scaled": 0.5}
@@ -59,3 +61,37 @@ def masks(network: FloatNetwork, pruning: Pruning) -> dict[str, Tensor]:
     flat[scores.argsort(stable=True)[: round((1 - pruning.kept) * len(scores))]] = 0
     parts = flat.split([value.numel() for value in weights.values()])
     return {key: part.view_as(value) for (key, value), part in zip(weights.items(), parts, strict=True)}
+
+
+class PruningHook(Hook):
+    """Prunes as the fine-tune begins; pruned weights stay zero."""
+
+    def __init__(self, network: FloatNetwork, pruning: Pruning):
+        self._network, self._pruning = network, pruning
+        self._masks = dict[str, Tensor]()
+
+    def begin(self, stage: str) -> None:
+        if stage == "prune":
+            self._masks = masks(self._network, self._pruning)
+            self._hold([weight.data for weight in self._weights])
+
+    def before_update(self) -> None:
+        self._hold([weight.grad for weight in self._weights if weight.grad is not None])
+
+    def after_update(self, iteration: int) -> None:
+        self._hold([weight.data for weight in self._weights])
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"mask.{key}": mask for key, mask in self._masks.items()}
+
+    def restore(self, state: State) -> None:
+        self._masks = {key: mask.to(self._network.tensors[key].device) for key, mask in state.within("mask").items()}
+
+    @property
+    def _weights(self) -> list[Tensor]:
+        return [self._network.tensors[key] for key in self._masks]
+
+    def _hold(self, values: list[Tensor]) -> None:
+        """Zero what is pruned in `values`, one tensor for each mask."""
+        if values:
+            torch._foreach_mul_(values, list(self._masks.values()))

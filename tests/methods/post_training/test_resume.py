@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from fitting import small_clip
 
 from nqcodec.backbones import hnerv
@@ -14,13 +13,14 @@ from nqcodec.bitstream.segment import pack_segment
 from nqcodec.errors import InputError
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork
-from nqcodec.quantization import course
-from nqcodec.quantization.control import RateControl
-from nqcodec.quantization.course import Course, State, Store, fingerprint
-from nqcodec.quantization.settings import CALIBRATIONS, QuantProgress, QuantSettings
+from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings
+from nqcodec.training import checkpoint
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.train import FitSettings, fit, new_network
+from nqcodec.training.progress import Progress
+from nqcodec.training.settings import FitSettings
+from nqcodec.training.start import new_network
+from nqcodec.training.train import fit
 
 SIZE = 1500
 
@@ -57,7 +57,7 @@ def test_a_crash_anywhere_changes_nothing(
     network, clip = fitted
     if hadamard == "all" and calibration != "tune":
         pytest.skip("one calibration with every kind of state is enough")
-    monkeypatch.setattr(course, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_SECONDS", 0.0)
     settings = QuantSettings(
         finetune_steps=64, calibration=calibration, allocation="fisher", hadamard=hadamard, frames=2
     )
@@ -65,10 +65,10 @@ def test_a_crash_anywhere_changes_nothing(
     reached: list[int] = []
 
     def run(cut: int | None, resume: bool) -> bytes:
-        def tell(event: QuantProgress) -> None:
+        def tell(event: Progress) -> None:
             if event.stage == "finetune":
-                reached.append(event.step)
-                if event.step == cut:
+                reached.append(event.iteration)
+                if event.iteration == cut:
                     raise CutError
 
         coded = quantize(
@@ -121,29 +121,3 @@ def test_what_is_stopped_is_kept_but_not_as_finished(fitted: tuple[FloatNetwork,
     assert run(False, resume=True) == whole
     with pytest.raises(InputError, match="another network, clip, size or settings"):
         run(False, resume=True, seed=1)
-
-
-def test_a_store_refuses_what_is_not_its_own(tmp_path: Path) -> None:
-    tensors = {"a": torch.arange(3.0), "b.c": torch.ones(2, 2)}
-    path = tmp_path / "state.safetensors"
-    store = Store(path, fingerprint({"size": 1}, tensors))
-    assert store.load() is None
-    store.save(State(tensors, {"price": 0.1 + 0.2}))
-    state = store.load()
-    assert state is not None
-    assert state.facts == {"price": 0.1 + 0.2}
-    assert torch.equal(state.within("b")["c"], torch.ones(2, 2))
-    with pytest.raises(InputError, match="another"):
-        Store(path, fingerprint({"size": 2}, tensors)).load()
-    path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(InputError, match="damaged"):
-        store.load()
-
-
-def test_a_course_counts_on_from_where_it_was() -> None:
-    whole = Course(RateControl(1000, 1.0), 20)
-    whole.resume(State({}, {"done": 7}))
-    assert list(whole.left(0, 5)) == []
-    assert list(whole.left(5, 10)) == list(range(2, 10))
-    whole.stopped = True
-    assert list(whole.left(5, 10)) == []

@@ -1,0 +1,77 @@
+"""The search for weights that are better quantised in the Hadamard domain of their input channels.
+
+With entropy-coded weights the domain hardly pays (BENCHMARKS.md), so the default leaves it out; a file may hold such
+weights all the same (formats/nq.md, 6.3.1). The transform is orthonormal, so rounding errors are as large in the
+weights as in the coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nqcodec.errors import UsageError
+from nqcodec.methods.post_training.sources import Source
+from nqcodec.network.integer_network import GAIN_RANGE, USED_WIDTH_RANGE, Hadamard, IntTensor, used_steps, used_weight
+from nqcodec.network.operations import Conv, Operation
+from nqcodec.network.program import Program
+from nqcodec.quantization.hadamard import INPUT_CHANNELS
+from nqcodec.quantization.quantizers import Float64, step_size
+from nqcodec.quantization.settings import HADAMARD, QuantSettings
+from nqcodec.quantization.transform import QuantTransform
+from nqcodec.synthesis.hadamard import fastest
+from nqcodec.training.hadamard import hadamard
+from nqcodec.training.network import FloatNetwork
+
+
+def has_domain(op: Operation, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor of an operation may be coded in the Hadamard domain, and would differ there."""
+    return name == "weight" and isinstance(op, Conv) and not op.depthwise and shape[INPUT_CHANNELS] > 1
+
+
+def to_domain(weight: npt.NDArray[np.floating]) -> Float64:
+    """Coefficients of a weight [out, in, k, k], float64; also the way back."""
+    coefficients: Float64 = hadamard(torch.from_numpy(weight.astype(np.float64)), INPUT_CHANNELS).numpy()
+    return np.ascontiguousarray(coefficients)
+
+
+def decoded_weight(tensor: IntTensor) -> Float64:
+    """What the decoder makes of a coded weight [out, in, k, k], float64."""
+    steps = used_steps(tensor)
+    size = step_size(steps.reshape(-1, *[1] * (tensor.values.ndim - 1)))
+    return used_weight(tensor, fastest()) * size
+
+
+def offer_domains(sources: list[Source], program: Program, settings: QuantSettings) -> list[Source]:
+    """Sources with weights in the Hadamard domain as `settings.hadamard` says; with "auto" beside the plain ones.
+
+    Raises:
+        UsageError: for a name that is none of `HADAMARD`.
+    """
+    if settings.hadamard not in HADAMARD:
+        raise UsageError(f"there is no choice of domains {settings.hadamard}: choose one of {', '.join(HADAMARD)}")
+    offered = []
+    for source in sources:
+        operation = program.operations[source.tensor.index]
+        legal = settings.hadamard != "off" and has_domain(operation, source.tensor.name, source.values.shape)
+        if not legal or settings.hadamard == "auto":
+            offered.append(source)
+        if legal:
+            offered.append(replace(source, values=to_domain(source.values), map_width=settings.map_width))
+    return offered
+
+
+def enter_domain(network: FloatNetwork, transform: QuantTransform, keys: Sequence[str]) -> None:
+    """Have `network` hold the coefficients of the weights `keys`, and `transform` know of it.
+
+    How coefficients are used is left to `settle_formats`.
+    """
+    for key in keys:
+        transform.hadamard[key] = Hadamard(USED_WIDTH_RANGE[1], GAIN_RANGE[0])
+        value: Tensor = network.tensors[key]
+        value.data.copy_(hadamard(value.detach(), INPUT_CHANNELS))

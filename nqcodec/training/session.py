@@ -1,0 +1,197 @@
+"""The loop of all training: it counts iterations, and now and then looks at the size, at `stop` and at the clock.
+
+What an iteration does depends on its number and the trainer's state alone, never on the clock or on a generator's
+state, so the same seed gives the same network on the same machine, and so does training that was stopped and resumed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nqcodec.training.checkpoint import Checkpoint, State
+from nqcodec.training.interrupt import interrupt_flag
+from nqcodec.training.progress import Listener, Progress
+
+UNTIMED_ITERATIONS, TIMED_ITERATIONS = 3, 6
+"""Iterations of a trial that are not timed, and that are."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an iteration found, scalars on the device: its loss without the rate's part, and the mean PSNR-YUV of its
+    frames in dB, None where it does not make frames."""
+
+    loss: Tensor
+    psnr: Tensor | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a look at the training found: bytes of the file as it is now, lambda, and step indices by tensor key."""
+
+    size: float | None = None
+    lmbda: float | None = None
+    steps: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Trainer(Protocol):
+    """What a session runs."""
+
+    @property
+    def done(self) -> int:
+        """Iterations taken, before a resume too."""
+
+    def iterate(self) -> Measured:
+        """Take one iteration; nothing may wait for the device."""
+
+    def look(self) -> Report:
+        """Look at the size, where there is one, and steer by it."""
+
+    def state(self) -> State:
+        """All that iterations have changed."""
+
+
+@dataclass
+class TrainingSession:
+    """Runs trainers, one after the other where training has several phases.
+
+    Attributes:
+        stage: its name for progress.
+        iterations: all that there are.
+        interval: iterations between two looks; each makes a GPU wait for the host.
+        stop: asked at every look; True ends the training.
+        checkpoint: where the state is saved now and then, and where the training ends early.
+        tells_last: whether progress hears of the look after the last iteration; not where `end` takes its place.
+        interrupted: asked after every iteration; see `interrupt_flag`.
+        stopped: whether the training ended early.
+    """
+
+    stage: str
+    iterations: int
+    interval: int
+    progress: Listener | None = None
+    stop: Callable[[], bool] | None = None
+    checkpoint: Checkpoint | None = None
+    tells_last: bool = True
+    interrupted: Callable[[], bool] = lambda: False
+    stopped: bool = False
+    _first: int | None = field(init=False, default=None)
+    _begin: float = field(init=False, default_factory=time.monotonic)
+    _losses: list[Tensor] = field(init=False, default_factory=list)
+    _psnrs: list[Tensor] = field(init=False, default_factory=list)
+    _last_loss: list[Tensor] = field(init=False, default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._begin
+
+    def run(self, trainer: Trainer, until: int) -> None:
+        """Take the iterations up to number `until` that are still to be taken; none once the session has stopped."""
+        while trainer.done < until and not self.stopped:
+            self.iterate(trainer)
+
+    def iterate(self, trainer: Trainer) -> None:
+        """Take one iteration, with all that belongs to it."""
+        if self._first is None:
+            self._first = trainer.done
+        measured = trainer.iterate()
+        self._last_loss = [measured.loss]
+        self._losses.append(measured.loss)
+        if measured.psnr is not None:
+            self._psnrs.append(measured.psnr)
+        if trainer.done % self.interval == 0 or trainer.done >= self.iterations:
+            self._look(trainer)
+        elif self.interrupted():
+            self.stopped = True
+            self.save(trainer.state())
+
+    def save(self, state: State) -> None:
+        """Write a state, where it is to be kept."""
+        if self.checkpoint:
+            self.checkpoint.save(state)
+
+    def end(self, iterations: int, psnr: float, report: Report) -> None:
+        """Tell what everything has ended with: PSNR-YUV in dB over all frames, and the file as it is made."""
+        self.iterations = iterations
+        self._tell(iterations, psnr, report)
+
+    def _look(self, trainer: Trainer) -> None:
+        report = trainer.look()
+        if self.tells_last or trainer.done < self.iterations:
+            self._tell(trainer.done, _mean(self._psnrs), report)
+        self._psnrs = []
+        self.stopped = self.interrupted() or (self.stop is not None and self.stop())
+        if self.checkpoint and (self.stopped or self.checkpoint.due):
+            self.save(trainer.state())
+
+    def _tell(self, done: int, psnr: float | None, report: Report) -> None:
+        if self.progress is None:
+            self._losses = []
+            return
+        # Where nothing was done since the last report, that of the last iteration.
+        loss = _mean(self._losses or self._last_loss)
+        self._losses = []
+        seconds, taken = self.seconds, done - (done if self._first is None else self._first)
+        self.progress(
+            Progress(
+                self.stage,
+                # Training without iterations is told as of one.
+                max(done, 1),
+                max(self.iterations, 1),
+                seconds,
+                seconds / max(taken, 1) * (self.iterations - done),
+                loss,
+                psnr,
+                None if report.size is None else round(report.size),
+                report.lmbda,
+                _means(report.steps),
+            )
+        )
+
+
+@contextmanager
+def interruptible(session: TrainingSession) -> Iterator[TrainingSession]:
+    """Let Ctrl-C and the like end the session between iterations; raises KeyboardInterrupt at the end of the block
+    then."""
+    with interrupt_flag() as interrupted:
+        session.interrupted = interrupted
+        yield session
+        if interrupted():
+            raise KeyboardInterrupt
+
+
+def timed(trainer: Trainer, device: torch.device) -> float:
+    """Seconds that an iteration takes, measured over a few."""
+    for _ in range(UNTIMED_ITERATIONS):
+        trainer.iterate()
+    started = clock(device)
+    for _ in range(TIMED_ITERATIONS):
+        trainer.iterate()
+    return (clock(device) - started) / TIMED_ITERATIONS
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, once the device has finished what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _mean(values: list[Tensor]) -> float | None:
+    return float(torch.stack(values).mean()) if values else None
+
+
+def _means(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Means by key: one wait for the device, not one a tensor."""
+    if not values:
+        return {}
+    means = torch.stack([value.detach().mean() for value in values.values()]).tolist()
+    return dict(zip(values, means, strict=True))
