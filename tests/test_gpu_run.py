@@ -167,7 +167,9 @@ def test_without_a_device_it_says_so_and_exits_with_0(tmp_path: Path) -> None:
 def test_make_gpu_runs_it_with_the_options_given() -> None:
     words = ["make", "-n", "-o", ".venv/.ready", "gpu", "GPU_OPTIONS=--again --only bench"]
     # The tests may run under make themselves: flags inherited from it would have this one print the folder it enters.
-    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60, env=environment)
     assert done.stdout.split() == [".venv/bin/python", "tests/support/gpu.py", "--again", "--only", "bench"]
 

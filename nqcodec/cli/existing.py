@@ -19,20 +19,20 @@ def existing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return replace(keep(command))
 
 
-def may_replace(outputs: Iterable[Path], options: dict[str, Any]) -> None:
+def may_replace(outputs: Iterable[Path], overwrite: bool, no_overwrite: bool) -> None:
     """Go on if existing outputs may be replaced: by -y, by the answer on a terminal, or where nobody can be asked.
 
     Raises:
         UsageError: -y and -n together.
         OutputError: one exists and is to be kept.
     """
-    if options["overwrite"] and options["no_overwrite"]:
+    if overwrite and no_overwrite:
         raise UsageError("-y replaces existing files and -n keeps them: give one of them")
     existing = [path for path in outputs if path.is_file()]
-    if not existing or options["overwrite"]:
+    if not existing or overwrite:
         return
     more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-    if options["no_overwrite"]:
+    if no_overwrite:
         raise OutputError(f"{existing[0]}{more}: there already, and -n keeps it: name another output, or give -y")
     if _can_ask() and not _answer(f"{existing[0]}{more}: there already. Replace? [y/N] "):
         raise OutputError(f"{existing[0]}{more}: kept, and nothing was done")

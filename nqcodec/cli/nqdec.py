@@ -160,7 +160,8 @@ def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
         from nqcodec.media.outputs import decoded_files, existing_files, refuse_sources
 
         refuse_sources(decoded_files(options["output"]), [file.path, options["audio"]])
-        may_replace(existing_files(options["output"], range(start, stop)), options)
+        outputs = existing_files(options["output"], range(start, stop))
+        may_replace(outputs, options["overwrite"], options["no_overwrite"])
     decoder = Decoder(
         file,
         backend=options["backend"],

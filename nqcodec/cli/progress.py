@@ -10,7 +10,7 @@ from typing import Any
 from nqcodec.cli.log import Level, log_level, say
 from nqcodec.cli.progress_json import EncodeProgressJson
 from nqcodec.cli.signals import outliving_terminal
-from nqcodec.encoder.encode import Event
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.report import EncodeReport
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"

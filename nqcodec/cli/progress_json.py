@@ -13,8 +13,8 @@ import click
 from nqcodec.cli.log import Level, say
 
 if TYPE_CHECKING:
+    from nqcodec.encoder.progress import Event
     from nqcodec.encoder.report import EncodeReport
-    from nqcodec.encoder.segment_job import Event
 
 LINE_SECONDS = 0.5
 """Between two lines of a stage; its first and last are always written."""

@@ -18,10 +18,13 @@ from nqcodec.bitstream.metadata import pack_metadata
 from nqcodec.decoder.decoder import Decoder, plane_md5
 from nqcodec.decoder.device import check_device
 from nqcodec.encoder.kept import Kept, keep
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.progress import Event, RemainingTime
 from nqcodec.encoder.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
-from nqcodec.encoder.remaining import RemainingTime
 from nqcodec.encoder.report import EncodeReport
-from nqcodec.encoder.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
+from nqcodec.encoder.segment_job import encode_segment
+from nqcodec.encoder.segment_result import SegmentResult
+from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.encoder.work_folder import WorkFolder, work_path
 from nqcodec.errors import InputError, OutputError, RateError, UsageError
 from nqcodec.media.atomic import AtomicFile
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
     from nqcodec.encoder.jobs import Plan as JobPlan
 
 Progress = Callable[[Event], None]
-
-__all__ = ["ClipJob", "EncodeSettings", "Event", "Output", "encode", "encode_clips"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
     most = 1
     if settings.threads is None and available_cores() >= 2 * len(tasks):
         # torch comes with it, which this process has no need of where workers fit.
-        from nqcodec.encoder.segment_fit import useful_threads
+        from nqcodec.encoder.segment_methods import useful_threads
 
         most = min(map(useful_threads, tasks))
     return plan_jobs(len(tasks), settings.jobs, settings.threads, most_threads=most)
@@ -327,7 +328,7 @@ def _report(
 
 def sources_of(jobs: Sequence[ClipJob], settings: EncodeSettings) -> list[str | Path | None]:
     """What an encode reads, and must not write to."""
-    return [*(job.clip.path for job in jobs), settings.fit_file]
+    return [*(job.clip.path for job in jobs), Path(settings.fit) if settings.fit else None]
 
 
 def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
@@ -345,9 +346,9 @@ def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
             raise OutputError(f"{path}: the folder {path.parent} does not exist")
     folders = [work_path(job.outputs[0].path) for job in jobs]
     refuse_sources([*paths, settings.save_fit, *folders], sources_of(jobs, settings))
-    if settings.save_fit and settings.save_fit.resolve() in {path.resolve() for path in paths}:
+    if settings.save_fit and Path(settings.save_fit).resolve() in {path.resolve() for path in paths}:
         raise UsageError(f"--save-fit {settings.save_fit}: is the encoded file itself")
-    if (settings.save_fit or settings.fit_file) and len(jobs) > 1:
+    if (settings.save_fit or settings.fit) and len(jobs) > 1:
         raise UsageError("--save-fit and --fit are for one clip")
     if settings.resume and settings.fresh:
         raise UsageError("--resume goes on from a checkpoint and --fresh starts anew: give one of them")

@@ -9,14 +9,17 @@ from typing import Any
 from nqcodec.backbones import backbone
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.encoder.jobs import JobContext
-from nqcodec.encoder.segment_fit import CODED_BITS, announce, fit_path
-from nqcodec.encoder.segment_job import Event, FitOptions, SegmentTask, by_budget
+from nqcodec.encoder.options import PlainFitOptions
+from nqcodec.encoder.progress import Event
+from nqcodec.encoder.segment_fit import announce, fit_path, rate_errors
+from nqcodec.encoder.segment_network import CODED_BITS
+from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import NqError
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Program
 from nqcodec.quantization.settings import QuantProgress, QuantSettings
-from nqcodec.training.checkpoint import save_fit
+from nqcodec.training.checkpoint import SavedFit, save_fit
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.encoder import Encoder
 from nqcodec.training.network import FloatNetwork
@@ -54,8 +57,8 @@ class PlainSegment:
         published = settings.arch_preset and backbone(settings.arch).encoder
 
         def tell(p: Progress) -> None:
-            known: dict[str, Any] = {"psnr": p.psnr, "eta": p.eta, "figures": {"loss": p.loss}}
-            context.progress(Event(task.name, "fit", p.step, p.steps, **known))
+            figures = {"loss": p.loss}
+            context.progress(Event(task.name, "fit", p.step, p.steps, psnr=p.psnr, eta=p.eta, figures=figures))
 
         result = fit(
             network,
@@ -73,9 +76,19 @@ class PlainSegment:
             save_fit(fit_path(settings.save_fit, task), task.video, network)
         return PlainSegment(task, context, clip, network)
 
+    @staticmethod
+    def saved(task: SegmentTask, context: JobContext, fit: SavedFit, clip: PackedClip) -> PlainSegment:
+        """From a saved fit."""
+        return PlainSegment(task, context, clip, fit.network)
+
+    @staticmethod
+    def useful_threads(task: SegmentTask) -> int:
+        """One: threads that meet within each operation lose far more than they gain where others want the cores."""
+        return 1
+
     def order(self) -> list[int]:
         """Lowest first."""
-        return by_budget(self._task)
+        return self._task.rates_by_budget()
 
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
         """The network of budget `rate`: the lowest rate, which loses most by quantisation, is calibrated in full, the
@@ -96,20 +109,21 @@ class PlainSegment:
         def tell(p: QuantProgress) -> None:
             if p.psnr is not None:
                 self._psnr[rate] = p.psnr
-            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": p.figures}
-            context.progress(Event(task.name, p.stage, p.step, p.steps, rate=rate, **known))
+            event = Event(task.name, p.stage, p.step, p.steps, p.psnr, p.size, p.eta, rate=rate, figures=p.figures)
+            context.progress(event)
 
-        result = quantize(
-            self._network,
-            self._clip,
-            max_bytes=most,
-            size_of=lambda network: len(pack_segment(network).payload),
-            settings=quant_settings(task, brief),
-            progress=tell,
-            stop=context.stop,
-            checkpoint=checkpoint,
-            resume=task.settings.resume,
-        )
+        with rate_errors(task, rate):
+            result = quantize(
+                self._network,
+                self._clip,
+                max_bytes=most,
+                size_of=lambda network: len(pack_segment(network).payload),
+                settings=quant_settings(task, brief),
+                progress=tell,
+                stop=context.stop,
+                checkpoint=checkpoint,
+                resume=task.settings.resume,
+            )
         if context.stop():
             raise NqError(f"{task.name}: stopped while quantising")
         return result
@@ -119,18 +133,18 @@ def fit_settings(task: SegmentTask) -> FitSettings:
     """The preset's settings with the user's."""
     settings = task.settings
     assert settings.threads is not None
-    options, video = settings.fit_options, task.video
-    if options.recipe:
-        how = paper_recipe(options.recipe, video.frames, video=video)
+    video = task.video
+    if settings.recipe:
+        how = paper_recipe(settings.recipe, video.frames, video=video)
     else:
         how = preset_settings(settings.preset, video.frames)
-    if options.optimizer:
-        how = with_optimizer(how, options.optimizer)
+    if settings.optimizer:
+        how = with_optimizer(how, settings.optimizer)
     how = replace(how, seed=settings.seed, device=settings.device, threads=settings.threads)
-    return replace(how, steps=settings.steps or how.steps, **changes(options))
+    return replace(how, steps=settings.steps or how.steps, **changes(settings))
 
 
-def changes(options: FitOptions) -> dict[str, Any]:
+def changes(options: PlainFitOptions) -> dict[str, Any]:
     """Fields of `FitSettings` that options decide."""
     plain = {name: getattr(options, name) for name in ("loss", "schedule", "ema", "coarse")}
     result = {name: value for name, value in plain.items() if value is not None}

@@ -26,7 +26,9 @@ import torch
 
 import nqcodec.quantization.course
 from nqcodec.encoder import segment_plain
-from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event, Output, encode_clips
+from nqcodec.encoder.encode import ClipJob, Output, encode_clips
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate
 from nqcodec.errors import NqError
 from nqcodec.media import atomic
