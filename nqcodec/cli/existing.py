@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
+from nqcodec.encoder.option import option
 from nqcodec.errors import OutputError, UsageError
 
 
-def existing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add -y and -n to a command: its options "overwrite" and "no_overwrite"."""
-    keep = click.option("-n", "--no-overwrite", is_flag=True, help="Never replace an existing file: that is an error.")
-    replace = click.option("-y", "--overwrite", is_flag=True, help="Replace existing files without asking.")
-    return replace(keep(command))
+@dataclass(frozen=True, kw_only=True)
+class ReplaceOptions:
+    """-y and -n of the commands that write files."""
+
+    overwrite: bool = option(False, "Replace existing files without asking.", "Files", flags=("-y", "--overwrite"))
+    no_overwrite: bool = option(
+        False, "Never replace an existing file: that is an error.", "Files", flags=("-n", "--no-overwrite")
+    )
 
 
 def may_replace(outputs: Iterable[Path], overwrite: bool, no_overwrite: bool) -> None:

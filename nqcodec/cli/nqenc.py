@@ -21,7 +21,7 @@ from nqcodec.cli.common import (
     version_option,
     version_text,
 )
-from nqcodec.cli.existing import existing_options, may_replace
+from nqcodec.cli.existing import may_replace
 from nqcodec.cli.help import Manual
 from nqcodec.cli.nqenc_options import NQENC, NqencOptions
 from nqcodec.cli.options import options_of
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 @click.command(cls=Manual, page=NQENC, context_settings=CONTEXT)
 @click.argument("sources", metavar="[CLIP]...", nargs=-1)
-@existing_options
 @progress_option
 @click.option("--no-progress", is_flag=True, help="The same as --progress none.")
 @version_option

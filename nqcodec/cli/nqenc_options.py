@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nqcodec.cli.existing import ReplaceOptions
 from nqcodec.cli.foreign import ENCODING
 from nqcodec.cli.help import BACKEND, CPU, INSTALL, Page
 from nqcodec.cli.options import groups_of
 from nqcodec.cli.pages import GUIDE, THREADS
-from nqcodec.encoder.option import option, required_option
+from nqcodec.encoder.option import option, required_option, same_option
 from nqcodec.encoder.option_text import WrittenNumber
 from nqcodec.encoder.options import ClipOptions, EncodeSettings, Group, RateOptions
 
@@ -32,6 +33,8 @@ class NqencOptions(EncodeSettings, ClipOptions, RateOptions[tuple[WrittenNumber,
         flags=("-o", "--output"),
         metavar="OUT.nq",
     )
+    overwrite: bool = same_option(ReplaceOptions, "overwrite")
+    no_overwrite: bool = same_option(ReplaceOptions, "no_overwrite")
     report: str | None = option(
         None,
         "A page: fit curve, bytes by part, PSNR by frame, frames. {name}, {bpp} as for -o.",
@@ -57,14 +60,12 @@ class NqencOptions(EncodeSettings, ClipOptions, RateOptions[tuple[WrittenNumber,
         Group.REPORTS,
         metavar="FILE.json",
     )
-    overwrite: bool
-    no_overwrite: bool
     progress: str | None
     no_progress: bool
     quiet: bool
 
 
-_GROUPS = groups_of(NqencOptions, {Group.FILES: ("--overwrite", "--no-overwrite")})
+_GROUPS = groups_of(NqencOptions)
 
 NQENC = Page(
     groups={title: _GROUPS[title] for title in Group},

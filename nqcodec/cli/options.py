@@ -6,7 +6,7 @@ A command that is decorated with `options_of(kind)` is called with a `kind`, so 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import MISSING, Field, replace
 from types import NoneType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -43,7 +43,7 @@ def option_named(kind: type, name: str, **changes: Any) -> Callable[[Command], C
     """The option that a field of a dataclass describes, with `changes` of the description where a command's differs."""
     one, described = next((one, described) for one, described in option_fields(kind) if one.name == name)
     described = replace(described, **changes)
-    value = get_type_hints(kind)[name]
+    value = _types(kind)[name]
     attributes: dict[str, Any] = {"help": described.help, "metavar": described.metavar}
     if value is bool:
         attributes |= {"is_flag": True, "default": False}
@@ -80,12 +80,18 @@ def flags_of(one: Field[Any], described: Option) -> tuple[str, ...]:
     return described.flags or (f"--no-{plain}" if one.default is True else f"--{plain}",)
 
 
-def groups_of(kind: type, more: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The longest names of a dataclass's options by group, as a `Page` has them, each followed by those of `more`."""
+def groups_of(kind: type) -> dict[str, tuple[str, ...]]:
+    """The longest names of a dataclass's options by group, as a `Page` has them."""
     groups: dict[str, tuple[str, ...]] = {}
     for one, described in option_fields(kind):
         groups[described.group] = (*groups.get(described.group, ()), flags_of(one, described)[-1])
-    return {title: (*names, *more.get(title, ())) for title, names in groups.items()}
+    return groups
+
+
+@functools.cache
+def _types(kind: type) -> dict[str, Any]:
+    """The types of a dataclass's fields, by name."""
+    return get_type_hints(kind)
 
 
 def _is_union(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nqcodec.cli.foreign import DECODING
 from nqcodec.cli.help import BACKEND, CPU, Page
 
 GUIDE = "docs/guide.md"
@@ -10,33 +9,6 @@ CLIP_FORMAT = ("--input-res", "--fps", "--input-csp", "--input-depth", "--seek",
 THREADS = (
     "CUDA_VISIBLE_DEVICES",
     "which GPUs --device cuda may use (of CUDA, not of nqcodec)",
-)
-
-NQDEC = Page(
-    groups={
-        "Files": ("--input", "--output", "--overwrite", "--no-overwrite", "--frames"),
-        "Kinds of output": ("--raw", "--codec", "--codec-option", "--audio"),
-        "Checks": ("--md5", "--verify", "--no-verify"),
-        "Instead of decoding to a file": ("--info", "--bench"),
-        "Machine": ("--backend", "--threads", "--low-memory", "--limits"),
-        "Results": ("--json", "--save"),
-    },
-    short=("--output", "--frames", "--info", "--md5", "--verify", "--bench"),
-    examples=(
-        ("nqdec clip.nq -o clip.y4m", "The whole clip, checked against the hashes in the file."),
-        ("nqdec clip.nq -o - | ffplay -", "Watch it."),
-        ("curl -s https://example.org/clip.nq | nqdec - -o - | ffplay -", "From a pipe, into a pipe."),
-        ("nqdec clip.nq --frames 100:150 -o frames/%05d.png", "Fifty frames as pictures; none before them is decoded."),
-        ("nqdec clip.nq -o - --raw | md5sum", "Raw planes; the same as nqdec --md5."),
-        (
-            "nqdec clip.nq -o clip.mp4 --codec libx264 --codec-option crf=18",
-            "Into another format, here lossy; without --codec, lossless.",
-        ),
-        ("nqdec clip.nq -o clip.mkv --audio clip.mp4", "With the original's audio, as it is."),
-        ("nqdec clip.nq --verify clip.nq.md5 -q", "Conformance: exit code 5 if a single sample differs."),
-    ),
-    see_also=("nqenc --help", "nqtool --help", GUIDE, "formats/nq.md: the format"),
-    foreign=DECODING,
 )
 
 NQTOOL = Page(

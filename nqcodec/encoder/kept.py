@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 from nqcodec.bitstream.metadata import MOST_TEXT, pack_metadata
 from nqcodec.encoder.option import option_fields
@@ -26,7 +25,7 @@ CLIP_WORDS = {"start": "seek", "count": "frames", "coded_csp": "csp", "coded_dep
 
 def encoder_text(clip: ClipInput, rate: Rate | None, settings: EncodeSettings) -> str:
     """Name, version, the rate asked for and the settings that are not their defaults, as `nqenc` calls them."""
-    words: dict[str, Any] = {}
+    words: dict[str, str] = {}
     if rate:
         given = {"bpp": rate.bpp, "bitrate": rate.bitrate, "params": rate.parameters}
         words |= {name: f"{value:.10g}" for name, value in given.items() if value is not None}

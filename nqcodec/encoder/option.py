@@ -56,12 +56,12 @@ def required_option(help: str, group: str, **more: Any) -> Any:
     return field(metadata={_KEY: Option(help=help, group=group, **more)})
 
 
-def option_of(one: Field[Any]) -> Option | None:
-    """What a field's metadata says of it as an option; None for a field that is none."""
-    found = one.metadata.get(_KEY)
-    return found if isinstance(found, Option) else None
+def same_option(kind: type, name: str) -> Any:
+    """A field of another dataclass again, with its default and description."""
+    one = next(one for one in fields(kind) if one.name == name)
+    return field(default=one.default, metadata=one.metadata)
 
 
 def option_fields(kind: type) -> list[tuple[Field[Any], Option]]:
     """The fields of a dataclass that are options, in order."""
-    return [(one, found) for one in fields(kind) if (found := option_of(one)) is not None]
+    return [(one, one.metadata[_KEY]) for one in fields(kind) if _KEY in one.metadata]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from nqcodec.backbones import backbone
 from nqcodec.bitstream.segment import pack_segment
@@ -29,6 +29,7 @@ from nqcodec.training.quant_noise import QuantNoise
 from nqcodec.training.recipes import paper_recipe
 from nqcodec.training.train import FitSettings, Progress, fit, new_network
 
+T = TypeVar("T")
 FINETUNE_SHARE, LEAST_FINETUNE = 0.25, 300
 """Steps of a calibration with rounding in the loop, as a part of the fit's, and the fewest."""
 
@@ -141,21 +142,26 @@ def fit_settings(task: SegmentTask) -> FitSettings:
     if settings.optimizer:
         how = with_optimizer(how, settings.optimizer)
     how = replace(how, seed=settings.seed, device=settings.device, threads=settings.threads)
-    return replace(how, steps=settings.steps or how.steps, **changes(settings))
+    return replace(departed(how, settings), steps=settings.steps or how.steps)
 
 
-def changes(options: PlainFitOptions) -> dict[str, Any]:
-    """Fields of `FitSettings` that options decide."""
-    plain = {name: getattr(options, name) for name in ("loss", "schedule", "ema", "coarse")}
-    result = {name: value for name, value in plain.items() if value is not None}
-    if options.prune is not None:
-        result["pruning"] = Pruning(options.prune)
-    if options.quant_noise is not None:
-        result["noise"] = QuantNoise(options.quant_noise)
-    if options.patch is not None:
-        width, height = options.patch  # a list, where it was read from JSON
-        result["patch"] = width, height
-    return result
+def departed(how: FitSettings, options: PlainFitOptions) -> FitSettings:
+    """The settings with what the user's options change of them, recipe and optimizer excepted."""
+    patch = options.patch and (options.patch[0], options.patch[1])  # a list, where it was read from JSON
+    return replace(
+        how,
+        loss=_given(options.loss, how.loss),
+        schedule=_given(options.schedule, how.schedule),
+        ema=_given(options.ema, how.ema),
+        coarse=_given(options.coarse, how.coarse),
+        pruning=how.pruning if options.prune is None else Pruning(options.prune),
+        noise=how.noise if options.quant_noise is None else QuantNoise(options.quant_noise),
+        patch=_given(patch, how.patch),
+    )
+
+
+def _given(option: T | None, preset: T) -> T:
+    return preset if option is None else option
 
 
 def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:

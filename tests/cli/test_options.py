@@ -81,7 +81,7 @@ class EncodeLike:
 
 
 def command(seen: list[EncodeLike]) -> click.Command:
-    @click.command(cls=Manual, page=Page(groups=groups_of(EncodeLike, {"One": ("--extra",)})))
+    @click.command(cls=Manual, page=Page(groups=groups_of(EncodeLike)))
     @click.option("--extra", default="given")
     @options_of(EncodeLike)
     def main(options: EncodeLike) -> None:
@@ -113,8 +113,8 @@ def test_what_has_no_default_is_required_and_ranges_and_choices_hold() -> None:
 
 
 def test_groups_name_options_as_help_shows_them() -> None:
-    assert groups_of(EncodeLike, {"One": ("--extra",)}) == {
-        "One": ("--need", "--bpp", "--no-tidy", "--extra"),
+    assert groups_of(EncodeLike) == {
+        "One": ("--need", "--bpp", "--no-tidy"),
         "Two": ("--seek", "--kind", "--name"),
     }
 
