@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import guarded, log_options, progress_bar, say
+from nqcodec.cli.common import guarded, log_options, say
 from nqcodec.cli.help import Manual
 from nqcodec.cli.options import option_named
 from nqcodec.cli.pages import ANALYSE, PLOT
+from nqcodec.cli.progress import progress_bar
 from nqcodec.cli.sensitivity import parse_widths
 from nqcodec.encoder.options import ClipOptions
 from nqcodec.errors import OutputError, UsageError

@@ -19,18 +19,17 @@ from nqcodec.cli.common import (
     Level,
     guarded,
     log_options,
-    progress_bar,
-    progress_option,
     say,
     version_option,
     version_text,
 )
 from nqcodec.cli.existing import may_replace
 from nqcodec.cli.help import Manual
+from nqcodec.cli.log import native_silence
 from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.nqdec_options import NQDEC, NqdecOptions
 from nqcodec.cli.options import options_of
-from nqcodec.cli.quiet import native_silence
+from nqcodec.cli.progress import FrameProgressJson, progress_bar, progress_option
 from nqcodec.cli.results import check_save, save_json
 from nqcodec.decoder.decoder import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
@@ -132,8 +131,6 @@ def run(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
 def frame_progress(name: str, frames: int, options: NqdecOptions) -> Any:
     """What --progress asks for, as something that is told of every frame."""
     if options.progress == "json":
-        from nqcodec.cli.progress_json import FrameProgressJson
-
         return FrameProgressJson(name, frames)
     return progress_bar(frames, "decoding", "frame", options.quiet or options.progress == "none")
 

@@ -16,7 +16,6 @@ from nqcodec.cli.common import (
     Level,
     guarded,
     log_options,
-    progress_option,
     say,
     version_option,
     version_text,
@@ -25,6 +24,7 @@ from nqcodec.cli.existing import may_replace
 from nqcodec.cli.help import Manual
 from nqcodec.cli.nqenc_options import NQENC, NqencOptions
 from nqcodec.cli.options import options_of
+from nqcodec.cli.progress import encode_progress, progress_option
 from nqcodec.cli.results import check_save, one_or_all, save_json
 from nqcodec.encoder.options import EncodeSettings, part_of
 from nqcodec.errors import UsageError
@@ -54,7 +54,6 @@ def main(options: NqencOptions) -> None:
     if not clips:
         raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
     from nqcodec.cli.encode_outputs import EncodeOutputs
-    from nqcodec.cli.progress import encode_progress
     from nqcodec.encoder.encode import check_jobs, encode_clips
 
     check_clips(clips)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import guarded, progress_bar
+from nqcodec.cli.common import guarded
 from nqcodec.cli.help import Manual
 from nqcodec.cli.options import option_named
 from nqcodec.cli.pages import SENSITIVITY
+from nqcodec.cli.progress import progress_bar
 from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.encoder.options import ClipOptions
 from nqcodec.errors import UnsupportedError, UsageError
