@@ -190,29 +190,46 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
     ]
     rate = job.outputs[0].rate
     parameters = rate.parameters if rate else None
-    tasks, first = [], 0
-    for number, frames in enumerate(lengths):
-        name = clip.name if len(lengths) == 1 else f"{clip.name} [{number + 1}/{len(lengths)}]"
-        part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
-        tasks.append(
-            SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path, extra)
-        )
-        first += frames
-    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
-    parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
-    tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
-    for note in kept.notes:
-        tell(Event(clip.name, "read", text=note))
-    for warning in kept.warnings:
-        tell(Event(clip.name, "read", text=f"warning: {warning}", level="warning"))
-    for task in tasks:
-        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in task.budgets)
-        text = f"segment of frames {task.first}:{task.first + task.video.frames}, at most {shown}"
-        tell(Event(task.name, "plan", text=text, level="debug"))
+    whole = SegmentTask(clip.name, clip, 0, 0, video, video, (), parameters, settings, work.path, extra)
+    tasks = _segments(whole, lengths, shares)
+    _tell_plan(tasks, kept, time.perf_counter() - begin, tell)
     samples = digest.hexdigest()
     claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
     work.claim({**claim, "metadata": extra, "settings": settings.fingerprint()})
     return Plan(job, clip, stamp, samples, video, kept, metadata, targets, tasks, work)
+
+
+def _segments(whole: SegmentTask, lengths: list[int], shares: Sequence[Sequence[int | None]]) -> list[SegmentTask]:
+    """The tasks of a clip's segments.
+
+    Args:
+        whole: the task of the clip as one segment.
+        lengths: frames of each segment.
+        shares: of each output, the bytes of each segment.
+    """
+    tasks, first = [], 0
+    for number, frames in enumerate(lengths):
+        name = whole.name if len(lengths) == 1 else f"{whole.name} [{number + 1}/{len(lengths)}]"
+        video, budgets = whole.video.with_frames(frames), tuple(share[number] for share in shares)
+        tasks.append(replace(whole, name=name, number=number, first=first, video=video, budgets=budgets))
+        first += frames
+    return tasks
+
+
+def _tell_plan(tasks: list[SegmentTask], kept: Kept, seconds: float, tell: Progress) -> None:
+    """What was read in so many seconds, what of it is kept, and what is asked of each segment."""
+    name, video, lengths = tasks[0].clip.name, tasks[0].whole, [task.video.frames for task in tasks]
+    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
+    parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
+    tell(Event(name, "read", text=f"{size}{parts}, read in {seconds:.1f} s"))
+    for note in kept.notes:
+        tell(Event(name, "read", text=note))
+    for warning in kept.warnings:
+        tell(Event(name, "read", text=f"warning: {warning}", level="warning"))
+    for task in tasks:
+        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in task.budgets)
+        text = f"segment of frames {task.first}:{task.first + task.video.frames}, at most {shown}"
+        tell(Event(task.name, "plan", text=text, level="debug"))
 
 
 def clip_digest() -> hashlib.blake2b:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from commands import read as read_call
 from fitting import small_clip
 
 from nqcodec.cli.compare import configurations_of
@@ -319,9 +320,7 @@ def test_a_papers_method_runs(clip: Path, tmp_path: Path, few_steps: None) -> No
 
 @pytest.mark.parametrize(("text", "meant"), [("auto", "auto"), ("none", None), ("3", 3)])
 def test_segments_begin_as_nqenc_has_it(text: str, meant: Any) -> None:
-    options = {"config": "default", "preset": "fast", "segment": text}
-    options |= dict.fromkeys(("steps", "jobs", "seed", "device", "threads"))
-    (found,) = configurations_of({**options, "seed": 0, "device": "cpu"})
+    (found,) = configurations_of(read_call(["nqtool", "compare", "clip.mkv", "--preset", "fast", "--segment", text]))
     assert found.encode_settings().segment == meant
 
 
