@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "torchac", "av", "imageio", "safetensors", "tqdm"}
 ROOMS = ("media", "network", "native", "entropy", "bitstream", "synthesis", "decoder", "backbones")
-ENCODER = ("api", "rate", "report", "work_folder")
+ENCODER = ("api", "option", "option_text", "options", "progress", "rate", "report", "work_folder")
 """Modules of the encoder that are imported before anything is known to be encoded."""
 
 LIGHT = sorted(

@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nqcodec.encoder.encode import EncodeSettings, encode
+from nqcodec.encoder.encode import encode
+from nqcodec.encoder.options import EncodeSettings, Method
 from nqcodec.encoder.rate import Rate
-from nqcodec.encoder.segment_job import COLLAPSE
+from nqcodec.encoder.segment_result import COLLAPSE
 from nqcodec.errors import NqError, RateError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.colour import convert
@@ -35,7 +36,7 @@ BPP_RANGE = (0.05, 3.0)
 DEARER, MOST_DEARER = 1.6, 12
 """Factor by which a rate rises that no network can meet, and times that it may."""
 
-METHODS = {
+METHODS: dict[str, tuple[Method, ...]] = {
     "pyramid": ("auto", "plain"),
     "pyramid-light": ("auto",),
     "hnerv": ("auto", "rate-aware"),
@@ -62,7 +63,7 @@ class Trial:
     depth: int
     bpp: float
     arch: str
-    method: str
+    method: Method
     seed: int
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import guarded, log_options, progress_bar, say
+from nqcodec.cli.common import guarded, log_options, say
 from nqcodec.cli.help import Manual
+from nqcodec.cli.options import option_named
 from nqcodec.cli.pages import ANALYSE, PLOT
-from nqcodec.cli.positions import seek_position
+from nqcodec.cli.progress import progress_bar
 from nqcodec.cli.sensitivity import parse_widths
+from nqcodec.encoder.options import ClipOptions
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.media.outputs import refuse_sources
 from nqcodec.quantization.settings import CRITERIA
@@ -64,12 +66,10 @@ NEEDS = {
 )
 @click.option("--probes", type=click.IntRange(1), default=2, show_default=True, help="Frames that losses are taken on.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Surface: directions.")
-@click.option(
-    "--seek", type=seek_position, default=0, metavar="N|TIME", help="First frame in the clip, or its time, as 1.5s."
-)
-@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
-@click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
-@click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
+@option_named(ClipOptions, "seek", help="First frame in the clip, or its time, as 1.5s.")
+@option_named(ClipOptions, "input_res")
+@option_named(ClipOptions, "input_csp")
+@option_named(ClipOptions, "input_depth")
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads.")
 @guarded
 @log_options

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nqcodec.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from nqcodec.cli.nqdec_options import NqdecOptions
 
 # Nothing of nqcodec.formats is imported at start: nqdec has no use for it where it only describes a file.
 
@@ -15,6 +18,7 @@ VIDEO = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".y4m", ".png"})
 """Extensions of what nqdec writes, raw planes excepted."""
 OTHERS = VIDEO | {".yuv", ".raw", ".avi", ".ts", ".264", ".h264", ".265", ".h265", ".hevc", ".ivf", ".obu", ".gif"}
 """Extensions that a .nq file is not meant to have."""
+
 WRITING = {
     "output": "--output",
     "raw": "--raw",
@@ -46,19 +50,19 @@ def check_encoded_name(pattern: str) -> None:
         )
 
 
-def check_decoding(options: Mapping[str, Any]) -> None:
+def check_decoding(options: NqdecOptions) -> None:
     """Raise UsageError for options of nqdec that contradict one another, or that nothing would come of."""
-    instead = [f"--{name}" for name in ("info", "bench") if options[name]]
+    instead = [f"--{name}" for name in ("info", "bench") if getattr(options, name)]
     if len(instead) > 1:
         raise UsageError("--info and --bench exclude each other")
-    given = [option for name, option in WRITING.items() if options[name]]
+    given = [option for name, option in WRITING.items() if getattr(options, name)]
     if instead and given:
         raise UsageError(f"{instead[0]} decodes to nowhere: leave out {', '.join(given)}")
-    output = options["output"]
     kind = [option for option in given if option in ("--raw", "--codec", "--codec-option")]
+    output = options.output
     if kind and not output:
         raise UsageError(f"{', '.join(kind)}: says how to write, but nothing is written without -o")
-    if options["raw"] and _names_a_format(output):
+    if options.raw and output and _names_a_format(output):
         raise UsageError(f"--raw contradicts -o {output}, whose name asks for another format; leave one of them out")
 
 

@@ -1,4 +1,4 @@
-"""What the three commands share: options, error reporting, exit codes, progress. Only this package prints."""
+"""What the three commands share: options, error reporting, exit codes. Only this package prints."""
 
 from __future__ import annotations
 
@@ -20,12 +20,9 @@ __all__ = [
     "CONTEXT",
     "OPTIONAL",
     "Level",
-    "NoBar",
     "fail",
     "guarded",
     "log_options",
-    "progress_bar",
-    "progress_option",
     "say",
     "version_option",
     "version_text",
@@ -98,35 +95,3 @@ version_option = click.option(
     callback=_show_version,
     help="Print versions and backends.",
 )
-
-
-class NoBar:
-    """A progress bar that shows nothing."""
-
-    def __enter__(self) -> NoBar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to close."""
-
-    def update(self, count: int = 1) -> None:
-        """Nothing to show."""
-
-
-progress_option = click.option(
-    "--progress",
-    type=click.Choice(["bar", "json", "none"]),
-    help="On stderr: a bar, or elsewhere than on a terminal a line now and then; one JSON object a line, -q or not; or "
-    "nothing; default: bar.",
-)
-
-
-def progress_bar(total: int, text: str, unit: str, quiet: bool) -> Any:
-    """A tqdm bar on stderr, only where stderr is a terminal; decoding works where tqdm is not installed."""
-    if quiet or not sys.stderr.isatty():
-        return NoBar()
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return NoBar()
-    return tqdm(total=total, desc=text, unit=unit, file=sys.stderr, leave=False)

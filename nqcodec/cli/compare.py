@@ -11,11 +11,13 @@ import click
 
 from nqcodec.cli.common import Level, guarded, log_options, say
 from nqcodec.cli.help import Manual
+from nqcodec.cli.options import option_named
 from nqcodec.cli.pages import COMPARE
-from nqcodec.cli.positions import frame_count, seek_position
 from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.cli.signals import stopped
 from nqcodec.decoder.device import check_device
+from nqcodec.encoder.option_text import parse_numbers
+from nqcodec.encoder.options import PRESETS, ClipOptions, EncodeSettings
 from nqcodec.errors import UnsupportedError, UsageError
 from nqcodec.media.outputs import refuse_sources
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from nqcodec.media.clip import ClipInput
 
 ANCHORS = "x264,x265,svt-av1"
-PRESETS = ("ultrafast", "fast", "medium", "slow", "placebo")
+CLIP_OPTIONS = ("input_res", "fps", "input_csp", "input_depth", "seek", "frames")
 SHARED = ("steps", "jobs", "seed", "device", "threads")
 """Options that become fields of every configuration's `EncodeSettings`."""
 
@@ -57,28 +59,18 @@ SHARED = ("steps", "jobs", "seed", "device", "threads")
 @click.option(
     "--gop", type=click.IntRange(1), default=250, show_default=True, help="Anchors' frames a key frame at most."
 )
-@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
-@click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25.")
-@click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
-@click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
-@click.option(
-    "--seek", type=seek_position, default=0, metavar="N|TIME", help="Begin at frame N or at a time such as 1.5s."
-)
-@click.option(
-    "--frames", type=frame_count, metavar="N|TIME", help="Compare at most N frames, or a duration such as 2s."
-)
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="nqcodec: optimizer steps, instead of the preset's.")
-@click.option(
-    "--segment",
-    default="auto",
-    show_default=True,
-    metavar="auto|none|N",
-    help="nqcodec: where segments begin.",
-)
-@click.option("--jobs", type=click.IntRange(1, 256), help="nqcodec: segments fitted at the same time.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
-@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit.")
+@option_named(ClipOptions, "input_res")
+@option_named(ClipOptions, "fps")
+@option_named(ClipOptions, "input_csp")
+@option_named(ClipOptions, "input_depth")
+@option_named(ClipOptions, "seek", help="Begin at frame N or at a time such as 1.5s.")
+@option_named(ClipOptions, "frames", help="Compare at most N frames, or a duration such as 2s.")
+@option_named(EncodeSettings, "steps", help="nqcodec: optimizer steps, instead of the preset's.")
+@option_named(EncodeSettings, "segment", help="nqcodec: where segments begin.")
+@option_named(EncodeSettings, "jobs", help="nqcodec: segments fitted at the same time.")
+@option_named(EncodeSettings, "seed", help="Of every fit.")
+@option_named(EncodeSettings, "device", help="nqcodec: where to fit.")
+@option_named(EncodeSettings, "threads", help="nqcodec: threads a fit.")
 @save_option("Write the results there too, beside the folder's results.json.")
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout, too.")
 @guarded
@@ -147,23 +139,11 @@ def order_of(clip: str, options: dict[str, Any]) -> Order:
 
 def source_of(clip: str, options: dict[str, Any]) -> ClipInput:
     """The clip as it is named."""
-    from nqcodec.cli.nqenc import parse_fps, parse_size
-    from nqcodec.media.clip import ClipInput
-
-    return ClipInput(
-        clip,
-        input_res=parse_size(options["input_res"]),
-        fps=parse_fps(options["fps"]),
-        csp=options["input_csp"],
-        depth=options["input_depth"],
-        start=options["seek"],
-        count=options["frames"],
-    ).in_frames()
+    return ClipOptions(**{name: options[name] for name in CLIP_OPTIONS}).clip(clip).in_frames()
 
 
 def configurations_of(options: dict[str, Any]) -> list[Configuration]:
     """The ways to encode, each at every preset."""
-    from nqcodec.cli.nqenc import parse_segment
     from nqcodec.compare.configurations import at_preset, named, read
 
     presets = tuple(options["preset"].split(","))
@@ -171,7 +151,7 @@ def configurations_of(options: dict[str, Any]) -> list[Configuration]:
         if preset not in PRESETS:
             raise UsageError(f"--preset {preset}: choose of {', '.join(PRESETS)}")
     shared = {name: options[name] for name in SHARED if options[name] is not None}
-    shared["segment"] = parse_segment(options["segment"])
+    shared["segment"] = options["segment"]
     result = []
     for text in options["config"].split(","):
         found = read(Path(text), shared) if text.endswith(".json") else [named(text, shared)]
@@ -208,9 +188,10 @@ def anchors_of(source: ClipInput, options: dict[str, Any]) -> list[Anchor]:
 
 def numbers(option: str, text: str) -> list[float]:
     """Positive numbers with commas between them; raises UsageError."""
-    from nqcodec.cli.nqenc import parse_rate
-
-    values = [parse_rate(option, word) for word in text.split(",")]
+    try:
+        values = [number for _, number in parse_numbers(text)]
+    except ValueError as error:
+        raise UsageError(f"--{option} {text}: {error}") from error
     if not all(0 < value < float("inf") for value in values) or len(set(values)) < len(values):
         raise UsageError(f"--{option} {text}: write positive numbers, each once, with commas between them")
     return values

@@ -1,37 +1,37 @@
-"""What a shell offers for the values of options and arguments, from their metavars; click knows the options' names."""
+"""nqtool completion: what a shell reads to complete the commands' options and values."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+from nqcodec.cli.common import guarded
+from nqcodec.cli.help import Manual
+from nqcodec.cli.pages import COMPLETION
+from nqcodec.errors import UnsupportedError
 
-FILES = re.compile(r"\b(CLIP|FILE|OUT|SAVED)\b|\.json\b")
-"""Metavars of values that may be the name of a file."""
-FOLDERS = re.compile(r"\b(FOLDER|DIR)\b")
-"""Those of values that may be the name of a folder, and of nothing else if `FILES` does not match."""
-
-
-class CompletedText(click.types.StringParamType):
-    """Text whose metavar says what a shell offers for it: paths for `FILES` and `FOLDERS`, and the words in small
-    letters of alternatives such as "auto|none|N"."""
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What a word begun as `incomplete` may become."""
-        from click.shell_completion import CompletionItem
-
-        metavar = param.metavar or (param.name or "").upper()
-        words = metavar.split("|") if "|" in metavar else []
-        items = [CompletionItem(word) for word in words if word.islower() and word.startswith(incomplete)]
-        if FILES.search(metavar):
-            items.append(CompletionItem(incomplete, type="file"))
-        elif FOLDERS.search(metavar):
-            items.append(CompletionItem(incomplete, type="dir"))
-        return items
+COMMANDS = ("nqenc", "nqdec", "nqtool")
+SHELLS = ("bash", "zsh", "fish")
 
 
-TEXT = CompletedText()
+@click.command(cls=Manual, page=COMPLETION)
+@click.argument("shell", type=click.Choice(SHELLS))
+@guarded
+def completion(shell: str) -> None:
+    """Print what SHELL (bash, zsh or fish) reads to complete options and values of nqenc, nqdec and nqtool.
+
+    The shell then asks the commands themselves, so that completion is always that of the version installed. bash must
+    be 4.4 or newer.
+    """
+    click.echo("\n".join(script(shell, command) for command in COMMANDS))
+
+
+def script(shell: str, command: str) -> str:
+    """A command's part; raises UnsupportedError for a shell that click cannot serve."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise UnsupportedError(f"this version of click knows no completion for {shell}: pip install --upgrade click")
+    # Only the commands' names go into a script. Its source() would run bash to tell the version, and warn of old ones.
+    parts = found(click.Command(command), {}, command, f"_{command.upper()}_COMPLETE")
+    return parts.source_template % parts.source_vars()

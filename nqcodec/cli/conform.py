@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from nqcodec.cli.common import guarded, log_options, progress_bar
+from nqcodec.cli.common import guarded, log_options
 from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import CONFORM
+from nqcodec.cli.progress import progress_bar
 from nqcodec.cli.results import check_save, give_out, save_option
 from nqcodec.decoder.conformance import (
     FOLDER,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nqcodec.bitstream.file import NqFile
 from nqcodec.cli.common import Level, say
@@ -11,26 +11,25 @@ from nqcodec.media.metadata import Metadata
 from nqcodec.media.sink import Sink, open_sink
 
 if TYPE_CHECKING:
+    from nqcodec.cli.nqdec_options import NqdecOptions
     from nqcodec.media.audio_copy import AudioCopy
 
 
-def open_output(
-    file: NqFile, start: int, stop: int, options: dict[str, Any], codec_options: dict[str, str] | None
-) -> Sink:
-    """A sink for frames start..stop-1 as nqdec's options ask for it.
+def open_output(file: NqFile, output: str, start: int, stop: int, options: NqdecOptions) -> Sink:
+    """A sink named `output` for frames start..stop-1, as nqdec's options ask for it.
 
     Raises:
         UsageError, OutputError, InputError, UnsupportedError: as `open_sink` and `AudioCopy`.
     """
     metadata = file.metadata.cut(start, stop)
-    audio = open_audio(file, start, stop, options) if options["audio"] else None
+    audio = open_audio(file, start, stop, options.audio) if options.audio else None
     try:
         sink = open_sink(
-            options["output"],
+            output,
             file.video.with_frames(stop - start),
-            codec=options["codec"],
-            options=codec_options,
-            raw=options["raw"],
+            codec=options.codec,
+            options=dict(options.codec_options) or None,
+            raw=options.raw,
             first=start,
             metadata=metadata,
             audio=audio,
@@ -44,11 +43,10 @@ def open_output(
     return sink
 
 
-def open_audio(file: NqFile, start: int, stop: int, options: dict[str, Any]) -> AudioCopy:
-    """The audio of --audio for frames start..stop-1."""
+def open_audio(file: NqFile, start: int, stop: int, original: str) -> AudioCopy:
+    """The audio of the file `original` for frames start..stop-1."""
     from nqcodec.media.audio_copy import AudioCopy
 
-    original = options["audio"]
     times, fps = file.metadata.times, file.video.fps
     if times:
         begin, length = (times.start + times.ticks(start)) * times.tick, times.ticks(stop) - times.ticks(start)

@@ -7,13 +7,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.media.outputs import refuse_sources
 
 if TYPE_CHECKING:
-    from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event
+    from nqcodec.cli.nqenc_options import NqencOptions
+    from nqcodec.encoder.encode import ClipJob
+    from nqcodec.encoder.options import EncodeSettings
+    from nqcodec.encoder.progress import Event
     from nqcodec.encoder.report import EncodeReport
     from nqcodec.reporting.fitcurve import CurveRecorder
     from nqcodec.reporting.tensorboard import FitLog
@@ -46,7 +49,7 @@ class EncodeOutputs:
 
     @staticmethod
     def of(
-        jobs: Sequence[ClipJob], settings: EncodeSettings, options: dict[str, Any], rates: list[str]
+        jobs: Sequence[ClipJob], settings: EncodeSettings, options: NqencOptions, rates: Sequence[str]
     ) -> EncodeOutputs:
         """What --report, --csv and --tensorboard ask for.
 
@@ -61,10 +64,8 @@ class EncodeOutputs:
         from nqcodec.encoder.encode import sources_of
 
         paths = {
-            option: [Path(named(options[option], job.clip.path, text)) for job in jobs for text in rates]
-            if options[option]
-            else []
-            for option in ("report", "csv")
+            option: [Path(named(pattern, job.clip.path, text)) for job in jobs for text in rates] if pattern else []
+            for option, pattern in (("report", options.report), ("csv", options.csv))
         }
         outputs = [output.path for job in jobs for output in job.outputs]
         for option, chosen in paths.items():
@@ -74,16 +75,16 @@ class EncodeOutputs:
             from nqcodec.reporting.finding import check_matplotlib
 
             check_matplotlib("--report")
-        if options["tensorboard"]:
+        if options.tensorboard:
             from nqcodec.reporting.tensorboard import check_tensorboard
 
             check_tensorboard()
-        events = Path(options["tensorboard"]) if options["tensorboard"] else None
+        events = Path(options.tensorboard) if options.tensorboard else None
         return EncodeOutputs(jobs, settings, paths["report"], paths["csv"], events)
 
     def files(self) -> list[Path]:
         """Every file that the call writes, those of the jobs included."""
-        saved = [self.settings.save_fit] if self.settings.save_fit else []
+        saved = [Path(self.settings.save_fit)] if self.settings.save_fit else []
         return [*(output.path for job in self.jobs for output in job.outputs), *saved, *self.pages, *self.tables]
 
     def watched(self, progress: Callable[[Event], None]) -> Callable[[Event], None]:

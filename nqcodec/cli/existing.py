@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
+from nqcodec.encoder.option import option
 from nqcodec.errors import OutputError, UsageError
 
 
-def existing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add -y and -n to a command: its options "overwrite" and "no_overwrite"."""
-    keep = click.option("-n", "--no-overwrite", is_flag=True, help="Never replace an existing file: that is an error.")
-    replace = click.option("-y", "--overwrite", is_flag=True, help="Replace existing files without asking.")
-    return replace(keep(command))
+@dataclass(frozen=True, kw_only=True)
+class ReplaceOptions:
+    """-y and -n of the commands that write files."""
+
+    overwrite: bool = option(False, "Replace existing files without asking.", "Files", flags=("-y", "--overwrite"))
+    no_overwrite: bool = option(
+        False, "Never replace an existing file: that is an error.", "Files", flags=("-n", "--no-overwrite")
+    )
 
 
-def may_replace(outputs: Iterable[Path], options: dict[str, Any]) -> None:
+def may_replace(outputs: Iterable[Path], overwrite: bool, no_overwrite: bool) -> None:
     """Go on if existing outputs may be replaced: by -y, by the answer on a terminal, or where nobody can be asked.
 
     Raises:
         UsageError: -y and -n together.
         OutputError: one exists and is to be kept.
     """
-    if options["overwrite"] and options["no_overwrite"]:
+    if overwrite and no_overwrite:
         raise UsageError("-y replaces existing files and -n keeps them: give one of them")
     existing = [path for path in outputs if path.is_file()]
-    if not existing or options["overwrite"]:
+    if not existing or overwrite:
         return
     more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-    if options["no_overwrite"]:
+    if no_overwrite:
         raise OutputError(f"{existing[0]}{more}: there already, and -n keeps it: name another output, or give -y")
     if _can_ask() and not _answer(f"{existing[0]}{more}: there already. Replace? [y/N] "):
         raise OutputError(f"{existing[0]}{more}: kept, and nothing was done")

@@ -1,7 +1,7 @@
 """The manuals of the commands: options in groups, examples, exit codes, environment; and the first screen, -h.
 
-Options are defined beside the code that reads them. Here is only how their help is laid out: `Manual` is a
-`click.Command` with a `Page`. An option that no group names appears in the last one.
+Here is only how the help of options is laid out: `Manual` is a `click.Command` with a `Page`. An option that no group
+names appears in the last one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 
 import click
 
-from nqcodec.cli.completion import TEXT
+from nqcodec.cli.common import fail
 from nqcodec.cli.foreign import instead, json_file
+from nqcodec.cli.types import TEXT
+from nqcodec.errors import NqError
 
 EXIT_CODES = (
     ("0", "done"),
@@ -74,6 +76,15 @@ class Manual(click.Command):
                 param.type = TEXT
         if page.short:
             self.params.append(SHORT_HELP)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of a call; a value that cannot be read ends it with one line, as any error of the command."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except NqError as error:
+            fail(error, error.exit_code)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words of a call."""

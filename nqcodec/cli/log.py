@@ -1,12 +1,17 @@
 """How much a command tells on stderr: --log-level, as ffmpeg and x265 have it, and -q for errors alone.
 
 The level belongs to the call: click keeps it with the call's context, so that `say` needs no argument for it.
+Libraries that print by themselves (x265, SVT-AV1 and FFmpeg write to standard error's file descriptor, past
+`sys.stderr`) are silenced by `native_silence`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
@@ -26,6 +31,8 @@ class Level(IntEnum):
     DEBUG = 4
 
 
+STDERR = 2
+"""Standard error's file descriptor, whatever `sys.stderr` is."""
 _KEY = "nqcodec.log_level"
 _NAMES = [level.name.lower() for level in Level]
 
@@ -73,3 +80,25 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         result = option(result)
     return result
+
+
+@contextmanager
+def native_silence(quiet: bool = True) -> Iterator[None]:
+    """Discard what anyone writes to standard error in the block, if `quiet`; exceptions pass, to be told after it."""
+    try:
+        kept = os.dup(STDERR) if quiet else None
+    except OSError:
+        kept = None  # There is no standard error to silence.
+    if kept is None:
+        yield
+        return
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, STDERR)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, STDERR)
+        os.close(nowhere)
+        os.close(kept)

@@ -19,18 +19,18 @@ from nqcodec.cli.common import (
     Level,
     guarded,
     log_options,
-    progress_bar,
-    progress_option,
     say,
     version_option,
     version_text,
 )
-from nqcodec.cli.existing import existing_options, may_replace
+from nqcodec.cli.existing import may_replace
 from nqcodec.cli.help import Manual
+from nqcodec.cli.log import native_silence
 from nqcodec.cli.nq_input import STDIN, open_nq
-from nqcodec.cli.pages import NQDEC
-from nqcodec.cli.quiet import native_silence
-from nqcodec.cli.results import check_save, save_json, save_option
+from nqcodec.cli.nqdec_options import NQDEC, NqdecOptions
+from nqcodec.cli.options import options_of
+from nqcodec.cli.progress import FrameProgressJson, progress_bar, progress_option
+from nqcodec.cli.results import check_save, save_json
 from nqcodec.decoder.decoder import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
 from nqcodec.media.positions import parse_range
@@ -42,91 +42,41 @@ from nqcodec.synthesis.backends import choose
 
 @click.command(cls=Manual, page=NQDEC, context_settings=CONTEXT)
 @click.argument("source", metavar="FILE.nq|-", required=False)
-@click.option("-i", "--input", "named_source", metavar="FILE.nq|-", help="The file, as an option; - is stdin.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="OUT",
-    help="clip.yuv, clip.y4m, frames/%05d.png or a folder of PNGs, clip.mp4/.mkv (lossless unless --codec says "
-    "otherwise), or - (y4m to stdout).",
-)
-@existing_options
-@click.option(
-    "--frames",
-    metavar="A:B|A-B",
-    help="Only frames A to B-1, counted from 0, or one frame A. Any range decodes alone. A and B may be times: "
-    "1.5s:3s, or clock times with a dash, 00:00:01.5-00:00:03.",
-)
-@click.option("--md5", is_flag=True, help="Print the MD5 of the decoded planes (of the raw .yuv) on stdout.")
-@click.option(
-    "--verify", metavar="MD5|FILE", help="Compare with an MD5, or with a file that holds one; exit 5 if it differs."
-)
-@click.option("--no-verify", is_flag=True, help="Do not compare with the hashes in the file.")
-@click.option("--info", is_flag=True, help="Describe the file without decoding it.")
-@click.option("--bench", is_flag=True, help="Time every stage, file to memory and file to .yuv; print memory.")
-@click.option("--low-memory", is_flag=True, help="Cut large frames into bands of rows: less memory, more time.")
-@click.option(
-    "--limits",
-    "limit_texts",
-    metavar="NAME=N[,...]",
-    multiple=True,
-    help="What the file may ask for, instead of the defaults: parameters, macs_per_pixel, map_bytes, picture_pixels, "
-    "frames, memory (bytes); N may end in K, M, G or T.",
-)
-@click.option(
-    "--backend",
-    type=click.Choice(["reference", "native", "cuda"]),
-    help="What decodes: numpy, C or CUDA; default: the best present. All give the same samples.",
-)
-@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores.")
-@click.option("--raw", is_flag=True, help="With -o -: raw planes instead of y4m.")
-@click.option(
-    "--codec", metavar="NAME", help="FFmpeg encoder of .mp4/.mkv output, such as libx264; default: a lossless one."
-)
-@click.option(
-    "--codec-option", "codec_options", metavar="KEY=VALUE", multiple=True, help="Option of --codec; may be repeated."
-)
-@click.option(
-    "--audio",
-    metavar="FILE",
-    help="Copy the audio of this file, the original, into .mp4/.mkv output beside the picture, without coding it anew.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print --info, --bench or the summary as JSON on stdout.")
-@save_option("Write --info, --bench or the summary there as JSON.")
 @progress_option
 @version_option
 @guarded
 @log_options
-def main(source: str | None, named_source: str | None, **options: Any) -> None:
+@options_of(NqdecOptions)
+def main(options: NqdecOptions) -> None:
     """Decode a .nq file to video.
 
     FILE.nq may be - for standard input. The output is exact: the same file gives the same samples on every machine and
     backend, and is checked against the hash in the file. Without -o it is decoded and checked, and nothing is written.
     """
-    if (source is None) == (named_source is None):
+    named = [source for source in (options.source, options.named_source) if source is not None]
+    if len(named) != 1:
         raise UsageError("name one .nq file to decode (nqdec FILE.nq -o OUT)")
-    path = source or named_source
-    assert path is not None
-    check_save(options["save"], [path], [options["output"]])
-    limits = Limits.parse(options["limit_texts"])
+    (path,) = named
+    check_save(options.save, [path], [options.output])
+    limits = Limits.parse(options.limits)
     check_decoding(options)
     say(version_text, Level.DEBUG)
     file = open_nq(path, limits)
-    if options["info"]:
+    if options.info:
         show_info(file, limits, options)
-    elif options["bench"]:
+    elif options.bench:
         show_bench(file, limits, options)
     else:
         run(file, limits, options)
 
 
-def show_info(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
+def show_info(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
     """--info."""
     from nqcodec.cli.info import file_info, info_lines
 
     info = file_info(file, limits)
-    save_json(options["save"], info)
-    click.echo(json.dumps(info) if options["as_json"] else "\n".join(info_lines(info)))
+    save_json(options.save, info)
+    click.echo(json.dumps(info) if options.as_json else "\n".join(info_lines(info)))
 
 
 def chosen_frames(file: NqFile, text: str | None) -> tuple[int, int]:
@@ -134,76 +84,72 @@ def chosen_frames(file: NqFile, text: str | None) -> tuple[int, int]:
     return (0, file.video.frames) if text is None else parse_range(text, file.video.frames, file.video.fps)
 
 
-def show_bench(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
+def show_bench(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
     """--bench."""
     if file.path == STDIN:
         raise UsageError("--bench times reading too, which standard input allows only once: name a file")
     from nqcodec.decoder.timing import bench_decode, bench_lines
 
-    frames = chosen_frames(file, options["frames"])
-    result = bench_decode(
-        file, options["backend"], options["threads"], frames, limits=limits, low_memory=options["low_memory"]
-    )
-    save_json(options["save"], result)
-    click.echo(json.dumps(result) if options["as_json"] else "\n".join(bench_lines(result)))
+    frames = chosen_frames(file, options.frames)
+    result = bench_decode(file, options.backend, options.threads, frames, limits=limits, low_memory=options.low_memory)
+    save_json(options.save, result)
+    click.echo(json.dumps(result) if options.as_json else "\n".join(bench_lines(result)))
 
 
-def run(file: NqFile, limits: Limits, options: dict[str, Any]) -> None:
+def run(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
     """Decode, write, hash and compare."""
-    start, stop = chosen_frames(file, options["frames"])
-    expected = read_expected(options["verify"])
-    if options["audio"] and not options["output"]:
+    start, stop = chosen_frames(file, options.frames)
+    expected = read_expected(options.verify)
+    if options.audio and not options.output:
         raise UsageError("--audio FILE: name the output as well, with -o OUT.mkv")
-    if options["output"] == "-" and (options["md5"] or options["as_json"]):
+    if options.output == "-" and (options.md5 or options.as_json):
         raise UsageError("stdout is the video with -o -: ask for --md5 and --json with a file")
-    if options["output"]:
+    if options.output:
         from nqcodec.media.outputs import decoded_files, existing_files, refuse_sources
 
-        refuse_sources(decoded_files(options["output"]), [file.path, options["audio"]])
-        may_replace(existing_files(options["output"], range(start, stop)), options)
+        refuse_sources(decoded_files(options.output), [file.path, options.audio])
+        outputs = existing_files(options.output, range(start, stop))
+        may_replace(outputs, options.overwrite, options.no_overwrite)
     decoder = Decoder(
         file,
-        backend=options["backend"],
-        threads=options["threads"],
+        backend=options.backend,
+        threads=options.threads,
         limits=limits,
-        verify=not options["no_verify"],
-        low_memory=options["low_memory"],
+        verify=not options.no_verify,
+        low_memory=options.low_memory,
     )
-    say(lambda: f"frames {start}:{stop}, backend {choose(options['backend'])}, segments {len(file.index)}", Level.DEBUG)
+    say(lambda: f"frames {start}:{stop}, backend {choose(options.backend)}, segments {len(file.index)}", Level.DEBUG)
     # The file's own hashes are the decoder's to check; this one is for whoever asks to see or compare it.
-    digest = plane_md5() if options["md5"] or options["as_json"] or options["save"] or expected else None
+    digest = plane_md5() if options.md5 or options.as_json or options.save or expected else None
     begin = time.perf_counter()
-    with native_silence(options["quiet"]), frame_progress(file.path, stop - start, options) as bar:
+    with native_silence(options.quiet), frame_progress(file.path, stop - start, options) as bar:
         write_frames(decoder, start, stop, options, expected, digest, bar)
     seconds = time.perf_counter() - begin
     report(file, options, digest.hexdigest() if digest else "", stop - start, seconds)
 
 
-def frame_progress(name: str, frames: int, options: dict[str, Any]) -> Any:
+def frame_progress(name: str, frames: int, options: NqdecOptions) -> Any:
     """What --progress asks for, as something that is told of every frame."""
-    if options["progress"] == "json":
-        from nqcodec.cli.progress_json import FrameProgressJson
-
+    if options.progress == "json":
         return FrameProgressJson(name, frames)
-    return progress_bar(frames, "decoding", "frame", options["quiet"] or options["progress"] == "none")
+    return progress_bar(frames, "decoding", "frame", options.quiet or options.progress == "none")
 
 
 def write_frames(
     decoder: Decoder,
     start: int,
     stop: int,
-    options: dict[str, Any],
+    options: NqdecOptions,
     expected: str,
     digest: hashlib._Hash | None,
     bar: Any,
 ) -> None:
     """Stream frames to the output; a mismatch anywhere leaves no output behind."""
     sink = None
-    if options["output"]:
+    if options.output:
         from nqcodec.cli.decode_output import open_output
 
-        codec_options = parse_codec_options(options["codec_options"])
-        sink = open_output(decoder.file, start, stop, options, codec_options)
+        sink = open_output(decoder.file, options.output, start, stop, options)
     try:
         for frame in decoder.frames(start, stop):
             if digest:
@@ -221,7 +167,7 @@ def write_frames(
         raise
 
 
-def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds: float) -> None:
+def report(file: NqFile, options: NqdecOptions, md5: str, frames: int, seconds: float) -> None:
     """The summary on stderr, and what was asked for on stdout."""
     video = file.video
     summary = {
@@ -232,16 +178,16 @@ def report(file: NqFile, options: dict[str, Any], md5: str, frames: int, seconds
         "md5": md5,
         "bpp": file.bpp,
     }
-    save_json(options["save"], summary)
-    if options["as_json"]:
+    save_json(options.save, summary)
+    if options.as_json:
         click.echo(json.dumps(summary))
-    elif options["md5"]:
+    elif options.md5:
         click.echo(f"{md5}  {'-' if file.path == STDIN else file.path}")  # as md5sum names standard input
-    if not options["quiet"]:
-        hashes = "not checked (--no-verify)" if options["no_verify"] else "match the file's"
-        if not options["no_verify"] and frames < video.frames and not file.frame_md5:
+    if not options.quiet:
+        hashes = "not checked (--no-verify)" if options.no_verify else "match the file's"
+        if not options.no_verify and frames < video.frames and not file.frame_md5:
             hashes = "checked only for whole segments"
-        place = "standard output" if options["output"] == "-" else options["output"]
+        place = "standard output" if options.output == "-" else options.output
         to = f" -> {place}" if place else ""
         say(
             f"{file.path}{to}: {video.width}x{video.height} {video.chroma.label} {video.depth} bit, "
@@ -264,14 +210,6 @@ def read_expected(text: str | None) -> str:
     if not found:
         raise InputError(f"{text}: holds no MD5 (32 hexadecimal digits)")
     return found.group().lower()
-
-
-def parse_codec_options(pairs: tuple[str, ...]) -> dict[str, str] | None:
-    """KEY=VALUE pairs as a dictionary, None if there are none."""
-    for pair in pairs:
-        if "=" not in pair:
-            raise UsageError(f"--codec-option {pair}: write KEY=VALUE")
-    return dict(pair.split("=", 1) for pair in pairs) or None
 
 
 if __name__ == "__main__":

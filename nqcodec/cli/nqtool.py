@@ -14,6 +14,7 @@ from nqcodec.cli.analyse import analyse, plot
 from nqcodec.cli.backbones import backbones
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
+from nqcodec.cli.completion import completion
 from nqcodec.cli.conform import conform
 from nqcodec.cli.figures import lines
 from nqcodec.cli.help import Manual, ManualGroup
@@ -24,7 +25,6 @@ from nqcodec.cli.recipe import recipe
 from nqcodec.cli.results import check_save, give_out, one_or_all, save_json, save_option
 from nqcodec.cli.robustness import robustness
 from nqcodec.cli.sensitivity import sensitivity
-from nqcodec.cli.shells import completion
 from nqcodec.cli.speed import bench_decoding, bench_kernels
 from nqcodec.network.program import Limits
 

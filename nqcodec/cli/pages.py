@@ -2,83 +2,13 @@
 
 from __future__ import annotations
 
-from nqcodec.cli.foreign import DECODING, ENCODING
-from nqcodec.cli.help import BACKEND, CPU, INSTALL, Page
+from nqcodec.cli.help import BACKEND, CPU, Page
 
 GUIDE = "docs/guide.md"
 CLIP_FORMAT = ("--input-res", "--fps", "--input-csp", "--input-depth", "--seek", "--frames")
 THREADS = (
     "CUDA_VISIBLE_DEVICES",
     "which GPUs --device cuda may use (of CUDA, not of nqcodec)",
-)
-
-NQENC = Page(
-    groups={
-        "Files": ("--input", "--output", "--overwrite", "--no-overwrite"),
-        "Rate (exactly one) and effort": ("--bpp", "--bitrate", "--params", "--preset", "--steps"),
-        "The clip": CLIP_FORMAT,
-        "The file": ("--csp", "--depth", "--segment", "--motion", "--hash", "--no-metadata", "--coder"),
-        "Network and method": ("--arch", "--method", "--arch-preset"),
-        "Machine": ("--device", "--threads", "--jobs", "--seed"),
-        "Going on, and more rates": ("--resume", "--fresh", "--save-fit", "--fit"),
-        "What is told beside the file": ("--metrics", "--report", "--csv", "--tensorboard", "--json", "--save"),
-        "Departures of a plain fit (--method plain) from its preset": (
-            *("--recipe", "--loss", "--optimizer", "--schedule", "--ema", "--coarse", "--prune", "--quant-noise"),
-            "--patch",
-        ),
-    },
-    short=("--bpp", "--bitrate", "--output", "--preset", "--input-res", "--fps", "--device", "--resume"),
-    examples=(
-        ("nqenc clip.y4m --bpp 0.1 -o clip.nq", "At most 0.1 bits a pixel, the whole file counted."),
-        (
-            "nqenc clip.yuv --input-res 1920x1080 --fps 50 --bitrate 800 -o clip.nq",
-            "Raw video says neither its size nor its rate.",
-        ),
-        (
-            "nqenc clip.y4m --bpp 0.05,0.1 --preset fast -o clip_{bpp}.nq",
-            "Two files, clip_0.05.nq and clip_0.1.nq, from one fit.",
-        ),
-        (
-            "nqenc clip.y4m --bpp 0.1 -o clip.nq --report clip.html --csv clip.csv",
-            "With a page and a table to look at.",
-        ),
-        ("nqenc clip.y4m --bpp 0.1 -o clip.nq --resume", "Go on after Ctrl-C: the same command with --resume."),
-        ("ffmpeg -v error -i film.mp4 -f yuv4mpegpipe - | nqenc - --bpp 0.1 -o film.nq", "From a pipe, in y4m or raw."),
-        (
-            "nqenc clip.mp4 --csp rgb --arch hnerv --arch-preset bunny-1.5m -o clip.nq",
-            "A published network, of its own size, on a clip of the size it was published for.",
-        ),
-    ),
-    environment=(BACKEND, CPU, THREADS, INSTALL),
-    see_also=("nqdec --help", "nqtool --help", f"{GUIDE}: rates, presets, devices, formats, resuming", "docs/rate.md"),
-    foreign=ENCODING,
-)
-
-NQDEC = Page(
-    groups={
-        "Files": ("--input", "--output", "--overwrite", "--no-overwrite", "--frames"),
-        "Kinds of output": ("--raw", "--codec", "--codec-option", "--audio"),
-        "Checks": ("--md5", "--verify", "--no-verify"),
-        "Instead of decoding to a file": ("--info", "--bench"),
-        "Machine": ("--backend", "--threads", "--low-memory", "--limits"),
-        "Results": ("--json", "--save"),
-    },
-    short=("--output", "--frames", "--info", "--md5", "--verify", "--bench"),
-    examples=(
-        ("nqdec clip.nq -o clip.y4m", "The whole clip, checked against the hashes in the file."),
-        ("nqdec clip.nq -o - | ffplay -", "Watch it."),
-        ("curl -s https://example.org/clip.nq | nqdec - -o - | ffplay -", "From a pipe, into a pipe."),
-        ("nqdec clip.nq --frames 100:150 -o frames/%05d.png", "Fifty frames as pictures; none before them is decoded."),
-        ("nqdec clip.nq -o - --raw | md5sum", "Raw planes; the same as nqdec --md5."),
-        (
-            "nqdec clip.nq -o clip.mp4 --codec libx264 --codec-option crf=18",
-            "Into another format, here lossy; without --codec, lossless.",
-        ),
-        ("nqdec clip.nq -o clip.mkv --audio clip.mp4", "With the original's audio, as it is."),
-        ("nqdec clip.nq --verify clip.nq.md5 -q", "Conformance: exit code 5 if a single sample differs."),
-    ),
-    see_also=("nqenc --help", "nqtool --help", GUIDE, "formats/nq.md: the format"),
-    foreign=DECODING,
 )
 
 NQTOOL = Page(

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.common import guarded, progress_bar
+from nqcodec.cli.common import guarded
 from nqcodec.cli.help import Manual
+from nqcodec.cli.options import option_named
 from nqcodec.cli.pages import SENSITIVITY
-from nqcodec.cli.positions import seek_position
+from nqcodec.cli.progress import progress_bar
 from nqcodec.cli.results import check_save, give_out, save_option
+from nqcodec.encoder.options import ClipOptions
 from nqcodec.errors import UnsupportedError, UsageError
 from nqcodec.media.outputs import refuse_sources
 from nqcodec.quantization.settings import CRITERIA
@@ -60,16 +62,10 @@ UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
 @click.option(
     "--probes", type=click.IntRange(1), default=4, show_default=True, help="Frames that the loss is taken on."
 )
-@click.option(
-    "--seek",
-    type=seek_position,
-    default=0,
-    metavar="N|TIME",
-    help="The fit's first frame in the clip, or its time, as 1.5s.",
-)
-@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
-@click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
-@click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
+@option_named(ClipOptions, "seek", help="The fit's first frame in the clip, or its time, as 1.5s.")
+@option_named(ClipOptions, "input_res")
+@option_named(ClipOptions, "input_csp")
+@option_named(ClipOptions, "input_depth")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Default: all cores.")
 @save_option("Write the table there as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
@@ -130,13 +126,12 @@ def load(options: dict[str, Any]) -> tuple[FloatNetwork, PackedClip]:
 
 def clip_like(video: Video, options: dict[str, Any]) -> ClipInput:
     """The clip that the options name, in the format and length of `video`; raises UsageError."""
-    from nqcodec.cli.nqenc import parse_size
     from nqcodec.media.clip import CSP, ClipInput
 
     names = {chroma: name for name, chroma in CSP.items() if name != "rgb"}
     return ClipInput(
         options["clip"],
-        input_res=parse_size(options["input_res"]),
+        input_res=options["input_res"],
         csp=options["input_csp"],
         depth=options["input_depth"],
         start=options["seek"],

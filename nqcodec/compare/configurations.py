@@ -4,7 +4,7 @@ A backbone with a budget is called by its name, a published network by BACKBONE/
 `nqcodec.backbones`. paper/NAME is a paper's method: its network, RGB as there, trained by its recipe at its full length
 (unless steps are given), with a budget, or with its published size as paper/NAME/PRESET. What they share with the
 others is how networks are quantised and coded, since their own code leaves no files that a decoder reads. Others are
-read from a JSON object {name: {field: value}}, with fields of `EncodeSettings` and of `FitOptions`, and "csp".
+read from a JSON object {name: {field: value}}, with fields of `EncodeSettings`, and "csp".
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from nqcodec.backbones import BACKBONES
-from nqcodec.encoder.segment_job import EncodeSettings, FitOptions
+from nqcodec.encoder.options import EncodeSettings
 from nqcodec.errors import InputError, UsageError
 from nqcodec.media.clip import CSP
 from nqcodec.media.text import counted
 
-_NOT_OURS = frozenset({"resume", "fresh", "save_fit", "fit_file", "fit_options"})
+_NOT_OURS = frozenset({"resume", "fresh", "save_fit", "fit"})
 _FIELDS = frozenset(field.name for field in fields(EncodeSettings)) - _NOT_OURS
-_FIT_FIELDS = frozenset(field.name for field in fields(FitOptions))
 
 PAPER = "paper/"
 PAPERS: dict[str, tuple[str, str]] = {
@@ -43,7 +42,7 @@ class Configuration:
     """A way to encode.
 
     Attributes:
-        settings: fields of `EncodeSettings`, and of its `FitOptions`, that differ from their defaults.
+        settings: fields of `EncodeSettings` that differ from their defaults.
         csp: chroma format to code in, a name of `nqcodec.media.clip.CSP`; None for the clip's own.
     """
 
@@ -63,9 +62,7 @@ class Configuration:
         A comparison times whole encodes, so it never goes on from a checkpoint. Files have no metadata, as the other
         codecs' have no encoder info.
         """
-        fit = {name: value for name, value in self.settings.items() if name in _FIT_FIELDS}
-        own = {name: value for name, value in self.settings.items() if name not in _FIT_FIELDS}
-        return EncodeSettings(**{"metadata": False, **own}, fit_options=FitOptions(**fit), fresh=True)
+        return EncodeSettings(**{"metadata": False, **self.settings}, fresh=True)
 
 
 def named(text: str, shared: Mapping[str, Any]) -> Configuration:
@@ -118,7 +115,7 @@ def read(path: Path, shared: Mapping[str, Any]) -> list[Configuration]:
         raise InputError(f'{path}: write an object of objects, such as {{"long": {{"preset": "slow"}}}}')
     result = []
     for name, values in data.items():
-        unknown = set(values) - _FIELDS - _FIT_FIELDS - {"csp"}
+        unknown = set(values) - _FIELDS - {"csp"}
         if unknown or values.get("csp", "i420") not in CSP:
             raise InputError(f"{path}: {name}: {', '.join(sorted(unknown)) or 'csp'} is no setting of an encode")
         own = {key: value for key, value in values.items() if key != "csp"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from nqcodec.encoder.segment_job import SegmentTask
+from nqcodec.encoder.segment_task import SegmentTask
 
 if TYPE_CHECKING:
     from nqcodec.network.program import Program
@@ -45,13 +45,15 @@ class Pace:
         Raises:
             RateError: too few bytes for the smallest network, or for this one.
         """
-        from nqcodec.encoder.segment_fit import choose_program, is_rate_aware
+        from nqcodec.encoder.segment_methods import RATE_AWARE, method_of
+        from nqcodec.encoder.segment_network import choose_program
         from nqcodec.training.clip import pack
 
         program = choose_program(task)
         frames = task.clip.frames(task.first, task.video.frames)
         packed = pack(frames, task.video, program, device=task.settings.device)
-        return (_rate_aware_pace if is_rate_aware(task) else _plain_pace)(task, program, packed)
+        measure = _rate_aware_pace if method_of(task.settings) == RATE_AWARE else _plain_pace
+        return measure(task, program, packed)
 
     def seconds(self, steps: int, task: SegmentTask) -> float:
         """Of fit and quantisation, if the fit takes `steps`."""

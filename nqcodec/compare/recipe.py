@@ -19,7 +19,7 @@ from nqcodec.compare.pace import LEAST_STEPS, Pace
 from nqcodec.compare.rows import Row
 from nqcodec.compare.runs import Clip, Progress, configuration_rows, whole_task
 from nqcodec.decoder.device import check_device
-from nqcodec.encoder.segment_job import SegmentTask
+from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.media.clip import ClipInput
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2, 1.0)
@@ -116,7 +116,7 @@ def _at(order: Order, clip: Clip, bpp: float, folder: Path, tell: Tell, progress
 
 def _fit(task: SegmentTask, save: Path | None = None) -> Fitted:
     """Fit the task's network as its settings say; it is written to `save`, if given."""
-    from nqcodec.encoder.segment_fit import choose_program
+    from nqcodec.encoder.segment_network import choose_program
     from nqcodec.encoder.segment_plain import fit_settings
     from nqcodec.training.checkpoint import save_fit
     from nqcodec.training.clip import pack
@@ -135,9 +135,9 @@ def _fit(task: SegmentTask, save: Path | None = None) -> Fitted:
 
 def _ours(task: SegmentTask, published: Fitted) -> Iterator[Fitted]:
     """Our fits of the same network, one longer than the other, up to the first that is as good."""
-    from nqcodec.encoder.segment_job import FitOptions
+    from nqcodec.encoder.options import PlainFitOptions
 
-    settings = replace(task.settings, fit_options=FitOptions(), steps=None)
+    settings = replace(task.settings, **vars(PlainFitOptions()), steps=None)
     own = replace(task, settings=settings)
     pace = Pace.of(own).fit
     lengths = [max(LEAST_STEPS, math.floor(share * published.seconds / pace)) for share in SHARES]
@@ -151,7 +151,7 @@ def _ours(task: SegmentTask, published: Fitted) -> Iterator[Fitted]:
 def _paper_file(
     order: Order, clip: Clip, bpp: float, folder: Path, saved: Path, fitted: Fitted, progress: Progress | None
 ) -> dict[str, Any]:
-    configuration = order.paper(fit_file=saved)
+    configuration = order.paper(fit=saved)
     (row,) = configuration_rows(clip, configuration, (bpp,), folder, progress)
     return _figures(row, fitted.seconds + row.facts["seconds_by_stage"]["quantise"])
 

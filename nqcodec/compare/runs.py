@@ -14,8 +14,9 @@ from nqcodec.compare.configurations import Configuration
 from nqcodec.compare.quality import measure
 from nqcodec.compare.rows import ANCHOR, OURS, Row, digest
 from nqcodec.decoder.decoder import Decoder, plane_md5
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate, segment_budgets
-from nqcodec.encoder.segment_job import Event, SegmentTask
+from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.colour import convert

@@ -18,10 +18,13 @@ from nqcodec.bitstream.metadata import pack_metadata
 from nqcodec.decoder.decoder import Decoder, plane_md5
 from nqcodec.decoder.device import check_device
 from nqcodec.encoder.kept import Kept, keep
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.progress import Event, RemainingTime
 from nqcodec.encoder.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
-from nqcodec.encoder.remaining import RemainingTime
 from nqcodec.encoder.report import EncodeReport
-from nqcodec.encoder.segment_job import EncodeSettings, Event, SegmentResult, SegmentTask, encode_segment
+from nqcodec.encoder.segment_job import encode_segment
+from nqcodec.encoder.segment_result import SegmentResult
+from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.encoder.work_folder import WorkFolder, work_path
 from nqcodec.errors import InputError, OutputError, RateError, UsageError
 from nqcodec.media.atomic import AtomicFile
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
     from nqcodec.encoder.jobs import Plan as JobPlan
 
 Progress = Callable[[Event], None]
-
-__all__ = ["ClipJob", "EncodeSettings", "Event", "Output", "encode", "encode_clips"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
     most = 1
     if settings.threads is None and available_cores() >= 2 * len(tasks):
         # torch comes with it, which this process has no need of where workers fit.
-        from nqcodec.encoder.segment_fit import useful_threads
+        from nqcodec.encoder.segment_methods import useful_threads
 
         most = min(map(useful_threads, tasks))
     return plan_jobs(len(tasks), settings.jobs, settings.threads, most_threads=most)
@@ -189,29 +190,46 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
     ]
     rate = job.outputs[0].rate
     parameters = rate.parameters if rate else None
-    tasks, first = [], 0
-    for number, frames in enumerate(lengths):
-        name = clip.name if len(lengths) == 1 else f"{clip.name} [{number + 1}/{len(lengths)}]"
-        part, budgets = video.with_frames(frames), tuple(share[number] for share in shares)
-        tasks.append(
-            SegmentTask(name, clip, number, first, part, video, budgets, parameters, settings, work.path, extra)
-        )
-        first += frames
-    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
-    parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
-    tell(Event(clip.name, "read", text=f"{size}{parts}, read in {time.perf_counter() - begin:.1f} s"))
-    for note in kept.notes:
-        tell(Event(clip.name, "read", text=note))
-    for warning in kept.warnings:
-        tell(Event(clip.name, "read", text=f"warning: {warning}", level="warning"))
-    for task in tasks:
-        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in task.budgets)
-        text = f"segment of frames {task.first}:{task.first + task.video.frames}, at most {shown}"
-        tell(Event(task.name, "plan", text=text, level="debug"))
+    whole = SegmentTask(clip.name, clip, 0, 0, video, video, (), parameters, settings, work.path, extra)
+    tasks = _segments(whole, lengths, shares)
+    _tell_plan(tasks, kept, time.perf_counter() - begin, tell)
     samples = digest.hexdigest()
     claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
     work.claim({**claim, "metadata": extra, "settings": settings.fingerprint()})
     return Plan(job, clip, stamp, samples, video, kept, metadata, targets, tasks, work)
+
+
+def _segments(whole: SegmentTask, lengths: list[int], shares: Sequence[Sequence[int | None]]) -> list[SegmentTask]:
+    """The tasks of a clip's segments.
+
+    Args:
+        whole: the task of the clip as one segment.
+        lengths: frames of each segment.
+        shares: of each output, the bytes of each segment.
+    """
+    tasks, first = [], 0
+    for number, frames in enumerate(lengths):
+        name = whole.name if len(lengths) == 1 else f"{whole.name} [{number + 1}/{len(lengths)}]"
+        video, budgets = whole.video.with_frames(frames), tuple(share[number] for share in shares)
+        tasks.append(replace(whole, name=name, number=number, first=first, video=video, budgets=budgets))
+        first += frames
+    return tasks
+
+
+def _tell_plan(tasks: list[SegmentTask], kept: Kept, seconds: float, tell: Progress) -> None:
+    """What was read in so many seconds, what of it is kept, and what is asked of each segment."""
+    name, video, lengths = tasks[0].clip.name, tasks[0].whole, [task.video.frames for task in tasks]
+    size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
+    parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
+    tell(Event(name, "read", text=f"{size}{parts}, read in {seconds:.1f} s"))
+    for note in kept.notes:
+        tell(Event(name, "read", text=note))
+    for warning in kept.warnings:
+        tell(Event(name, "read", text=f"warning: {warning}", level="warning"))
+    for task in tasks:
+        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in task.budgets)
+        text = f"segment of frames {task.first}:{task.first + task.video.frames}, at most {shown}"
+        tell(Event(task.name, "plan", text=text, level="debug"))
 
 
 def clip_digest() -> hashlib.blake2b:
@@ -327,7 +345,7 @@ def _report(
 
 def sources_of(jobs: Sequence[ClipJob], settings: EncodeSettings) -> list[str | Path | None]:
     """What an encode reads, and must not write to."""
-    return [*(job.clip.path for job in jobs), settings.fit_file]
+    return [*(job.clip.path for job in jobs), Path(settings.fit) if settings.fit else None]
 
 
 def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
@@ -345,9 +363,9 @@ def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
             raise OutputError(f"{path}: the folder {path.parent} does not exist")
     folders = [work_path(job.outputs[0].path) for job in jobs]
     refuse_sources([*paths, settings.save_fit, *folders], sources_of(jobs, settings))
-    if settings.save_fit and settings.save_fit.resolve() in {path.resolve() for path in paths}:
+    if settings.save_fit and Path(settings.save_fit).resolve() in {path.resolve() for path in paths}:
         raise UsageError(f"--save-fit {settings.save_fit}: is the encoded file itself")
-    if (settings.save_fit or settings.fit_file) and len(jobs) > 1:
+    if (settings.save_fit or settings.fit) and len(jobs) > 1:
         raise UsageError("--save-fit and --fit are for one clip")
     if settings.resume and settings.fresh:
         raise UsageError("--resume goes on from a checkpoint and --fresh starts anew: give one of them")

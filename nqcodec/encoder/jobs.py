@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess, parent_process
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from nqcodec.errors import NqError
 from nqcodec.training.interrupt import SIGNALS
@@ -39,7 +39,9 @@ class JobContext:
     stop: Callable[[], bool]
 
 
-Job = Callable[[Any, JobContext], Any]
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Job = Callable[[Task, JobContext], Result]
 """A function at the top of a module, of a task and a context; tasks and results are plain data, tensors go to files."""
 
 
@@ -72,8 +74,12 @@ def available_cores() -> int:
 
 
 def run_jobs(
-    job: Job, tasks: Sequence[Any], *, jobs: int, progress: Callable[[int, Any], None] | None = None
-) -> list[Any]:
+    job: Job[Task, Result],
+    tasks: Sequence[Task],
+    *,
+    jobs: int,
+    progress: Callable[[int, Any], None] | None = None,
+) -> list[Result]:
     """Results of `job` for each task, in order, `jobs` at a time; one at a time runs in this process.
 
     `progress` gets the task's number and what the job reported.
@@ -94,10 +100,10 @@ def run_jobs(
         pool.close()
 
 
-class _Pool:
+class _Pool(Generic[Task, Result]):
     """Worker processes, the queue of tasks that they draw from, and the queue that they answer in."""
 
-    def __init__(self, job: Job, tasks: Sequence[Any], workers: int):
+    def __init__(self, job: Job[Task, Result], tasks: Sequence[Task], workers: int):
         context = multiprocessing.get_context("spawn")
         self._todo, self._messages, self._stopping = context.Queue(), context.Queue(), context.Event()
         self._count = len(tasks)
@@ -114,9 +120,9 @@ class _Pool:
         for worker in self._workers:
             worker.start()
 
-    def results(self, report: Callable[[int, Any], None]) -> list[Any]:
+    def results(self, report: Callable[[int, Any], None]) -> list[Result]:
         """Wait for every task's answer."""
-        answers: dict[int, Any] = {}
+        answers: dict[int, Result] = {}
         while len(answers) < self._count:
             try:
                 number, kind, value = self._messages.get(timeout=POLL_SECONDS)
@@ -164,7 +170,7 @@ class _Pool:
                 )
 
 
-def _work(job: Job, todo: Any, messages: Any, stopping: Any) -> None:
+def _work(job: Job[Any, Any], todo: Any, messages: Any, stopping: Any) -> None:
     """A worker: take tasks until there are none or the parent stops."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -184,7 +190,7 @@ def _work(job: Job, todo: Any, messages: Any, stopping: Any) -> None:
         messages.put((number, *_answer(job, task, JobContext(_sender(number, messages), stop))))
 
 
-def _answer(job: Job, task: Any, context: JobContext) -> tuple[str, Any]:
+def _answer(job: Job[Any, Any], task: Any, context: JobContext) -> tuple[str, Any]:
     try:
         return "done", job(task, context)
     except NqError as error:

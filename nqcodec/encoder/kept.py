@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 from nqcodec.bitstream.metadata import MOST_TEXT, pack_metadata
+from nqcodec.encoder.option import option_fields
+from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
-from nqcodec.encoder.segment_job import EncodeSettings, FitOptions
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.metadata import FrameTimes, Metadata
 from nqcodec.media.side_data import SideData
 from nqcodec.media.video import Video
 from nqcodec.version import __version__
 
-TOLD_SETTINGS = ("preset", "arch", "arch_preset", "method", "steps", "segment", "motion", "seed", "device", "threads")
-"""Fields of `EncodeSettings` that the encoder's text names where they differ from their defaults."""
-TOLD_CLIP = {"start": "seek", "count": "frames", "coded_csp": "csp", "coded_depth": "depth"}
-"""Likewise of `ClipInput`, with the names of their options."""
+FIRST_WORDS = ("preset", "arch", "arch_preset", "method", "steps", "segment", "motion", "seed", "device", "threads")
+"""The settings that the encoder's text names first, in this order, since it is part of a file's bytes; the others
+follow in the order of their declaration."""
+CLIP_WORDS = {"start": "seek", "count": "frames", "coded_csp": "csp", "coded_depth": "depth"}
+"""Fields of `ClipInput` that it names where they differ from their defaults, with the names of their options."""
 
 
 def encoder_text(clip: ClipInput, rate: Rate | None, settings: EncodeSettings) -> str:
     """Name, version, the rate asked for and the settings that are not their defaults, as `nqenc` calls them."""
-    words: dict[str, Any] = {}
+    words: dict[str, str] = {}
     if rate:
         given = {"bpp": rate.bpp, "bitrate": rate.bitrate, "params": rate.parameters}
         words |= {name: f"{value:.10g}" for name, value in given.items() if value is not None}
-    words |= _departures(settings, EncodeSettings(), TOLD_SETTINGS)
-    words |= _departures(settings.fit_options, FitOptions(), tuple(field.name for field in fields(FitOptions)))
+    words |= _departures(settings, EncodeSettings(), _named_settings())
     plain = ClipInput(clip.path)
-    words |= {TOLD_CLIP[name]: value for name, value in _departures(clip, plain, tuple(TOLD_CLIP)).items()}
+    words |= {CLIP_WORDS[name]: value for name, value in _departures(clip, plain, CLIP_WORDS).items()}
     text = " ".join([f"nqcodec {__version__}", *(f"{name.replace('_', '-')}={value}" for name, value in words.items())])
     return text.encode("ascii", "replace").decode("ascii")[:MOST_TEXT]
 
 
-def _departures(settings: object, defaults: object, names: tuple[str, ...]) -> dict[str, str]:
+def _named_settings() -> list[str]:
+    """Names of the settings that the encoder's text may name, in its order."""
+    names = [one.name for one, known in option_fields(EncodeSettings) if known.in_encoder_text]
+    return sorted(names, key=lambda name: FIRST_WORDS.index(name) if name in FIRST_WORDS else len(FIRST_WORDS))
+
+
+def _departures(settings: object, defaults: object, names: Iterable[str]) -> dict[str, str]:
     found = {name: getattr(settings, name) for name in names if getattr(settings, name) != getattr(defaults, name)}
     return {name: _word(value) for name, value in found.items()}
 

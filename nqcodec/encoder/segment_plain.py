@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from nqcodec.backbones import backbone
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.encoder.jobs import JobContext
-from nqcodec.encoder.segment_fit import CODED_BITS, announce, fit_path
-from nqcodec.encoder.segment_job import Event, FitOptions, SegmentTask, by_budget
+from nqcodec.encoder.options import PlainFitOptions
+from nqcodec.encoder.progress import Event
+from nqcodec.encoder.segment_fit import announce, fit_path, rate_errors
+from nqcodec.encoder.segment_network import CODED_BITS
+from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import NqError
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Program
 from nqcodec.quantization.settings import QuantSettings
-from nqcodec.training.checkpoint import save_fit
+from nqcodec.training.checkpoint import SavedFit, save_fit
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.paper.encoder import Encoder
@@ -28,6 +31,8 @@ from nqcodec.training.recipes import paper_recipe
 from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
 from nqcodec.training.train import expected_seconds, fit
+
+T = TypeVar("T")
 
 
 class PlainSegment:
@@ -50,8 +55,7 @@ class PlainSegment:
         published = settings.arch_preset and backbone(settings.arch).encoder
 
         def tell(p: Progress) -> None:
-            known: dict[str, Any] = {"psnr": p.psnr, "eta": p.eta, "figures": p.figures()}
-            context.progress(Event(task.name, "fit", p.iteration, p.iterations, **known))
+            context.progress(Event.of(p, task.name))
 
         result = fit(
             network,
@@ -69,9 +73,19 @@ class PlainSegment:
             save_fit(fit_path(settings.save_fit, task), task.video, network)
         return PlainSegment(task, context, clip, network)
 
+    @staticmethod
+    def saved(task: SegmentTask, context: JobContext, fit: SavedFit, clip: PackedClip) -> PlainSegment:
+        """From a saved fit."""
+        return PlainSegment(task, context, clip, fit.network)
+
+    @staticmethod
+    def useful_threads(task: SegmentTask) -> int:
+        """One: threads that meet within each operation lose far more than they gain where others want the cores."""
+        return 1
+
     def order(self) -> list[int]:
         """Lowest first."""
-        return by_budget(self._task)
+        return self._task.rates_by_budget()
 
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
         """The network of budget `rate`: the lowest rate, which loses most by quantisation, is calibrated in full, the
@@ -92,20 +106,20 @@ class PlainSegment:
         def tell(p: Progress) -> None:
             if p.psnr is not None:
                 self._psnr[rate] = p.psnr
-            known: dict[str, Any] = {"psnr": p.psnr, "size": p.size, "eta": p.eta, "figures": p.figures()}
-            context.progress(Event(task.name, p.stage, p.iteration, p.iterations, rate=rate, **known))
+            context.progress(Event.of(p, task.name, rate=rate))
 
-        result = quantize(
-            self._network,
-            self._clip,
-            max_bytes=most,
-            size_of=lambda network: len(pack_segment(network).payload),
-            settings=quant_settings(task, brief),
-            progress=tell,
-            stop=context.stop,
-            checkpoint=checkpoint,
-            resume=task.settings.resume,
-        )
+        with rate_errors(task, rate):
+            result = quantize(
+                self._network,
+                self._clip,
+                max_bytes=most,
+                size_of=lambda network: len(pack_segment(network).payload),
+                settings=quant_settings(task, brief),
+                progress=tell,
+                stop=context.stop,
+                checkpoint=checkpoint,
+                resume=task.settings.resume,
+            )
         if context.stop():
             raise NqError(f"{task.name}: stopped while quantising")
         return result
@@ -115,29 +129,34 @@ def fit_settings(task: SegmentTask) -> FitSettings:
     """The preset's settings with the user's."""
     settings = task.settings
     assert settings.threads is not None
-    options, video = settings.fit_options, task.video
-    if options.recipe:
-        how = paper_recipe(options.recipe, video.frames, video=video)
+    video = task.video
+    if settings.recipe:
+        how = paper_recipe(settings.recipe, video.frames, video=video)
     else:
         how = preset_settings(settings.preset, video.frames)
-    if options.optimizer:
-        how = with_optimizer(how, options.optimizer)
+    if settings.optimizer:
+        how = with_optimizer(how, settings.optimizer)
     how = replace(how, seed=settings.seed, device=settings.device, threads=settings.threads)
-    return replace(how, steps=settings.steps or how.steps, **changes(options))
+    return replace(departed(how, settings), steps=settings.steps or how.steps)
 
 
-def changes(options: FitOptions) -> dict[str, Any]:
-    """Fields of `FitSettings` that options decide."""
-    plain = {name: getattr(options, name) for name in ("loss", "schedule", "ema", "coarse")}
-    result = {name: value for name, value in plain.items() if value is not None}
-    if options.prune is not None:
-        result["pruning"] = Pruning(options.prune)
-    if options.quant_noise is not None:
-        result["noise"] = QuantNoise(options.quant_noise)
-    if options.patch is not None:
-        width, height = options.patch  # a list, where it was read from JSON
-        result["patch"] = width, height
-    return result
+def departed(how: FitSettings, options: PlainFitOptions) -> FitSettings:
+    """The settings with what the user's options change of them, recipe and optimizer excepted."""
+    patch = options.patch and (options.patch[0], options.patch[1])  # a list, where it was read from JSON
+    return replace(
+        how,
+        loss=_given(options.loss, how.loss),
+        schedule=_given(options.schedule, how.schedule),
+        ema=_given(options.ema, how.ema),
+        coarse=_given(options.coarse, how.coarse),
+        pruning=how.pruning if options.prune is None else Pruning(options.prune),
+        noise=how.noise if options.quant_noise is None else QuantNoise(options.quant_noise),
+        patch=_given(patch, how.patch),
+    )
+
+
+def _given(option: T | None, preset: T) -> T:
+    return preset if option is None else option
 
 
 def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from nqcodec.encoder.segment_job import Event
+from nqcodec.encoder.progress import Event
 from nqcodec.reporting.finding import Finding, Table
 
 FIT_CURVE = "fit"

@@ -179,7 +179,6 @@ def _views(number: int, original: Frame, decoded: Frame, video: Video) -> str:
 
 def settings_shown(settings: Any, job: Any) -> dict[str, Any]:
     """What the page lists: every field of `EncodeSettings` and of the clip's `ClipInput` that was set."""
-    options = asdict(settings)
-    given = {name: value for name, value in options.pop("fit_options").items() if value is not None}
+    options = {name: value for name, value in asdict(settings).items() if value is not None}
     clip = {f"input {name}": value for name, value in asdict(job.clip).items() if value not in {None, ""}}
-    return {**clip, **{name: value for name, value in options.items() if value is not None}, **given}
+    return {**clip, **options}

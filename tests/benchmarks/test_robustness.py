@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from nqcodec.benchmarks.robustness import MOST_FRAMES, MOST_HEIGHT, MOST_WIDTH, Outcome, run_trial, summary, trials
 from nqcodec.cli.nqtool import main
 from nqcodec.cli.robustness import line
-from nqcodec.encoder.encode import EncodeSettings
+from nqcodec.encoder.options import EncodeSettings
 from nqcodec.errors import NqError
 
 SAMPLE = str(Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv")

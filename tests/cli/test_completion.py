@@ -14,10 +14,10 @@ from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import CliRunner
 from commands import COMMANDS
 
-from nqcodec.cli.completion import TEXT
+from nqcodec.cli.completion import COMMANDS as COMPLETED
+from nqcodec.cli.completion import SHELLS
 from nqcodec.cli.nqtool import Bench, main
-from nqcodec.cli.shells import COMMANDS as COMPLETED
-from nqcodec.cli.shells import SHELLS
+from nqcodec.cli.types import TEXT
 
 
 def offered(*words: str) -> list[CompletionItem]:

@@ -17,7 +17,8 @@ from commands import COMMANDS
 from fitting import small_clip
 
 import nqcodec
-from nqcodec.encoder.encode import ClipJob, EncodeSettings, Output, encode_clips
+from nqcodec.encoder.encode import ClipJob, Output, encode_clips
+from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
 from nqcodec.errors import UsageError
 from nqcodec.media.clip import ClipInput

@@ -12,8 +12,7 @@ import pytest
 
 from nqcodec import encode
 from nqcodec.cli.progress import EncodeProgress
-from nqcodec.encoder.remaining import LEAST_SECONDS, RemainingTime
-from nqcodec.encoder.segment_job import Event
+from nqcodec.encoder.progress import LEAST_SECONDS, Event, RemainingTime
 
 
 class Terminal(io.StringIO):

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from fitting import small_clip
 
-from nqcodec.cli import progress_json
+from nqcodec.cli import progress
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqenc import main as nqenc
-from nqcodec.cli.progress_json import FrameProgressJson, ProgressLines
+from nqcodec.cli.progress import FrameProgressJson, ProgressLines
 from nqcodec.media.sink import open_sink
 
 KEYS = ["input", "stage", "iteration", "of", "psnr", "bytes", "eta", "elapsed"]
@@ -43,7 +43,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 
 def test_an_encode_tells_its_stages_and_its_end(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_json, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "JSON_SECONDS", 0.0)
     out = tmp_path / "a.nq"
     done = encode(clip, out, "--progress", "json", "-q", "--json")
     told, report = lines(done.stderr), json.loads(done.stdout)
@@ -69,7 +69,7 @@ def test_messages_are_the_logs(clip: Path, tmp_path: Path) -> None:
 
 
 def test_decoding_tells_its_frames(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_json, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "JSON_SECONDS", 0.0)
     words = [str(sample), "--frames", "2:7", "-o", str(tmp_path / "o.yuv"), "--progress", "json", "-q"]
     done = CliRunner().invoke(nqdec, words)
     assert done.exit_code == 0, done.output

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nqcodec.cli.quiet import native_silence
+from nqcodec.cli.log import native_silence
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}

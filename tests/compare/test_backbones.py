@@ -19,9 +19,10 @@ from nqcodec.compare.backbones import RESULTS, Order, run
 from nqcodec.compare.curves import bits_ratio
 from nqcodec.compare.pace import LEAST_STEPS, Pace
 from nqcodec.decoder.decoder import Decoder, probe
+from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
-from nqcodec.encoder.segment_job import EncodeSettings, SegmentTask
 from nqcodec.encoder.segment_plain import quant_settings
+from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.metrics import QualityMeter
 from nqcodec.media.source import open_source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -15,9 +16,10 @@ import pytest
 from fitting import small_clip
 
 import nqcodec
-from nqcodec.encoder.api import CLIP_OPTIONS, EncodeOptions
+from nqcodec.encoder.api import EncodeOptions
+from nqcodec.encoder.option import option_fields
+from nqcodec.encoder.options import ClipOptions, EncodeSettings, RateOptions
 from nqcodec.encoder.rate import Rate
-from nqcodec.encoder.segment_job import EncodeSettings, FitOptions
 from nqcodec.errors import InputError, OutputError, UsageError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.sink import open_sink
@@ -249,15 +251,28 @@ def test_a_plain_fit_takes_its_options(tmp_path: Path) -> None:
     assert l1.md5 != default.md5
 
 
-def test_options_are_those_of_the_encoder() -> None:
-    """Every option reaches a field, and every setting of an encode can be given."""
-    known = {field.name for kind in (EncodeSettings, FitOptions) for field in fields(kind)}
-    clip = {field.name for field in fields(ClipInput)}
-    renamed = {"fit": "fit_file"}
-    for name in EncodeOptions.__annotations__:
-        assert CLIP_OPTIONS.get(name) in clip or renamed.get(name, name) in known
-    explicit = {"bpp", "bitrate", "params", "preset", "fps", "fit_file", "output"}
-    assert {field.name for field in fields(EncodeSettings)} <= set(EncodeOptions.__annotations__) | explicit | {
-        "fit_options"
-    }
-    assert {field.name for field in fields(FitOptions)} <= set(EncodeOptions.__annotations__)
+def test_options_are_those_of_the_command_line() -> None:
+    """Every option of nqenc that concerns an encode is a keyword, with its default but for the number of jobs."""
+    shown = inspect.signature(nqcodec.encode).parameters
+    for kind in (RateOptions, ClipOptions, EncodeSettings):
+        for field, _ in option_fields(kind):
+            assert shown[field.name].kind is inspect.Parameter.KEYWORD_ONLY
+            assert shown[field.name].default == (1 if field.name == "jobs" else field.default)
+    assert shown.keys() == {"source", "output", *(field.name for field in fields(EncodeOptions))}
+
+
+def test_options_reach_the_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr("nqcodec.encoder.encode.encode", lambda *given: seen.append(given))
+    told: list[Any] = []
+    options: dict[str, Any] = {"patch": (32, 16), "save_fit": tmp_path / "a.fit", "segment": 4, "progress": told.append}
+    part: dict[str, Any] = {"seek": 2, "frames": 3, "csp": "rgb", "depth": 10}
+    raw: dict[str, Any] = {"input_res": (8, 6), "input_csp": "i422", "input_depth": 9, "fps": 29.97}
+    nqcodec.encode("a.yuv", tmp_path / "a.nq", bitrate=800, **options, **part, **raw)
+    nqcodec.encode(np.zeros((4, 8, 8), np.uint8), tmp_path / "a.nq", params=900, **part)
+    (clip, output, rate, settings, progress), (spooled, *_, kept, _) = seen
+    assert clip == ClipInput("a.yuv", (8, 6), Fraction(2997, 100), "i422", 9, 2, 3, "rgb", 10)
+    assert (output, rate, progress) == (tmp_path / "a.nq", Rate(bitrate=800), told.append)
+    assert settings == EncodeSettings(patch=(32, 16), save_fit=tmp_path / "a.fit", segment=4, jobs=1)
+    assert kept == EncodeSettings(jobs=1)
+    assert (spooled.start, spooled.count, spooled.coded_csp, spooled.coded_depth) == (2, 3, "rgb", 10)

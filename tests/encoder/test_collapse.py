@@ -12,9 +12,10 @@ from rateaware_cases import crop
 
 from nqcodec.cli.nqenc import main
 from nqcodec.encoder import segment_rate_aware as segment_rateaware
-from nqcodec.encoder.encode import EncodeSettings, encode
+from nqcodec.encoder.encode import encode
+from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
-from nqcodec.encoder.segment_job import COLLAPSE
+from nqcodec.encoder.segment_result import COLLAPSE
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.sink import open_sink
 from nqcodec.network.integer_network import IntegerNetwork

@@ -17,7 +17,9 @@ import pytest
 from moving_waves import moving_waves
 
 from nqcodec.decoder.decoder import Decoder, probe
-from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
+from nqcodec.encoder.encode import ClipJob, Output, encode, encode_clips
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.report import EncodeReport
 from nqcodec.errors import OutputError, RateError, UsageError
@@ -157,13 +159,13 @@ def test_no_work_folder_is_left(encoded: tuple[Path, EncodeReport, list[Event]])
 def test_saved_fit_serves_other_rates(real: Path, tmp_path: Path) -> None:
     saved, first, second = tmp_path / "fit.safetensors", tmp_path / "a.nq", tmp_path / "b.nq"
     encode(ClipInput(str(real)), first, Rate(bpp=0.6), replace(QUICK, save_fit=saved))
-    report = encode(ClipInput(str(real)), second, Rate(bpp=0.45), replace(QUICK, fit_file=saved))
+    report = encode(ClipInput(str(real)), second, Rate(bpp=0.45), replace(QUICK, fit=saved))
     assert 0.98 * 0.45 <= report.bpp <= 0.45
     same = tmp_path / "c.nq"
-    encode(ClipInput(str(real)), same, Rate(bpp=0.6), replace(QUICK, fit_file=saved))
+    encode(ClipInput(str(real)), same, Rate(bpp=0.6), replace(QUICK, fit=saved))
     assert same.read_bytes() == first.read_bytes()
     with pytest.raises(UsageError, match="another clip"):
-        encode(ClipInput(str(real), count=4), second, Rate(bpp=0.6), replace(QUICK, fit_file=saved))
+        encode(ClipInput(str(real), count=4), second, Rate(bpp=0.6), replace(QUICK, fit=saved))
 
 
 def test_impossible_rates_say_what_is_possible(real: Path, tmp_path: Path) -> None:

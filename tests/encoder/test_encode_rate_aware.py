@@ -17,7 +17,9 @@ from nqcodec.backbones import BACKBONES, pyramid
 from nqcodec.cli.nqenc import main
 from nqcodec.decoder.decoder import Decoder, probe
 from nqcodec.encoder import segment_rate_aware as segment_rateaware
-from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event, Output, encode, encode_clips
+from nqcodec.encoder.encode import ClipJob, Output, encode, encode_clips
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.report import EncodeReport
 from nqcodec.errors import InputError, RateError
@@ -168,7 +170,7 @@ def saved(real: ClipInput, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("bpp", [0.4, 0.6, 1.0])
 def test_a_saved_fit_serves_other_rates(bpp: float, real: ClipInput, saved: Path, tmp_path: Path) -> None:
     events = list[Event]()
-    settings = replace(QUICK, fit_file=saved, method="plain" if bpp == 1.0 else "auto")
+    settings = replace(QUICK, fit=saved, method="plain" if bpp == 1.0 else "auto")
     report = encode(real, tmp_path / "out.nq", Rate(bpp=bpp), settings, events.append)
     check(report, bpp)
     assert not any("min to fit" in event.text for event in events), "nothing is fitted from the start"
@@ -197,7 +199,7 @@ def test_a_damaged_fit_is_told(
     path = tmp_path / "damaged.safetensors"
     write_tensors(path, KIND_FIT, tensors, {k: v for k, v in metadata.items() if k not in ("kind", "version")})
     with pytest.raises(InputError, match=r"damaged\.safetensors: this fit is damaged"):
-        encode(real, tmp_path / "out.nq", Rate(bpp=0.6), replace(QUICK, fit_file=path))
+        encode(real, tmp_path / "out.nq", Rate(bpp=0.6), replace(QUICK, fit=path))
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
@@ -210,7 +212,7 @@ def test_impossible_rates_say_what_is_possible(bpp: float, real: ClipInput, tmp_
 
 def test_impossible_further_rates_say_what_is_possible(real: ClipInput, saved: Path, tmp_path: Path) -> None:
     with pytest.raises(RateError, match=r"cannot be met .* nearest: "):
-        encode(real, tmp_path / "out.nq", Rate(bpp=0.02), replace(QUICK, fit_file=saved))
+        encode(real, tmp_path / "out.nq", Rate(bpp=0.02), replace(QUICK, fit=saved))
     with pytest.raises(RateError, match="headers alone"):
         encode_clips([ClipJob(real, outputs(tmp_path, (0.6, 0.001)))], QUICK)
     assert list(tmp_path.iterdir()) == []
@@ -287,7 +289,7 @@ def test_a_plain_saved_fit_is_quantised(real: ClipInput, tmp_path: Path) -> None
         value.data.add_(0.01 * torch.randn(value.shape, generator=source))
     save_fit(path, video, network)
     events = list[Event]()
-    settings = replace(QUICK, fit_file=path, method="rate-aware")
+    settings = replace(QUICK, fit=path, method="rate-aware")
     check(encode(real, tmp_path / "out.nq", Rate(bpp=1.2), settings, events.append), 1.2)
     assert "finetune" in {event.stage for event in events}
 

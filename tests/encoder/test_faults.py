@@ -16,7 +16,8 @@ from pathlib import Path
 import faults
 import pytest
 
-from nqcodec.encoder.encode import Event, encode
+from nqcodec.encoder.encode import encode
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.work_folder import WorkFolder, work_path
 from nqcodec.errors import InputError, NqError, OutputError, UsageError

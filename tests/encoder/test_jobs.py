@@ -16,8 +16,9 @@ from fitting import fail, small_clip
 
 from nqcodec.backbones import hnerv
 from nqcodec.encoder.jobs import JobContext, available_cores, plan, run_jobs
-from nqcodec.encoder.segment_fit import useful_threads
-from nqcodec.encoder.segment_job import EncodeSettings, SegmentTask
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.segment_methods import useful_threads
+from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import InputError, NqError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.video import Video
@@ -95,7 +96,7 @@ def test_plan() -> None:
         (176, 144, 32, {}, 1),
         (176, 144, 120, {"arch": "hnerv"}, 1),
         (176, 144, 120, {"device": "cuda"}, 1),
-        (176, 144, 120, {"fit_file": Path("saved.safetensors")}, 1),
+        (176, 144, 120, {"fit": Path("saved.safetensors")}, 1),
     ],
 )
 def test_threads_that_a_fit_gains_from(width: int, height: int, frames: int, how: dict[str, Any], threads: int) -> None:

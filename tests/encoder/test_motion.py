@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from nqcodec.cli.nqenc import main
 from nqcodec.decoder.decoder import probe
-from nqcodec.encoder.encode import EncodeSettings, encode
+from nqcodec.encoder.encode import encode
+from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.report import EncodeReport
 from nqcodec.media.clip import ClipInput

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nqcodec.cli.nqenc import parse_segment
 from nqcodec.decoder.decoder import Decoder, probe
-from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event, Output, encode, plan
+from nqcodec.encoder.encode import ClipJob, Output, encode, plan
+from nqcodec.encoder.option_text import parse_segment
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import LEAST_SEGMENT_BYTES, Rate, affordable_cuts, segment_lengths
 from nqcodec.encoder.work_folder import WorkFolder
-from nqcodec.errors import UsageError
 from nqcodec.media import scenes
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.scenes import LEAST_SCENE, Cut, SceneDetector, thumbnail
@@ -214,7 +215,7 @@ def test_no_more_segments_than_bytes_allow() -> None:
 def test_segment_as_the_command_line_writes_it() -> None:
     assert [parse_segment(text) for text in ("auto", "none", "64")] == ["auto", None, 64]
     for wrong in ("0", "-3", "1.5", "cuts", "", "\u0663"):
-        with pytest.raises(UsageError, match="--segment"):
+        with pytest.raises(ValueError, match="write auto, none or a number of frames"):
             parse_segment(wrong)
 
 

@@ -16,10 +16,11 @@ from click.testing import CliRunner
 from nqcodec.bitstream.file import read_file
 from nqcodec.bitstream.metadata import pack_metadata
 from nqcodec.cli.nqenc import main as nqenc
-from nqcodec.encoder.encode import EncodeSettings, Event, encode
+from nqcodec.encoder.encode import encode
 from nqcodec.encoder.kept import encoder_text, keep
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate, segment_budgets
-from nqcodec.encoder.segment_job import FitOptions
 from nqcodec.errors import RateError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.metadata import DisplayMatrix, FrameTimes
@@ -185,9 +186,7 @@ def test_the_text_of_the_encoder() -> None:
     assert encoder_text(plain, Rate(bitrate=800), replace(QUICK, seed=2)) == (
         "nqcodec 0.1.0 bitrate=800 preset=ultrafast steps=12 seed=2 threads=1"
     )
-    settings = EncodeSettings(
-        arch="hnerv", arch_preset="bunny-1.5m", segment=None, fit_options=FitOptions(loss="l1", patch=(64, 32))
-    )
+    settings = EncodeSettings(arch="hnerv", arch_preset="bunny-1.5m", segment=None, loss="l1", patch=(64, 32))
     cut = ClipInput("/home/me/a.y4m", start=3, count=9, coded_csp="i444", coded_depth=10)
     assert encoder_text(cut, None, settings) == (
         "nqcodec 0.1.0 arch=hnerv arch-preset=bunny-1.5m segment=none loss=l1 patch=64x32 "

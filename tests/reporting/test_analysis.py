@@ -14,7 +14,7 @@ from fitting import small_clip
 
 from nqcodec.backbones import hnerv
 from nqcodec.bitstream.file import read_file
-from nqcodec.encoder.segment_job import Event
+from nqcodec.encoder.progress import Event
 from nqcodec.errors import InputError
 from nqcodec.methods.post_training.omega import Omega
 from nqcodec.reporting.finding import Finding, Table, csv_text, embedded, read_findings

@@ -24,7 +24,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from nqcodec.encoder.encode import ClipJob, EncodeSettings, Event, Output, encode_clips
+from nqcodec.encoder.encode import ClipJob, Output, encode_clips
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate
 from nqcodec.errors import NqError
 from nqcodec.media import atomic

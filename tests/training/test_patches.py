@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from commands import read
+from click.testing import CliRunner
+from commands import COMMANDS, read
 from fitting import small_clip
 
 import nqcodec
 from nqcodec.backbones import hinerv, hnerv
-from nqcodec.cli.nqenc import parse_patch, settings_of
-from nqcodec.encoder.segment_job import FitOptions
 from nqcodec.errors import InputError, UsageError
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.program import Program
@@ -30,6 +29,7 @@ from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
 from nqcodec.training.train import PlainTrainer, fit
 
+NQENC = ["nqenc", "clip.y4m", "--bpp", "0.1", "-o", "a.nq"]
 SETTINGS = FitSettings(steps=64, seed=3, patch=(16, 16))
 Work = tuple[Program, PackedClip]
 
@@ -216,17 +216,14 @@ def test_ms_ssim_is_defined_on_the_papers_patches() -> None:
 
 @pytest.mark.parametrize(("text", "patch"), [("80", (80, 80)), ("120x64", (120, 64)), (None, None)])
 def test_the_command_takes_one_side_or_two(text: str | None, patch: tuple[int, int] | None) -> None:
-    words = ["nqenc", "clip.y4m", "--bpp", "0.1", "-o", "a.nq", *(["--patch", text] if text else [])]
-    settings = settings_of(read(words))
-    assert settings.fit_options == FitOptions(patch=patch)
-    other = replace(settings, fit_options=FitOptions(patch=(64, 64)))
-    assert settings.fingerprint() != other.fingerprint()
+    assert read([*NQENC, *(["--patch", text] if text else [])])["patch"] == patch
 
 
 @pytest.mark.parametrize("text", ["80x", "x80", "0", "0x80", "a", "80x80x80", "-5", ""])
 def test_the_command_refuses_what_is_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--patch .*: write WIDTHxHEIGHT, such as 120x120, or N for both"):
-        parse_patch(text)
+    done = CliRunner().invoke(COMMANDS["nqenc"], [*NQENC[1:], "--patch", text])
+    assert done.exit_code == 2
+    assert done.stderr == f"error: --patch {text}: write WIDTHxHEIGHT, such as 120x120, or N for both\n"
 
 
 def test_an_encode_on_patches(tmp_path: Path) -> None:

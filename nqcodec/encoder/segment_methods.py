@@ -1,0 +1,69 @@
+"""The methods that fit segments, found by name, and the one that a segment's settings ask for.
+
+torch comes with this module: it is imported only where a segment is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nqcodec.backbones import backbone
+from nqcodec.encoder.jobs import JobContext
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.segment_fit import FitMethod, SegmentFit, fit_path
+from nqcodec.encoder.segment_network import choose_program
+from nqcodec.encoder.segment_plain import PlainSegment
+from nqcodec.encoder.segment_rate_aware import RateAwareSegment
+from nqcodec.encoder.segment_task import SegmentTask
+from nqcodec.errors import UsageError
+from nqcodec.training.checkpoint import load_fit
+from nqcodec.training.clip import pack
+
+RATE_AWARE, PLAIN = "rate-aware", "plain"
+METHODS: Mapping[str, FitMethod] = {RATE_AWARE: RateAwareSegment, PLAIN: PlainSegment}
+"""By the names that `EncodeSettings.method` takes beside "auto"."""
+
+
+def method_of(settings: EncodeSettings) -> str:
+    """The name of the method asked for, or of the one that measured better for the backbone.
+
+    Raises:
+        UsageError: options of a plain fit with another method.
+    """
+    if settings.method == "auto":
+        plain = settings.arch_preset or settings.departs()
+        return RATE_AWARE if backbone(settings.arch).rate_aware and not plain else PLAIN
+    if settings.method == RATE_AWARE and settings.departs():
+        raise UsageError("--recipe, --loss, --optimizer and the like are options of --method plain")
+    return settings.method
+
+
+def fit_segment(task: SegmentTask, context: JobContext) -> SegmentFit:
+    """Fit a segment by the method that its settings name, or take up a saved fit.
+
+    Raises:
+        UsageError: the saved fit is of another clip.
+        InputError: the saved fit is damaged.
+        RateError: no network, or no file, of the size asked for can be made.
+        NqError: it was stopped.
+    """
+    settings, video = task.settings, task.video
+    saved = load_fit(fit_path(settings.fit, task)) if settings.fit else None
+    if saved and replace(saved.video, fps=video.fps) != video:
+        raise UsageError(f"{settings.fit}: is a fit of another clip (size, format or number of frames differ)")
+    program = saved.network.program if saved else choose_program(task)
+    clip = pack(task.clip.frames(task.first, video.frames), video, program, device=settings.device)
+    if saved:
+        saved.network.to(settings.device)
+        # Only a fit for a rate has quantizers beside its network.
+        return METHODS[RATE_AWARE if saved.extra else PLAIN].saved(task, context, saved, clip)
+    return METHODS[method_of(settings)].fit(task, context, program, clip)
+
+
+def useful_threads(task: SegmentTask) -> int:
+    """Threads that a fit gains from without harm where other work wants the same cores."""
+    settings = task.settings
+    if settings.device != "cpu" or settings.fit:
+        return 1
+    return METHODS[method_of(settings)].useful_threads(task)

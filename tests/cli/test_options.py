@@ -1,0 +1,127 @@
+"""click's options from dataclasses: a call becomes the dataclass, with its types and defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Literal
+
+import click
+import pytest
+from click.testing import CliRunner
+from commands import read
+
+from nqcodec.cli.help import Manual, Page
+from nqcodec.cli.nqenc import rates_of
+from nqcodec.cli.nqenc_options import NQENC, NqencOptions
+from nqcodec.cli.options import groups_of, option_named, options_of
+from nqcodec.encoder.option import option, required_option
+from nqcodec.encoder.options import ClipOptions, EncodeSettings, Group, part_of
+from nqcodec.encoder.rate import Rate
+from nqcodec.errors import UsageError
+from nqcodec.media.positions import Time
+
+CALL = ["nqenc", "clip.y4m", "-o", "a.nq", "--bpp", "0.1"]
+
+
+def options(*words: str) -> NqencOptions:
+    """What a call of nqenc says."""
+    given = read([*CALL, *words])
+    return NqencOptions(**{one.name: given[one.name] for one in fields(NqencOptions)})
+
+
+def test_what_is_not_said_keeps_the_defaults_of_the_encoder() -> None:
+    given = options()
+    assert part_of(given, EncodeSettings) == EncodeSettings()
+    assert part_of(given, ClipOptions) == ClipOptions()
+    assert rates_of(given) == [("0.1", Rate(bpp=0.1))]
+
+
+def test_what_is_said_arrives_with_its_type() -> None:
+    words = "--seek 1.5s --frames 8 --fps 30000/1001 --input-res 64x48 --csp rgb --depth 10 --segment none --patch 32"
+    more = "--hash frame --no-metadata --metrics ssim,vmaf --ema 0.9 --quant-noise 5 --resume --fit a.fit"
+    given = options(*words.split(), *more.split(), *["-i", "b.y4m", "-i", "c.y4m"])
+    assert part_of(given, ClipOptions) == ClipOptions(
+        seek=Time(Fraction(3, 2)), frames=8, fps=Fraction(30000, 1001), input_res=(64, 48), csp="rgb", depth=10
+    )
+    assert part_of(given, EncodeSettings) == EncodeSettings(
+        segment=None, patch=(32, 32), hashes="frame", metadata=False, metrics=("ssim", "vmaf"), ema=0.9, quant_noise=5,
+        resume=True, fit="a.fit",
+    )  # fmt: skip
+    assert (given.sources, given.named_sources) == (("clip.y4m",), ("b.y4m", "c.y4m"))
+
+
+def test_rates_keep_the_text_that_names_their_files() -> None:
+    assert rates_of(options("--bpp", "0.10,2")) == [("0.10", Rate(bpp=0.1)), ("2", Rate(bpp=2.0))]
+    with pytest.raises(UsageError, match="exactly one"):
+        rates_of(options("--bitrate", "800"))
+
+
+def test_every_option_of_nqenc_has_a_group_and_the_groups_their_order() -> None:
+    assert tuple(NQENC.groups) == tuple(Group)
+    assert NQENC.groups[Group.FILES] == ("--input", "--output", "--overwrite", "--no-overwrite")
+    assert NQENC.groups[Group.RATE] == ("--bpp", "--bitrate", "--params", "--preset", "--steps")
+
+
+def parsed(text: str) -> int:
+    raise ValueError("write a number" if text == "much" else "write a frame number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeLike:
+    """Options of each kind."""
+
+    need: int = required_option("Needed.", "One", range=(0, 9))
+    bpp: int | None = option(None, "Parsed.", "One", parse=parsed)
+    seek: int = option(0, "Parsed, too.", "Two", parse=parsed)
+    kind: Literal["a", "b"] = option("a", "One of two.", "Two", show_default=True)
+    names: tuple[str, ...] = option((), "Repeated.", "Two", flags=("-n", "--name"), repeatable=True)
+    tidy: bool = option(True, "Do not tidy.", "One")
+    extra: str = "from elsewhere"
+
+
+def command(seen: list[EncodeLike]) -> click.Command:
+    @click.command(cls=Manual, page=Page(groups=groups_of(EncodeLike)))
+    @click.option("--extra", default="given")
+    @options_of(EncodeLike)
+    def main(options: EncodeLike) -> None:
+        seen.append(options)
+
+    return main
+
+
+def test_a_command_is_called_with_the_dataclass() -> None:
+    seen: list[EncodeLike] = []
+    done = CliRunner().invoke(command(seen), ["--need", "3", "--no-tidy", "-n", "x", "--name", "y"])
+    assert done.exit_code == 0, done.output
+    assert seen == [EncodeLike(need=3, tidy=False, names=("x", "y"), extra="given")]
+
+
+def test_a_value_that_cannot_be_read_is_one_line() -> None:
+    for option_name, text, told in (("--bpp", "much", "write a number"), ("--seek", "soon", "write a frame number")):
+        done = CliRunner().invoke(command([]), ["--need", "1", option_name, text])
+        assert done.exit_code == 2
+        assert done.stderr.startswith(f"error: {option_name} {text}: {told}")
+        assert done.stderr.count("\n") == 1
+
+
+def test_what_has_no_default_is_required_and_ranges_and_choices_hold() -> None:
+    for words, told in (([], "--need"), (["--need", "10"], "0<=x<=9"), (["--need", "1", "--kind", "c"], "'a', 'b'")):
+        done = CliRunner().invoke(command([]), words)
+        assert done.exit_code == 2
+        assert told in done.stderr
+
+
+def test_groups_name_options_as_help_shows_them() -> None:
+    assert groups_of(EncodeLike) == {
+        "One": ("--need", "--bpp", "--no-tidy"),
+        "Two": ("--seek", "--kind", "--name"),
+    }
+
+
+def test_a_command_may_say_it_in_other_words() -> None:
+    seek = click.Command("compare", params=[])
+    option_named(ClipOptions, "seek", help="Begin there.")(seek)
+    (made,) = seek.params
+    assert isinstance(made, click.Option)
+    assert (made.help, made.metavar, made.default) == ("Begin there.", "N|TIME", 0)
