@@ -297,9 +297,9 @@ def test_a_program_of_every_operation_byte_by_byte() -> None:
         ("02 0a ff ff ff ff 0f 00", "2 lists of 4294967295 values do not fit the 1 bytes left"),
         ("02 0a 01 00000000 000000", "2 lists of 1 values do not fit the 7 bytes left"),
         ("02 0a 00 04 01 02", "at least one"),
-        ("03 01 01 06 06 08 05 01 11 06 08 04 01 02", "the program is not legal: upsampling by 17"),
-        ("03 01 01 06 06 08 0c 01 00 08 04 01 02", "a tiled map has at least one row"),
-        ("03 01 01 06 06 08 0b 01 00 01 04 01 02", "cannot be folded"),
+        ("03 01 01 06 06 08 05 01 11 06 08 04 01 02", "byte 8: upsample ratio 17 is outside 1..16"),
+        ("03 01 01 06 06 08 0c 01 00 08 04 01 02", "tile height 0 is outside 1..4294967295"),
+        ("03 01 01 06 06 08 0b 01 00 01 04 01 02", "fold rows 0 is outside 1..4294967295"),
     ],
 )
 def test_programs_that_break_the_syntax_are_refused(data: str, message: str) -> None:

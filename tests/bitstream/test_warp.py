@@ -79,8 +79,8 @@ def test_a_file_is_of_the_least_version_that_has_the_operations_of_all_segments(
 @pytest.mark.parametrize(
     ("warp", "message"),
     [
-        ("0e 02 01 09", "9 bits of a warp are outside 0..8"),
-        ("0e 02 01 ff", "255 bits of a warp are outside 0..8"),
+        ("0e 02 01 09", "warp bits 9 is outside 0..8"),
+        ("0e 02 01 ff", "warp bits 255 is outside 0..8"),
         ("0e 01 02 00", r"a warp of \(2, 6, 8\) needs vectors of \(2, 6, 8\), not \(4, 6, 8\)"),
         ("0e 02 02 00", r"a warp of \(4, 6, 8\) needs vectors of \(2, 6, 8\), not \(4, 6, 8\)"),
         ("0e 02 00 00", "reads 0 places back"),

@@ -108,7 +108,7 @@ def test_the_accumulator_bound_is_that_of_weights_as_used() -> None:
         )
 
     validate(with_gain(5))
-    assert (derive(with_gain(5), 1).weight == 32).all()
+    assert (derive(with_gain(5), 1).values == 32).all()
     with pytest.raises(ValueError, match="overflow"):  # 4096 * 64 * 2^13 = 2^31
         validate(with_gain(6))
 
