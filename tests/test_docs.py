@@ -24,6 +24,7 @@ from nqcodec.encoder import jobs, segment_plain
 from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
 from nqcodec.methods.rate_aware import settings as rateaware_presets
+from nqcodec.native import cpu
 from nqcodec.training import presets as plain_presets
 from nqcodec.training.presets import Preset
 
@@ -132,7 +133,8 @@ def here(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(segment_plain, name, STEPS)
     for name in dict(BACKBONES):
         monkeypatch.setitem(BACKBONES, name, BACKBONES[name])
-    monkeypatch.setattr(jobs, "available_cores", lambda: 1)
+    for module in (cpu, jobs):
+        monkeypatch.setattr(module, "available_cores", lambda: 1)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     return folder
 

@@ -9,15 +9,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.media.video import Frame, Video
 from nqcodec.network import tables
 from nqcodec.network.integer_network import IntegerNetwork, Rescaled, validate
 from nqcodec.network.operations import Planes, operation_code
 from nqcodec.synthesis import hadamard
-
-OK, BAD_PROGRAM, NO_RESOURCES, BAD_LEVEL, DEVICE_ERROR = range(5)
-"""NqStatus."""
 
 PlaneArguments: TypeAlias = "tuple[ctypes.Array[ctypes.c_void_p], ctypes.Array[ctypes.c_int64]]"
 
@@ -127,16 +123,3 @@ def plane_arguments(planes: Sequence[npt.NDArray[np.generic]], video: Video) -> 
 def empty_frame(video: Video) -> Frame:
     """Unfilled planes of a picture."""
     return tuple(np.empty(shape, video.dtype) for shape in video.plane_shapes)
-
-
-def check_status(status: int, what: str, detail: str = "") -> None:
-    """Raise for a status other than OK: MemoryError, ValueError, or an `NqError` that says `what` failed and why."""
-    if status == OK:
-        return
-    if status == NO_RESOURCES:
-        raise MemoryError(f"{what}: not enough memory or threads")
-    if status == BAD_PROGRAM:
-        raise ValueError(f"{what}: the program or frame is not valid")
-    if status == BAD_LEVEL:
-        raise UnsupportedError(f"{what}: this CPU does not have the instruction set asked for")
-    raise NqError(f"{what}: {detail or 'failed'}")

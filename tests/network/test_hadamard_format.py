@@ -13,6 +13,7 @@ from nqcodec.bitstream.segment import pack_segment
 from nqcodec.cli.info import file_info, info_lines
 from nqcodec.errors import FormatError, UnsupportedError
 from nqcodec.media.video import Video
+from nqcodec.native.cpu import cpu_levels
 from nqcodec.network.integer_network import (
     Hadamard,
     IntegerNetwork,
@@ -26,7 +27,7 @@ from nqcodec.network.integer_network import (
 from nqcodec.network.operations import Conv, Grid, Operation, Planes
 from nqcodec.network.program import Limits, Program
 from nqcodec.synthesis import hadamard as native
-from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
+from nqcodec.synthesis.native import NativeSynthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 
 VIDEO = Video(8, 6, 2)

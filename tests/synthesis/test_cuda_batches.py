@@ -190,7 +190,7 @@ def test_batches_in_device_memory(cuda: str, network: IntegerNetwork, expected: 
         assert same(synthesizer.frame(2), expected[2])
         frames = synthesizer.frames(0, FRAMES)
         next(frames)
-        with pytest.raises(NqError):
+        with pytest.raises(ValueError, match="not valid"):
             synthesizer.repeat(1)
         frames.close()
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from random_networks import random_network
 
 from nqcodec.media.video import Chroma, Video
+from nqcodec.native.cpu import cpu_levels
 from nqcodec.network.integer_network import GRID_FRACTION_BITS, Int16, IntegerNetwork, IntTensor, Layer
 from nqcodec.network.operations import (
     MOST_NORM_CHANNELS,
@@ -39,7 +40,6 @@ from nqcodec.network.operations import (
 )
 from nqcodec.network.program import Program
 from nqcodec.synthesis import reference_maps as maps
-from nqcodec.synthesis.native import cpu_levels
 
 LOW, HIGH = -(2**13), 2**13 - 1
 SEEDS = st.integers(0, 2**32 - 1)

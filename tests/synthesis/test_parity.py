@@ -14,11 +14,12 @@ from backend_checks import assert_same, check_cuda, check_emulated, check_native
 from random_networks import random_network, random_values, random_video
 
 from nqcodec.media.video import Chroma, Video
+from nqcodec.native.cpu import synthesis_levels
 from nqcodec.network.integer_network import Int32, IntegerNetwork, IntTensor, Layer, derive
 from nqcodec.network.operations import Activation, Conv, Grid, Operation, Planes
 from nqcodec.network.program import Program
 from nqcodec.synthesis.cuda import why_no_device
-from nqcodec.synthesis.native import NativeSynthesizer, synthesis_levels
+from nqcodec.synthesis.native import NativeSynthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 
 NEEDS_DEVICE = (pytest.mark.gpu, pytest.mark.skipif(bool(why_no_device()), reason=why_no_device()))
