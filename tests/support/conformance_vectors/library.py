@@ -104,6 +104,11 @@ def decoded(data: bytes) -> dict[str, Any]:
     }
 
 
+def descriptors() -> dict[str, dict[str, Any]]:
+    """The descriptor of each vector by name, made anew."""
+    return {vector.name: descriptor(vector) for vector in vectors()}
+
+
 def files(chosen: Iterable[Vector], descriptors: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
     """Contents of the vectors' files by name."""
     made = {}
