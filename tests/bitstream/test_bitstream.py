@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bitstream_cases import EVERY_OPERATION, SMALL, assert_packs, assert_same
+from bitstream_cases import SMALL, assert_same
 from hypothesis import given
 from hypothesis import strategies as st
 from random_networks import random_network
@@ -20,11 +20,10 @@ from nqcodec.bitstream.header import VHDR_BYTES, pack_video, parse_video
 from nqcodec.bitstream.operations import parse_program
 from nqcodec.bitstream.reader import Reader, write_sv, write_uv
 from nqcodec.bitstream.segment import pack_segment
-from nqcodec.cli.info import file_info, info_lines
 from nqcodec.errors import FormatError, LimitError, NqError, UnsupportedError
 from nqcodec.media.video import Chroma, Colour, Video
 from nqcodec.network.integer_network import IntegerNetwork
-from nqcodec.network.program import Limits, Program
+from nqcodec.network.program import Limits
 
 VIDEO = Video(37, 21, 3, Fraction(30000, 1001), Chroma.C420, 10, Colour(1, 13, 5, True, 2), Fraction(4, 3))
 
@@ -264,29 +263,6 @@ def test_crc_is_that_of_zip() -> None:
     assert chunk[-4:] == zlib.crc32(b"nOTE123456789").to_bytes(4, "little")
 
 
-def test_a_program_of_every_operation_byte_by_byte() -> None:
-    program = Program.of(list(EVERY_OPERATION), SMALL)
-    expected = [
-        "0f",
-        "01 02 04 03 04",
-        "02 01 18 03 00 00",
-        "03 01 02",
-        "05 03 02 06 08",
-        "0a 02 01000000 00000080 ffffffff 00000000",
-        "0c 01 06 08",
-        "06 03 04 03 01",
-        "0b 01 01 02",
-        "02 03 04 01 00 00",
-        "07 06 01",
-        "08 01 07",
-        "09 01",
-        "06 03 01 0a 03",
-        "02 01 06 01 00 00",
-        "04 01 02",
-    ]
-    assert_packs(program, expected)
-
-
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -297,9 +273,6 @@ def test_a_program_of_every_operation_byte_by_byte() -> None:
         ("02 0a ff ff ff ff 0f 00", "2 lists of 4294967295 values do not fit the 1 bytes left"),
         ("02 0a 01 00000000 000000", "2 lists of 1 values do not fit the 7 bytes left"),
         ("02 0a 00 04 01 02", "at least one"),
-        ("03 01 01 06 06 08 05 01 11 06 08 04 01 02", "byte 8: upsample ratio 17 is outside 1..16"),
-        ("03 01 01 06 06 08 0c 01 00 08 04 01 02", "tile height 0 is outside 1..4294967295"),
-        ("03 01 01 06 06 08 0b 01 00 01 04 01 02", "fold rows 0 is outside 1..4294967295"),
     ],
 )
 def test_programs_that_break_the_syntax_are_refused(data: str, message: str) -> None:
@@ -310,16 +283,3 @@ def test_programs_that_break_the_syntax_are_refused(data: str, message: str) -> 
 def test_unknown_operations_are_of_another_version() -> None:
     with pytest.raises(UnsupportedError, match="operation code 15"):
         parse_program(Reader(bytes.fromhex("01 0f")), SMALL)
-
-
-def test_info_tells_every_operation() -> None:
-    segment = pack_segment(random_network(np.random.default_rng(2), SMALL, Program.of(list(EVERY_OPERATION), SMALL)))
-    info = file_info(parse_file(pack_file(SMALL, [(3, segment)]), "every.nq"), Limits())
-    operations = info["segments"][0]["operations"]
-    assert [op["operation"] for op in operations] == [op.name for op in EVERY_OPERATION]
-    assert (operations[4]["steps"], operations[4]["phases"]) == ([1, 1 << 31], [(1 << 32) - 1, 0])
-    assert (operations[5]["width"], "frac" in operations[5]) == (8, False)
-    assert all(op.has_format == ("frac" in told) for op, told in zip(EVERY_OPERATION, operations, strict=True))
-    text = "\n".join(info_lines(info))
-    assert "tile      height=6 width=8" in text
-    assert "grid      times=2 channels=4 height=3 width=4" in text

@@ -11,7 +11,7 @@ from random_networks import random_network
 
 from nqcodec.bitstream.file import read_file
 from nqcodec.decoder.decoder import Decoder
-from nqcodec.errors import LimitError, NqError
+from nqcodec.errors import LimitError
 from nqcodec.media.video import Chroma, Frame, Video, frame_bytes
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.operations import (

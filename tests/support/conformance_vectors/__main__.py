@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from conformance_vectors import library, table
-
 from nqcodec.decoder.conformance import FOLDER
 
 
