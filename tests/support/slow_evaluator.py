@@ -307,7 +307,7 @@ def slow_frame(network: IntegerNetwork, video: Video, frames: int, t: int) -> li
     """Planes of frame t as nested lists [plane][row][column]."""
     maps: list[Map] = []
     for index, op in enumerate(network.program.operations):
-        layer, sources = network.layers[index], [maps[i] for i in op.inputs]
+        sources = [maps[i] for i in op.inputs]
         fracs = [network.map_format(i)[1] for i in op.inputs]
         if isinstance(op, Planes):
             return planes(sources[0], op.ratio, fracs[0], video)
@@ -316,5 +316,5 @@ def slow_frame(network: IntegerNetwork, video: Video, frames: int, t: int) -> li
         elif isinstance(op, Conv):
             maps.append(conv(network, index, sources[0]))
         else:
-            maps.append(without_tensors(op, sources, fracs, layer.width, layer.frac, t))
+            maps.append(without_tensors(op, sources, fracs, *network.map_format(index), t))
     raise AssertionError("no planes")
