@@ -8,7 +8,7 @@ NATIVE_SOURCES := $(wildcard csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/include/nq
 DEMO := .demo
 TEST_SOURCES := $(wildcard tests/fuzz/*.cpp tests/fuzz/*.h tests/support/cuda_emulation/*)
 
-.PHONY: help demo test test-slow gpu conform fuzz lint bench golden man clean
+.PHONY: help demo test test-slow gpu conform vectors fuzz lint bench golden man clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ gpu: $(READY) ## Build, test, check and time on a CUDA device, under 10 minutes 
 
 conform: $(READY) ## Run the conformance vectors on each backend
 	$(BIN)/nqtool conform
+
+vectors: $(READY) ## Rebuild all conformance vectors from their seeds, for changes of the format
+	PYTHONPATH=tests/support:tests:. $(BIN)/python -m conformance_vectors
 
 fuzz: $(READY) ## Fuzz the C library, the parser, damaged files and faults (FUZZ_SECONDS=60 for each; clang, atheris)
 	$(BIN)/python tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),60)

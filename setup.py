@@ -35,6 +35,7 @@ CXX_FLAGS = [
     "-fno-trapping-math",
     "-fvisibility=hidden",
     "-Wall",
+    "-Werror=switch",  # a switch over operation codes lists all of them
 ]
 # SASS for Ampere and Hopper, and PTX that later devices compile for themselves.
 CUDA_ARCHS = ["arch=compute_80,code=sm_80", "arch=compute_90,code=sm_90", "arch=compute_90,code=compute_90"]
@@ -102,7 +103,7 @@ def build_native(target: Path) -> None:
             "-O3",
             "-std=c++17",
             "-Xcompiler",
-            "-fPIC,-fvisibility=hidden",
+            "-fPIC,-fvisibility=hidden,-Werror=switch",
             "--threads=0",
             "-cudart",
             "static",

@@ -23,6 +23,7 @@ from nqcodec.cli.nqtool import Bench
 from nqcodec.encoder import jobs
 from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
+from nqcodec.native import cpu
 from nqcodec.training.presets import PHASES, PLAIN_PRESETS, RATE_AWARE_PRESETS, Phase, Preset
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,7 +131,8 @@ def here(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setitem(PHASES, name, Phase(PHASES[name].share, STEPS))
     for name in dict(BACKBONES):
         monkeypatch.setitem(BACKBONES, name, BACKBONES[name])
-    monkeypatch.setattr(jobs, "available_cores", lambda: 1)
+    for module in (cpu, jobs):
+        monkeypatch.setattr(module, "available_cores", lambda: 1)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     return folder
 

@@ -38,8 +38,8 @@ struct Batch {
   const FramePlace* places_of(const MapStep& step) const { return places + int64_t{step.place} * frames; }
 };
 
-// Operations without tensors, but frequency and planes.
-void run_map(const MapStep& step, const Batch& batch);
+// Any operation but a convolution. `program` has the device's tables.
+void run_map(const MapStep& step, const NqProgram& program, const Batch& batch);
 
 // Where frames begin and end: grid, frequency, planes.
 void run_grid(const MapStep& step, const Batch& batch);

@@ -47,9 +47,6 @@ struct FramePlace {
   int32_t a, b, c, d;     // grid: the second's weight; window: weights down and right, steps down and right
 };
 
-// True for operations that need a FramePlace: grids of several times, frequencies, windows that move.
-bool depends_on_time(const NqOp& op);
-
 FramePlace frame_place(const NqOp& op, int64_t t, int64_t frames);
 
 constexpr int32_t kSlots = 2;  // batches in flight

@@ -225,17 +225,13 @@ void run_norm(const MapStep& step, Range range, const Batch& batch) {
          map_area(op), op.frac, range, step.out);
 }
 
-void run_lines(const MapStep& step, const Batch& batch) {
+// A kernel whose threads each make the same column of lines [C, H].
+template <typename Kernel, typename... Arguments>
+void run_lines(Kernel kernel, const MapStep& step, const Batch& batch, Arguments... arguments) {
   const NqOp& op = step.op;
   const MapInput& in = step.inputs[0];
   const Shapes shapes = {in.map, step.out, in.height, in.width, op.channels * op.height, op.height, op.width};
-  const LaunchShape shape = line_shape(shapes.lines, op.width, batch.frames);
-  switch (op.code) {
-    case kNqUpsample: return launch(upsample_kernel, shape, batch.stream, shapes, op.ratio);
-    case kNqTile: return launch(tile_kernel, shape, batch.stream, shapes);
-    case kNqWindow: return launch(window_kernel, shape, batch.stream, shapes, batch.places_of(step), op.bits, op.ratio);
-    default: return launch(fold_kernel, shape, batch.stream, shapes, op.rows, op.columns);  // shuffle and fold
-  }
+  launch(kernel, line_shape(shapes.lines, op.width, batch.frames), batch.stream, shapes, arguments...);
 }
 
 void run_warp(const MapStep& step, const Batch& batch) {
@@ -249,17 +245,26 @@ void run_warp(const MapStep& step, const Batch& batch) {
 
 }  // namespace
 
-void run_map(const MapStep& step, const Batch& batch) {
+void run_map(const MapStep& step, const NqProgram& program, const Batch& batch) {
   const NqOp& op = step.op;
   const Range range = {nq_low(op.map_width), nq_high(op.map_width)};
-  switch (op.code) {
+  switch (code_of(op)) {
+    case kNqGrid: return run_grid(step, batch);
+    case kNqFrequency: return run_frequency(step, program.tables.sine, batch);
+    case kNqShuffle:
+    case kNqFold: return run_lines(fold_kernel, step, batch, op.rows, op.columns);
+    case kNqUpsample: return run_lines(upsample_kernel, step, batch, op.ratio);
+    case kNqTile: return run_lines(tile_kernel, step, batch);
+    case kNqWindow: return run_lines(window_kernel, step, batch, batch.places_of(step), op.bits, op.ratio);
     case kNqConcat: return run_concat(step, range, batch);
     case kNqAdd:
     case kNqMul: return run_pair(step, batch);
     case kNqNorm: return run_norm(step, range, batch);
     case kNqWarp: return run_warp(step, batch);
-    default: return run_lines(step, batch);
+    case kNqPlanes: return run_planes(step, program, batch);
+    case kNqConv: break;  // with the tensors of its step, by DeviceProgram
   }
+  stop_at_unknown_code(op.code);
 }
 
 }  // namespace nq

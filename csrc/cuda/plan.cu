@@ -156,14 +156,6 @@ int64_t picture_bytes(const NqProgram& program) {
   return bytes;
 }
 
-bool depends_on_time(const NqOp& op) {
-  if (op.code == kNqGrid) return op.times > 1;
-  if (op.code != kNqWindow) return op.code == kNqFrequency;
-  return std::any_of(op.knots, op.knots + op.knot_count, [&](const NqKnot& knot) {
-    return knot.row != op.knots[0].row || knot.column != op.knots[0].column;
-  });
-}
-
 FramePlace frame_place(const NqOp& op, int64_t t, int64_t frames) {
   if (op.code == kNqWindow) {
     const WindowPlace place = window_place(op.knots, op, t);
@@ -175,6 +167,7 @@ FramePlace frame_place(const NqOp& op, int64_t t, int64_t frames) {
             static_cast<int32_t>(place.next_column)};
   }
   if (op.code == kNqFrequency) return {t, 0, 0, 0, 0, 0};
+  if (op.code != kNqGrid) stop_at_unknown_code(op.code);
   const int64_t p = nq_grid_position(t, frames, op.times), size = map_size(op);
   const int64_t i = p >> kNqGridFractionBits, j = std::min<int64_t>(i + 1, op.times - 1);
   return {i * size, j * size, static_cast<int32_t>(p & ((1 << kNqGridFractionBits) - 1)), 0, 0, 0};

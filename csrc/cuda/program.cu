@@ -162,13 +162,8 @@ void DeviceProgram::run(const Batch& batch, const std::function<void(int32_t)>& 
 }
 
 void DeviceProgram::run_step(const DeviceStep& step, const Batch& batch) const {
-  switch (step.op.code) {
-    case kNqGrid: return run_grid(step, batch);
-    case kNqFrequency: return run_frequency(step, program_.tables.sine, batch);
-    case kNqConv: return run_conv(step, batch);
-    case kNqPlanes: return run_planes(step, program_, batch);
-    default: return run_map(step, batch);
-  }
+  if (step.op.code == kNqConv) return run_conv(step, batch);
+  run_map(step, program_, batch);
 }
 
 void DeviceProgram::run_conv(const DeviceStep& step, const Batch& batch) const {

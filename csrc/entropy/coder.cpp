@@ -26,10 +26,10 @@ int32_t for_each_run(const NqFrequencyTable& table, const NqScales& s, int64_t c
     end = std::min(end, count);
     const int scale = s.scales[channel], shift = scale_shift(scale);
     const int32_t status = visit(TableRow(table, scale - 4 * shift, shift), begin, end);
-    if (status != kNqCoderOk) return status;
+    if (status != kNqOk) return status;
     channel = channel + 1 == s.channels ? 0 : channel + 1;
   }
-  return kNqCoderOk;
+  return kNqOk;
 }
 
 // Four int32 by the extension that GCC and clang share: a register of SSE2 or NEON.
@@ -106,11 +106,11 @@ class AdaptiveModel {
   template <class Sink>
   int32_t put(Sink& sink, int32_t value) {
     const int64_t w = int64_t{value} + (1 << (bits_ - 1));
-    if (w >> bits_) return kNqCoderBadValue;
+    if (w >> bits_) return kNqBadValue;
     const int high = static_cast<int>(w >> low_bits_);
     put_symbol(sink, high_, high);
     if (low_bits_) put_symbol(sink, low_[high], static_cast<int>(w & 15));
-    return kNqCoderOk;
+    return kNqOk;
   }
 
   int32_t take(Decoder& decoder) {
@@ -142,7 +142,7 @@ class AdaptivePiece {
   // The last `count` values, and whether the piece ends with them.
   int32_t take(int64_t count) {
     for (int64_t i = 0; i < count; ++i) take_one();
-    return decoder_.finished() ? kNqCoderOk : kNqCoderBadLength;
+    return decoder_.finished() ? kNqOk : kNqBadLength;
   }
 
  private:
@@ -167,18 +167,18 @@ class EventList {
 
 template <class Sink>
 int32_t put_adaptive(Sink& sink, const int32_t* values, int64_t count, int32_t bits) {
-  if (!AdaptiveModel::can_code(bits)) return kNqCoderBadArgument;
+  if (!AdaptiveModel::can_code(bits)) return kNqBadArgument;
   AdaptiveModel model(bits);
   for (int64_t i = 0; i < count; ++i) {
     const int32_t status = model.put(sink, values[i]);
-    if (status != kNqCoderOk) return status;
+    if (status != kNqOk) return status;
   }
-  return kNqCoderOk;
+  return kNqOk;
 }
 
 int32_t finish(Encoder& encoder, int32_t status, int64_t* size) {
   *size = encoder.finish();
-  return status == kNqCoderOk && encoder.overflowed() ? kNqCoderNoRoom : status;
+  return status == kNqOk && encoder.overflowed() ? kNqNoRoom : status;
 }
 
 }  // namespace
@@ -188,22 +188,22 @@ int32_t nq_encode_events(const uint32_t* low, const uint32_t* high, int64_t coun
                          int64_t* size) {
   nq::Encoder encoder(out, capacity);
   for (int64_t i = 0; i < count; ++i) {
-    if (low[i] >= high[i] || high[i] > nq::kTotal) return kNqCoderBadEvent;
+    if (low[i] >= high[i] || high[i] > nq::kTotal) return kNqBadEvent;
     encoder.encode(low[i], high[i]);
   }
-  return nq::finish(encoder, kNqCoderOk, size);
+  return nq::finish(encoder, kNqOk, size);
 }
 
 int32_t nq_gaussian_encode(const NqFrequencyTable* table, const int32_t* values, int64_t count, const NqScales* scales,
                            int32_t offset, uint8_t* out, int64_t capacity, int64_t* size) {
-  if (!nq::are_valid(*scales)) return kNqCoderBadArgument;
+  if (!nq::are_valid(*scales)) return kNqBadArgument;
   nq::Encoder encoder(out, capacity);
   const auto put_run = [&](const nq::TableRow& row, int64_t begin, int64_t end) -> int32_t {
     for (int64_t i = begin; i < end; ++i) {
       const int32_t status = nq::put_distance(encoder, row, int64_t{values[i]} - offset);
-      if (status != kNqCoderOk) return status;
+      if (status != kNqOk) return status;
     }
-    return kNqCoderOk;
+    return kNqOk;
   };
   return nq::finish(encoder, nq::for_each_run(*table, *scales, count, put_run), size);
 }
@@ -221,29 +221,29 @@ int32_t nq_adaptive_events(const int32_t* values, int64_t count, int32_t bits, u
 
 int32_t nq_gaussian_decode(const NqFrequencyTable* table, const uint8_t* data, int64_t size, const NqScales* scales,
                            int32_t offset, int32_t* values, int64_t count) {
-  if (!nq::are_valid(*scales)) return kNqCoderBadArgument;
+  if (!nq::are_valid(*scales)) return kNqBadArgument;
   nq::Decoder decoder(data, size);
   const auto take_run = [&](const nq::TableRow& row, int64_t begin, int64_t end) -> int32_t {
     for (int64_t i = begin; i < end; ++i) {
       int32_t distance;
       const int32_t status = nq::take_distance(decoder, row, &distance);
-      if (status != kNqCoderOk) return status;
+      if (status != kNqOk) return status;
       values[i] = distance + offset;
     }
-    return kNqCoderOk;
+    return kNqOk;
   };
   const int32_t status = nq::for_each_run(*table, *scales, count, take_run);
-  return status == kNqCoderOk && !decoder.finished() ? kNqCoderBadLength : status;
+  return status == kNqOk && !decoder.finished() ? kNqBadLength : status;
 }
 
 int32_t nq_adaptive_decode(const uint8_t* data, int64_t size, int32_t bits, int32_t* values, int64_t count) {
-  if (!nq::AdaptiveModel::can_code(bits)) return kNqCoderBadArgument;
+  if (!nq::AdaptiveModel::can_code(bits)) return kNqBadArgument;
   return nq::AdaptivePiece(data, size, bits, values).take(count);
 }
 
 int32_t nq::decode_adaptive_pair(const uint8_t* const data[2], const int64_t size[2], int32_t bits,
                                  int32_t* const values[2], const int64_t count[2], int32_t status[2]) {
-  if (!AdaptiveModel::can_code(bits)) return kNqCoderBadArgument;
+  if (!AdaptiveModel::can_code(bits)) return kNqBadArgument;
   AdaptivePiece first(data[0], size[0], bits, values[0]), second(data[1], size[1], bits, values[1]);
   const int64_t both = std::min(count[0], count[1]);
   for (int64_t i = 0; i < both; ++i) {
@@ -252,5 +252,5 @@ int32_t nq::decode_adaptive_pair(const uint8_t* const data[2], const int64_t siz
   }
   status[0] = first.take(count[0] - both);
   status[1] = second.take(count[1] - both);
-  return kNqCoderOk;
+  return kNqOk;
 }

@@ -85,11 +85,11 @@ class Latent {
         for (int64_t y = 0; y < c_.height; ++y, start += stride_, values += c_.width) {
           sum_other_rows(t, c, y, start);
           const int32_t status = go_through_row(start, values, code);
-          if (status != kNqCoderOk) return status;
+          if (status != kNqOk) return status;
         }
       }
     }
-    return kNqCoderOk;
+    return kNqOk;
   }
 
  private:
@@ -122,8 +122,8 @@ class Latent {
       const int32_t centre = (prediction + 4) >> 3, phase = prediction - 8 * centre;
       const TableRow& row = rows_.at(scale_index(spread), std::abs(phase));
       const int32_t status = code(row, centre, phase < 0, values + x);
-      if (status != kNqCoderOk) return status;
-      if (values[x] < low_ || values[x] > high_) return kNqCoderOutOfRange;
+      if (status != kNqOk) return status;
+      if (values[x] < low_ || values[x] > high_) return kNqOutOfRange;
       left_2 = left;
       residual_2 = residual;
       left = values[x];
@@ -131,7 +131,7 @@ class Latent {
       known_[start + x] = static_cast<int16_t>(left);
       residuals_[start + x] = static_cast<uint16_t>(residual);
     }
-    return kNqCoderOk;
+    return kNqOk;
   }
 
   const NqContext& c_;
@@ -184,7 +184,7 @@ class PieceWriter {
   int32_t put(const TableRow& row, int64_t distance) {
     if (left_ == 0) {
       const int32_t status = finish();
-      if (status != kNqCoderOk) return status;
+      if (status != kNqOk) return status;
       encoder_ = Encoder(out_, capacity_);
       left_ = piece_;
     }
@@ -194,11 +194,11 @@ class PieceWriter {
 
   int32_t finish() {
     const int64_t size = encoder_.finish();
-    if (encoder_.overflowed()) return kNqCoderNoRoom;
+    if (encoder_.overflowed()) return kNqNoRoom;
     *sizes_++ = size;
     out_ += size;
     capacity_ -= size;
-    return kNqCoderOk;
+    return kNqOk;
   }
 
  private:
@@ -216,7 +216,7 @@ class PieceReader {
 
   int32_t take(const TableRow& row, int32_t* distance) {
     if (left_ == 0) {
-      if (!decoder_.finished()) return kNqCoderBadLength;
+      if (!decoder_.finished()) return kNqBadLength;
       data_ += sizes_[number_++];
       decoder_ = Decoder(data_, sizes_[number_]);
       left_ = piece_;
@@ -225,7 +225,7 @@ class PieceReader {
     return take_distance(decoder_, row, distance);
   }
 
-  int32_t finish() const { return decoder_.finished() ? kNqCoderOk : kNqCoderBadLength; }
+  int32_t finish() const { return decoder_.finished() ? kNqOk : kNqBadLength; }
 
   int64_t number() const { return number_; }
 
@@ -240,11 +240,11 @@ class PieceReader {
 // Runs a function if the context is legal, and keeps exceptions, which only memory throws here, on this side.
 template <class Run>
 int32_t guarded(const NqContext& context, Run run) {
-  if (!is_valid(context)) return kNqCoderBadArgument;
+  if (!is_valid(context)) return kNqBadArgument;
   try {
     return run();
   } catch (const std::exception&) {
-    return kNqCoderNoMemory;
+    return kNqNoResources;
   }
 }
 
@@ -257,7 +257,7 @@ int32_t nq_context_encode(const NqFrequencyTable* logistic, const NqContext* con
     nq::PieceWriter writer(context->piece, out, capacity, sizes);
     const auto put = [&](const nq::TableRow& row, int64_t distance) { return writer.put(row, distance); };
     const int32_t status = nq::put_latent(*logistic, *context, values, put);
-    return status == kNqCoderOk ? writer.finish() : status;
+    return status == kNqOk ? writer.finish() : status;
   });
 }
 
@@ -285,6 +285,6 @@ int32_t nq_context_decode(const NqFrequencyTable* logistic, const NqContext* con
     };
     const int32_t status = nq::Latent(*logistic, *context).go_through(values, take);
     *failed = reader.number();
-    return status == kNqCoderOk ? reader.finish() : status;
+    return status == kNqOk ? reader.finish() : status;
   });
 }

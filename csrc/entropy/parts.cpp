@@ -27,24 +27,24 @@ bool is_within(const int32_t* values, int64_t count, int32_t bits) {
 
 int32_t decode_gaussian(const NqFrequencyTable& table, const NqCodedPart& part) {
   const int32_t bits = part.context.bits;
-  if (bits < 1 || bits > 31) return kNqCoderBadArgument;
+  if (bits < 1 || bits > 31) return kNqBadArgument;
   const int32_t status =
       nq_gaussian_decode(&table, part.data, part.sizes[0], &part.scales, part.offset, part.values, part.count);
-  return status == kNqCoderOk && !is_within(part.values, part.count, bits) ? kNqCoderOutOfRange : status;
+  return status == kNqOk && !is_within(part.values, part.count, bits) ? kNqOutOfRange : status;
 }
 
 int32_t decode_adaptive(NqCodedPart& part) {
   const int32_t bits = part.context.bits;
   const int64_t piece = part.context.piece;
   if (part.pieces == 1) return nq_adaptive_decode(part.data, part.sizes[0], bits, part.values, part.count);
-  if (part.pieces != 2 || piece < 0 || piece > part.count) return kNqCoderBadArgument;
+  if (part.pieces != 2 || piece < 0 || piece > part.count) return kNqBadArgument;
   const uint8_t* const data[2] = {part.data, part.data + part.sizes[0]};
   int32_t* const values[2] = {part.values, part.values + piece};
   const int64_t count[2] = {piece, part.count - piece};
   int32_t status[2];
   const int32_t answer = decode_adaptive_pair(data, part.sizes, bits, values, count, status);
-  if (answer != kNqCoderOk) return answer;
-  part.failed = status[0] == kNqCoderOk;
+  if (answer != kNqOk) return answer;
+  part.failed = status[0] == kNqOk;
   return status[part.failed];
 }
 
@@ -55,7 +55,7 @@ int32_t decode(const NqFrequencyTable& gaussian, const NqFrequencyTable& logisti
     case kNqAdaptive: return decode_adaptive(part);
     case kNqInContext:
       return nq_context_decode(&logistic, &part.context, part.data, part.sizes, part.values, &part.failed);
-    default: return kNqCoderBadArgument;
+    default: return kNqBadArgument;
   }
 }
 
@@ -88,7 +88,7 @@ int32_t nq_decode_parts(const NqFrequencyTable* gaussian, const NqFrequencyTable
                    part.status = nq::decode(*gaussian, *logistic, part);
                  });
   } catch (const std::exception&) {
-    return kNqCoderNoMemory;
+    return kNqNoResources;
   }
-  return kNqCoderOk;
+  return kNqOk;
 }

@@ -51,13 +51,13 @@ void put_bypass(Sink& sink, uint32_t number, int bits) {
 template <class Sink>
 int32_t put_escape(Sink& sink, const TableRow& row, int64_t h) {
   const int64_t beyond = (h < 0 ? -h : h) - row.width;
-  if (beyond >> kMaxEscapeBits) return kNqCoderBadValue;
+  if (beyond >> kMaxEscapeBits) return kNqBadValue;
   const int symbol = 2 * row.width + 1, bits = bit_length(static_cast<uint32_t>(beyond));
   sink.encode(row.cumulative[symbol], row.cumulative[symbol + 1]);
   put_bypass(sink, h < 0, 1);
   put_bypass(sink, 0, bits - 1);
   put_bypass(sink, static_cast<uint32_t>(beyond), bits);
-  return kNqCoderOk;
+  return kNqOk;
 }
 
 template <class Sink>
@@ -68,10 +68,10 @@ int32_t put_distance(Sink& sink, const TableRow& row, int64_t u) {
     sink.encode(c[0], c[1]);
   } else {
     const int32_t status = put_escape(sink, row, h);
-    if (status != kNqCoderOk) return status;
+    if (status != kNqOk) return status;
   }
   put_bypass(sink, static_cast<uint32_t>(biased), row.shift);
-  return kNqCoderOk;
+  return kNqOk;
 }
 
 // h of an escape, or 0 where its length is not legal: no escape codes 0.
@@ -91,10 +91,10 @@ inline int32_t take_distance(Decoder& decoder, const TableRow& row, int32_t* dis
   int32_t h = symbol - row.width;
   if (h > row.width) {
     h = take_escape(decoder, row);
-    if (h == 0) return kNqCoderBadEscape;
+    if (h == 0) return kNqBadEscape;
   }
   *distance = h * (1 << row.shift) + static_cast<int32_t>(decoder.bypass_number(row.shift)) - row.bias;
-  return kNqCoderOk;
+  return kNqOk;
 }
 
 }  // namespace nq

@@ -7,7 +7,6 @@
 
 #include "common/thread_pool.h"
 #include "hadamard/rows.h"
-#include "nq/synthesis.h"
 
 namespace nq {
 namespace {
@@ -18,10 +17,10 @@ constexpr int64_t kTaskValues = 1 << 15;
 constexpr int64_t kThreadValues = 1 << 17;
 
 const HadamardKernels* hadamard_kernels_of(int32_t level) {
-  if (level < 0 || level > nq_cpu_level()) return nullptr;
+  if (level < kNqScalar || level > nq_cpu_level()) return nullptr;
 #if defined(__x86_64__)
-  if (level == 2) return &avx512_hadamard();
-  if (level == 1) return &avx2_hadamard();
+  if (level == kNqAvx512) return &avx512_hadamard();
+  if (level == kNqAvx2) return &avx2_hadamard();
 #endif
   return &scalar_hadamard();
 }

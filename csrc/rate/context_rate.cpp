@@ -7,7 +7,6 @@
 #include <new>
 #include <vector>
 
-#include "nq/synthesis.h"
 #include "rate/context_rate_runs.h"
 
 namespace nq {
@@ -21,10 +20,10 @@ constexpr int64_t kRun = 2048;
 constexpr double kLn2 = 0.69314718055994531;
 
 const ContextRateKernels* kernels_of(int32_t level) {
-  if (level < 0 || level > nq_cpu_level()) return nullptr;
+  if (level < kNqScalar || level > nq_cpu_level()) return nullptr;
 #if defined(__x86_64__)
-  if (level == 2) return &avx512_context_rate();
-  if (level == 1) return &avx2_context_rate();
+  if (level == kNqAvx512) return &avx512_context_rate();
+  if (level == kNqAvx2) return &avx2_context_rate();
 #endif
   return &scalar_context_rate();
 }

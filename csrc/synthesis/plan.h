@@ -1,8 +1,12 @@
-// Checks a flat program and finds where windows are; shared by the CPU and the CUDA library.
+// What each operation asks for, whether a flat program is legal, and where windows are; shared by the CPU and the CUDA
+// library. Switches over codes list every one, so that the compiler names each place that lacks a new one; codes that
+// are none are refused by is_valid_op before anything else looks at them.
 #ifndef NQ_SYNTHESIS_PLAN_H
 #define NQ_SYNTHESIS_PLAN_H
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 #include "common/integer_math.h"
 #include "nq/synthesis.h"
@@ -11,6 +15,91 @@ namespace nq {
 
 constexpr int64_t kMaxFrames = int64_t{1} << 24;
 constexpr int64_t kMaxMapSize = int64_t{1} << 30;  // values of one map: 2^31 bytes (formats/nq.md, 8)
+
+inline NqCode code_of(const NqOp& op) { return static_cast<NqCode>(op.code); }
+
+// Ends a switch over the codes of checked programs: to get here is a fault of this library, not of a file.
+[[noreturn]] inline void stop_at_unknown_code(int32_t code) {
+  std::fprintf(stderr, "nqcodec: operation code %d was not refused\n", code);
+  std::abort();
+}
+
+// How many inputs an operation may have; of a code that is none, no number is legal.
+struct Arity {
+  int32_t least, most;
+};
+
+inline Arity arity(const NqOp& op) {
+  switch (code_of(op)) {
+    case kNqGrid:
+    case kNqFrequency: return {0, 0};
+    case kNqConv:
+    case kNqShuffle:
+    case kNqFold:
+    case kNqUpsample:
+    case kNqNorm:
+    case kNqTile:
+    case kNqWindow:
+    case kNqPlanes: return {1, 1};
+    case kNqAdd:
+    case kNqMul:
+    case kNqWarp: return {2, 2};
+    case kNqConcat: return {1, INT32_MAX};
+  }
+  return {1, 0};
+}
+
+// What a row of an operation's map, or of what it enlarges, is computed from.
+enum class RowAccess {
+  kSame,     // the same row of the input
+  kAround,   // as many rows on both sides as a kernel covers
+  kBetween,  // the two rows that an enlarged one lies between
+  kAll,
+};
+
+inline RowAccess row_access(const NqOp& op, int32_t input) {
+  switch (code_of(op)) {
+    case kNqConv: return op.kernel == 1 ? RowAccess::kSame : RowAccess::kAround;
+    case kNqUpsample: return RowAccess::kBetween;
+    case kNqTile:
+    case kNqWindow: return RowAccess::kAll;
+    case kNqWarp: return input == 0 ? RowAccess::kAll : RowAccess::kSame;
+    case kNqGrid:
+    case kNqFrequency:
+    case kNqConcat:
+    case kNqAdd:
+    case kNqMul:
+    case kNqNorm:
+    case kNqShuffle:
+    case kNqFold:
+    case kNqPlanes: return RowAccess::kSame;
+  }
+  stop_at_unknown_code(op.code);
+}
+
+// True for operations whose map depends on t by itself: grids of several times, frequencies, windows that move.
+inline bool depends_on_time(const NqOp& op) {
+  switch (code_of(op)) {
+    case kNqGrid: return op.times > 1;
+    case kNqFrequency: return true;
+    case kNqWindow:
+      return std::any_of(op.knots, op.knots + op.knot_count, [&](const NqKnot& knot) {
+        return knot.row != op.knots[0].row || knot.column != op.knots[0].column;
+      });
+    case kNqConv:
+    case kNqShuffle:
+    case kNqFold:
+    case kNqUpsample:
+    case kNqConcat:
+    case kNqAdd:
+    case kNqMul:
+    case kNqNorm:
+    case kNqTile:
+    case kNqWarp:
+    case kNqPlanes: return false;
+  }
+  stop_at_unknown_code(op.code);
+}
 
 inline int64_t map_area(const NqOp& op) { return int64_t{op.height} * op.width; }
 inline int64_t map_size(const NqOp& op) { return op.channels * map_area(op); }
@@ -109,12 +198,6 @@ inline bool is_valid_concat(const NqProgram& program, const NqOp& op) {
   return channels == op.channels;
 }
 
-// Inputs that an operation takes; 0 for concat, which takes any number but none.
-inline int32_t arity(int32_t code) {
-  if (code == kNqAdd || code == kNqMul || code == kNqWarp) return 2;
-  return code == kNqConcat ? 0 : 1;
-}
-
 inline bool same_shape(const NqOp& a, const NqOp& b) {
   return a.channels == b.channels && a.height == b.height && a.width == b.width;
 }
@@ -124,16 +207,14 @@ inline bool is_valid_op(const NqProgram& program, int32_t index) {
   const NqOp& op = program.ops[index];
   if (op.channels < 1 || op.height < 1 || op.width < 1 || !has_valid_format(op)) return false;
   if (map_area(op) > kMaxMapSize / op.channels) return false;
-  if (op.code == kNqGrid) return op.input_count == 0 && op.times >= 1 && has_valid_rescale(op);
-  if (op.code == kNqFrequency) {
-    return op.input_count == 0 && op.steps && op.phases && op.channels % 2 == 0 && map_area(op) == 1;
-  }
-  const int32_t asked = arity(op.code);
-  if (op.input_count < 1 || !op.inputs || (asked && op.input_count != asked)) return false;
+  const Arity inputs = arity(op);
+  if (op.input_count < inputs.least || op.input_count > inputs.most || (inputs.least && !op.inputs)) return false;
   const auto is_earlier = [&](int32_t i) { return i >= 0 && i < index; };
   if (!std::all_of(op.inputs, op.inputs + op.input_count, is_earlier)) return false;
-  const NqOp& in = program.ops[op.inputs[0]];
-  switch (op.code) {
+  const NqOp& in = op.input_count ? program.ops[op.inputs[0]] : op;
+  switch (code_of(op)) {
+    case kNqGrid: return op.times >= 1 && has_valid_rescale(op);
+    case kNqFrequency: return op.steps && op.phases && op.channels % 2 == 0 && map_area(op) == 1;
     case kNqConv: return is_valid_conv(op, in);
     case kNqShuffle:
     case kNqFold: return is_valid_fold(op, in);
@@ -147,8 +228,8 @@ inline bool is_valid_op(const NqProgram& program, int32_t index) {
     case kNqWarp: return same_shape(op, in) && is_valid_warp(op, program.ops[op.inputs[1]]);
     case kNqPlanes:
       return same_shape(op, in) && op.ratio >= 1 && op.ratio <= kNqMostRatio && is_valid_planes(program, op);
-    default: return false;
   }
+  return false;
 }
 
 inline bool is_valid_program(const NqProgram& program) {

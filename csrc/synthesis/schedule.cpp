@@ -13,36 +13,17 @@ constexpr int64_t kMostRowBytes = int64_t{1} << 21;
 
 bool enlarges(const NqOp& op) { return op.code == kNqShuffle || op.code == kNqFold; }
 
-// True if row y of the output needs row y of input k alone.
-bool works_on_rows(const NqOp& op, int32_t k) {
-  switch (op.code) {
-    case kNqConv: return op.kernel == 1;
-    case kNqConcat:
-    case kNqAdd:
-    case kNqMul:
-    case kNqNorm:
-    case kNqShuffle:
-    case kNqFold:
-    case kNqPlanes: return true;
-    case kNqWarp: return k == 1;
-    default: return false;
-  }
-}
-
 // Rows of input k that rows of the output need; `op` and `in` as in the program.
 RowRange rows_needed(const NqOp& op, int32_t k, const NqOp& in, RowRange out) {
-  const int32_t last = in.height - 1;
-  switch (op.code) {
-    case kNqConv: {
-      const int32_t pad = (op.kernel - 1) / 2;
-      return {std::max(out.first - pad, 0), std::min(out.end + pad, in.height)};
-    }
-    case kNqUpsample: return {std::max(out.first / op.ratio - 1, 0), std::min((out.end - 1) / op.ratio + 1, last) + 1};
-    case kNqTile:
-    case kNqWindow: return {0, in.height};
-    case kNqWarp: return k == 0 ? RowRange{0, in.height} : out;
-    default: return out;
+  const int32_t last = in.height - 1, pad = (op.kernel - 1) / 2;
+  switch (row_access(op, k)) {
+    case RowAccess::kSame: return out;
+    case RowAccess::kAround: return {std::max(out.first - pad, 0), std::min(out.end + pad, in.height)};
+    case RowAccess::kBetween:
+      return {std::max(out.first / op.ratio - 1, 0), std::min((out.end - 1) / op.ratio + 1, last) + 1};
+    case RowAccess::kAll: return {0, in.height};
   }
+  return out;
 }
 
 // Depth first from the last operation: each map is made shortly before it is read. Operations that nothing reads are
@@ -114,7 +95,8 @@ class Planner {
     if (!fused_ || space(index) != std::make_pair(group.height, group.width)) return false;
     for (int32_t k = 0; k < op(index).input_count; ++k) {
       const int32_t input = op(index).inputs[k];
-      if (group_of_[input] == number && (!works_on_rows(op(index), k) || enlarges(op(input)))) return false;
+      if (group_of_[input] == number && (row_access(op(index), k) != RowAccess::kSame || enlarges(op(input))))
+        return false;
     }
     return true;
   }

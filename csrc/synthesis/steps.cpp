@@ -37,11 +37,13 @@ void copy_window(const int16_t* row, int32_t width, int64_t first, int64_t count
 
 void StepRunner::run(const Step& step, RowRange rows, const FrameTarget& frame, const Rows* in, const Rows& out,
                      int16_t* scratch) const {
-  switch (step.op.code) {
+  switch (code_of(step.op)) {
     case kNqGrid: return run_grid(step, rows, frame.t, out);
     case kNqConv:
       if (step.op.depthwise) return run_depthwise(step, rows, in[0], out, scratch);
       return run_dense(step, rows, in[0], out, scratch);
+    case kNqShuffle:
+    case kNqFold: return run_fold(step, rows, in[0], out);
     case kNqUpsample: return run_upsample(step, rows, in[0], out);
     case kNqConcat: return run_concat(step, rows, in, out);
     case kNqAdd:
@@ -52,8 +54,8 @@ void StepRunner::run(const Step& step, RowRange rows, const FrameTarget& frame, 
     case kNqWindow: return run_window(step, rows, frame.t, in[0], out);
     case kNqWarp: return run_warp(step, rows, in, out);
     case kNqPlanes: return run_planes(step, rows, frame, in[0]);
-    default: return run_fold(step, rows, in[0], out);  // shuffle and fold
   }
+  stop_at_unknown_code(step.op.code);
 }
 
 // 6.2.

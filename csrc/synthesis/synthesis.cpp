@@ -22,9 +22,9 @@ using Clock = std::chrono::steady_clock;
 
 Kernels kernels_of(int32_t level) {
 #if defined(__x86_64__)
-  if (level == 3) return {vnni_kernels(), vnni_map_kernels()};
-  if (level == 2) return {avx512_kernels(), avx512_map_kernels()};
-  if (level == 1) return {avx2_kernels(), avx2_map_kernels()};
+  if (level == kNqAvx512Vnni) return {vnni_kernels(), vnni_map_kernels()};
+  if (level == kNqAvx512) return {avx512_kernels(), avx512_map_kernels()};
+  if (level == kNqAvx2) return {avx2_kernels(), avx2_map_kernels()};
 #endif
   return {scalar_kernels(), scalar_map_kernels()};
 }
@@ -171,7 +171,7 @@ class Synthesizer {
 
 int32_t check(const NqProgram& program, const NqOptions& options) {
   if (!is_valid_program(program) || options.threads < 1 || options.bands < 1) return kNqBadProgram;
-  return options.level < 0 || options.level > nq_synth_level() ? kNqBadLevel : kNqOk;
+  return options.level < kNqScalar || options.level > nq_synth_level() ? kNqBadLevel : kNqOk;
 }
 
 // Memory or threads that the system refuses become a status.
@@ -206,22 +206,6 @@ void run_operation(const NqProgram& program, const NqOptions& options, int32_t i
 
 }  // namespace
 }  // namespace nq
-
-int32_t nq_cpu_level() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return 2;
-  if (__builtin_cpu_supports("avx2")) return 1;
-#endif
-  return 0;
-}
-
-int32_t nq_synth_level() {
-#if defined(__x86_64__)
-  if (nq_cpu_level() == 2 && __builtin_cpu_supports("avx512vnni")) return 3;
-#endif
-  return nq_cpu_level();
-}
 
 int64_t nq_program_bytes(const NqProgram* program, const NqOptions* options) {
   if (nq::check(*program, *options) != kNqOk) return 0;

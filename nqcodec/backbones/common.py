@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import log2, prod
 
 from nqcodec.errors import LimitError, RateError, UsageError
 from nqcodec.media.video import Chroma, Video
-from nqcodec.network.operations import Operation
+from nqcodec.network.operations import Concat, Operation
 from nqcodec.network.program import Limits, Program
 
 HALF_RESOLUTION = 2
@@ -16,11 +16,14 @@ HALF_RESOLUTION = 2
 LEAST_WIDTH = 2
 """Narrowest stem that a `build` makes."""
 
+LARGEST_SIZE = 1 << 30
+"""A size that no program of which decoders would accept."""
+
 CELL_PENALTY = 0.05
 """What a doubling of the cells away from the aim weighs against padding, as a part of the picture."""
 
 
-class Sketch(list[Operation]):
+class ProgramBuilder(list[Operation]):
     """The operations of a program as they are put together."""
 
     def add(self, operation: Operation) -> int:
@@ -28,11 +31,13 @@ class Sketch(list[Operation]):
         self.append(operation)
         return len(self) - 1
 
+    def stack(self, maps: Sequence[int]) -> int:
+        """Index of the maps as one: a `Concat` where there are several."""
+        return maps[0] if len(maps) == 1 else self.add(Concat(tuple(maps)))
 
-def fits(program: Program, video: Video, parameters: int) -> bool:
-    """True if a program is within a budget, and within what decoders accept for `video` (formats/nq.md, 8)."""
-    if program.parameters > parameters:
-        return False
+
+def within_limits(program: Program, video: Video) -> bool:
+    """True if decoders accept a program for `video` (formats/nq.md, 8)."""
     try:
         program.check_limits(video, Limits())
     except LimitError:
@@ -40,15 +45,20 @@ def fits(program: Program, video: Video, parameters: int) -> bool:
     return True
 
 
-def widest(make: Callable[[int], Program], least: int, video: Video, parameters: int) -> int:
-    """The largest size whose program fits, by doubling the distance from `least` and then bisection.
+def fits(program: Program, video: Video, parameters: int) -> bool:
+    """True if a program is within a budget, and within what decoders accept for `video` (formats/nq.md, 8)."""
+    return program.parameters <= parameters and within_limits(program, video)
+
+
+def widest(make: Callable[[int], Program], least: int, video: Video, parameters: int, most: int = LARGEST_SIZE) -> int:
+    """The largest size up to `most` whose program fits, by doubling the distance from `least` and then bisection.
 
     `make` gives a program that grows with its size; the one of `least` fits.
     """
     low, step = least, 1
-    while fits(make(low + step), video, parameters):
+    while low + step <= most and fits(make(low + step), video, parameters):
         low, step = low + step, 2 * step
-    high = low + step
+    high = min(low + step, most + 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(make(middle), video, parameters) else (low, middle)

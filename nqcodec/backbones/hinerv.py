@@ -13,7 +13,7 @@ from math import prod
 
 from nqcodec.backbones.common import (
     HALF_RESOLUTION,
-    Sketch,
+    ProgramBuilder,
     best_ratio,
     cells,
     check_budget,
@@ -85,27 +85,27 @@ class Settings:
 
 def assemble(settings: Settings, video: Video) -> Program:
     """The program of `settings`; raises ValueError if it does not cover `video`."""
-    sketch = Sketch()
-    x = _grids(sketch, settings.base, BASE_LEVELS, settings.cells)
+    builder = ProgramBuilder()
+    x = _grids(builder, settings.base, BASE_LEVELS, settings.cells)
     width = settings.width
-    x = sketch.add(Conv((x,), width, 3))
+    x = builder.add(Conv((x,), width, 3))
     enlarged, last = 1, len(settings.strides) - 1
     for stage, (stride, depth) in enumerate(zip(settings.strides, settings.depths, strict=True)):
         enlarged *= stride
         size = _covering(video, settings, prod(settings.strides) // enlarged)
-        x = sketch.add(Upsample((sketch.add(Norm((x,))),), stride, *size))
+        x = builder.add(Upsample((builder.add(Norm((x,))),), stride, *size))
         times, channels = settings.local
-        local = _grids(sketch, (times, max(channels >> stage, 1)), LOCAL_LEVELS, (stride, stride))
-        local = sketch.add(Tile((sketch.add(Conv((local,), width, 1)),), *size))
-        x = sketch.add(Add((x, local)))
+        local = _grids(builder, (times, max(channels >> stage, 1)), LOCAL_LEVELS, (stride, stride))
+        local = builder.add(Tile((builder.add(Conv((local,), width, 1)),), *size))
+        x = builder.add(Add((x, local)))
         narrower = width if stage == 0 else max(width // 2, settings.lower)
         for _ in range(depth):
-            x = _block(sketch, x, (width, narrower), 1 if stage == last else EXPANSION)
+            x = _block(builder, x, (width, narrower), 1 if stage == last else EXPANSION)
             width = narrower
     channels = head_channels(video.chroma, settings.ratio)
-    x = sketch.add(Conv((x,), channels, 1, activation=settings.head_activation))
-    sketch.add(Planes((x,), settings.ratio))
-    return Program.of(sketch, video)
+    x = builder.add(Conv((x,), channels, 1, activation=settings.head_activation))
+    builder.add(Planes((x,), settings.ratio))
+    return Program.of(builder, video)
 
 
 def block_biases(program: Program) -> int:
@@ -119,11 +119,11 @@ def block_biases(program: Program) -> int:
     return sum(op.out_channels for op in inside if isinstance(op, Conv))
 
 
-def _grids(sketch: Sketch, first: tuple[int, int], levels: int, size: tuple[int, int]) -> int:
+def _grids(builder: ProgramBuilder, first: tuple[int, int], levels: int, size: tuple[int, int]) -> int:
     """Grids from (times, channels) on, each with half the times and twice the channels of the one before, stacked."""
     times, channels = first
-    grids = [sketch.add(Grid((), max(times >> level, 1), channels << level, *size)) for level in range(levels)]
-    return sketch.add(Concat(tuple(grids)))
+    grids = [builder.add(Grid((), max(times >> level, 1), channels << level, *size)) for level in range(levels)]
+    return builder.add(Concat(tuple(grids)))
 
 
 def _covering(video: Video, settings: Settings, remaining: int) -> tuple[int, int]:
@@ -132,14 +132,14 @@ def _covering(video: Video, settings: Settings, remaining: int) -> tuple[int, in
     return -(-video.height // scale), -(-video.width // scale)
 
 
-def _block(sketch: Sketch, x: int, widths: tuple[int, int], expansion: int) -> int:
+def _block(builder: ProgramBuilder, x: int, widths: tuple[int, int], expansion: int) -> int:
     """linear(GELU(linear(norm(depthwise 3 x 3 (x))))), plus x where the width stays."""
     before, after = widths
-    inner = sketch.add(Conv((x,), before, 3, depthwise=True))
-    inner = sketch.add(Norm((inner,)))
-    inner = sketch.add(Conv((inner,), expansion * after, 1, activation=Activation.GELU))
-    inner = sketch.add(Conv((inner,), after, 1))
-    return sketch.add(Add((x, inner))) if before == after else inner
+    inner = builder.add(Conv((x,), before, 3, depthwise=True))
+    inner = builder.add(Norm((inner,)))
+    inner = builder.add(Conv((inner,), expansion * after, 1, activation=Activation.GELU))
+    inner = builder.add(Conv((inner,), after, 1))
+    return builder.add(Add((x, inner))) if before == after else inner
 
 
 def build(video: Video, frames: int, parameters: int) -> Program:

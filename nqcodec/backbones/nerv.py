@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nqcodec.backbones.common import HALF_RESOLUTION, Sketch, cells, check_preset, factors, paper_cells
+from nqcodec.backbones.common import HALF_RESOLUTION, ProgramBuilder, cells, check_preset, factors, paper_cells
 from nqcodec.backbones.stem import HIDDEN, LEVELS, PAPER_STRIDES, REDUCTION, Family, own_levels, time_encoding
 from nqcodec.media.video import Video
 from nqcodec.network.operations import Activation, Conv, Fold, Planes, Shuffle
@@ -54,27 +54,27 @@ class Settings:
 
 def assemble(settings: Settings, video: Video) -> Program:
     """The program of `settings`; raises ValueError if it does not cover `video`."""
-    sketch = Sketch()
-    x = sketch.add(time_encoding(settings.levels, video.frames))
+    builder = ProgramBuilder()
+    x = builder.add(time_encoding(settings.levels, video.frames))
     rows, columns = settings.cells
     cell_channels = settings.width * rows * columns
     if settings.hidden:
-        x = sketch.add(Conv((x,), settings.hidden, 1, activation=settings.activation))
-        x = sketch.add(Conv((x,), cell_channels, 1, activation=settings.activation))
+        x = builder.add(Conv((x,), settings.hidden, 1, activation=settings.activation))
+        x = builder.add(Conv((x,), cell_channels, 1, activation=settings.activation))
     else:
-        x = sketch.add(Conv((x,), cell_channels, 1))
-    x = sketch.add(Fold((x,), rows, columns))
+        x = builder.add(Conv((x,), cell_channels, 1))
+    x = builder.add(Fold((x,), rows, columns))
     width = settings.width
     for stage, stride in enumerate(settings.strides):
         if stage > 0 or settings.reduce_first:
             width = max(width // REDUCTION, settings.lower)
         # The activation acts on each value alone: before the shuffle it gives the same map, fused with the convolution.
-        x = sketch.add(Conv((x,), width * stride**2, 3, activation=settings.activation))
-        x = sketch.add(Shuffle((x,), stride))
+        x = builder.add(Conv((x,), width * stride**2, 3, activation=settings.activation))
+        x = builder.add(Shuffle((x,), stride))
     channels = head_channels(video.chroma, settings.ratio)
-    x = sketch.add(Conv((x,), channels, settings.head_kernel, activation=settings.head_activation))
-    sketch.add(Planes((x,), settings.ratio))
-    return Program.of(sketch, video)
+    x = builder.add(Conv((x,), channels, settings.head_kernel, activation=settings.head_activation))
+    builder.add(Planes((x,), settings.ratio))
+    return Program.of(builder, video)
 
 
 def _make(video: Video, ratio: int, width: int, hidden: int) -> Program:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nqcodec.backbones.common import HALF_RESOLUTION, Sketch, cells, check_preset, factors, paper_cells
+from nqcodec.backbones.common import HALF_RESOLUTION, ProgramBuilder, cells, check_preset, factors, paper_cells
 from nqcodec.backbones.stem import HIDDEN, LEVELS, PAPER_STRIDES, REDUCTION, Family, own_levels, time_encoding
 from nqcodec.media.video import Video
 from nqcodec.network.operations import Activation, Add, Concat, Conv, Fold, Mul, Planes, Shuffle, Upsample
@@ -52,59 +52,59 @@ class Settings:
 
 def assemble(settings: Settings, video: Video) -> Program:
     """The program of `settings`; raises ValueError if it does not cover `video`."""
-    sketch = Sketch()
+    builder = ProgramBuilder()
     height, columns = settings.cells
-    x = _stem(sketch, settings, video.frames)
+    x = _stem(builder, settings, video.frames)
     width = settings.width
     for stage, stride in enumerate(settings.strides):
         if stage > 0:
             width = max(width // REDUCTION, settings.lower)
         height, columns = height * stride, columns * stride
-        projected = sketch.add(Conv((x,), width, 1))
+        projected = builder.add(Conv((x,), width, 1))
         refine = _gated if settings.gated else _separable
-        x = refine(sketch, projected, width)
+        x = refine(builder, projected, width)
         # The activation acts on each value alone: before the shuffle it gives the same map, fused with the convolution.
-        x = sketch.add(Conv((x,), width * stride**2, 3, activation=Activation.SILU))
-        x = _separable(sketch, sketch.add(Shuffle((x,), stride)), width)
-        x = sketch.add(Add((x, sketch.add(Upsample((projected,), stride, height, columns)))))
+        x = builder.add(Conv((x,), width * stride**2, 3, activation=Activation.SILU))
+        x = _separable(builder, builder.add(Shuffle((x,), stride)), width)
+        x = builder.add(Add((x, builder.add(Upsample((projected,), stride, height, columns)))))
     channels = head_channels(video.chroma, settings.ratio)
-    x = sketch.add(Conv((x,), channels, 1, activation=settings.head_activation))
-    sketch.add(Planes((x,), settings.ratio))
-    return Program.of(sketch, video)
+    x = builder.add(Conv((x,), channels, 1, activation=settings.head_activation))
+    builder.add(Planes((x,), settings.ratio))
+    return Program.of(builder, video)
 
 
-def _stem(sketch: Sketch, settings: Settings, frames: int) -> int:
+def _stem(builder: ProgramBuilder, settings: Settings, frames: int) -> int:
     """The first cells from time: a product of two linear layers, one of them through GELU, then a third.
 
     The public code's one linear layer of twice the width is two layers here.
     """
-    time = sketch.add(time_encoding(settings.levels, frames))
-    value = sketch.add(Conv((time,), settings.hidden, 1))
-    gate = sketch.add(Conv((time,), settings.hidden, 1, activation=Activation.GELU))
+    time = builder.add(time_encoding(settings.levels, frames))
+    value = builder.add(Conv((time,), settings.hidden, 1))
+    gate = builder.add(Conv((time,), settings.hidden, 1, activation=Activation.GELU))
     rows, columns = settings.cells
-    x = sketch.add(Conv((sketch.add(Mul((value, gate))),), settings.width * rows * columns, 1))
-    return sketch.add(Fold((x,), rows, columns))
+    x = builder.add(Conv((builder.add(Mul((value, gate))),), settings.width * rows * columns, 1))
+    return builder.add(Fold((x,), rows, columns))
 
 
-def _separable(sketch: Sketch, x: int, width: int) -> int:
+def _separable(builder: ProgramBuilder, x: int, width: int) -> int:
     """x + linear(GELU(linear(depthwise 3 x 3 (x)))), all of `width` channels."""
-    inner = sketch.add(Conv((x,), width, 3, depthwise=True))
-    inner = sketch.add(Conv((inner,), width, 1, activation=Activation.GELU))
-    inner = sketch.add(Conv((inner,), width, 1))
-    return sketch.add(Add((x, inner)))
+    inner = builder.add(Conv((x,), width, 3, depthwise=True))
+    inner = builder.add(Conv((inner,), width, 1, activation=Activation.GELU))
+    inner = builder.add(Conv((inner,), width, 1))
+    return builder.add(Add((x, inner)))
 
 
-def _gated(sketch: Sketch, x: int, width: int) -> int:
+def _gated(builder: ProgramBuilder, x: int, width: int) -> int:
     """x + linear(GELU(gate) * value): 8/3 `width` values, `width` of them through a depthwise 5 x 5 convolution.
 
     The public code's one linear layer to gate and value is a layer for each part here.
     """
     inner = 8 * width // 3
-    gate = sketch.add(Conv((x,), inner, 1, activation=Activation.GELU))
-    plain = sketch.add(Conv((x,), inner - width, 1))
-    mixed = sketch.add(Conv((sketch.add(Conv((x,), width, 1)),), width, 5, depthwise=True))
-    value = sketch.add(Concat((plain, mixed)))
-    return sketch.add(Add((x, sketch.add(Conv((sketch.add(Mul((gate, value))),), width, 1)))))
+    gate = builder.add(Conv((x,), inner, 1, activation=Activation.GELU))
+    plain = builder.add(Conv((x,), inner - width, 1))
+    mixed = builder.add(Conv((builder.add(Conv((x,), width, 1)),), width, 5, depthwise=True))
+    value = builder.add(Concat((plain, mixed)))
+    return builder.add(Add((x, builder.add(Conv((builder.add(Mul((gate, value))),), width, 1)))))
 
 
 def _make(video: Video, ratio: int, width: int, hidden: int) -> Program:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import log2
 
-from nqcodec.errors import LimitError, RateError, UsageError
+from nqcodec.backbones.common import ProgramBuilder, fits, widest, within_limits
+from nqcodec.errors import RateError, UsageError
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path
 from nqcodec.network.operations import (
@@ -22,10 +23,8 @@ from nqcodec.network.operations import (
     MOST_WINDOW_BITS,
     Activation,
     Add,
-    Concat,
     Conv,
     Grid,
-    Operation,
     Planes,
     Upsample,
     Warp,
@@ -172,18 +171,18 @@ def ratios(video: Video, finest: int) -> list[int]:
 
 def assemble(settings: Settings, video: Video, frames: int) -> Program:
     """The program of `settings` for a segment of `frames` frames of `video`."""
-    builder = _Builder(settings, video, frames)
+    assembly = _Assembly(settings, video, frames)
     for level, ratio in enumerate(ratios(video, settings.ratio)):
-        builder.level(level, ratio, last=ratio == settings.ratio)
-    return builder.finish()
+        assembly.level(level, ratio, last=ratio == settings.ratio)
+    return assembly.finish()
 
 
-class _Builder:
+class _Assembly:
     """Appends operations level by level; `_map` is the trunk's last map."""
 
     def __init__(self, settings: Settings, video: Video, frames: int):
         self._settings, self._video, self._frames = settings, video, frames
-        self._operations: list[Operation] = []
+        self._builder = ProgramBuilder()
         self._map: int | None = None
         self._vectors: int | None = None
 
@@ -193,24 +192,24 @@ class _Builder:
         channels = self._settings.width(level)
         told = self._told(self._settings.grids(level, last), ratio, height, width, sharp=last)
         if self._map is None:
-            self._map = self._append(Conv((told,), channels, 3, activation=Activation.GELU))
+            self._map = self._builder.add(Conv((told,), channels, 3, activation=Activation.GELU))
         else:
             if self._settings.displaced:
                 told = self._displaced(told, ratio, height, width)
             # One position is mixed before it is enlarged: the same map for a quarter of the work.
-            narrow = self._append(Conv((self._map,), channels, 1))
-            enlarged = self._append(Upsample((narrow,), 2, height, width))
-            self._map = self._append(Add((enlarged, self._append(Conv((told,), channels, 1)))))
-        block = self._append(Conv((self._map,), channels, 3, activation=Activation.GELU))
-        self._map = self._append(Add((self._map, block)))
+            narrow = self._builder.add(Conv((self._map,), channels, 1))
+            enlarged = self._builder.add(Upsample((narrow,), 2, height, width))
+            self._map = self._builder.add(Add((enlarged, self._builder.add(Conv((told,), channels, 1)))))
+        block = self._builder.add(Conv((self._map,), channels, 3, activation=Activation.GELU))
+        self._map = self._builder.add(Add((self._map, block)))
 
     def finish(self) -> Program:
         """The head and the checked program."""
         assert self._map is not None
         channels = head_channels(self._video.chroma, self._settings.ratio)
-        head = self._append(Conv((self._map,), channels, 3))
-        self._append(Planes((head,), self._settings.ratio))
-        return Program.of(self._operations, self._video)
+        head = self._builder.add(Conv((self._map,), channels, 3))
+        self._builder.add(Planes((head,), self._settings.ratio))
+        return Program.of(self._builder, self._video)
 
     def _told(self, latent_grids: tuple[Latents, ...], ratio: int, height: int, width: int, *, sharp: bool) -> int:
         """The level's grids as one map of the picture, through windows if the camera moves.
@@ -225,13 +224,13 @@ class _Builder:
             grids[times] = max(grids.get(times, 0), latents.channels)
         ordered = sorted(grids.items(), key=lambda one: -one[1])
         if self._settings.path is None:
-            return self._stacked([self._append(Grid((), *grid, height, width)) for grid in ordered])
+            return self._builder.stack([self._builder.add(Grid((), *grid, height, width)) for grid in ordered])
         fine = [(times, -(-channels // SHARPER**2)) for times, channels in ordered if sharp and channels > 1]
         plain = [(times, channels) for times, channels in ordered if not sharp or channels == 1]
         seen = [
             self._seen(group, ratio, cells, height, width) for group, cells in ((fine, SHARPER), (plain, 1)) if group
         ]
-        return self._stacked(seen)
+        return self._builder.stack(seen)
 
     def _seen(self, grids: list[tuple[int, int]], ratio: int, cells: int, height: int, width: int) -> int:
         """Grids (times, channels) of the whole scene, `cells` x `cells` to a cell of the level, through one window."""
@@ -242,25 +241,17 @@ class _Builder:
         rows, columns = (
             size * cells + -(-reach >> bits) for size, reach in ((height, path.rows), (width, path.columns))
         )
-        scene = self._stacked([self._append(Grid((), *grid, rows, columns)) for grid in grids])
-        return self._append(Window((scene,), height, width, cells, bits, path.knots))
+        scene = self._builder.stack([self._builder.add(Grid((), *grid, rows, columns)) for grid in grids])
+        return self._builder.add(Window((scene,), height, width, cells, bits, path.knots))
 
     def _displaced(self, told: int, ratio: int, height: int, width: int) -> int:
         """A level's grids, displaced by the coarsest level's vectors: enlarged, they are the same in the picture."""
         if self._vectors is None:
             assert self._map is not None
-            self._vectors = self._append(Conv((self._map,), 2, 3))
-        self._vectors = self._append(Upsample((self._vectors,), 2, height, width))
+            self._vectors = self._builder.add(Conv((self._map,), 2, 3))
+        self._vectors = self._builder.add(Upsample((self._vectors,), 2, height, width))
         bits = min(VECTOR_BITS + round(log2(ratio // self._settings.ratio)), MOST_WARP_BITS)
-        return self._append(Warp((told, self._vectors), bits))
-
-    def _stacked(self, maps: list[int]) -> int:
-        """Maps as one."""
-        return maps[0] if len(maps) == 1 else self._append(Concat(tuple(maps)))
-
-    def _append(self, operation: Operation) -> int:
-        self._operations.append(operation)
-        return len(self._operations) - 1
+        return self._builder.add(Warp((told, self._vectors), bits))
 
 
 def build(video: Video, frames: int, parameters: int, base: Settings | None = None) -> Program:
@@ -272,7 +263,8 @@ def build(video: Video, frames: int, parameters: int, base: Settings | None = No
     """
     clip, base = video.with_frames(frames), base or Settings()
     for settings in (base, *(replace(base, levels=levels, finest=()) for levels in (FRUGAL_LEVELS, LEAST_LEVELS))):
-        if _fits(narrow := replace(settings, scale=SCALE_RANGE[0]), clip, parameters):
+        narrow = replace(settings, scale=SCALE_RANGE[0])
+        if fits(assemble(narrow, clip, frames), clip, parameters):
             return assemble(_widened(narrow, clip, parameters), clip, frames)
     raise RateError(
         f"a pyramid of {parameters} parameters is too small for {video.width}x{video.height}: "
@@ -316,7 +308,7 @@ def for_bytes(
     most = USABLE_BITS if base.finest else DENSER_BITS
     for denser in settings[rich + 1 :]:
         other = assemble(denser, clip, frames)
-        if program.parameters * most >= 8 * size or not _within_limits(other, clip):
+        if program.parameters * most >= 8 * size or not within_limits(other, clip):
             break
         chosen, program = denser, other
     if program.parameters * USABLE_BITS >= 8 * size:
@@ -362,15 +354,13 @@ def build_preset(name: str, video: Video, frames: int) -> Program:
 
 
 def _widened(settings: Settings, video: Video, parameters: int) -> Settings:
-    """The largest scale within budget and limits; `settings` itself fits."""
-    low, high = 0, round((SCALE_RANGE[1] - SCALE_RANGE[0]) / SCALE_STEP)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _fits(replace(settings, scale=SCALE_RANGE[0] + middle * SCALE_STEP), video, parameters):
-            low = middle
-        else:
-            high = middle - 1
-    return replace(settings, scale=SCALE_RANGE[0] + low * SCALE_STEP)
+    """The largest scale within budget and limits; `settings`, of the least scale, fits."""
+
+    def scaled(count: int) -> Settings:
+        return replace(settings, scale=SCALE_RANGE[0] + count * SCALE_STEP)
+
+    most = round((SCALE_RANGE[1] - SCALE_RANGE[0]) / SCALE_STEP)
+    return scaled(widest(lambda count: assemble(scaled(count), video, video.frames), 0, video, parameters, most))
 
 
 def _following(settings: Settings, path: Path | None, video: Video) -> Settings:
@@ -379,17 +369,4 @@ def _following(settings: Settings, path: Path | None, video: Video) -> Settings:
     if path is None or coarsest > MOST_WINDOW_BITS:
         return settings
     moving = replace(settings, path=path.coarser(MOST_WINDOW_BITS - coarsest))
-    return moving if _within_limits(assemble(moving, video, video.frames), video) else settings
-
-
-def _fits(settings: Settings, video: Video, parameters: int) -> bool:
-    program = assemble(settings, video, video.frames)
-    return program.parameters <= parameters and _within_limits(program, video)
-
-
-def _within_limits(program: Program, video: Video) -> bool:
-    try:
-        program.check_limits(video, Limits())
-    except LimitError:
-        return False
-    return True
+    return moving if within_limits(assemble(moving, video, video.frames), video) else settings

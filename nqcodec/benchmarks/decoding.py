@@ -23,9 +23,10 @@ from nqcodec.decoder.meter import Meter, spread
 from nqcodec.decoder.timing import bench_decode
 from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.video import Video, frame_bytes
+from nqcodec.native.cpu import available_cores
 from nqcodec.native.cpu_pinning import pinned_threads
 from nqcodec.network.integer_network import IntegerNetwork
-from nqcodec.synthesis.backends import default_threads, open_synthesizer
+from nqcodec.synthesis.backends import open_synthesizer
 
 SHORT_CASES = ("pyramid", "pyramid-light", "hnerv-0.75m")
 LEAST_ROUNDS = 3
@@ -56,7 +57,7 @@ def compare(
     network: IntegerNetwork, video: Video, frames: int, rivals: Sequence[tuple[str, bool]], how: Rounds
 ) -> dict[str, Any]:
     """Our frames and the rivals', given as (torch dtype, compiled), in turns."""
-    program, threads = network.program, how.threads or default_threads()
+    program, threads = network.program, how.threads or available_cores()
     with open_synthesizer(network, video, frames, threads=threads) as synthesizer:
         synthesizer.frame(0)
         meter = Meter(synthesizer, program, threads)

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nqcodec.errors import UnsupportedError
+from nqcodec.native.cpu import available_cores, cpu_levels
 from nqcodec.native.loading import why_absent
-from nqcodec.synthesis.backends import default_threads
 from nqcodec.synthesis.cuda import why_no_device
 from nqcodec.synthesis.hadamard import Rows, transform_device_memory, transform_memory
-from nqcodec.synthesis.native import cpu_levels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,7 +111,7 @@ def run(threads: int | None = None, rounds: int = 30) -> dict[str, Any]:
 
     if not cpu_levels():
         raise UnsupportedError(f"Hadamard transform: {why_absent('libnq')}")
-    count, before = threads or default_threads(), torch.get_num_threads()
+    count, before = threads or available_cores(), torch.get_num_threads()
     torch.set_num_threads(count)
     try:
         result: dict[str, Any] = {

@@ -16,11 +16,13 @@ import numpy as np
 from nqcodec.benchmarks.guarded import GuardedArray, guarded_copy
 from nqcodec.benchmarks.kernel_cases import KERNELS, PLANES, KernelCase, kernel_case, widened
 from nqcodec.errors import UnsupportedError
+from nqcodec.native.cpu import synthesis_levels
 from nqcodec.native.loading import load_libnq, why_absent
+from nqcodec.native.status import check_status
 from nqcodec.network.operations import Planes
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
-from nqcodec.synthesis.descriptors import FlatProgram, check_status, plane_arguments
-from nqcodec.synthesis.native import OptionFlag, options, synthesis_levels
+from nqcodec.synthesis.descriptors import FlatProgram, plane_arguments
+from nqcodec.synthesis.native import OptionFlag, options
 from nqcodec.synthesis.reference import ReferenceSynthesizer, run_planes
 
 TIMING_ROUNDS = 5

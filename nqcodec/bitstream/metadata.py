@@ -13,8 +13,6 @@ from nqcodec.media.metadata import DisplayMatrix, FrameTimes, LightLevel, Master
 from nqcodec.media.video import Video
 
 FRAME_TIMES, MASTERING, LIGHT, MATRIX, ENCODER = "fTIM", "mDCV", "cLLI", "dMTX", "eNCD"
-MOST_TICKS = (1 << 31) - 1
-"""Ticks of a frame at most."""
 MOST_CHROMATICITY = 50000
 MATRIX_VALUES = 9
 MOST_TEXT = 4096

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
 from nqcodec.bitstream import LEAST_MINOR
@@ -9,66 +10,19 @@ from nqcodec.bitstream.reader import SIZES, Reader, write_integer, write_sv, wri
 from nqcodec.errors import UnsupportedError
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import MOST_KNOTS, Knot
-from nqcodec.network.operations import (
-    MOST_INPUTS,
-    OPERATIONS,
-    Activation,
-    Add,
-    Concat,
-    Conv,
-    Fold,
-    Frequency,
-    Grid,
-    Mul,
-    Norm,
-    Operation,
-    Planes,
-    Shuffle,
-    Tile,
-    Upsample,
-    Warp,
-    Window,
-    operation_code,
-)
+from nqcodec.network.operations import MOST_INPUTS, OPERATIONS, Operation, Window, operation_code, wire_fields
+from nqcodec.network.operations.wire import LIST, PATH, WireField
 from nqcodec.network.program import Program
 
 MAX_OPERATIONS = 4096
-MAX_PLANES_RATIO = 16
-LIST = "u32 list"
-"""Kind of a field that is a list of u32; the lists of an operation are of one length, which precedes them."""
-
-PATH = "path"
-"""Kind of a field that is the path of a window, given once for windows in a row that have the same."""
 
 KNOT_BYTES = 3
 """Fewest bytes of a knot."""
 
-FIELDS: dict[type[Operation], tuple[tuple[str, str], ...]] = {
-    Grid: (("times", "uv"), ("channels", "uv"), ("height", "uv"), ("width", "uv")),
-    Conv: (("out_channels", "uv"), ("kernel", "u8"), ("depthwise", "u8"), ("activation", "u8")),
-    Shuffle: (("ratio", "uv"),),
-    Planes: (("ratio", "u8"),),
-    Upsample: (("ratio", "u8"), ("height", "uv"), ("width", "uv")),
-    Concat: (),
-    Add: (),
-    Mul: (),
-    Norm: (),
-    Frequency: (("steps", LIST), ("phases", LIST)),
-    Fold: (("rows", "uv"), ("columns", "uv")),
-    Tile: (("height", "uv"), ("width", "uv")),
-    Window: (("height", "uv"), ("width", "uv"), ("ratio", "u8"), ("bits", "u8"), ("knots", PATH)),
-    Warp: (("bits", "u8"),),
-}
-"""Fields of each operation in file order, by the names of the dataclasses."""
-
-
-MINORS: dict[type[Operation], int] = {Window: 2, Warp: 3}
-"""Minor versions that brought operations, where they are not the least that is written."""
-
 
 def minor_version(program: Program) -> int:
     """The least minor version of the format that has all of a program's operations."""
-    return max(MINORS.get(type(op), LEAST_MINOR) for op in program.operations)
+    return max(LEAST_MINOR, *(op.minor_version for op in program.operations))
 
 
 def pack_program(program: Program) -> bytes:
@@ -87,16 +41,16 @@ def pack_program(program: Program) -> bytes:
 
 def _pack_fields(op: Operation, path: tuple[Knot, ...] | None) -> bytes:
     """Fields of an operation; `path` is that of the window before it."""
-    fields = FIELDS[type(op)]
-    lists = [getattr(op, name) for name, kind in fields if kind == LIST]
+    fields = [(field.wire.kind, getattr(op, field.name)) for field in wire_fields(type(op))]
+    lists = [value for kind, value in fields if kind == LIST]
     out = bytearray(write_uv(len(lists[0])) if lists else b"")
-    for name, kind in fields:
+    for kind, value in fields:
         if kind == LIST:
-            out += b"".join(write_integer("u32", value) for value in getattr(op, name))
+            out += b"".join(write_integer("u32", number) for number in value)
         elif kind == PATH:
-            out += _pack_path(getattr(op, name), path)
+            out += _pack_path(value, path)
         else:
-            out += write_integer(kind, int(getattr(op, name)))
+            out += write_integer(kind, int(value))
     return bytes(out)
 
 
@@ -139,16 +93,7 @@ def _parse_operation(reader: Reader, index: int, path: tuple[Knot, ...]) -> Oper
         raise UnsupportedError(f"{reader.path}: operation code {code} is not of this format version: update nqcodec")
     kind = OPERATIONS[code]
     inputs = _parse_inputs(reader, index, kind)
-    values = _parse_fields(reader, kind, path)
-    if kind is Conv:
-        if values["depthwise"] > 1:
-            raise reader.error(f"depthwise is {values['depthwise']}, not 0 or 1")
-        if values["activation"] not in list(Activation):
-            raise UnsupportedError(f"{reader.path}: activation {values['activation']} is not of this format version")
-        values["depthwise"], values["activation"] = bool(values["depthwise"]), Activation(values["activation"])
-    if kind is Planes and not 1 <= values["ratio"] <= MAX_PLANES_RATIO:
-        raise reader.error(f"planes ratio {values['ratio']} is outside 1..{MAX_PLANES_RATIO}")
-    return kind(inputs=inputs, **values)
+    return kind(inputs=inputs, **_parse_fields(reader, kind, path))
 
 
 def _parse_inputs(reader: Reader, index: int, kind: type[Operation]) -> tuple[int, ...]:
@@ -167,20 +112,33 @@ def _parse_inputs(reader: Reader, index: int, kind: type[Operation]) -> tuple[in
 
 
 def _parse_fields(reader: Reader, kind: type[Operation], path: tuple[Knot, ...]) -> dict[str, Any]:
-    fields = FIELDS[kind]
-    lists = sum(field == LIST for _, field in fields)
+    fields = wire_fields(kind)
+    lists = sum(field.wire.kind == LIST for field in fields)
     count = reader.uv("length of lists") if lists else 0
     if count * lists * SIZES["u32"] > reader.left:
         raise reader.error(f"{lists} lists of {count} values do not fit the {reader.left} bytes left")
     values: dict[str, Any] = {}
-    for name, field in fields:
-        if field == LIST:
-            values[name] = tuple(reader.fixed("u32", name) for _ in range(count))
-        elif field == PATH:
-            values[name] = _parse_path(reader, path)
+    for field in fields:
+        if field.wire.kind == LIST:
+            values[field.name] = tuple(reader.fixed("u32", field.name) for _ in range(count))
+        elif field.wire.kind == PATH:
+            values[field.name] = _parse_path(reader, path)
         else:
-            values[name] = reader.integer(field, name)
+            values[field.name] = _parse_integer(reader, kind.name, field)
     return values
+
+
+def _parse_integer(reader: Reader, operation: str, field: WireField) -> Any:
+    """A field's integer as the type that its operation holds."""
+    start = reader.position
+    value = reader.integer(field.wire.kind, field.name)
+    if issubclass(field.type, IntEnum) and value not in list(field.type):
+        raise UnsupportedError(f"{reader.path}: {field.name} {value} is not of this format version")
+    try:
+        field.check(operation, value)
+    except ValueError as error:
+        raise reader.error(str(error), start) from error
+    return field.type(value)
 
 
 def _parse_path(reader: Reader, before: tuple[Knot, ...]) -> tuple[Knot, ...]:

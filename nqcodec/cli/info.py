@@ -8,10 +8,9 @@ from typing import Any
 
 from nqcodec.bitstream.file import NqFile
 from nqcodec.bitstream.header import VIDEO_FIELDS
-from nqcodec.bitstream.operations import FIELDS
 from nqcodec.bitstream.segment import SegmentLayout
 from nqcodec.cli.words import video_lines
-from nqcodec.network.operations import Operation
+from nqcodec.network.operations import Operation, wire_fields
 from nqcodec.network.program import Limits
 
 
@@ -73,7 +72,7 @@ def _operation_info(layout: SegmentLayout, index: int) -> dict[str, Any]:
 
 
 def _fields(op: Operation) -> dict[str, Any]:
-    values = {name: getattr(op, name) for name, _ in FIELDS[type(op)]}
+    values = {field.name: getattr(op, field.name) for field in wire_fields(type(op))}
     return {name: list(value) if isinstance(value, tuple) else int(value) for name, value in values.items()}
 
 

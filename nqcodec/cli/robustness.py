@@ -51,8 +51,8 @@ def robustness(
     """
     from nqcodec.benchmarks.robustness import run
     from nqcodec.decoder.timing import machine
-    from nqcodec.encoder.jobs import available_cores
     from nqcodec.encoder.options import EncodeSettings
+    from nqcodec.native.cpu import available_cores
 
     settings = EncodeSettings(preset=preset, steps=steps)
     chosen = clips or ("samples/bbb_320x180.mkv",)

@@ -36,7 +36,8 @@ from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.text import counted
 from nqcodec.media.video import Video
-from nqcodec.synthesis.backends import choose, default_threads
+from nqcodec.native.cpu import available_cores
+from nqcodec.synthesis.backends import choose
 from nqcodec.version import __version__
 
 RESULTS = "backbones.json"
@@ -136,7 +137,7 @@ class Results:
         titles = [*_COLUMNS, *(f"bits / {label}" for label in anchors)]
         return [
             f"{order.clip.name}, {video.width}x{video.height}, {counted(video.frames, 'frame')}; {order.seconds:g} s "
-            f"of fit and quantisation each ({where}); decoded with {counted(default_threads(), 'thread')}; "
+            f"of fit and quantisation each ({where}); decoded with {counted(available_cores(), 'thread')}; "
             "bits over the anchors' at equal PSNR-YUV (~: outside their points).",
             "",
             _line(titles),

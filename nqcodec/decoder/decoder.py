@@ -10,10 +10,11 @@ from typing import Literal
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.errors import HashError, LimitError, UsageError
 from nqcodec.media.video import Frame, frame_bytes
+from nqcodec.native.cpu import available_cores
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Limits
 from nqcodec.synthesis.ahead import FrameThreads
-from nqcodec.synthesis.backends import Synthesizer, default_threads, frames_of, open_frames
+from nqcodec.synthesis.backends import Synthesizer, frames_of, open_frames
 
 
 def plane_md5() -> hashlib._Hash:
@@ -66,7 +67,7 @@ class Decoder:
 
     def open_segment(self, number: int, count: int = 1) -> tuple[Synthesizer | FrameThreads, bytes]:
         """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for `count` of its frames in order."""
-        segment = self.file.segment(number, self.limits, self.threads or default_threads())
+        segment = self.file.segment(number, self.limits, self.threads or available_cores())
         return self.open_network(number, segment.network, count), segment.md5
 
     def open_network(self, number: int, network: IntegerNetwork, count: int = 1) -> Synthesizer | FrameThreads:

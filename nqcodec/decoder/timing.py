@@ -26,8 +26,9 @@ from nqcodec.media.colour import to_rgb
 from nqcodec.media.sink import open_sink
 from nqcodec.media.text import counted
 from nqcodec.media.video import Frame, Video
+from nqcodec.native.cpu import available_cores
 from nqcodec.network.program import Limits
-from nqcodec.synthesis.backends import choose, default_threads
+from nqcodec.synthesis.backends import choose
 
 ROUNDS, LONG_SECONDS = 5, 2.0
 """Times that a stage is run, and the seconds after which fewer have to do."""
@@ -88,7 +89,7 @@ def bench_decode(
 ) -> dict[str, Any]:
     """Time the decoding of frames [start, stop) of a file; plain data with the definitions of its figures."""
     start, stop = frames
-    count, workers = stop - start, threads or default_threads()
+    count, workers = stop - start, threads or available_cores()
 
     def decoder() -> Decoder:
         parsed = read_file(file.path, limits)

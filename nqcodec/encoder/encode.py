@@ -149,8 +149,8 @@ def _encode(
 
 def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
     """Jobs and threads for all segments."""
-    from nqcodec.encoder.jobs import available_cores
     from nqcodec.encoder.jobs import plan as plan_jobs
+    from nqcodec.native.cpu import available_cores
 
     most = 1
     if settings.threads is None and available_cores() >= 2 * len(tasks):

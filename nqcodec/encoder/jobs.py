@@ -8,7 +8,6 @@ to all processes of a terminal or a service, to the parent, and stop when it say
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
 import signal
 import time
@@ -19,6 +18,7 @@ from multiprocessing.process import BaseProcess, parent_process
 from typing import Any, Generic, TypeVar
 
 from nqcodec.errors import NqError
+from nqcodec.native.cpu import available_cores
 from nqcodec.training.interrupt import SIGNALS
 
 POLL_SECONDS = 0.2
@@ -63,14 +63,6 @@ def plan(segments: int, jobs: int | None = None, threads: int | None = None, *, 
     cores = available_cores()
     threads = threads or max(1, min(most_threads, cores // max(segments, 1)))
     return Plan(min(jobs or max(1, cores // threads), segments), threads)
-
-
-def available_cores() -> int:
-    """Cores that this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def run_jobs(

@@ -19,21 +19,11 @@ import numpy.typing as npt
 from nqcodec.entropy.models import Events, Int32
 from nqcodec.errors import UnsupportedError
 from nqcodec.native.loading import load_libnq
+from nqcodec.native.status import TEXT, Status, check_status
 from nqcodec.network import tables
 from nqcodec.network.integer_network import CONTEXT_NEIGHBOURS, Context
 
 UInt8 = npt.NDArray[np.uint8]
-
-OUT_OF_RANGE, NO_MEMORY = 7, 8
-STATUS_TEXT = {
-    1: "the coded piece is larger than its buffer",
-    2: "an event's interval is empty or leaves 0..65536",
-    3: "a value that its model cannot code",
-    4: "a piece of more or fewer bytes than its symbols take",
-    5: "an escape of more than 20 bits",
-    6: "a scale index, bit width or weight outside the model's range",
-    OUT_OF_RANGE: "a value is outside its bits",
-}
 
 BYTES_PER_EVENT = 3
 BYTES_PER_VALUE = 12
@@ -173,20 +163,13 @@ def _logistic_table() -> _Table:
         return _build("logistic")
 
 
-def _check(status: int) -> None:
-    if status == NO_MEMORY:
-        raise MemoryError("no memory for the context model")
-    if status:
-        raise ValueError(STATUS_TEXT[status])
-
-
 def status_text(status: int, bits: int) -> str:
-    """What a status other than 0 means for values of `bits`; raises MemoryError where it is that."""
-    if status == NO_MEMORY:
-        raise MemoryError("no memory for the context model")
-    if status == OUT_OF_RANGE:
+    """What a status other than OK means for values of `bits`; raises MemoryError where it is that."""
+    if status == Status.NO_RESOURCES:
+        check_status(status, "context model")
+    if status == Status.OUT_OF_RANGE:
         return f"a value is outside {bits} bits ({-(1 << (bits - 1))}..{(1 << (bits - 1)) - 1})"
-    return STATUS_TEXT[status]
+    return TEXT[Status(status)]
 
 
 def _contiguous(values: Int32) -> Int32:
@@ -200,7 +183,7 @@ def encode_events(events: Events) -> bytes:
         raise ValueError(f"{low.size} lower and {high.size} upper bounds")
     out, size = np.empty(16 + BYTES_PER_EVENT * low.size, np.uint8), ctypes.c_int64()
     encode = _library().nq_encode_events
-    _check(encode(low.ctypes.data, high.ctypes.data, low.size, out.ctypes.data, out.size, ctypes.byref(size)))
+    check_status(encode(low.ctypes.data, high.ctypes.data, low.size, out.ctypes.data, out.size, ctypes.byref(size)))
     return out[: size.value].tobytes()
 
 
@@ -210,7 +193,7 @@ def gaussian_encode(values: Int32, scales: PieceScales, offset: int) -> bytes:
     out, size = np.empty(16 + BYTES_PER_VALUE * values.size, np.uint8), ctypes.c_int64()
     table, where, count = ctypes.byref(_gaussian_table()), ctypes.byref(scales.struct()), ctypes.byref(size)
     encode = _library().nq_gaussian_encode
-    _check(encode(table, values.ctypes.data, values.size, where, offset, out.ctypes.data, out.size, count))
+    check_status(encode(table, values.ctypes.data, values.size, where, offset, out.ctypes.data, out.size, count))
     return out[: size.value].tobytes()
 
 
@@ -218,7 +201,7 @@ def gaussian_decode(data: bytes, count: int, scales: PieceScales, offset: int) -
     """`count` values of a piece, int32; raises ValueError for a damaged piece."""
     values = np.empty(count, np.int32)
     table, where = ctypes.byref(_gaussian_table()), ctypes.byref(scales.struct())
-    _check(_library().nq_gaussian_decode(table, data, len(data), where, offset, values.ctypes.data, count))
+    check_status(_library().nq_gaussian_decode(table, data, len(data), where, offset, values.ctypes.data, count))
     return values
 
 
@@ -227,7 +210,7 @@ def adaptive_encode(values: Int32, bits: int) -> bytes:
     values = _contiguous(values)
     out, size = np.empty(16 + 2 * BYTES_PER_EVENT * values.size, np.uint8), ctypes.c_int64()
     encode = _library().nq_adaptive_encode
-    _check(encode(values.ctypes.data, values.size, bits, out.ctypes.data, out.size, ctypes.byref(size)))
+    check_status(encode(values.ctypes.data, values.size, bits, out.ctypes.data, out.size, ctypes.byref(size)))
     return out[: size.value].tobytes()
 
 
@@ -236,14 +219,14 @@ def adaptive_events(values: Int32, bits: int) -> Events:
     values = _contiguous(values)
     low, high = np.empty((2, values.size * (2 if bits > 4 else 1)), np.uint32)
     find = _library().nq_adaptive_events
-    _check(find(values.ctypes.data, values.size, bits, low.ctypes.data, high.ctypes.data))
+    check_status(find(values.ctypes.data, values.size, bits, low.ctypes.data, high.ctypes.data))
     return low, high
 
 
 def adaptive_decode(data: bytes, count: int, bits: int) -> Int32:
     """`count` values of a piece, int32; raises ValueError for a damaged piece."""
     values = np.empty(count, np.int32)
-    _check(_library().nq_adaptive_decode(data, len(data), bits, values.ctypes.data, count))
+    check_status(_library().nq_adaptive_decode(data, len(data), bits, values.ctypes.data, count))
     return values
 
 
@@ -264,7 +247,7 @@ def context_encode(values: Int32, bits: int, context: Context, piece: int) -> li
     out = np.empty(16 * sizes.size + BYTES_PER_VALUE * values.size, np.uint8)
     table, model = _context_arguments(values.shape, bits, context, piece)
     encode = _library().nq_context_encode
-    _check(encode(table, model, values.ctypes.data, out.ctypes.data, out.size, sizes.ctypes.data))
+    check_status(encode(table, model, values.ctypes.data, out.ctypes.data, out.size, sizes.ctypes.data))
     return [out[start:end].tobytes() for start, end in pairwise(accumulate(sizes.tolist(), initial=0))]
 
 
@@ -272,7 +255,7 @@ def context_bits(values: Int32, bits: int, context: Context) -> float:
     """Cross-entropy of a latent [T, C, H, W] in bits; raises ValueError for values outside `bits`."""
     values, total = _contiguous(values), ctypes.c_double()
     table, model = _context_arguments(values.shape, bits, context, max(1, values.size))
-    _check(_library().nq_context_bits(table, model, values.ctypes.data, ctypes.byref(total)))
+    check_status(_library().nq_context_bits(table, model, values.ctypes.data, ctypes.byref(total)))
     return total.value
 
 
@@ -289,7 +272,7 @@ def context_decode(pieces: list[bytes], shape: tuple[int, ...], bits: int, conte
     decode = _library().nq_context_decode
     status = decode(table, model, b"".join(pieces), sizes.ctypes.data, values.ctypes.data, ctypes.byref(failed))
     try:
-        _check(status)
+        check_status(status)
     except ValueError as error:
         raise ValueError(f"piece {failed.value} of {len(pieces)}: {error}") from error
     return values
@@ -343,5 +326,5 @@ def decode_parts(parts: list[Part], threads: int) -> list[tuple[int, int]]:
     sizes = [np.array([len(data) for data in part.pieces], np.int64) for part in parts]
     structs = [part.struct(each) for part, each in zip(parts, sizes, strict=True)]
     array = (_Part * len(parts))(*structs)
-    _check(_library().nq_decode_parts(_gaussian_table(), _logistic_table(), array, len(parts), threads))
+    check_status(_library().nq_decode_parts(_gaussian_table(), _logistic_table(), array, len(parts), threads))
     return [(part.status, part.failed) for part in array]

@@ -270,27 +270,6 @@ def _all_with_libnq(tensors: Sequence[CodedValues], threads: int) -> list[Int32 
     return list(values)
 
 
-def decode_values(
-    pieces: Sequence[bytes],
-    shape: tuple[int, ...],
-    bits: int,
-    model: TensorModel,
-    axis: int,
-    backend: str | None = None,
-    threads: int = 1,
-) -> Int32:
-    """The tensor, int32 of `shape`, from its pieces, as `decode_all` decodes them.
-
-    Raises:
-        ValueError: for pieces that are damaged, or a model that does not fit the tensor.
-        MemoryError, UnsupportedError: as `decode_all`.
-    """
-    (found,) = decode_all([CodedValues.of(pieces, shape, bits, model, axis)], backend, threads)
-    if isinstance(found, ValueError):
-        raise found
-    return found
-
-
 def _best_gaussian(values: IntArray, axis: int) -> tuple[TensorModel, float]:
     """The best Gaussian model and its bits: values, scale list, and what its record has beyond an adaptive one's."""
     channels = values.shape[axis]

@@ -152,14 +152,14 @@ def rescale(values: npt.NDArray[np.integer], multiplier: npt.ArrayLike, shift: n
 class Rescaled:
     """Derived constants of one operation with tensors: what every backend computes with.
 
-    `multiplier` and `shift` have one entry a channel; `bias` is in accumulator units (zero for grids); `weight` is
-    the weight as used, [out, in, k, k] (empty for grids).
+    `multiplier` and `shift` have one entry a channel; `bias` is in accumulator units (zero for grids); `values` are
+    a convolution's weights as used, [out, in, k, k], or a grid's latents, [times, C, h, w].
     """
 
     multiplier: Int32
     shift: Int32
     bias: Int32
-    weight: Int32
+    values: Int32
 
 
 def used_weight(weight: IntTensor, transform: definition.Transform = definition.transform) -> Int32:
@@ -187,14 +187,24 @@ def derive(network: IntegerNetwork, index: int, transform: definition.Transform 
     Raises:
         ValueError: a rescale or accumulator that leaves its range.
     """
-    op, layer = network.program.operations[index], network.layers[index]
-    channels = network.program.shapes[index][0]
+    op = network.program.operations[index]
     if isinstance(op, Grid):
-        steps = np.broadcast_to(layer.tensors["latent"].steps, (channels,))
-        multiplier, shift = rescale_factors(steps + 8 * (layer.frac - GRID_FRACTION_BITS))
-        return Rescaled(multiplier, shift, np.zeros(channels, np.int32), np.zeros(0, np.int32))
-    if not isinstance(op, Conv):
-        raise ValueError(f"operation {index} ({op.name}) has no rescale")
+        return _derive_grid(network, index)
+    if isinstance(op, Conv):
+        return _derive_conv(network, index, op, transform)
+    raise ValueError(f"operation {index} ({op.name}) has no rescale")
+
+
+def _derive_grid(network: IntegerNetwork, index: int) -> Rescaled:
+    layer, channels = network.layers[index], network.program.shapes[index][0]
+    latent = layer.tensors["latent"]
+    steps = np.broadcast_to(latent.steps, (channels,))
+    multiplier, shift = rescale_factors(steps + 8 * (layer.frac - GRID_FRACTION_BITS))
+    return Rescaled(multiplier, shift, np.zeros(channels, np.int32), latent.values)
+
+
+def _derive_conv(network: IntegerNetwork, index: int, op: Conv, transform: definition.Transform) -> Rescaled:
+    layer, channels = network.layers[index], network.program.shapes[index][0]
     width_in, frac_in = network.map_format(op.inputs[0])
     weight, bias = layer.tensors["weight"], layer.tensors["bias"]
     steps, used = np.broadcast_to(used_steps(weight), (channels,)), used_weight(weight, transform)

@@ -118,6 +118,7 @@ class Program:
                 raise ValueError("a program has one planes operation, its last")
             if any(isinstance(operations[i], Planes) for i in op.inputs):
                 raise ValueError("planes are no input")
+            op.check_fields()
             shapes.append(op.shape([shapes[i] for i in op.inputs]))
         if not shapes:
             raise ValueError("a program has at least one operation")

@@ -14,6 +14,7 @@ from typing import Protocol, Self
 
 from nqcodec.errors import UnsupportedError
 from nqcodec.media.video import Frame, Video
+from nqcodec.native.cpu import available_cores
 from nqcodec.native.loading import why_absent
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import PARAMETER_BYTES, Limits
@@ -78,11 +79,6 @@ def choose(name: str | None = None) -> str:
     return asked
 
 
-def default_threads() -> int:
-    """CPUs that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def open_synthesizer(
     network: IntegerNetwork,
     video: Video,
@@ -111,7 +107,7 @@ def open_synthesizer(
         ValueError: a network that breaks a rule of formats/nq.md 6.
         MemoryError: memory or threads that the system refuses.
     """
-    chosen, count = choose(backend), threads or default_threads()
+    chosen, count = choose(backend), threads or available_cores()
     agreed = limits or Limits()
     if chosen == "cuda":
         return CudaSynthesizer(network, video, frames, count, agreed)
@@ -138,7 +134,7 @@ def open_frames(
     The native backend alone has that, and without `low_memory`; else this is `open_synthesizer`, whose arguments and
     errors it has.
     """
-    total, agreed = threads or default_threads(), limits or Limits()
+    total, agreed = threads or available_cores(), limits or Limits()
     if choose(backend) == "native" and not low_memory and min(total, count) > 1:
         flat, cpu = FlatProgram(network, video, frames), os.environ.get("NQCODEC_CPU") or None
         most = min(MOST_BYTES, agreed.memory - PARAMETER_BYTES * network.program.parameters)

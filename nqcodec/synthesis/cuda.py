@@ -16,16 +16,10 @@ import numpy.typing as npt
 from nqcodec.errors import UnsupportedError
 from nqcodec.media.video import Frame, Video
 from nqcodec.native.loading import load_libnq_cuda, why_absent
+from nqcodec.native.status import check_status, device_error
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Limits
-from nqcodec.synthesis.descriptors import (
-    DEVICE_ERROR,
-    FlatProgram,
-    PlaneArguments,
-    check_status,
-    empty_frame,
-    plane_arguments,
-)
+from nqcodec.synthesis.descriptors import FlatProgram, PlaneArguments, empty_frame, plane_arguments
 
 IN_FLIGHT = 2
 """Batches that may have begun without being finished (kSlots)."""
@@ -69,11 +63,7 @@ def _present_library() -> ctypes.CDLL:
 
 
 def _check(library: ctypes.CDLL, status: int, what: str = "backend cuda") -> None:
-    detail = ""
-    if status == DEVICE_ERROR:
-        library.nq_cuda_error.restype = ctypes.c_char_p
-        detail = bytes(library.nq_cuda_error()).decode(errors="replace")
-    check_status(status, what, detail)
+    check_status(status, what, device_error(library, status))
 
 
 def ceilings(rounds: int = 1 << 14, size: int = 1 << 28) -> tuple[float, float]:

@@ -9,26 +9,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec.errors import NqError, UnsupportedError
 from nqcodec.media.video import Frame, Video
 from nqcodec.network import tables
 from nqcodec.network.integer_network import IntegerNetwork, Rescaled, validate
-from nqcodec.network.operations import (
-    Conv,
-    Fold,
-    Frequency,
-    Grid,
-    Planes,
-    Shuffle,
-    Upsample,
-    Warp,
-    Window,
-    operation_code,
-)
+from nqcodec.network.operations import Planes, operation_code
 from nqcodec.synthesis import hadamard
-
-OK, BAD_PROGRAM, NO_RESOURCES, BAD_LEVEL, DEVICE_ERROR = range(5)
-"""NqStatus."""
 
 PlaneArguments: TypeAlias = "tuple[ctypes.Array[ctypes.c_void_p], ctypes.Array[ctypes.c_int64]]"
 
@@ -45,6 +30,10 @@ class OpDescriptor(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("bits", "knot_count")),
         ("knots", ctypes.c_void_p),
     )
+
+
+ARRAY_TYPES = {"steps": np.uint32, "phases": np.uint32, "knots": np.int64}
+"""Types of what the pointers among an operation's own fields (`Operation.native`) lead to."""
 
 
 class PlaneDescriptor(ctypes.Structure):
@@ -84,7 +73,7 @@ class FlatProgram:
         for index, derived in enumerate(factors):
             self._describe(ops[index], network, index)
             if derived is not None:
-                self._describe_tensors(ops[index], network, index, derived)
+                self._describe_tensors(ops[index], derived)
         self.descriptor = ProgramDescriptor(ops, len(operations), frames, video.depth, video.chroma.planes)
         for index, (height, width) in enumerate(video.plane_shapes):
             self.descriptor.planes[index] = PlaneDescriptor(height, width, *video.chroma.plane_sub(index))
@@ -101,29 +90,11 @@ class FlatProgram:
         source = op.inputs[0] if isinstance(op, Planes) else index
         entry.channels, entry.height, entry.width = network.program.shapes[source]
         entry.map_width, entry.frac = network.map_format(index)
-        if isinstance(op, Upsample | Planes | Window):
-            entry.ratio = op.ratio
-        if isinstance(op, Shuffle):
-            entry.rows = entry.columns = op.ratio
-        if isinstance(op, Fold):
-            entry.rows, entry.columns = op.rows, op.columns
-        if isinstance(op, Frequency):
-            entry.steps = self._pointer(np.array(op.steps), np.uint32)
-            entry.phases = self._pointer(np.array(op.phases), np.uint32)
-        if isinstance(op, Warp):
-            entry.bits = op.bits
-        if isinstance(op, Window):
-            entry.bits, entry.knot_count = op.bits, len(op.knots)
-            entry.knots = self._pointer(np.array(op.knots), np.int64)
+        for name, value in op.native().items():
+            setattr(entry, name, value if isinstance(value, int) else self._pointer(np.array(value), ARRAY_TYPES[name]))
 
-    def _describe_tensors(self, entry: OpDescriptor, network: IntegerNetwork, index: int, derived: Rescaled) -> None:
-        op = network.program.operations[index]
-        if isinstance(op, Grid):
-            entry.times = op.times
-            entry.values = self._pointer(network.layers[index].tensors["latent"].values, np.int16)
-        if isinstance(op, Conv):
-            entry.kernel, entry.depthwise, entry.activation = op.kernel, int(op.depthwise), int(op.activation)
-            entry.values = self._pointer(derived.weight, np.int16)
+    def _describe_tensors(self, entry: OpDescriptor, derived: Rescaled) -> None:
+        entry.values = self._pointer(derived.values, np.int16)
         entry.bias = self._pointer(derived.bias, np.int32)
         entry.multiplier = self._pointer(derived.multiplier, np.int32)
         entry.shift = self._pointer(derived.shift, np.int32)
@@ -152,16 +123,3 @@ def plane_arguments(planes: Sequence[npt.NDArray[np.generic]], video: Video) -> 
 def empty_frame(video: Video) -> Frame:
     """Unfilled planes of a picture."""
     return tuple(np.empty(shape, video.dtype) for shape in video.plane_shapes)
-
-
-def check_status(status: int, what: str, detail: str = "") -> None:
-    """Raise for a status other than OK: MemoryError, ValueError, or an `NqError` that says `what` failed and why."""
-    if status == OK:
-        return
-    if status == NO_RESOURCES:
-        raise MemoryError(f"{what}: not enough memory or threads")
-    if status == BAD_PROGRAM:
-        raise ValueError(f"{what}: the program or frame is not valid")
-    if status == BAD_LEVEL:
-        raise UnsupportedError(f"{what}: this CPU does not have the instruction set asked for")
-    raise NqError(f"{what}: {detail or 'failed'}")

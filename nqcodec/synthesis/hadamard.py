@@ -9,19 +9,15 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec.errors import NqError, UnsupportedError
+from nqcodec.errors import UnsupportedError
+from nqcodec.native.cpu import cpu_levels, level_number
 from nqcodec.native.loading import load_libnq, load_libnq_cuda, why_absent
+from nqcodec.native.status import check_status, device_error
 from nqcodec.network import hadamard as definition
 from nqcodec.network.hadamard import Int32, Transform, block_sizes
 
-OK, NO_RESOURCES, BAD_LEVEL, DEVICE_ERROR = 0, 2, 3, 4
-"""NqStatus, as far as it is told apart here."""
-
 TYPES = {"float32": 0, "float16": 1, "bfloat16": 2, "int32": 3}
 """NqHadamardType by the name of a type."""
-
-CPU_LEVELS = ("scalar", "avx2", "avx512")
-"""Instruction sets with kernels of their own, in the order of `nq_cpu_level`."""
 
 
 class _Descriptor(ctypes.Structure):
@@ -72,18 +68,6 @@ def _describe(rows: Rows) -> _Descriptor:
     return descriptor
 
 
-def _check(status: int, what: str, detail: str = "") -> None:
-    if status == OK:
-        return
-    if status == NO_RESOURCES:
-        raise MemoryError(f"{what}: not enough memory or threads")
-    if status == BAD_LEVEL:
-        raise UnsupportedError(f"{what}: this CPU does not have the instruction set asked for")
-    if status == DEVICE_ERROR:
-        raise NqError(f"{what}: {detail}")
-    raise ValueError(f"{what}: rows, blocks or type are not valid")
-
-
 def available() -> bool:
     """Whether libnq is there."""
     return load_libnq() is not None
@@ -99,7 +83,7 @@ def transform_memory(rows: Rows, source: int, target: int, *, threads: int = 1, 
         source: address of the first value.
         target: address of the first result.
         threads: CPU threads at most, the caller's included.
-        cpu: one of `CPU_LEVELS`; None takes the best that the CPU has.
+        cpu: one of `nqcodec.native.cpu.CPU_LEVELS`; None takes the best that the CPU has.
 
     Raises:
         UnsupportedError: no libnq, or a level that the CPU does not have.
@@ -108,10 +92,10 @@ def transform_memory(rows: Rows, source: int, target: int, *, threads: int = 1, 
     library = load_libnq()
     if library is None:
         raise UnsupportedError(f"Hadamard transform: {why_absent('libnq')}")
-    level = int(library.nq_cpu_level()) if cpu is None else CPU_LEVELS.index(cpu)
+    level = level_number(cpu, cpu_levels())
     descriptor = _describe(rows)
     arguments = (ctypes.byref(descriptor), ctypes.c_void_p(source), ctypes.c_void_p(target))
-    _check(library.nq_hadamard(*arguments, threads, level), "Hadamard transform")
+    check_status(library.nq_hadamard(*arguments, threads, level), "Hadamard transform")
 
 
 def transform_device_memory(rows: Rows, source: int, target: int, stream: int) -> None:
@@ -127,9 +111,7 @@ def transform_device_memory(rows: Rows, source: int, target: int, stream: int) -
     descriptor = _describe(rows)
     addresses = (ctypes.c_void_p(address) for address in (source, target, stream))
     status = library.nq_cuda_hadamard(ctypes.byref(descriptor), *addresses)
-    library.nq_cuda_error.restype = ctypes.c_char_p
-    detail = bytes(library.nq_cuda_error()).decode(errors="replace") if status == DEVICE_ERROR else ""
-    _check(status, "Hadamard transform on CUDA", detail)
+    check_status(status, "Hadamard transform on CUDA", device_error(library, status))
 
 
 def transform(values: Int32, threads: int = 1, cpu: str | None = None) -> Int32:

@@ -13,29 +13,12 @@ import numpy.typing as npt
 
 from nqcodec.errors import UnsupportedError
 from nqcodec.media.video import Frame, Video
+from nqcodec.native.cpu import level_number, synthesis_levels
 from nqcodec.native.loading import load_libnq, why_absent
+from nqcodec.native.status import check_status
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import PARAMETER_BYTES, Limits
-from nqcodec.synthesis.descriptors import FlatProgram, check_status, empty_frame, plane_arguments
-
-CPU_LEVELS = ("scalar", "avx2", "avx512")
-"""Instruction sets with kernels of their own, in the order of `nq_cpu_level`."""
-
-SYNTHESIS_LEVELS = (*CPU_LEVELS, "vnni")
-"""Those of synthesis, in the order of `nq_synth_level`."""
-
-
-def cpu_levels() -> tuple[str, ...]:
-    """The levels that this CPU runs, the best last; empty without libnq."""
-    library = load_libnq()
-    return () if library is None else CPU_LEVELS[: int(library.nq_cpu_level()) + 1]
-
-
-def synthesis_levels() -> tuple[str, ...]:
-    """The levels of `SYNTHESIS_LEVELS` that this CPU runs, the best last; empty without libnq."""
-    library = load_libnq()
-    return () if library is None else SYNTHESIS_LEVELS[: int(library.nq_synth_level()) + 1]
-
+from nqcodec.synthesis.descriptors import FlatProgram, empty_frame, plane_arguments
 
 LOW_MEMORY_BANDS = 8
 """Bands of rows that a frame is cut into to save memory: maps are about an eighth as large, work a third more."""
@@ -56,11 +39,7 @@ class Options(ctypes.Structure):
 
 def options(cpu: str | None, threads: int = 1, bands: int = 1, flags: int = 0) -> Options:
     """The structure for one of `SYNTHESIS_LEVELS`, or the best for None; raises UnsupportedError for one not here."""
-    present = synthesis_levels()
-    level = cpu or present[-1]
-    if level not in present:
-        raise UnsupportedError(f"CPU level {level!r} is not one of this machine's: {', '.join(present)}")
-    return Options(threads, SYNTHESIS_LEVELS.index(level), bands, flags)
+    return Options(threads, level_number(cpu, synthesis_levels()), bands, flags)
 
 
 def needed_bytes(flat: FlatProgram, threads: int = 1, *, bands: int = 1, flags: int = 0) -> int:
@@ -86,7 +65,7 @@ class NativeSynthesizer:
         frames: T of formats/nq.md 6.2, the frames of the segment.
         threads: CPU threads, the caller's included.
         limits: its `memory` bounds what libnq allocates; None for no bound.
-        cpu: one of `SYNTHESIS_LEVELS`; None takes the best that the CPU has.
+        cpu: one of `nqcodec.native.cpu.SYNTHESIS_LEVELS`; None takes the best that the CPU has.
         bands: how many bands of rows a frame is cut into: less memory for more work.
         flags: how it is run, for tests.
         flat: `network` in the library's form, where it is there already.

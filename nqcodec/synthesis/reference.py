@@ -25,38 +25,9 @@ from nqcodec.network.integer_network import (
     rescale,
     validate,
 )
-from nqcodec.network.operations import (
-    Activation,
-    Add,
-    Concat,
-    Conv,
-    Fold,
-    Frequency,
-    Grid,
-    Mul,
-    Norm,
-    Planes,
-    Shuffle,
-    Tile,
-    Upsample,
-    Warp,
-    Window,
-)
+from nqcodec.network.operations import Activation, Conv, Grid, Operation, Planes
 from nqcodec.network.program import PARAMETER_BYTES, Program
-from nqcodec.synthesis.reference_maps import (
-    clamp_width,
-    run_add,
-    run_concat,
-    run_fold,
-    run_frequency,
-    run_mul,
-    run_norm,
-    run_tile,
-    run_upsample,
-    run_warp,
-    run_window,
-    shift,
-)
+from nqcodec.synthesis.reference_maps import MAP_DEFINITIONS, Definition, Evaluation, clamp_width, shift
 
 HALF_TANH_WIDTH = 16
 """Signed bits of what goes into the half_tanh table (formats/nq.md, 6.5)."""
@@ -82,8 +53,9 @@ def grid_position(t: int, frames: int, times: int) -> tuple[int, int, int]:
     return i, min(i + 1, times - 1), f
 
 
-def run_grid(latent: Int32, factors: Rescaled, width: int, t: int, frames: int) -> Int16:
+def run_grid(factors: Rescaled, width: int, t: int, frames: int) -> Int16:
     """Latents [times, C, H, W] at frame t of `frames`, as a map of `width` bits (formats/nq.md, 6.2)."""
+    latent = factors.values
     i, j, f = grid_position(t, frames, latent.shape[0])
     one = 1 << GRID_FRACTION_BITS
     v = latent[i].astype(np.int64) * (one - f) + latent[j].astype(np.int64) * f
@@ -141,7 +113,7 @@ def activate(p: Int64, activation: Activation, width: int, frac: int) -> Int64:
 
 def run_conv(x: Int16, op: Conv, factors: Rescaled, width: int, frac: int) -> Int16:
     """Convolution, rescale, clamp and activation (formats/nq.md, 6.3)."""
-    acc = (convolve_depthwise if op.depthwise else convolve)(x, factors.weight) + _by_channel(factors.bias)
+    acc = (convolve_depthwise if op.depthwise else convolve)(x, factors.values) + _by_channel(factors.bias)
     p_width = HALF_TANH_WIDTH if op.activation is Activation.HALF_TANH else width
     p = clamp_width(rescale(acc, _by_channel(factors.multiplier), _by_channel(factors.shift)), p_width)
     return activate(p, op.activation, width, frac).astype(np.int16)
@@ -161,6 +133,19 @@ def run_planes(x: Int16, ratio: int, frac: int, video: Video) -> Frame:
         planes.append(np.ascontiguousarray(plane[:rows, :columns]))
         first += a * b
     return tuple(planes)
+
+
+def _rescaled(e: Evaluation) -> Rescaled:
+    assert e.factors is not None, "operations with tensors have derived constants"
+    return e.factors
+
+
+DEFINITIONS: dict[type[Operation], Definition] = {
+    Grid: lambda op, e: run_grid(_rescaled(e), e.width, e.t, e.frames),
+    Conv: lambda op, e: run_conv(e.inputs[0], op, _rescaled(e), e.width, e.frac),
+    **MAP_DEFINITIONS,
+}
+"""The definition of each operation that makes a map: all but `Planes`, which makes a picture (`run_planes`)."""
 
 
 def reference_bytes(program: Program) -> int:
@@ -206,32 +191,11 @@ class ReferenceSynthesizer:
 
     def map(self, index: int, maps: Mapping[int, Int16], t: int) -> Int16:
         """The map of operation `index`, not planes, for frame t from the `maps` of its inputs by index."""
-        op, layer, factors = self._network.program.operations[index], self._network.layers[index], self._factors[index]
-        inputs = [maps[i] for i in op.inputs]
-        if isinstance(op, Grid) and factors is not None:
-            return run_grid(layer.tensors["latent"].values, factors, layer.width, t, self._frames)
-        if isinstance(op, Conv) and factors is not None:
-            return run_conv(inputs[0], op, factors, layer.width, layer.frac)
-        if isinstance(op, Frequency):
-            return run_frequency(op, t, layer.width, layer.frac)
-        if isinstance(op, Norm):
-            return run_norm(inputs[0], layer.width, layer.frac)
-        if isinstance(op, Concat | Add | Mul):
-            run = {Concat: run_concat, Add: run_add, Mul: run_mul}[type(op)]
-            return run(inputs, [self._network.map_format(i)[1] for i in op.inputs], layer.width, layer.frac)
-        if isinstance(op, Shuffle):
-            return run_fold(inputs[0], op.ratio, op.ratio)
-        if isinstance(op, Fold):
-            return run_fold(inputs[0], op.rows, op.columns)
-        if isinstance(op, Upsample):
-            return run_upsample(inputs[0], op)
-        if isinstance(op, Window):
-            return run_window(inputs[0], op, t)
-        if isinstance(op, Warp):
-            return run_warp(inputs[0], inputs[1], op, self._network.map_format(op.inputs[1])[1])
-        if isinstance(op, Tile):
-            return run_tile(inputs[0], op)
-        raise AssertionError(f"operation {op.name} has no definition")
+        network, op = self._network, self._network.program.operations[index]
+        width, frac = network.map_format(index)
+        inputs, fracs = [maps[i] for i in op.inputs], [network.map_format(i)[1] for i in op.inputs]
+        evaluation = Evaluation(inputs, fracs, width, frac, t, self._frames, self._factors[index])
+        return DEFINITIONS[type(op)](op, evaluation)
 
     def close(self) -> None:
         """Nothing to free; here for the common interface."""

@@ -6,14 +6,29 @@ the limits of formats/nq.md keep them below 2^63.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nqcodec.network import tables
-from nqcodec.network.integer_network import Int16, Int64
-from nqcodec.network.operations import Frequency, Tile, Upsample, Warp, Window
+from nqcodec.network.integer_network import Int16, Int64, Rescaled
+from nqcodec.network.operations import (
+    Add,
+    Concat,
+    Fold,
+    Frequency,
+    Mul,
+    Norm,
+    Operation,
+    Shuffle,
+    Tile,
+    Upsample,
+    Warp,
+    Window,
+)
 
 Integers = npt.NDArray[np.integer]
 
@@ -28,6 +43,31 @@ WARP_BITS = 5
 
 MEAN_BITS, DEVIATION_BITS, RECIPROCAL_BITS = 8, 16, 46
 """Fractional bits of a mean, bits added to a variance, and the reciprocal's numerator (formats/nq.md, 6.12)."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an operation's definition computes from, beside its fields.
+
+    Attributes:
+        inputs: maps that it reads.
+        fracs: their fractional bits.
+        width, frac: signed bits and fractional bits of its map.
+        t, frames: the frame, and how many the segment has.
+        factors: derived constants of an operation with tensors, else None.
+    """
+
+    inputs: Sequence[Int16]
+    fracs: Sequence[int]
+    width: int
+    frac: int
+    t: int
+    frames: int
+    factors: Rescaled | None = None
+
+
+Definition = Callable[[Any, Evaluation], Int16]
+"""The map of an operation, which is of the class that a table has the definition for."""
 
 
 def clamp_width(values: Int64, width: int) -> Int64:
@@ -153,3 +193,19 @@ def run_norm(x: Int16, width: int, frac: int) -> Int16:
     root = np.maximum(isqrt(variance << DEVIATION_BITS), 1)
     scaled = deviation * ((1 << RECIPROCAL_BITS) // root)
     return clamp_width(shift(scaled, RECIPROCAL_BITS - MEAN_BITS - frac), width).astype(np.int16)
+
+
+MAP_DEFINITIONS: dict[type[Operation], Definition] = {
+    Shuffle: lambda op, e: run_fold(e.inputs[0], op.ratio, op.ratio),
+    Fold: lambda op, e: run_fold(e.inputs[0], op.rows, op.columns),
+    Frequency: lambda op, e: run_frequency(op, e.t, e.width, e.frac),
+    Upsample: lambda op, e: run_upsample(e.inputs[0], op),
+    Window: lambda op, e: run_window(e.inputs[0], op, e.t),
+    Warp: lambda op, e: run_warp(e.inputs[0], e.inputs[1], op, e.fracs[1]),
+    Tile: lambda op, e: run_tile(e.inputs[0], op),
+    Concat: lambda op, e: run_concat(e.inputs, e.fracs, e.width, e.frac),
+    Add: lambda op, e: run_add(e.inputs, e.fracs, e.width, e.frac),
+    Mul: lambda op, e: run_mul(e.inputs, e.fracs, e.width, e.frac),
+    Norm: lambda op, e: run_norm(e.inputs[0], e.width, e.frac),
+}
+"""The definitions of this module by operation."""

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from nqcodec.errors import InputError
 from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.video import Chroma, Colour, Video
-from nqcodec.network.operations import OPERATIONS, Activation, Conv, Operation, Window
+from nqcodec.network.operations import operation_from_dict, operation_to_dict
 from nqcodec.network.program import Program
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
@@ -207,22 +207,12 @@ def load_fit(path: Path) -> SavedFit:
 
 def program_to_dict(program: Program) -> dict[str, Any]:
     """A program as JSON values: each operation's name and fields."""
-    return {"operations": [{"name": op.name, **asdict(op)} for op in program.operations]}
+    return {"operations": [operation_to_dict(op) for op in program.operations]}
 
 
 def program_from_dict(values: dict[str, Any], video: Video) -> Program:
     """The inverse of `program_to_dict`; raises KeyError, TypeError or ValueError for values that are no program."""
-    kinds = {kind.name: kind for kind in OPERATIONS.values()}
-    operations: list[Operation] = []
-    for entry in values["operations"]:
-        arguments = {name: value for name, value in entry.items() if name != "name"}
-        arguments["inputs"] = tuple(arguments["inputs"])
-        if kinds[entry["name"]] is Window:
-            arguments["knots"] = tuple((time, row, column) for time, row, column in arguments["knots"])
-        if kinds[entry["name"]] is Conv:
-            arguments["activation"] = Activation(arguments["activation"])
-        operations.append(kinds[entry["name"]](**arguments))
-    return Program.of(operations, video)
+    return Program.of([operation_from_dict(entry) for entry in values["operations"]], video)
 
 
 def video_to_dict(video: Video) -> dict[str, Any]:

@@ -6,7 +6,8 @@ Maps are [B, C, H, W]. These are the float twins of `nqcodec.synthesis.reference
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -30,37 +31,11 @@ from nqcodec.network.operations import (
     Window,
 )
 
+Twin = Callable[[Any, Sequence[Tensor], Tensor], Tensor]
+"""The map of an operation of one class, from its inputs' maps, for frames `times` [B]."""
+
 NORM_EPSILON = 1e-6
 """Added to a variance before its root: the integer definition has the square of 2^-8 of a map's unit instead."""
-
-
-def apply(op: Operation, inputs: Sequence[Tensor], times: Tensor) -> Tensor:
-    """The map of an operation that has no tensors, from its inputs' maps, for frames `times` [B]."""
-    if isinstance(op, Shuffle):
-        return F.pixel_shuffle(inputs[0], op.ratio)
-    if isinstance(op, Upsample):
-        return upsample(inputs[0], op)
-    if isinstance(op, Concat):
-        return torch.cat(list(inputs), dim=1)
-    if isinstance(op, Add):
-        return inputs[0] + inputs[1]
-    if isinstance(op, Mul):
-        return inputs[0] * inputs[1]
-    if isinstance(op, Norm):
-        return norm(inputs[0])
-    if isinstance(op, Frequency):
-        return frequency(op, times)
-    if isinstance(op, Fold):
-        return fold(inputs[0], op)
-    if isinstance(op, Tile):
-        return tile(inputs[0], op)
-    if isinstance(op, Window):
-        return window(inputs[0], op, times)
-    if isinstance(op, Warp):
-        return warp(inputs[0], inputs[1], op)
-    if isinstance(op, Planes):
-        return inputs[0]
-    raise ValueError(f"operation {op.name} has no float expression")
 
 
 def activate(x: Tensor, activation: Activation) -> Tensor:
@@ -200,3 +175,32 @@ def warp(x: Tensor, vectors: Tensor, op: Warp) -> Tensor:
 def _corners(op: Window, device: torch.device) -> Tensor:
     """Positions [T, 2] of a window, row and column, for frames up to its last knot; int64."""
     return torch.tensor([op.position(t) for t in range(op.knots[-1][0] + 1)], device=device)
+
+
+TWINS: dict[type[Operation], Twin] = {
+    Shuffle: lambda op, inputs, times: F.pixel_shuffle(inputs[0], op.ratio),
+    Fold: lambda op, inputs, times: fold(inputs[0], op),
+    Upsample: lambda op, inputs, times: upsample(inputs[0], op),
+    Tile: lambda op, inputs, times: tile(inputs[0], op),
+    Window: lambda op, inputs, times: window(inputs[0], op, times),
+    Warp: lambda op, inputs, times: warp(inputs[0], inputs[1], op),
+    Concat: lambda op, inputs, times: torch.cat(list(inputs), dim=1),
+    Add: lambda op, inputs, times: inputs[0] + inputs[1],
+    Mul: lambda op, inputs, times: inputs[0] * inputs[1],
+    Norm: lambda op, inputs, times: norm(inputs[0]),
+    Frequency: lambda op, inputs, times: frequency(op, times),
+    Planes: lambda op, inputs, times: inputs[0],
+}
+"""The twin of each operation that has no tensors."""
+
+
+def apply(op: Operation, inputs: Sequence[Tensor], times: Tensor) -> Tensor:
+    """The map of an operation that has no tensors, from its inputs' maps, for frames `times` [B].
+
+    Raises:
+        ValueError: an operation without a twin here.
+    """
+    twin = TWINS.get(type(op))
+    if twin is None:
+        raise ValueError(f"operation {op.name} has no float expression")
+    return twin(op, inputs, times)

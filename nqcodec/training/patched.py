@@ -6,16 +6,17 @@ picture's own border a convolution finds zeros beyond its input; elsewhere it re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nqcodec.network.operations import Conv, Fold, Grid, Operation, Shuffle, Tile, Upsample, Warp, Window
+from nqcodec.network.operations import Conv, Fold, Frequency, Grid, Operation, Shuffle, Tile, Upsample, Warp, Window
 from nqcodec.training.network import FloatNetwork, Identity, Transform, tensor_key
 from nqcodec.training.operations import apply, blend_window, grid_position, upsample_weights, window_fractions
-from nqcodec.training.regions import Region, Spans, infer, whole, window_starts
+from nqcodec.training.regions import POSITIONWISE, Asked, Region, Spans, infer, whole, window_starts
 
 
 def part_of_frames(
@@ -94,24 +95,25 @@ class _Part:
 
     def _value(self, op: Operation, region: Region) -> Tensor:
         """The map of an operation without tensors."""
-        if isinstance(op, Shuffle | Fold):
-            source = self._regions[op.inputs[0]]
-            assert source is not None
-            rows, columns = (op.ratio, op.ratio) if isinstance(op, Shuffle) else (op.rows, op.columns)
-            enlarged = Region(source.rows.scaled(rows), source.columns.scaled(columns))
-            return take(apply(op, [self._maps[op.inputs[0]]], self._times), enlarged, region)
-        if isinstance(op, Upsample):
-            return self._upsampled(op, region)
-        if isinstance(op, Tile):
-            return self._tiled(op, region)
-        if isinstance(op, Window):
-            return self._seen(op, region)
-        if isinstance(op, Warp):
-            # Vectors may point anywhere: all of the map is computed, and the region taken of it.
-            _, height, width = self._network.program.shapes[op.inputs[0]]
-            warped = apply(op, [self._maps[source] for source in op.inputs], self._times)
-            return take(warped, whole(height, width, len(self._hosted)), region)
+        return PARTS[type(op)](self, op, region)
+
+    def same_positions(self, op: Operation, region: Region) -> Tensor:
+        """Of operations that read the region itself of each input, or have none."""
         return apply(op, [self._input(source, region) for source in op.inputs], self._times)
+
+    def folded(self, op: Shuffle | Fold, region: Region) -> Tensor:
+        """All that the input's places become, and the region taken of it."""
+        source = self._regions[op.inputs[0]]
+        assert source is not None
+        rows, columns = (op.ratio, op.ratio) if isinstance(op, Shuffle) else (op.rows, op.columns)
+        enlarged = Region(source.rows.scaled(rows), source.columns.scaled(columns))
+        return take(apply(op, [self._maps[op.inputs[0]]], self._times), enlarged, region)
+
+    def warped(self, op: Warp, region: Region) -> Tensor:
+        """Vectors may point anywhere: all of the map is computed, and the region taken of it."""
+        _, height, width = self._network.program.shapes[op.inputs[0]]
+        warped = apply(op, [self._maps[source] for source in op.inputs], self._times)
+        return take(warped, whole(height, width, len(self._hosted)), region)
 
     def _grid(self, index: int, op: Grid, region: Region) -> Tensor:
         """Latents of the region, read at the samples' frames."""
@@ -128,7 +130,7 @@ class _Part:
                 value = torch.lerp(value, _cut(latent, after, rows, columns), fraction.to(value))
         return value.to(self._network.dtype, memory_format=torch.channels_last)
 
-    def _upsampled(self, op: Upsample, region: Region) -> Tensor:
+    def upsampled(self, op: Upsample, region: Region) -> Tensor:
         """Both axes by the rows of their weights that the region needs."""
         source, (_, height, width) = self._regions[op.inputs[0]], self._network.program.shapes[op.inputs[0]]
         assert source is not None
@@ -138,7 +140,7 @@ class _Part:
         enlarged = rows @ x.contiguous() @ columns.transpose(2, 3)
         return enlarged.contiguous(memory_format=torch.channels_last)
 
-    def _tiled(self, op: Tile, region: Region) -> Tensor:
+    def tiled(self, op: Tile, region: Region) -> Tensor:
         """As many repetitions as hold the region wherever it begins in the first of them."""
         _, height, width = self._network.program.shapes[op.inputs[0]]
         starts = [
@@ -149,14 +151,27 @@ class _Part:
         tiles = apply(Tile(op.inputs, reach[0], reach[1]), [self._maps[op.inputs[0]]], self._times)
         return take(tiles, whole(reach[0], reach[1], len(self._hosted)), Region(*starts))
 
-    def _seen(self, op: Window, region: Region) -> Tensor:
+    def seen(self, op: Window, region: Region) -> Tensor:
         """What the camera sees there. One place more than the map has is read as zero: its weight is zero then."""
+        _, *sizes = self._network.program.shapes[op.inputs[0]]
         wanted = [
-            Spans(tuple(window_starts(op, axis, spans, self._hosted)), spans.length * op.ratio + 1)
-            for axis, spans in enumerate((region.rows, region.columns))
+            Spans(tuple(window_starts(op, Asked(axis, spans, size, self._hosted))), spans.length * op.ratio + 1)
+            for axis, (spans, size) in enumerate(zip((region.rows, region.columns), sizes, strict=True))
         ]
         seen = self._input(op.inputs[0], Region(*wanted))
         return blend_window(seen, window_fractions(op, self._times, seen), op.ratio)
+
+
+PARTS: dict[type[Operation], Callable[[_Part, Any, Region], Tensor]] = {
+    Shuffle: _Part.folded,
+    Fold: _Part.folded,
+    Upsample: _Part.upsampled,
+    Tile: _Part.tiled,
+    Window: _Part.seen,
+    Warp: _Part.warped,
+    **dict.fromkeys((Frequency, *POSITIONWISE), _Part.same_positions),
+}
+"""How each operation without tensors is computed on a region."""
 
 
 def places_of(spans: Spans, device: torch.device) -> Tensor:

@@ -6,8 +6,9 @@ which names what it reads of its inputs. What it would read beyond a map's borde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nqcodec.network.operations import (
     Add,
@@ -70,6 +71,23 @@ class Region:
         return Region(self.rows.grown(reach), self.columns.grown(reach))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is needed of an operation's map along an axis, for each sample.
+
+    Attributes:
+        axis: 0 for rows and 1 for columns.
+        spans: rows or columns that are needed.
+        size: of the input along the axis.
+        times: frame of each sample.
+    """
+
+    axis: int
+    spans: Spans
+    size: int
+    times: Sequence[int]
+
+
 def whole(height: int, width: int, samples: int) -> Region:
     """All of a map."""
     return Region(Spans((0,) * samples, height), Spans((0,) * samples, width))
@@ -95,7 +113,8 @@ def infer(program: Program, patch: Region, times: Sequence[int]) -> list[Region 
             continue
         for source in op.inputs:
             for axis, spans in enumerate((region.rows, region.columns)):
-                extents[source][axis].append(read(op, axis, spans, program.shapes[source][1 + axis], times))
+                asked = Asked(axis, spans, program.shapes[source][1 + axis], times)
+                extents[source][axis].append(read(op, asked))
     return regions
 
 
@@ -105,33 +124,10 @@ def _union(readers: list[list[Extent]], size: int) -> Spans:
     return Spans.covering(pairs, size)
 
 
-def read(op: Operation, axis: int, spans: Spans, size: int, times: Sequence[int]) -> list[Extent]:
-    """What `spans` of an operation's map are computed from, on the same axis of an input of `size`, for each sample.
-
-    `axis` is 0 for rows and 1 for columns. A convolution's extents reach beyond the map where its padding does.
-    """
-    if isinstance(op, Conv):
-        return spans.grown(op.kernel // 2).extents
-    if isinstance(op, Shuffle):
-        return [_cells(extent, op.ratio) for extent in spans.extents]
-    if isinstance(op, Fold):
-        return [_cells(extent, (op.rows, op.columns)[axis]) for extent in spans.extents]
-    if isinstance(op, Upsample):
-        return [(_tap(first, op.ratio, size), _tap(end - 1, op.ratio, size, 1) + 1) for first, end in spans.extents]
-    if isinstance(op, Tile | Warp):
-        return [(0, size)] * len(spans.firsts)
-    if isinstance(op, Window):
-        starts = window_starts(op, axis, spans, times)
-        return [(start, start + op.ratio * spans.length + 1) for start in starts]
-    if isinstance(op, Concat | Add | Mul | Norm | Planes):
-        return spans.extents
-    raise ValueError(f"operation {op.name} does not say what it reads")
-
-
-def window_starts(op: Window, axis: int, spans: Spans, times: Sequence[int]) -> list[int]:
-    """First row or column of its input that a window's `spans` lie in, for each sample (formats/nq.md, 6.13)."""
-    places = zip(spans.firsts, times, strict=True)
-    return [(op.position(t)[axis] >> op.bits) + op.ratio * first for first, t in places]
+def window_starts(op: Window, asked: Asked) -> list[int]:
+    """First row or column of its input that a window's spans lie in, for each sample (formats/nq.md, 6.13)."""
+    places = zip(asked.spans.firsts, asked.times, strict=True)
+    return [(op.position(t)[asked.axis] >> op.bits) + op.ratio * first for first, t in places]
 
 
 def _cells(extent: Extent, ratio: int) -> Extent:
@@ -139,6 +135,37 @@ def _cells(extent: Extent, ratio: int) -> Extent:
     return extent[0] // ratio, -(-extent[1] // ratio)
 
 
+def _taps(extent: Extent, ratio: int, size: int) -> Extent:
+    """Input places that enlarged ones are computed from."""
+    first, end = extent
+    return _tap(first, ratio, size), _tap(end - 1, ratio, size, 1) + 1
+
+
 def _tap(place: int, ratio: int, size: int, more: int = 0) -> int:
     """The first of the two input places that an enlarged one is between, or the second (formats/nq.md, 6.8)."""
     return min(max((2 * place + 1 - ratio) // (2 * ratio) + more, 0), size - 1)
+
+
+POSITIONWISE: tuple[type[Operation], ...] = (Concat, Add, Mul, Norm, Planes)
+"""Operations that compute a position from the same position of each of their inputs."""
+
+READS: dict[type[Operation], Callable[[Any, Asked], list[Extent]]] = {
+    # Extents reach beyond the map where the padding does.
+    Conv: lambda op, a: a.spans.grown(op.kernel // 2).extents,
+    Shuffle: lambda op, a: [_cells(extent, op.ratio) for extent in a.spans.extents],
+    Fold: lambda op, a: [_cells(extent, (op.rows, op.columns)[a.axis]) for extent in a.spans.extents],
+    Upsample: lambda op, a: [_taps(extent, op.ratio, a.size) for extent in a.spans.extents],
+    Tile: lambda op, a: [(0, a.size)] * len(a.spans.firsts),
+    Warp: lambda op, a: [(0, a.size)] * len(a.spans.firsts),
+    Window: lambda op, a: [(first, first + op.ratio * a.spans.length + 1) for first in window_starts(op, a)],
+    **dict.fromkeys(POSITIONWISE, lambda op, a: a.spans.extents),
+}
+"""What each operation with inputs reads of one of them."""
+
+
+def read(op: Operation, asked: Asked) -> list[Extent]:
+    """What is read of an input of `op`, on the same axis, for each sample; raises ValueError if that is not known."""
+    reader = READS.get(type(op))
+    if reader is None:
+        raise ValueError(f"operation {op.name} does not say what it reads")
+    return reader(op, asked)

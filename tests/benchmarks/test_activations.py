@@ -8,10 +8,10 @@ import pytest
 from nqcodec.benchmarks.kernel_cases import KernelCase
 from nqcodec.benchmarks.kernels import Operation, expected_outputs
 from nqcodec.media.video import Chroma, Video
+from nqcodec.native.cpu import synthesis_levels
 from nqcodec.network.integer_network import IntegerNetwork, IntTensor, Layer
 from nqcodec.network.operations import Activation, Conv, Grid, Planes
 from nqcodec.network.program import Program
-from nqcodec.synthesis.native import synthesis_levels
 
 pytestmark = pytest.mark.skipif(not synthesis_levels(), reason="libnq is not built")
 

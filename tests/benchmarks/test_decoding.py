@@ -27,10 +27,11 @@ from nqcodec.decoder.meter import Meter, dense_macs
 from nqcodec.decoder.timing import bench_decode, bench_lines
 from nqcodec.entropy.tensors import choose_model
 from nqcodec.media.video import Video
+from nqcodec.native.cpu import cpu_levels
 from nqcodec.native.cpu_pinning import pinned_threads
 from nqcodec.network.integer_network import validate
 from nqcodec.network.program import Limits
-from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
+from nqcodec.synthesis.native import NativeSynthesizer
 
 needs_libnq = pytest.mark.skipif(not cpu_levels(), reason="libnq is not built")
 

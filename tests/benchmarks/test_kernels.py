@@ -15,8 +15,9 @@ from nqcodec.benchmarks.guarded import GuardedArray, guarded_copy
 from nqcodec.benchmarks.kernel_cases import KERNELS, PLANES, kernel_case, widened
 from nqcodec.benchmarks.kernels import Operation, check_case, check_kernels, expected_outputs
 from nqcodec.cli.nqtool import main
+from nqcodec.native.cpu import synthesis_levels
 from nqcodec.network.operations import OPERATIONS
-from nqcodec.synthesis.native import NativeSynthesizer, OptionFlag, synthesis_levels
+from nqcodec.synthesis.native import NativeSynthesizer, OptionFlag
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 
 pytestmark = pytest.mark.skipif(not synthesis_levels(), reason="libnq is not built")

@@ -12,8 +12,8 @@ import determinism
 import pytest
 from mutations import random_file
 
+from nqcodec.native.cpu import cpu_levels
 from nqcodec.native.loading import why_absent
-from nqcodec.synthesis.native import cpu_levels
 
 needs_libnq = pytest.mark.skipif(bool(why_absent("libnq")), reason="libnq was not built")
 

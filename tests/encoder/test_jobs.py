@@ -15,13 +15,14 @@ import torch
 from fitting import fail, small_clip
 
 from nqcodec.backbones import hnerv
-from nqcodec.encoder.jobs import JobContext, available_cores, plan, run_jobs
+from nqcodec.encoder.jobs import JobContext, plan, run_jobs
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.segment_methods import useful_threads
 from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import InputError, NqError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.video import Video
+from nqcodec.native.cpu import available_cores
 from nqcodec.training.clip import pack
 from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network

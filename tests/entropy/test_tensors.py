@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from coded_values import decode_values
 
 from nqcodec.benchmarks import entropy as bench
 from nqcodec.entropy import costs, lists, native, tensors
@@ -110,7 +111,7 @@ def test_every_coder_and_backend_agrees_across_pieces(name, axis, monkeypatch):
     assert len(coded["native"]) == 3
     for backend in BACKENDS:
         for threads in (1, 3):
-            decoded = tensors.decode_values(coded["native"], shape, 8, model, axis, backend, threads)
+            decoded = decode_values(coded["native"], shape, 8, model, axis, backend, threads)
             assert decoded.dtype == np.int32
             assert np.array_equal(decoded, values)
 
@@ -121,7 +122,7 @@ def test_pieces_have_65536_values(count, pieces):
     values = (np.arange(count, dtype=np.int32) % 5).reshape(1, count)
     coded = tensors.encode_values(values, 4, TensorModel(False, 2, 13), 1)
     assert len(coded) == pieces
-    assert np.array_equal(tensors.decode_values(coded, values.shape, 4, TensorModel(False, 2, 13), 1), values)
+    assert np.array_equal(decode_values(coded, values.shape, 4, TensorModel(False, 2, 13), 1), values)
 
 
 def test_python_serves_where_libnq_is_missing(monkeypatch):
@@ -136,7 +137,7 @@ def test_python_serves_where_libnq_is_missing(monkeypatch):
         assert model.adaptive == expected[0].adaptive
         assert coded_bits(values, 8, 1, model) == expected[1]
         pieces = tensors.encode_values(values, 8, model, 1)
-        assert np.array_equal(tensors.decode_values(pieces, values.shape, 8, model, 1), values)
+        assert np.array_equal(decode_values(pieces, values.shape, 8, model, 1), values)
         scale, data = lists.code_list(steps)
         assert (scale, data) == expected[2]
         assert lists.decode_list(data, 5, scale).tolist() == steps.tolist()
@@ -193,7 +194,7 @@ def test_refused_pieces(backend):
     pieces = tensors.encode_values(GOOD, 5, model, 0)
 
     def decode(data, bits=5):
-        return tensors.decode_values(data, GOOD.shape, bits, model, 0, backend)
+        return decode_values(data, GOOD.shape, bits, model, 0, backend)
 
     assert np.array_equal(decode(pieces), GOOD)
     with pytest.raises(ValueError, match="2 pieces instead of 1"):
@@ -208,14 +209,14 @@ def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="coder zip is none of"):
         tensors.encode_values(GOOD, 5, TensorModel(True), 0, "zip")
     with pytest.raises(ValueError, match="backend cuda is none of"):
-        tensors.decode_values([b""], GOOD.shape, 5, TensorModel(True), 0, "cuda")
+        decode_values([b""], GOOD.shape, 5, TensorModel(True), 0, "cuda")
 
 
 def test_decoding_imports_no_torch():
     code = (
         "import sys, numpy as np; from nqcodec.entropy import tensors as t;"
         "v = np.arange(-8, 8).reshape(4, 4); m = t.choose_model(v, 8, 0);"
-        "t.decode_values(t.encode_values(v, 8, m, 0), v.shape, 8, m, 0, threads=2);"
+        "t.decode_all([t.CodedValues.of(t.encode_values(v, 8, m, 0), v.shape, 8, m, 0)], threads=2);"
         "print(sorted({'torch', 'torchac', 'av', 'imageio'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,18 +17,18 @@ void fuzz_gaussian(fuzz::Input& input) {
   const std::vector<uint8_t> data = input.rest();
   const int64_t size = static_cast<int64_t>(data.size());
   std::vector<int32_t> values(static_cast<size_t>(count)), again(values.size());
-  if (nq_gaussian_decode(&table, data.data(), size, &scales, offset, values.data(), count) != kNqCoderOk) return;
+  if (nq_gaussian_decode(&table, data.data(), size, &scales, offset, values.data(), count) != kNqOk) return;
   std::vector<uint8_t> coded(static_cast<size_t>(fuzz::room(count)));
   const int64_t capacity = static_cast<int64_t>(coded.size());
   int64_t coded_size = 0;
   FUZZ_CHECK(nq_gaussian_encode(&table, values.data(), count, &scales, offset, coded.data(), capacity, &coded_size) ==
-             kNqCoderOk);
+             kNqOk);
   FUZZ_CHECK(coded_size == size);
-  FUZZ_CHECK(nq_gaussian_decode(&table, coded.data(), coded_size, &scales, offset, again.data(), count) == kNqCoderOk);
+  FUZZ_CHECK(nq_gaussian_decode(&table, coded.data(), coded_size, &scales, offset, again.data(), count) == kNqOk);
   FUZZ_CHECK(values == again);
   std::vector<uint8_t> short_of_room(static_cast<size_t>(size - 1));
   FUZZ_CHECK(nq_gaussian_encode(&table, values.data(), count, &scales, offset, short_of_room.data(), size - 1,
-                                &coded_size) == kNqCoderNoRoom);
+                                &coded_size) == kNqNoRoom);
 }
 
 void fuzz_adaptive(fuzz::Input& input) {
@@ -37,14 +37,14 @@ void fuzz_adaptive(fuzz::Input& input) {
   const std::vector<uint8_t> data = input.rest();
   const int64_t size = static_cast<int64_t>(data.size());
   std::vector<int32_t> values(static_cast<size_t>(count)), again(values.size());
-  if (nq_adaptive_decode(data.data(), size, bits, values.data(), count) != kNqCoderOk) return;
+  if (nq_adaptive_decode(data.data(), size, bits, values.data(), count) != kNqOk) return;
   for (const int32_t v : values) FUZZ_CHECK(v >= -(1 << (bits - 1)) && v < 1 << (bits - 1));
   std::vector<uint8_t> coded(static_cast<size_t>(fuzz::room(count)));
   const int64_t capacity = static_cast<int64_t>(coded.size());
   int64_t coded_size = 0;
-  FUZZ_CHECK(nq_adaptive_encode(values.data(), count, bits, coded.data(), capacity, &coded_size) == kNqCoderOk);
+  FUZZ_CHECK(nq_adaptive_encode(values.data(), count, bits, coded.data(), capacity, &coded_size) == kNqOk);
   FUZZ_CHECK(coded_size == size);
-  FUZZ_CHECK(nq_adaptive_decode(coded.data(), coded_size, bits, again.data(), count) == kNqCoderOk);
+  FUZZ_CHECK(nq_adaptive_decode(coded.data(), coded_size, bits, again.data(), count) == kNqOk);
   FUZZ_CHECK(values == again);
 }
 
@@ -64,10 +64,10 @@ void fuzz_encode(fuzz::Input& input) {
   int64_t size = 0;
   const int32_t status =
       nq_gaussian_encode(&table, values.data(), count, &scales, offset, coded.data(), capacity, &size);
-  FUZZ_CHECK(status == kNqCoderOk || status == kNqCoderBadValue);
-  if (status != kNqCoderOk) return;
+  FUZZ_CHECK(status == kNqOk || status == kNqBadValue);
+  if (status != kNqOk) return;
   std::vector<int32_t> again(values.size());
-  FUZZ_CHECK(nq_gaussian_decode(&table, coded.data(), size, &scales, offset, again.data(), count) == kNqCoderOk);
+  FUZZ_CHECK(nq_gaussian_decode(&table, coded.data(), size, &scales, offset, again.data(), count) == kNqOk);
   FUZZ_CHECK(values == again);
   std::vector<uint8_t> damaged(coded.begin(), coded.begin() + size);
   damaged[place / 8 % damaged.size()] ^= static_cast<uint8_t>(1u << place % 8);

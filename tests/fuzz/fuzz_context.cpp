@@ -39,9 +39,9 @@ void fuzz_encode(fuzz::Input& input, const NqFrequencyTable& table, const NqCont
   std::vector<uint8_t> coded(static_cast<size_t>(16 * pieces + fuzz::room(count)));
   const int64_t capacity = static_cast<int64_t>(coded.size());
   std::vector<int64_t> sizes(static_cast<size_t>(pieces));
-  if (nq_context_encode(&table, &context, values.data(), coded.data(), capacity, sizes.data()) != kNqCoderOk) return;
+  if (nq_context_encode(&table, &context, values.data(), coded.data(), capacity, sizes.data()) != kNqOk) return;
   int64_t failed = -1;
-  FUZZ_CHECK(nq_context_decode(&table, &context, coded.data(), sizes.data(), again.data(), &failed) == kNqCoderOk);
+  FUZZ_CHECK(nq_context_decode(&table, &context, coded.data(), sizes.data(), again.data(), &failed) == kNqOk);
   FUZZ_CHECK(values == again);
   coded[place / 8 % coded.size()] ^= static_cast<uint8_t>(1u << place % 8);
   nq_context_decode(&table, &context, coded.data(), sizes.data(), again.data(), &failed);
@@ -74,19 +74,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   int64_t failed = -1;
   const int32_t status = nq_context_decode(&table, &context, bytes.data(), sizes.data(), values.data(), &failed);
   FUZZ_CHECK(failed >= 0 && failed <= pieces);
-  if (status != kNqCoderOk) return 0;
+  if (status != kNqOk) return 0;
   for (const int32_t v : values) FUZZ_CHECK(v >= -(1 << (context.bits - 1)) && v < 1 << (context.bits - 1));
   std::vector<uint8_t> coded(static_cast<size_t>(16 * pieces + fuzz::room(count)));
   const int64_t capacity = static_cast<int64_t>(coded.size());
   std::vector<int64_t> coded_sizes(sizes.size());
-  FUZZ_CHECK(nq_context_encode(&table, &context, values.data(), coded.data(), capacity, coded_sizes.data()) ==
-             kNqCoderOk);
+  FUZZ_CHECK(nq_context_encode(&table, &context, values.data(), coded.data(), capacity, coded_sizes.data()) == kNqOk);
   FUZZ_CHECK(coded_sizes == sizes);
   double bits = 0;
-  FUZZ_CHECK(nq_context_bits(&table, &context, values.data(), &bits) == kNqCoderOk);
+  FUZZ_CHECK(nq_context_bits(&table, &context, values.data(), &bits) == kNqOk);
   FUZZ_CHECK(bits >= 0 && bits <= 8.0 * static_cast<double>(total(sizes)));
-  FUZZ_CHECK(nq_context_decode(&table, &context, coded.data(), coded_sizes.data(), again.data(), &failed) ==
-             kNqCoderOk);
+  FUZZ_CHECK(nq_context_decode(&table, &context, coded.data(), coded_sizes.data(), again.data(), &failed) == kNqOk);
   FUZZ_CHECK(values == again);
   return 0;
 }

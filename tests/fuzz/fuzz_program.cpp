@@ -17,7 +17,7 @@ class Program {
   explicit Program(fuzz::Input& input) : input_(input) {
     const int count = static_cast<int>(input.within(1, 12));
     ops_.reserve(2 * static_cast<size_t>(count) + 1);  // a warp brings its vectors
-    for (int i = 0; i < count; ++i) add(static_cast<int32_t>(input.within(1, 14)));
+    for (int i = 0; i < count; ++i) add(static_cast<int32_t>(input.within(kNqGrid, kNqWarp)));
     descriptor_.ops = ops_.data();
     descriptor_.frames = input.mostly(1, 9);
     descriptor_.depth = input.mostly(8, 12);

@@ -107,7 +107,7 @@ Outcome decode(const std::vector<std::unique_ptr<Coded>>& all, int32_t threads) 
   std::vector<NqCodedPart> parts;
   for (size_t i = 0; i < all.size(); ++i) parts.push_back(all[i]->into(out.values[i]));
   const int64_t count = static_cast<int64_t>(parts.size());
-  FUZZ_CHECK(nq_decode_parts(&gaussian, &logistic, parts.data(), count, threads) == kNqCoderOk);
+  FUZZ_CHECK(nq_decode_parts(&gaussian, &logistic, parts.data(), count, threads) == kNqOk);
   for (size_t i = 0; i < all.size(); ++i) {
     out.status.push_back(parts[i].status);
     out.failed.push_back(parts[i].status ? parts[i].failed : 0);

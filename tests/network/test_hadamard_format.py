@@ -13,6 +13,7 @@ from nqcodec.bitstream.segment import pack_segment
 from nqcodec.cli.info import file_info, info_lines
 from nqcodec.errors import FormatError, UnsupportedError
 from nqcodec.media.video import Video
+from nqcodec.native.cpu import cpu_levels
 from nqcodec.network.integer_network import (
     Hadamard,
     IntegerNetwork,
@@ -26,7 +27,7 @@ from nqcodec.network.integer_network import (
 from nqcodec.network.operations import Conv, Grid, Operation, Planes
 from nqcodec.network.program import Limits, Program
 from nqcodec.synthesis import hadamard as native
-from nqcodec.synthesis.native import NativeSynthesizer, cpu_levels
+from nqcodec.synthesis.native import NativeSynthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 
 VIDEO = Video(8, 6, 2)
@@ -108,7 +109,7 @@ def test_the_accumulator_bound_is_that_of_weights_as_used() -> None:
         )
 
     validate(with_gain(5))
-    assert (derive(with_gain(5), 1).weight == 32).all()
+    assert (derive(with_gain(5), 1).values == 32).all()
     with pytest.raises(ValueError, match="overflow"):  # 4096 * 64 * 2^13 = 2^31
         validate(with_gain(6))
 

@@ -9,9 +9,10 @@ import numpy.typing as npt
 from emulated_cuda import emulated
 
 from nqcodec.media.video import Frame, Video
+from nqcodec.native.cpu import synthesis_levels
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.synthesis.cuda import CudaSynthesizer
-from nqcodec.synthesis.native import NativeSynthesizer, synthesis_levels
+from nqcodec.synthesis.native import NativeSynthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 
 GUARD = 3

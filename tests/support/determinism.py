@@ -104,8 +104,8 @@ def compare(name: str, expected: dict[str, str], found: dict[str, str]) -> bool:
 
 def here(package: Path, files: Path) -> bool:
     """All that this machine has, against the reference."""
+    from nqcodec.native.cpu import cpu_levels
     from nqcodec.synthesis.backends import available
-    from nqcodec.synthesis.native import cpu_levels
 
     expected, same = child(sys.executable, package, files, "reference"), True
     compare("reference", expected, expected)

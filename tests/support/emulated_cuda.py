@@ -24,6 +24,7 @@ CSRC = ROOT / "csrc"
 EMULATION = ROOT / "tests" / "support" / "cuda_emulation"
 FLAGS = (
     *("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wno-unknown-pragmas"),
+    "-Werror=switch",  # as setup.py has it: a switch over operation codes lists all of them
     "-U_FORTIFY_SOURCE",  # which takes a jump from one thread's stack to another's for a fault
 )
 SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

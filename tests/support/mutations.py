@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from operation_cases import CASES, OperationCase
+from operation_instances import program_around
 from random_networks import random_network, random_video
 
 from nqcodec.bitstream.chunks import HEAD_BYTES, SIGNATURE, pack_chunk, read_chunks
@@ -49,9 +51,17 @@ def random_file(seed: int) -> bytes:
     return pack_file(video.with_frames(sum(lengths)), segments, hashes if seed % 2 else ())
 
 
+def file_around(case: OperationCase) -> bytes:
+    """A legal file whose program is about one operation."""
+    rng = np.random.default_rng(case.kind.code)
+    program, video, _ = program_around(case.make(rng))
+    return pack_file(video, [(video.frames, pack_segment(random_network(rng, video, program)))])
+
+
 def base_files(count: int, vectors: Path = VECTORS) -> list[tuple[str, bytes]]:
-    """(name, bytes) of what is damaged: `count` random files, and the conformance vectors that are in a folder."""
+    """(name, bytes) of what is damaged: `count` random files, one around each operation, the vectors of a folder."""
     named = [(f"random{seed}", random_file(seed)) for seed in range(count)]
+    named += [(f"operation-{case.kind.name}", file_around(case)) for case in CASES]
     found = [(path.stem, path.read_bytes()) for path in sorted(vectors.rglob("*.nq"))]
     return named + [(name, data) for name, data in found if len(data) > len(SIGNATURE)]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from math import isqrt
 from pathlib import Path
+from typing import Any
 
 from nqcodec.media.video import Video
 from nqcodec.network.integer_network import IntegerNetwork, IntTensor
@@ -282,35 +283,31 @@ def planes(source: Map, r: int, frac: int, video: Video) -> list[list[list[int]]
     return result
 
 
+BY_OPERATION: dict[type[Operation], Callable[[Any, list[Map], list[int], int, int, int], Map]] = {
+    Shuffle: lambda op, sources, fracs, width, frac, t: fold(sources[0], op.ratio, op.ratio),
+    Fold: lambda op, sources, fracs, width, frac, t: fold(sources[0], op.rows, op.columns),
+    Upsample: lambda op, sources, fracs, width, frac, t: upsample(sources[0], op),
+    Tile: lambda op, sources, fracs, width, frac, t: tile(sources[0], op),
+    Window: lambda op, sources, fracs, width, frac, t: window(sources[0], op, t),
+    Warp: lambda op, sources, fracs, width, frac, t: warp(sources[0], sources[1], op, fracs[1]),
+    Concat: lambda op, sources, fracs, width, frac, t: concat(sources, fracs, width, frac),
+    Add: lambda op, sources, fracs, width, frac, t: pairwise(op, sources, fracs, width, frac),
+    Mul: lambda op, sources, fracs, width, frac, t: pairwise(op, sources, fracs, width, frac),
+    Norm: lambda op, sources, fracs, width, frac, t: norm(sources[0], width, frac),
+    Frequency: lambda op, sources, fracs, width, frac, t: frequency(op, t, width, frac),
+}
+
+
 def without_tensors(op: Operation, sources: list[Map], fracs: list[int], width: int, frac: int, t: int) -> Map:
     """The map of an operation whose own format is (width, frac), from inputs of `fracs` fractional bits."""
-    if isinstance(op, Shuffle):
-        return fold(sources[0], op.ratio, op.ratio)
-    if isinstance(op, Fold):
-        return fold(sources[0], op.rows, op.columns)
-    if isinstance(op, Upsample):
-        return upsample(sources[0], op)
-    if isinstance(op, Tile):
-        return tile(sources[0], op)
-    if isinstance(op, Window):
-        return window(sources[0], op, t)
-    if isinstance(op, Warp):
-        return warp(*sources, op, fracs[1])
-    if isinstance(op, Concat):
-        return concat(sources, fracs, width, frac)
-    if isinstance(op, Add | Mul):
-        return pairwise(op, sources, fracs, width, frac)
-    if isinstance(op, Norm):
-        return norm(sources[0], width, frac)
-    assert isinstance(op, Frequency)
-    return frequency(op, t, width, frac)
+    return BY_OPERATION[type(op)](op, sources, fracs, width, frac, t)
 
 
 def slow_frame(network: IntegerNetwork, video: Video, frames: int, t: int) -> list[list[list[int]]]:
     """Planes of frame t as nested lists [plane][row][column]."""
     maps: list[Map] = []
     for index, op in enumerate(network.program.operations):
-        layer, sources = network.layers[index], [maps[i] for i in op.inputs]
+        sources = [maps[i] for i in op.inputs]
         fracs = [network.map_format(i)[1] for i in op.inputs]
         if isinstance(op, Planes):
             return planes(sources[0], op.ratio, fracs[0], video)
@@ -319,5 +316,5 @@ def slow_frame(network: IntegerNetwork, video: Video, frames: int, t: int) -> li
         elif isinstance(op, Conv):
             maps.append(conv(network, index, sources[0]))
         else:
-            maps.append(without_tensors(op, sources, fracs, layer.width, layer.frac, t))
+            maps.append(without_tensors(op, sources, fracs, *network.map_format(index), t))
     raise AssertionError("no planes")

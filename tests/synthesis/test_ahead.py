@@ -14,11 +14,12 @@ from nqcodec.bitstream.file import read_file
 from nqcodec.decoder.decoder import Decoder
 from nqcodec.errors import LimitError
 from nqcodec.media.video import Frame, Video
+from nqcodec.native.cpu import synthesis_levels
 from nqcodec.network.program import PARAMETER_BYTES, Limits
 from nqcodec.synthesis.ahead import MOST_BYTES, FrameThreads, workers_for
 from nqcodec.synthesis.backends import Synthesizer, open_frames
 from nqcodec.synthesis.descriptors import FlatProgram
-from nqcodec.synthesis.native import NativeSynthesizer, needed_bytes, synthesis_levels
+from nqcodec.synthesis.native import NativeSynthesizer, needed_bytes
 
 pytestmark = pytest.mark.skipif(not synthesis_levels(), reason="libnq was not built")
 

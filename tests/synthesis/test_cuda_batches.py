@@ -11,7 +11,7 @@ from random_networks import random_network
 
 from nqcodec.bitstream.file import read_file
 from nqcodec.decoder.decoder import Decoder
-from nqcodec.errors import LimitError, NqError
+from nqcodec.errors import LimitError
 from nqcodec.media.video import Chroma, Frame, Video, frame_bytes
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.operations import (
@@ -190,7 +190,7 @@ def test_batches_in_device_memory(cuda: str, network: IntegerNetwork, expected: 
         assert same(synthesizer.frame(2), expected[2])
         frames = synthesizer.frames(0, FRAMES)
         next(frames)
-        with pytest.raises(NqError):
+        with pytest.raises(ValueError, match="not valid"):
             synthesizer.repeat(1)
         frames.close()
 

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nqcodec.errors import UnsupportedError
+from nqcodec.native.cpu import CPU_LEVELS, cpu_levels
 from nqcodec.native.loading import load_libnq, why_absent
 from nqcodec.network import hadamard as definition
 from nqcodec.network.hadamard import MAX_BLOCK, block_sizes, block_stages
 from nqcodec.synthesis import hadamard as native
 from nqcodec.synthesis.hadamard import Rows
-from nqcodec.synthesis.native import cpu_levels
 
 NEEDS_LIBRARY = pytest.mark.skipif(not native.available(), reason=why_absent("libnq"))
 GUARD = 64
@@ -111,7 +111,7 @@ def test_definition_is_the_sign_matrix(length: int) -> None:
 
 
 @NEEDS_LIBRARY
-@pytest.mark.parametrize("cpu", native.CPU_LEVELS)
+@pytest.mark.parametrize("cpu", CPU_LEVELS)
 @pytest.mark.parametrize("length", [*POWERS, *LENGTHS])
 def test_integers_are_the_definition_and_twice_is_n_times(length: int, cpu: str) -> None:
     if cpu not in cpu_levels():
@@ -128,7 +128,7 @@ def test_integers_are_the_definition_and_twice_is_n_times(length: int, cpu: str)
 
 
 @NEEDS_LIBRARY
-@pytest.mark.parametrize("cpu", native.CPU_LEVELS)
+@pytest.mark.parametrize("cpu", CPU_LEVELS)
 def test_integers_wrap(cpu: str) -> None:
     if cpu not in cpu_levels():
         pytest.skip("this CPU does not have it")
@@ -156,7 +156,7 @@ def test_floats_are_the_dense_matrix_and_every_level_gives_the_same_bits(length:
 
 
 @NEEDS_LIBRARY
-@pytest.mark.parametrize("cpu", native.CPU_LEVELS)
+@pytest.mark.parametrize("cpu", CPU_LEVELS)
 @pytest.mark.parametrize("length", [*POWERS, *LENGTHS])
 def test_16_bit_floats_are_float32_rounded_once(length: int, cpu: str) -> None:
     if cpu not in cpu_levels():

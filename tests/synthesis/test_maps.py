@@ -13,14 +13,15 @@ import slow_evaluator as slow
 from backend_checks import check_native
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operation_cases import CASES, OperationCase, case_id
+from operation_instances import FRAMES
 from random_networks import random_network
 
 from nqcodec.media.video import Chroma, Video
+from nqcodec.native.cpu import cpu_levels
 from nqcodec.network.integer_network import GRID_FRACTION_BITS, Int16, IntegerNetwork, IntTensor, Layer
 from nqcodec.network.operations import (
     MOST_NORM_CHANNELS,
-    MOST_WARP_BITS,
-    MOST_WINDOW_BITS,
     Add,
     Concat,
     Conv,
@@ -39,7 +40,7 @@ from nqcodec.network.operations import (
 )
 from nqcodec.network.program import Program
 from nqcodec.synthesis import reference_maps as maps
-from nqcodec.synthesis.native import cpu_levels
+from nqcodec.synthesis.reference_maps import MAP_DEFINITIONS, Evaluation
 
 LOW, HIGH = -(2**13), 2**13 - 1
 SEEDS = st.integers(0, 2**32 - 1)
@@ -59,12 +60,23 @@ def random_map(seed: int, shape: tuple[int, int, int]) -> Int16:
     return np.clip(values, LOW, HIGH).astype(np.int16)
 
 
-@given(SEEDS, st.integers(1, 3), SIZE, SIZE, st.integers(1, 16), st.data())
+WITHOUT_TENSORS = [case for case in CASES if case.kind in MAP_DEFINITIONS]
+
+
+@pytest.mark.parametrize("case", WITHOUT_TENSORS, ids=case_id)
+@given(SEEDS, WIDTH, st.lists(FRAC, min_size=17, max_size=17))
 @settings(max_examples=60, deadline=None)
-def test_upsample(seed: int, channels: int, height: int, width: int, ratio: int, data: st.DataObject) -> None:
-    rows, columns = (data.draw(st.integers(1, size * ratio)) for size in (height, width))
-    x, op = random_map(seed, (channels, height, width)), Upsample((0,), ratio, rows, columns)
-    assert maps.run_upsample(x, op).tolist() == slow.upsample(x.tolist(), op)
+def test_definitions_are_python_integers(case: OperationCase, seed: int, width: int, fracs: list[int]) -> None:
+    """Of any formats, at any frame; a map without a format has that of its input, 14 bits."""
+    rng = np.random.default_rng(seed)
+    instance, t = case.make(rng), int(rng.integers(0, 1 << 24 if seed % 2 else 2 * FRAMES))
+    inputs = [random_map(seed + k, shape) for k, shape in enumerate(instance.read)]
+    frac, own = fracs[0], fracs[1 : len(inputs) + 1]
+    width = width if case.kind.has_format else 14
+    found = MAP_DEFINITIONS[case.kind](instance.op, Evaluation(inputs, own, width, frac, t, FRAMES))
+    expected = slow.without_tensors(instance.op, [x.tolist() for x in inputs], own, width, frac, t)
+    assert found.dtype == np.int16
+    assert found.tolist() == expected
 
 
 def test_upsampling_by_two_by_hand() -> None:
@@ -75,26 +87,6 @@ def test_upsampling_by_two_by_hand() -> None:
     assert maps.run_upsample(x, Upsample((0,), 3, 1, 6)).tolist() == [[[0, 0, 344, 680, 1024, 1024]]]
 
 
-@given(SEEDS, st.integers(1, 3), SIZE, SIZE, st.integers(1, 20), st.integers(1, 20))
-@settings(max_examples=40, deadline=None)
-def test_tile(seed: int, channels: int, height: int, width: int, rows: int, columns: int) -> None:
-    x, op = random_map(seed, (channels, height, width)), Tile((0,), rows, columns)
-    assert maps.run_tile(x, op).tolist() == slow.tile(x.tolist(), op)
-
-
-@given(SEEDS, SIZE, SIZE, st.integers(1, 3), st.integers(0, MOST_WINDOW_BITS), st.data())
-@settings(max_examples=60, deadline=None)
-def test_window(seed: int, height: int, width: int, ratio: int, bits: int, data: st.DataObject) -> None:
-    """Anywhere on any path, its ends at the map's edges among them."""
-    spare = [data.draw(st.integers(0, 3)) for _ in range(2)]
-    x = random_map(seed, (2, height * ratio + spare[0], width * ratio + spare[1]))
-    ways = [st.integers(0, size << bits) for size in spare]
-    times = sorted(data.draw(st.sets(st.integers(0, 20), min_size=1, max_size=4)))
-    op = Window((0,), height, width, ratio, bits, tuple((t, *data.draw(st.tuples(*ways))) for t in times))
-    for t in range(22):
-        assert maps.run_window(x, op, t).tolist() == slow.window(x.tolist(), op, t)
-
-
 def test_a_window_by_hand() -> None:
     x = np.array([[[0, 100, 200], [1000, 1100, 1207]]], np.int16)
     op = Window((0,), 1, 2, 1, 2, ((0, 0, 0), (4, 4, 4)))
@@ -103,15 +95,6 @@ def test_a_window_by_hand() -> None:
     assert seen == [[0, 100], [275, 375], [550, 652], [1100, 1207]]
     # The places within a cell become channels.
     assert maps.run_window(x, Window((0,), 1, 1, 2, 0, ((0, 0, 1),)), 5).ravel().tolist() == [100, 200, 1100, 1207]
-
-
-@given(SEEDS, st.integers(1, 3), SIZE, SIZE, st.integers(0, MOST_WARP_BITS), FRAC)
-@settings(deadline=None)
-def test_warp(seed: int, channels: int, height: int, width: int, bits: int, frac: int) -> None:
-    """Vectors of every format, so that places are from rounded to nothing to far beyond the map."""
-    x, vectors = random_map(seed, (channels, height, width)), random_map(seed + 1, (2, height, width))
-    op = Warp((0, 1), bits)
-    assert maps.run_warp(x, vectors, op, frac).tolist() == slow.warp(x.tolist(), vectors.tolist(), op, frac)
 
 
 def warped_by(x: Int16, down: list[int], right: list[int], bits: int, frac: int) -> list[int]:
@@ -153,36 +136,6 @@ def test_a_map_of_one_row_or_column_is_warped_along_the_other() -> None:
         assert found == [32, 96, 64, 192]
 
 
-@given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
-def test_fold(seed: int, channels: int, rows: int, columns: int) -> None:
-    x = random_map(seed, (channels * rows * columns, 2, 3))
-    assert maps.run_fold(x, rows, columns).tolist() == slow.fold(x.tolist(), rows, columns)
-
-
-@given(SEEDS, st.lists(FRAC, min_size=1, max_size=16), WIDTH, FRAC)
-@settings(max_examples=60, deadline=None)
-def test_concat(seed: int, fracs: list[int], width: int, frac: int) -> None:
-    inputs = [random_map(seed + k, (1 + k % 2, 2, 3)) for k in range(len(fracs))]
-    expected = slow.concat([x.tolist() for x in inputs], fracs, width, frac)
-    assert maps.run_concat(inputs, fracs, width, frac).tolist() == expected
-
-
-@given(SEEDS, FRAC, FRAC, WIDTH, FRAC)
-@settings(deadline=None)
-def test_add_and_mul(seed: int, fa: int, fb: int, width: int, frac: int) -> None:
-    inputs = [random_map(seed, (2, 3, 4)), random_map(seed + 1, (2, 3, 4))]
-    for op, run in ((Add((0, 1)), maps.run_add), (Mul((0, 1)), maps.run_mul)):
-        expected = slow.pairwise(op, [x.tolist() for x in inputs], [fa, fb], width, frac)
-        assert run(inputs, [fa, fb], width, frac).tolist() == expected
-
-
-@given(SEEDS, st.integers(1, 40), WIDTH, FRAC)
-@settings(deadline=None)
-def test_norm(seed: int, channels: int, width: int, frac: int) -> None:
-    x = random_map(seed, (channels, 2, 3))
-    assert maps.run_norm(x, width, frac).tolist() == slow.norm(x.tolist(), width, frac)
-
-
 @pytest.mark.parametrize("value", [LOW, -1, 0, 1, HIGH])
 @pytest.mark.parametrize("channels", [1, 2, 3, 257])
 def test_the_norm_of_equal_channels_is_zero(value: int, channels: int) -> None:
@@ -202,14 +155,6 @@ def test_a_norm_has_mean_zero_and_deviation_one() -> None:
     assert np.all(np.abs(y.mean(axis=0)) < 2**-10)
     assert np.all(np.abs(y.std(axis=0) - 1) < 2**-9)
     assert np.allclose(y, (x - x.mean(axis=0)) / x.std(axis=0), atol=2**-9)
-
-
-@given(st.lists(st.tuples(*[st.integers(0, 2**32 - 1)] * 2), min_size=1, max_size=5), st.integers(0, 2**24), FRAC)
-@settings(deadline=None)
-def test_frequency(angles: list[tuple[int, int]], t: int, frac: int) -> None:
-    steps, phases = (tuple(values) for values in zip(*angles, strict=True))
-    op = Frequency((), steps, phases)
-    assert maps.run_frequency(op, t, 14, frac).tolist() == slow.frequency(op, t, 14, frac)
 
 
 def test_frequency_by_hand() -> None:

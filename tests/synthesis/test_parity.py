@@ -11,14 +11,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from backend_checks import assert_same, check_cuda, check_emulated, check_native
+from operation_cases import CASES, OperationCase, case_id
+from operation_instances import program_around
 from random_networks import random_network, random_values, random_video
 
 from nqcodec.media.video import Chroma, Video
+from nqcodec.native.cpu import synthesis_levels
 from nqcodec.network.integer_network import Int32, IntegerNetwork, IntTensor, Layer, derive
 from nqcodec.network.operations import Activation, Conv, Grid, Operation, Planes
 from nqcodec.network.program import Program
 from nqcodec.synthesis.cuda import why_no_device
-from nqcodec.synthesis.native import NativeSynthesizer, synthesis_levels
+from nqcodec.synthesis.native import NativeSynthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 
 NEEDS_DEVICE = (pytest.mark.gpu, pytest.mark.skipif(bool(why_no_device()), reason=why_no_device()))
@@ -46,6 +49,14 @@ def test_random_networks(seed: int, check: Check) -> None:
     for _ in range(6):
         video = random_video(rng)
         check(random_network(rng, video), video)
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_networks_around_each_operation(case: OperationCase, check: Check) -> None:
+    for seed in range(4):
+        rng = np.random.default_rng([seed, case.kind.code])
+        program, video, _ = program_around(case.make(rng))
+        check(random_network(rng, video, program), video)
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
+from operation_cases import CASES, OperationCase, case_id
+from operation_instances import FRAMES
 from torch import Tensor
 
 from nqcodec.network.operations import (
@@ -28,6 +28,8 @@ from nqcodec.network.operations import (
     Window,
 )
 from nqcodec.synthesis import reference_maps as integers
+from nqcodec.synthesis.reference import DEFINITIONS
+from nqcodec.synthesis.reference_maps import Evaluation
 from nqcodec.training import operations as twins
 
 FRAC = 9
@@ -55,6 +57,24 @@ def assert_within(twin: Tensor, exact: np.ndarray, units: float, frac: int = FRA
     assert float(error) <= units
 
 
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.rounding is not None and case.kind in DEFINITIONS], ids=case_id
+)
+def test_twins_are_the_integers_within_rounding(case: OperationCase, seed: int) -> None:
+    """At every frame; with 8 fractional bits the results of an operation with a format are not clamped."""
+    rng = np.random.default_rng([seed, case.kind.code])
+    instance = case.make(rng)
+    inputs, frac = (
+        [integer_map(seed + k, *shape) for k, shape in enumerate(instance.read)],
+        8 if case.kind.has_format else FRAC,
+    )
+    for t in (0, 1, 4, 99_999):
+        evaluation = Evaluation(inputs, [FRAC] * len(inputs), 14, frac, t, FRAMES)
+        twin = twins.apply(instance.op, [real(x) for x in inputs], torch.tensor([t]))
+        assert_within(twin, DEFINITIONS[case.kind](instance.op, evaluation), case.rounding or 0.0, frac)
+
+
 @pytest.mark.parametrize("ratio", [1, 2, 3, 4, 5, 7, 8, 16])
 def test_upsample_is_bilinear_and_the_integers_within_rounding(ratio: int) -> None:
     x = integer_map(ratio, 3, 4, 5)
@@ -64,15 +84,6 @@ def test_upsample_is_bilinear_and_the_integers_within_rounding(ratio: int) -> No
     whole = F.interpolate(real(x), scale_factor=ratio, mode="bilinear", align_corners=False)
     # Weights of 7 bits are off by at most 1/256 an axis; neighbours differ by at most 4095 units.
     assert float((twin - whole[:, :, : op.height, : op.width]).abs().max()) <= 2 * (4096 / 2**FRAC) / 256
-
-
-@given(
-    st.integers(1, 6), st.integers(1, 6), st.integers(1, 16), st.integers(0, 15), st.integers(0, 15), st.integers(0, 99)
-)
-def test_upsample_at_any_crop(height: int, width: int, ratio: int, rows: int, columns: int, seed: int) -> None:
-    op = Upsample((0,), ratio, max(height * ratio - rows, 1), max(width * ratio - columns, 1))
-    x = integer_map(seed, 2, height, width)
-    assert_within(apply(op, real(x)), integers.run_upsample(x, op), 0.5)
 
 
 def test_upsample_keeps_float32_and_gradients() -> None:
@@ -119,16 +130,6 @@ def test_frequency_is_sine_and_cosine_of_the_angle() -> None:
             assert float(pairs[place, 2 * k + 1]) == pytest.approx(math.cos(angle), abs=math.pi / 4096 + 1e-4)
 
 
-@pytest.mark.parametrize("frac", [6, 11, 12])
-def test_frequency_reads_the_integers_own_entries(frac: int) -> None:
-    generator = np.random.default_rng(5)
-    steps, phases = (tuple(int(v) for v in generator.integers(0, 1 << 32, 20)) for _ in range(2))
-    op = Frequency((), steps, phases)
-    for t in (0, 1, 131, 99_999):
-        twin = twins.frequency(op, torch.tensor([t]))
-        assert_within(twin, integers.run_frequency(op, t, 14, frac), 0.5, frac)
-
-
 def test_fold_places_channels_by_row_and_column() -> None:
     x = integer_map(1, 12, 2, 3)
     twin = apply(Fold((0,), 2, 3), real(x))
@@ -151,17 +152,6 @@ def test_tile_repeats_from_the_corner(height: int, width: int) -> None:
     assert float(twin[0, 1, height - 1, width - 1]) == float(real(x)[0, 1, (height - 1) % 2, (width - 1) % 3])
 
 
-@pytest.mark.parametrize("ratio", [1, 2, 3])
-@pytest.mark.parametrize("bits", [0, 3, 8])
-def test_a_window_sees_what_the_integers_see_at_every_frame(bits: int, ratio: int) -> None:
-    x = integer_map(4, 3, 9, 11)
-    op = Window((0,), 6 // ratio, 7 // ratio, ratio, bits, ((1, 0, 4 << bits), (4, 3 << bits, 1), (9, 1 << bits, 0)))
-    times = torch.tensor([0, 9, 3, 4, 6, 200])
-    twin = twins.window(real(x).expand(6, -1, -1, -1), op, times)
-    for place, t in enumerate(times.tolist()):
-        assert_within(twin[place : place + 1], integers.run_window(x, op, t), 0.5)
-
-
 def test_a_window_has_gradients_where_it_looked() -> None:
     x = torch.rand(1, 2, 5, 6, requires_grad=True)
     twins.window(x, Window((0,), 2, 3, 1, 1, ((0, 3, 0),)), NO_TIMES).sum().backward()
@@ -182,12 +172,6 @@ def test_a_warp_is_the_integers_within_rounding(bits: int, frac: int, size: tupl
     x, op = integer_map(8, 3, *size), Warp((0, 1), bits)
     # Places in float32 are off by less than 2^-18 of a cell here.
     assert_within(apply(op, real(x), real(vectors, frac)), integers.run_warp(x, vectors, op, frac), 0.52)
-
-
-def test_a_warp_by_finer_vectors_is_off_by_half_a_place() -> None:
-    x, vectors, op = integer_map(8, 3, 9, 11), integer_map(9, 2, 9, 11), Warp((0, 1), 0)
-    # An axis is off by 1/64 of a cell at most, between neighbours that differ by 4095 units at most.
-    assert_within(apply(op, real(x), real(vectors, 10)), integers.run_warp(x, vectors, op, 10), 2 * 4095 / 64 + 0.52)
 
 
 def test_places_of_a_warp_are_exact_in_bfloat16() -> None:

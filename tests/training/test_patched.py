@@ -15,7 +15,7 @@ from nqcodec.network.program import Program
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.paper.quant_noise import NoiseTransform, QuantNoise
 from nqcodec.training.patched import part_of_frames, take
-from nqcodec.training.regions import Region, Spans, infer, read, whole
+from nqcodec.training.regions import Asked, Region, Spans, infer, read, whole
 
 ODD = Video(107, 61, 6)
 
@@ -194,10 +194,10 @@ def test_an_operation_that_does_not_say_what_it_reads_is_refused() -> None:
         def shape(self, inputs: list[Shape]) -> Shape:
             return inputs[0]
 
-    spans = Spans((3,), 2)
-    assert read(Planes((0,), 2), 0, spans, 9, [0]) == [(3, 5)]
+    asked = Asked(0, Spans((3,), 2), 9, [0])
+    assert read(Planes((0,), 2), asked) == [(3, 5)]
     with pytest.raises(ValueError, match="foreign"):
-        read(Foreign((0,)), 0, spans, 9, [0])
+        read(Foreign((0,)), asked)
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 3, 5])

@@ -8,18 +8,6 @@
 
 #include "nq/abi.h"
 
-enum NqCoderStatus : int32_t {
-  kNqCoderOk = 0,
-  kNqCoderNoRoom = 1,       // the output buffer is too small
-  kNqCoderBadEvent = 2,     // an interval that is empty or leaves [0, 2^16]
-  kNqCoderBadValue = 3,     // a value that the model cannot code
-  kNqCoderBadLength = 4,    // a piece of more or fewer bytes than its symbols take
-  kNqCoderBadEscape = 5,    // an escape of more than 20 bits
-  kNqCoderBadArgument = 6,  // a scale index over 63, bits outside the model's range, context weights outside theirs
-  kNqCoderOutOfRange = 7,   // a value in context that is outside its bits
-  kNqCoderNoMemory = 8,     // memory refused by the system
-};
-
 // A table of `rows` rows: 32 in 3.3, 160 in 3.6. `first[r][t >> 8]` is the symbol of row r that holds t with its low 8
 // bits cleared.
 struct NqFrequencyTable {
@@ -57,13 +45,13 @@ struct NqCodedPart {
   NqScales scales;    // Gaussian
   int32_t offset;     // Gaussian
   int32_t model;      // NqCoderModel
-  int32_t status;     // result: NqCoderStatus
+  int32_t status;     // result: NqStatus
   int64_t failed;     // result: number of the piece that failed, where one did
 };
 
 extern "C" {
 
-// Each encoder writes a piece of *size bytes to `out`, or fewer if it answers kNqCoderNoRoom.
+// Each encoder writes a piece of *size bytes to `out`, or fewer if it answers kNqNoRoom.
 NQ_API int32_t nq_encode_events(const uint32_t* low, const uint32_t* high, int64_t count, uint8_t* out,
                                 int64_t capacity, int64_t* size);
 NQ_API int32_t nq_gaussian_encode(const NqFrequencyTable* table, const int32_t* values, int64_t count,
@@ -94,8 +82,8 @@ NQ_API int32_t nq_context_decode(const NqFrequencyTable* logistic, const NqConte
                                  const int64_t* sizes, int32_t* values, int64_t* failed);
 
 // Decodes all parts, whatever comes of any, on up to `threads` threads, the caller's among them. Every part has its
-// result, the same whatever their number, and values outside `bits` are kNqCoderOutOfRange. Parts' values must not
-// overlap. Answers kNqCoderNoMemory, with nothing decoded, or kNqCoderOk.
+// result, the same whatever their number, and values outside `bits` are kNqOutOfRange. Parts' values must not
+// overlap. Answers kNqNoResources, with nothing decoded, or kNqOk.
 NQ_API int32_t nq_decode_parts(const NqFrequencyTable* gaussian, const NqFrequencyTable* logistic, NqCodedPart* parts,
                                int64_t count, int32_t threads);
 }

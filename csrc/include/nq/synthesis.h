@@ -70,7 +70,7 @@ struct NqProgram {
 // How a program is run on the CPU.
 struct NqOptions {
   int32_t threads;  // the caller counted
-  int32_t level;    // 0..nq_synth_level()
+  int32_t level;    // NqCpuLevel, at most nq_synth_level()
   int32_t bands;    // of rows that a frame is cut into: less memory, more work; at least 1
   int32_t flags;    // NqOptionFlag
 };
@@ -79,12 +79,6 @@ enum NqOptionFlag : int32_t {
   kNqUnfused = 1,  // every map whole, instead of strips that go through several operations
   kNqGuarded = 2,  // memory of maps and scratch between pages that no access survives
 };
-
-// The best instruction set of this CPU: 0 baseline, 1 AVX2, 2 AVX-512 (F, BW).
-NQ_API int32_t nq_cpu_level();
-
-// The same for synthesis, which has kernels for one more: 3 AVX-512 with VNNI.
-NQ_API int32_t nq_synth_level();
 
 // Bytes that nq_synth_create would allocate for maps, scratch and tensors, 0 for what it refuses. Allocates next to
 // nothing itself, so that a caller can decide before a program gets anything.

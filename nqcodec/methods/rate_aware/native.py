@@ -15,14 +15,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nqcodec.entropy.context import NEIGHBOURS
-from nqcodec.errors import UnsupportedError
 from nqcodec.methods.rate_aware import likelihood
 from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, ContextWeights
+from nqcodec.native.cpu import cpu_levels, level_number
 from nqcodec.native.loading import load_libnq
-from nqcodec.synthesis.native import CPU_LEVELS
-
-OK, NO_RESOURCES, BAD_LEVEL = 0, 2, 3
-"""NqStatus, as far as it is told apart here."""
+from nqcodec.native.status import check_status
 
 _PLACES = np.array(NEIGHBOURS, np.int32)
 
@@ -90,7 +87,7 @@ def context_gradients(values: Tensor, weights: ContextWeights, *, cpu: str | Non
     Args:
         values: [T, C, H, W] in units of the latent's steps.
         weights: the context model's.
-        cpu: one of `CPU_LEVELS` for libnq to use; None takes the best that the CPU has.
+        cpu: one of `nqcodec.native.cpu.CPU_LEVELS` for libnq to use; None takes the best that the CPU has.
 
     Raises:
         UnsupportedError: a level that the CPU does not have.
@@ -114,20 +111,10 @@ def context_gradients(values: Tensor, weights: ContextWeights, *, cpu: str | Non
         shape=(ctypes.c_int32 * 4)(*values.shape),
         neighbours=len(_PLACES),
     )
-    level = int(library.nq_cpu_level()) if cpu is None else CPU_LEVELS.index(cpu)
-    _check(library.nq_context_rate(ctypes.byref(descriptor), level))
+    level = level_number(cpu, cpu_levels())
+    check_status(library.nq_context_rate(ctypes.byref(descriptor), level), "context rate")
     by_base = torch.full_like(base, descriptor.base_gradient)
     return ContextGradients(descriptor.bits, gradients[0], by_base, gradients[1], gradients[2])
-
-
-def _check(status: int) -> None:
-    if status == OK:
-        return
-    if status == NO_RESOURCES:
-        raise MemoryError("context rate: not enough memory")
-    if status == BAD_LEVEL:
-        raise UnsupportedError("context rate: this CPU does not have the instruction set asked for")
-    raise ValueError("context rate: shape or neighbours are not valid")
 
 
 class _ContextBits(torch.autograd.Function):

@@ -17,8 +17,8 @@ from torch import Tensor
 from nqcodec.methods.rate_aware import likelihood, native
 from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, NEIGHBOURS, ContextWeights
 from nqcodec.methods.rate_aware.native import ContextGradients, context_gradients
+from nqcodec.native.cpu import cpu_levels
 from nqcodec.native.loading import load_libnq, why_absent
-from nqcodec.synthesis.native import cpu_levels
 
 NEEDS_LIBRARY = pytest.mark.skipif(load_libnq() is None, reason=why_absent("libnq"))
 GUARD = 300

@@ -30,11 +30,11 @@ from conformance_vectors import (
 from conformance_vectors.build import Vector
 from conformance_vectors.rules import sections_of
 from conformance_vectors.seen import seen
-from nqcodec.bitstream import MAJOR
+from nqcodec.bitstream import LEAST_MINOR, MAJOR
 from nqcodec.bitstream.file import parse_file
-from nqcodec.bitstream.operations import MINORS
 from nqcodec.decoder.decoder import Decoder
 from nqcodec.media.video import frame_bytes
+from nqcodec.network.operations import OPERATIONS
 
 MODULES = (
     operations,
@@ -69,7 +69,8 @@ def vectors() -> tuple[Vector, ...]:
 def descriptor(vector: Vector) -> dict[str, Any]:
     """What the JSON file beside a vector says (formats/conformance/README.md)."""
     features = sorted({*vector.features, *(() if vector.error else seen(vector.data))})
-    minors = [minor for operation, minor in MINORS.items() if f"operation:{operation.name}" in features]
+    later = [kind for kind in OPERATIONS.values() if kind.minor_version > LEAST_MINOR]
+    minors = [kind.minor_version for kind in later if f"operation:{kind.name}" in features]
     common = {
         "name": vector.name,
         "specification": f"{MAJOR}.{max([vector.minor, *minors])}",
@@ -101,6 +102,11 @@ def decoded(data: bytes) -> dict[str, Any]:
         "md5": whole.hexdigest(),
         "frame_md5": hashes,
     }
+
+
+def descriptors() -> dict[str, dict[str, Any]]:
+    """The descriptor of each vector by name, made anew."""
+    return {vector.name: descriptor(vector) for vector in vectors()}
 
 
 def files(chosen: Iterable[Vector], descriptors: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:

@@ -15,7 +15,6 @@ from nqcodec.bitstream.metadata import (
     MASTERING,
     MATRIX,
     MOST_TEXT,
-    MOST_TICKS,
     pack_mastering,
     pack_times,
 )
@@ -26,6 +25,9 @@ PARTS = [small_part(980), small_part(981, 3)]
 FRAMES = sum(part.frames for part in PARTS)
 MINOR = 3
 """Least minor version of the specification that has these chunks."""
+
+MOST_TICKS = (1 << 31) - 1
+"""Most ticks of a frame: twice as many, and one more, fit a uv."""
 
 QUARTER_TURN = (0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30)
 LONG_TICK = Fraction((1 << 32) - 1, (1 << 32) - 2)

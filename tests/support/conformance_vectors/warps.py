@@ -12,7 +12,6 @@ from conformance_vectors.calm import Calm, calm_network, calm_vector, one_step
 from conformance_vectors.draws import Draws
 from conformance_vectors.windows import CORNERS, MAP, VIEW, part_of
 from nqcodec.bitstream.header import pack_video
-from nqcodec.bitstream.operations import MINORS
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import Int32, Int64, IntegerNetwork, IntTensor, Layer, validate
 from nqcodec.network.operations import (
@@ -31,7 +30,7 @@ from nqcodec.network.operations import (
     Window,
 )
 
-MINOR = MINORS[Warp]
+MINOR = Warp.minor_version
 SIZE = (6, 8)
 """Rows and columns of most maps: the picture's."""
 

@@ -9,13 +9,12 @@ from conformance_vectors.build import File, Part, Vector, file, part, sealed
 from conformance_vectors.calm import Calm, calm_network, calm_vector
 from conformance_vectors.coding import pack_network
 from nqcodec.bitstream.header import pack_video
-from nqcodec.bitstream.operations import MINORS
 from nqcodec.bitstream.reader import write_sv, write_uv
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.camera_path import Knot
 from nqcodec.network.operations import Activation, Add, Concat, Conv, Grid, Operation, Planes, Upsample, Window
 
-MINOR = MINORS[Window]
+MINOR = Window.minor_version
 
 VIEW = Video(8, 6, 8, chroma=Chroma.C400, depth=12)
 """A picture whose samples hold every bit of a 12-bit map."""

@@ -1,0 +1,18 @@
+// Which kernels this CPU runs.
+#include "nq/abi.h"
+
+int32_t nq_cpu_level() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return kNqAvx512;
+  if (__builtin_cpu_supports("avx2")) return kNqAvx2;
+#endif
+  return kNqScalar;
+}
+
+int32_t nq_synth_level() {
+#if defined(__x86_64__)
+  if (nq_cpu_level() == kNqAvx512 && __builtin_cpu_supports("avx512vnni")) return kNqAvx512Vnni;
+#endif
+  return nq_cpu_level();
+}

@@ -1,0 +1,161 @@
+"""Operations that move values within a map: depth to space, enlargement, repetition, windows, warps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from nqcodec.network.camera_path import extent, place_at
+from nqcodec.network.operations.base import Operation, Shape
+from nqcodec.network.operations.wire import UV, KnotPath, NativeValue, Size, Wire
+
+MOST_RATIO = 16
+"""Largest ratio of an `upsample` or a `window`."""
+
+MOST_WARP_BITS = 8
+"""Most bits that a `warp` divides vectors by, beyond their map's own fraction."""
+
+MOST_WINDOW_BITS = 8
+"""Most fractional bits of a `window`'s positions: its sums stay within 32 bits."""
+
+Ratio = Annotated[int, Wire("u8", 1, MOST_RATIO)]
+"""Of an `upsample` or a `window`."""
+
+
+@dataclass(frozen=True)
+class Fold(Operation):
+    """Depth to space by `rows` and `columns`: [C rows columns, H, W] to [C, H rows, W columns] (formats/nq.md, 6.4)."""
+
+    rows: Size
+    columns: Size
+    code: ClassVar[int] = 11
+    name: ClassVar[str] = "fold"
+
+    def shape(self, inputs: list[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        if channels % (self.rows * self.columns):
+            raise ValueError(f"{channels} channels cannot be folded into {self.rows} x {self.columns}")
+        return channels // (self.rows * self.columns), height * self.rows, width * self.columns
+
+    def native(self) -> dict[str, NativeValue]:
+        return {"rows": self.rows, "columns": self.columns}
+
+
+@dataclass(frozen=True)
+class Shuffle(Operation):
+    """Depth to space by `ratio`: [C r r, H, W] to [C, H r, W r] (formats/nq.md, 6.4)."""
+
+    ratio: Size
+    code: ClassVar[int] = 3
+    name: ClassVar[str] = "shuffle"
+
+    def shape(self, inputs: list[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        if channels % self.ratio**2:
+            raise ValueError(f"{channels} channels cannot be shuffled by {self.ratio}")
+        return channels // self.ratio**2, height * self.ratio, width * self.ratio
+
+    def native(self) -> dict[str, NativeValue]:
+        return {"rows": self.ratio, "columns": self.ratio}
+
+
+@dataclass(frozen=True)
+class Upsample(Operation):
+    """Bilinear enlargement by `ratio`, half-pixel centres, cropped to `height` x `width` (formats/nq.md, 6.8)."""
+
+    ratio: Ratio
+    height: UV
+    width: UV
+    code: ClassVar[int] = 5
+    name: ClassVar[str] = "upsample"
+
+    def shape(self, inputs: list[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        if not (1 <= self.height <= height * self.ratio and 1 <= self.width <= width * self.ratio):
+            raise ValueError(f"{width}x{height} enlarged by {self.ratio} does not cover {self.width}x{self.height}")
+        return channels, self.height, self.width
+
+    def macs(self, inputs: list[Shape]) -> int:
+        return 4 * inputs[0][0] * self.height * self.width
+
+    def native(self) -> dict[str, NativeValue]:
+        return {"ratio": self.ratio}
+
+
+@dataclass(frozen=True)
+class Tile(Operation):
+    """The input repeated over `height` x `width` from the top left corner on (formats/nq.md, 6.9)."""
+
+    height: Size
+    width: Size
+    code: ClassVar[int] = 12
+    name: ClassVar[str] = "tile"
+
+    def shape(self, inputs: list[Shape]) -> Shape:
+        return inputs[0][0], self.height, self.width
+
+
+@dataclass(frozen=True)
+class Window(Operation):
+    """The part of the input that a camera sees on its way over it, as cells of `ratio` x `ratio` (formats/nq.md, 6.13).
+
+    The map has `height` x `width` cells, and a channel for each place within a cell: with `ratio` 1 it is the part
+    itself. `knots` are the way's corners, in the order of their frames: where the part's top left corner is in the
+    input, in 2^-`bits` of its own cells. Between two it moves evenly; before the first and after the last it rests.
+    """
+
+    height: UV
+    width: UV
+    ratio: Ratio
+    bits: Annotated[int, Wire("u8", high=MOST_WINDOW_BITS)]
+    knots: KnotPath
+    code: ClassVar[int] = 13
+    name: ClassVar[str] = "window"
+    minor_version: ClassVar[int] = 2
+
+    def shape(self, inputs: list[Shape]) -> Shape:
+        channels, height, width = inputs[0]
+        seen_rows, seen_columns = self.height * self.ratio, self.width * self.ratio
+        if not (1 <= seen_rows <= height and 1 <= seen_columns <= width):
+            raise ValueError(f"a window of {seen_columns}x{seen_rows} does not fit into {width}x{height}")
+        low, high = extent(self.knots)
+        rows, columns = (height - seen_rows) << self.bits, (width - seen_columns) << self.bits
+        if min(low) < 0 or high[0] > rows or high[1] > columns:
+            raise ValueError(f"a window's path leaves its map of {width}x{height}")
+        return channels * self.ratio**2, self.height, self.width
+
+    def macs(self, inputs: list[Shape]) -> int:
+        return 4 * inputs[0][0] * self.ratio**2 * self.height * self.width
+
+    def native(self) -> dict[str, NativeValue]:
+        return {"ratio": self.ratio, "bits": self.bits, "knot_count": len(self.knots), "knots": self.knots}
+
+    def position(self, t: int) -> tuple[int, int]:
+        """(row, column) of the top left corner at frame t, in 2^-`bits` of a cell."""
+        return place_at(self.knots, t)
+
+
+@dataclass(frozen=True)
+class Warp(Operation):
+    """The first input at places that the second displaces: row and column vectors (formats/nq.md, 6.14).
+
+    A vector of 2^`bits` is one cell of the map.
+    """
+
+    bits: Annotated[int, Wire("u8", high=MOST_WARP_BITS)]
+    code: ClassVar[int] = 14
+    name: ClassVar[str] = "warp"
+    arity: ClassVar[int | None] = 2
+    minor_version: ClassVar[int] = 3
+
+    def shape(self, inputs: list[Shape]) -> Shape:
+        if inputs[1] != (2, *inputs[0][1:]):
+            raise ValueError(f"a warp of {inputs[0]} needs vectors of {(2, *inputs[0][1:])}, not {inputs[1]}")
+        return inputs[0]
+
+    def macs(self, inputs: list[Shape]) -> int:
+        channels, height, width = inputs[0]
+        return 4 * channels * height * width
+
+    def native(self) -> dict[str, NativeValue]:
+        return {"bits": self.bits}
