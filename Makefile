@@ -8,7 +8,7 @@ NATIVE_SOURCES := $(wildcard csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/include/nq
 DEMO := .demo
 TEST_SOURCES := $(wildcard tests/fuzz/*.cpp tests/fuzz/*.h tests/support/cuda_emulation/*)
 
-.PHONY: help demo test test-slow gpu conform fuzz lint bench golden man clean
+.PHONY: help demo test test-slow gpu conform fuzz lint bench tables golden man clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ lint: $(READY) ## ruff, import layers, mypy and clang-format
 
 bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
 	$(BIN)/nqtool bench
+
+tables: $(READY) ## Make the tables of BENCHMARKS.md again from the result files
+	$(BIN)/nqtool bench tables
 
 golden: $(READY) ## Rebuild the sample bitstream after a change of format
 	$(BIN)/nqenc samples/bbb_320x180.mkv --bpp 0.1 --preset medium --seed 0 --no-metadata -o samples/bbb_320x180.nq

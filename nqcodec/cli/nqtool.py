@@ -12,6 +12,7 @@ import click
 from nqcodec.bitstream.file import read_file
 from nqcodec.cli.analyse import analyse, plot
 from nqcodec.cli.backbones import backbones
+from nqcodec.cli.bench.tables import tables
 from nqcodec.cli.common import CONTEXT, guarded, say, version_option
 from nqcodec.cli.compare import compare
 from nqcodec.cli.conform import conform
@@ -64,6 +65,7 @@ class Bench(Manual):
         "quantise": quantise,
         "ablation": ablation,
         "robustness": robustness,
+        "tables": tables,
     }
 
     def make_context(
