@@ -58,7 +58,7 @@ def measurement(comparison: Comparison, name: str, title: str, about: str) -> Me
             f"The clip is {clip_name}, {video.width}x{video.height}, {counted(video.frames, 'frame')}.",
             about,
             "Bits are compared at equal PSNR-YUV; ~ marks a quality outside the anchor's points.",
-            *comparison.notes,
+            *(f"{text.rstrip('.')}." for text in comparison.notes),
         ]
     )
     rows = (row_of(row) for group in codecs(comparison.rows, OURS).values() for row in group)
