@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nqcodec.benchmarks.results import Cell, Column, Result, read_result
@@ -90,11 +90,11 @@ def stale(text: str, name: str, results: Mapping[str, Result]) -> list[str]:
 
 def markdown(result: Result) -> list[str]:
     """The lines of a result in a document: the table, how it was made, and its note."""
-    numeric = [all(not isinstance(cell, str) for cell in result.column(column.key)) for column in result.columns]
+    columns = _filled_columns(result)
     lines = [
-        _line([_title(column) for column in result.columns]),
-        _line(["---:" if is_numeric else "---" for is_numeric in numeric]),
-        *(_line([shown(row[column.key], column) for column in result.columns]) for row in result.rows),
+        _line([_title(column) for column in columns]),
+        _line(["---" if _has_text(result, column) else "---:" for column in columns]),
+        *(_line(cells) for cells in _cells(result, columns)),
         "",
         *_wrapped(f"`{result.command}`, {result.machine}, commit {result.commit}, {result.date}."),
     ]
@@ -103,15 +103,30 @@ def markdown(result: Result) -> list[str]:
 
 def plain(result: Result) -> list[str]:
     """The lines of a result on a terminal: its title, and columns in which text stands left and figures right."""
-    cells = [[_title(column) for column in result.columns]]
-    cells += [[shown(row[column.key], column) for column in result.columns] for row in result.rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    texts = [any(isinstance(cell, str) for cell in result.column(column.key)) for column in result.columns]
+    columns = _filled_columns(result)
+    table = [[_title(column) for column in columns], *_cells(result, columns)]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    sides = ["<" if _has_text(result, column) else ">" for column in columns]
     lines = [result.title]
-    for row in cells:
-        padded = (f"{c:<{w}}" if text else f"{c:>{w}}" for c, w, text in zip(row, widths, texts, strict=True))
+    for cells in table:
+        padded = (f"{cell:{side}{width}}" for cell, side, width in zip(cells, sides, widths, strict=True))
         lines.append("  ".join(padded).rstrip())
     return [*lines, *_wrapped(result.note)] if result.note else lines
+
+
+def _filled_columns(result: Result) -> list[Column]:
+    """The columns that a row has something in; all of them where there are no rows."""
+    filled = [column for column in result.columns if any(cell is not None for cell in result.column(column.key))]
+    return filled or list(result.columns)
+
+
+def _has_text(result: Result, column: Column) -> bool:
+    return any(isinstance(cell, str) for cell in result.column(column.key))
+
+
+def _cells(result: Result, columns: Sequence[Column]) -> list[list[str]]:
+    """The text of each row's cells."""
+    return [[shown(row[column.key], column) for column in columns] for row in result.rows]
 
 
 def shown(cell: Cell, column: Column) -> str:

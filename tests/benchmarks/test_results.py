@@ -119,6 +119,14 @@ def test_a_table_on_a_terminal_has_figures_to_the_right() -> None:
     assert first.index("1,234.6") + len("1,234.6") == second.index("7.0") + len("7.0") == head.index("1/s") + 3
 
 
+def test_a_column_in_which_no_row_has_anything_is_left_out() -> None:
+    empty = replace(RESULT, columns=[*RESULT.columns, Column("none", "nothing")])
+    rows = [{**row, "none": None} for row in RESULT.rows]
+    for table in (markdown, plain):
+        assert table(replace(empty, rows=rows)) == table(RESULT)
+        assert "nothing" in table(replace(empty, rows=[]))[table is plain]
+
+
 def test_tables_are_made_and_then_up_to_date(place: tuple[Path, list[object]]) -> None:
     path, words = place
     stale = tables(*words, "--check")
