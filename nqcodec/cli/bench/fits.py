@@ -14,7 +14,6 @@ from nqcodec.cli.compare import PRESETS, numbers
 from nqcodec.cli.help import Page
 from nqcodec.cli.pages import THREADS
 from nqcodec.cli.results import check_save
-from nqcodec.training.recipes import RECIPES
 
 SECTIONS = ("allocation", "quantizers", "calibration")
 
@@ -88,7 +87,9 @@ def of_one_fit(command: Callable[..., Any]) -> Callable[..., Any]:
             "--preset", type=click.Choice(PRESETS), default="fast", show_default=True, help="Of the fit made."
         ),
         click.option(
-            "--recipe", type=click.Choice(list(RECIPES)), help="Make the fit as a paper does, not by the preset."
+            "--recipe",
+            metavar="NAME",
+            help="Make the fit as a paper does, not by the preset: nerv, nervpp, hnerv, hinerv, neuroquant.",
         ),
         FIT_THREADS,
         SEED,
