@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from nqcodec.benchmarks.results import Cells, Column, Measurement
 from nqcodec.benchmarks.timing import best, in_turns, timed
@@ -84,12 +85,17 @@ def _torchac_tasks(pieces: list[Int32], coded: list[bytes]) -> dict[str, Callabl
     }
 
 
+def drifting_waves(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Two waves of amplitude 1 that drift in time [T, C, H, W]: what a latent shares with its neighbours."""
+    t, c, y, x = np.ogrid[tuple(slice(size) for size in shape)]
+    waves: npt.NDArray[np.float64] = np.sin(0.3 * y + 0.1 * t + 2 * c) + np.cos(0.2 * x - 0.15 * t)
+    return waves
+
+
 def _smooth_latent(seed: int) -> Int32:
     """Waves that drift in time, and noise of deviation 1.5: int32 [T, C, H, W], 8 bits."""
-    rng = np.random.default_rng(seed)
-    t, c, y, x = np.meshgrid(*map(np.arange, LATENT_SHAPE), indexing="ij")
-    wave = np.sin(0.3 * y + 0.1 * t + 2 * c) + np.cos(0.2 * x - 0.15 * t)
-    return np.rint(20 * wave + rng.normal(0, 1.5, LATENT_SHAPE)).astype(np.int32)
+    noise = np.random.default_rng(seed).normal(0, 1.5, LATENT_SHAPE)
+    return np.rint(20 * drifting_waves(LATENT_SHAPE) + noise).astype(np.int32)
 
 
 def _speeds(tasks: Mapping[str, Callable[[], object]], symbols: int, rounds: int) -> dict[str, float]:

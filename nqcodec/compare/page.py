@@ -16,7 +16,7 @@ from nqcodec.compare.viewer import CROP, pictures, shown_rows
 from nqcodec.errors import NqError
 from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.text import counted
-from nqcodec.reporting.html import cell, definitions, filled, notes, subtitle, table, table_row, write_page
+from nqcodec.reporting.html import cell, definitions, filled, notes, subtitle, table, table_row, video_text, write_page
 from nqcodec.reporting.pictures import GAIN, png, svg
 
 PAGE, CURVES, TABLE = "index.html", "curves.png", "results.csv"
@@ -133,11 +133,7 @@ def _viewer(comparison: Comparison, folder: Path) -> tuple[str, list[str]]:
 
 
 def _title(comparison: Comparison) -> str:
-    video = comparison.clip.video
-    shape = "RGB" if video.is_rgb else video.chroma.label
-    name = Path(comparison.clip.source.name).name
-    frames = counted(video.frames, "frame")
-    return f"{name}: {video.width}x{video.height} {shape} {video.depth} bit, {frames} at {video.fps} fps"
+    return f"{Path(comparison.clip.source.name).name}: {video_text(comparison.clip.video)}"
 
 
 def _subtitle(comparison: Comparison) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from string import Template
 
 from nqcodec.media.atomic import AtomicFile
+from nqcodec.media.text import counted
+from nqcodec.media.video import Video
 
 
 def filled(package: str, name: str, fields: Mapping[str, str]) -> str:
@@ -21,6 +23,13 @@ def write_page(path: Path, package: str, name: str, fields: Mapping[str, str]) -
     style = (files("nqcodec.reporting") / "page.css").read_text("utf-8").rstrip("\n")
     with AtomicFile(path) as file:
         file.write(filled(package, name, {"style": style, **fields}).encode())
+
+
+def video_text(video: Video) -> str:
+    """A clip's size, format, length and rate as text."""
+    shape = "RGB" if video.is_rgb else video.chroma.label
+    frames = counted(video.frames, "frame")
+    return f"{video.width}x{video.height} {shape} {video.depth} bit, {frames} at {video.fps} fps"
 
 
 def subtitle(lines: Iterable[str]) -> str:

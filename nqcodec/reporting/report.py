@@ -15,12 +15,11 @@ from nqcodec.errors import NqError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.colour import to_rgb
 from nqcodec.media.metrics import psnr
-from nqcodec.media.text import counted
 from nqcodec.media.video import Frame, Video
 from nqcodec.reporting.finding import Finding, embedded
 from nqcodec.reporting.fitcurve import Point, fit_finding
 from nqcodec.reporting.frames import FRAMES
-from nqcodec.reporting.html import cell, definitions, notes, subtitle, table_row, write_page
+from nqcodec.reporting.html import cell, definitions, notes, subtitle, table_row, video_text, write_page
 from nqcodec.reporting.kinds import KINDS
 from nqcodec.reporting.pictures import GAIN, data_uri, error_colours, luma_error, svg
 from nqcodec.reporting.tensors import bits_by_layer
@@ -116,13 +115,11 @@ def _tiles(report: EncodeReport) -> list[tuple[str, str]]:
 
 
 def _subtitle(report: EncodeReport) -> str:
-    video = report.video
-    shape = "RGB" if video.is_rgb else video.chroma.label
     asked = "" if report.target is None else f", {100 * report.size / report.target:.2f} % of the bytes asked for"
     parts = f"{report.segments} segments" if report.segments > 1 else "one segment"
     return (
-        f"{report.name}: {video.width}x{video.height} {shape} {video.depth} bit, {counted(video.frames, 'frame')} "
-        f"at {video.fps} fps → {report.output}, {parts}{asked}; MD5 of decoded planes {report.md5}"
+        f"{report.name}: {video_text(report.video)} → {report.output}, {parts}{asked}; MD5 of decoded planes "
+        f"{report.md5}"
     )
 
 
