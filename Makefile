@@ -8,7 +8,7 @@ NATIVE_SOURCES := $(wildcard csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/include/nq
 DEMO := .demo
 TEST_SOURCES := $(wildcard tests/fuzz/*.cpp tests/fuzz/*.h tests/support/cuda_emulation/*)
 
-.PHONY: help demo test test-slow gpu conform vectors fuzz lint bench golden man clean
+.PHONY: help demo test test-slow gpu conform vectors fuzz lint bench tables golden man clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,8 +47,14 @@ lint: $(READY) ## ruff, import layers, mypy and clang-format
 	$(BIN)/mypy nqcodec formats
 	$(BIN)/clang-format --dry-run -Werror $(NATIVE_SOURCES) $(TEST_SOURCES)
 
-bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
-	$(BIN)/nqtool bench
+bench: $(READY) ## Run the short benchmarks: coder, decoder, training loop and transform
+	$(BIN)/nqtool bench coder
+	$(BIN)/nqtool bench decode --case pyramid --case pyramid-light --case hnerv-0.75m --seconds 2
+	$(BIN)/nqtool bench fit
+	$(BIN)/nqtool bench hadamard
+
+tables: $(READY) ## Make the tables of BENCHMARKS.md again from the result files
+	$(BIN)/nqtool bench tables
 
 golden: $(READY) ## Rebuild the sample bitstream after a change of format
 	$(BIN)/nqenc samples/bbb_320x180.mkv --bpp 0.1 --preset medium --seed 0 --no-metadata -o samples/bbb_320x180.nq

@@ -13,7 +13,7 @@ from math import log2
 import numpy as np
 
 from nqcodec.backbones import hinerv, hnerv, pyramid
-from nqcodec.benchmarks.entropy import CONTEXT
+from nqcodec.benchmarks.entropy import CONTEXT, drifting_waves
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import IntegerNetwork, IntTensor, Layer
 from nqcodec.network.operations import Activation, Conv, Grid, Norm
@@ -104,9 +104,8 @@ def random_integers(program: Program, seed: int = 0) -> IntegerNetwork:
 
 def _latent(rng: np.random.Generator, shape: tuple[int, ...]) -> IntTensor:
     """Integers as a fit for a rate leaves them: small, and like their neighbours, so that they are coded in context."""
-    t, c, y, x = np.ogrid[tuple(slice(size) for size in shape)]
-    wave = np.sin(0.3 * y + 0.1 * t + 2 * c) + np.cos(0.2 * x - 0.15 * t)
-    values = np.rint(LATENT_WAVE * wave + rng.laplace(0.0, LATENT_NOISE, shape)).clip(-128, 127).astype(np.int32)
+    noise = rng.laplace(0.0, LATENT_NOISE, shape)
+    values = np.rint(LATENT_WAVE * drifting_waves(shape) + noise).clip(-128, 127).astype(np.int32)
     # Two waves and a Laplace distribution: variances of one half each, and of two.
     step = round(-4 * log2(LATENT_WAVE**2 + 2 * LATENT_NOISE**2))
     return IntTensor(values, LATENT_BITS, np.array([step], np.int32), context=CONTEXT)

@@ -1,0 +1,1 @@
+"""The commands of `nqtool bench`: options, text and exit codes of what `nqcodec.benchmarks` measures."""
