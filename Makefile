@@ -44,8 +44,11 @@ lint: $(READY) ## ruff, import layers, mypy and clang-format
 	$(BIN)/mypy nqcodec formats
 	$(BIN)/clang-format --dry-run -Werror $(NATIVE_SOURCES) $(TEST_SOURCES)
 
-bench: $(READY) ## Rerun the short benchmarks of BENCHMARKS.md
-	$(BIN)/nqtool bench
+bench: $(READY) ## Run the short benchmarks: coder, decoder, training loop and transform
+	$(BIN)/nqtool bench coder
+	$(BIN)/nqtool bench decode --case pyramid --case pyramid-light --case hnerv-0.75m --seconds 2
+	$(BIN)/nqtool bench fit
+	$(BIN)/nqtool bench hadamard
 
 tables: $(READY) ## Make the tables of BENCHMARKS.md again from the result files
 	$(BIN)/nqtool bench tables

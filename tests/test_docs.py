@@ -19,7 +19,6 @@ from click.testing import CliRunner
 from commands import COMMANDS, calls, read
 
 from nqcodec.backbones import BACKBONES
-from nqcodec.cli.nqtool import Bench
 from nqcodec.encoder import jobs, segment_plain
 from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
@@ -183,7 +182,7 @@ def test_python_runs(path: Path, here: Path) -> None:
 
 def known_options() -> set[str]:
     found = {"--help", "-h"}
-    todo = [*COMMANDS.values(), *Bench.own.values()]
+    todo = [*COMMANDS.values()]
     while todo:
         command = todo.pop()
         todo += getattr(command, "commands", {}).values()

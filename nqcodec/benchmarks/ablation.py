@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nqcodec.benchmarks.quantization import PARAMETERS, PRESET, Subject, payload_bytes
+from nqcodec.benchmarks.results import Cells, Column, Measurement
 from nqcodec.methods.post_training.neuroquant import RECORD_BITS, NeuroQuantSettings, neuroquant
 from nqcodec.methods.post_training.pipeline import calibrated, quantize
 from nqcodec.network.integer_network import IntegerNetwork
@@ -27,7 +28,6 @@ from nqcodec.quantization.settings import QuantSettings
 from nqcodec.quantization.transform import QuantTransform, tensor_names
 from nqcodec.training.compute import compute_settings
 from nqcodec.training.presets import preset_settings
-from nqcodec.training.train import evaluate
 
 CURVE = (1.6, 2.4, 3.2, 4.0, 4.8, 5.6)
 """Coded bits a parameter at which the full method's rate curve is taken."""
@@ -50,13 +50,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Row:
+class Point:
     """One way to quantise: its bytes and its PSNR in dB; `file` says whether a decoder can show it."""
 
     name: str
     size: int
     psnr: float
     file: bool
+
+
+COLUMNS = (
+    Column("name", "way"),
+    Column("bytes", "size", "bytes"),
+    Column("psnr", "PSNR-YUV", "dB", 2),
+    Column("lost_db", "lost", "dB", 2),
+    Column("full_bytes", "full method", "bytes", 0),
+    Column("saved_percent", "saved", "%", 0),
+    Column("saved_at_least_percent", "saved, at least", "%", 0),
+    Column("file", "is a file"),
+)
 
 
 def run(
@@ -70,12 +82,12 @@ def run(
     steps: int = 800,
     threads: int = 1,
     seed: int = 0,
-) -> dict[str, Any]:
-    """The table as plain data: {"clip", "parameters", "float_psnr", "steps", "bits", "rows"}.
+) -> Measurement:
+    """A row for each way, and for each point of the full method's rate curve.
 
-    A row has name, bytes, psnr, lost_db (against the float network), full_bytes (of the full method at the same PSNR;
-    None beyond its curve), saving (1 - full_bytes / bytes), saving_at_least (the same, but by the smallest file of the
-    curve where all of it is better; None where none is as good) and file.
+    A row has bytes, PSNR, dB lost to the float network, the bytes that the full method needs for the same PSNR (none
+    beyond its curve), what it then saves, and what it saves at least, where all of its curve is better (none where
+    none of it is as good).
 
     Args:
         fit_path: a saved fit to take, or where to keep the one that is made.
@@ -83,75 +95,77 @@ def run(
         bits: coded bits a parameter that ingredients are compared at.
         steps: of every calibration, NeuroQuant's too.
     """
-    subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
-    settings = QuantSettings(finetune_steps=steps, threads=threads, seed=seed)
-    # Float32, one thread count: what is compared differs in nothing else.
-    how = replace(preset_settings(preset, subject.clip.frames, seed=seed, threads=threads), dtype="float32")
-    with compute_settings(subject.network, how):
-        exact = evaluate(subject.network, subject.clip).yuv
-        curve = [_full(subject, settings, each) for each in CURVE]
-        rows = [*_baselines(subject, settings), *_ingredients(subject, settings, bits), *curve]
-    return {
-        "clip": clip_path,
-        "parameters": subject.network.program.parameters,
-        "float_psnr": exact,
-        "steps": steps,
-        "bits": bits,
-        "rows": [_entry(row, exact, curve) for row in rows],
-    }
+
+    def rows() -> Iterator[Cells]:
+        subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
+        settings = QuantSettings(finetune_steps=steps, threads=threads, seed=seed)
+        # Float32, one thread count: what is compared differs in nothing else.
+        how = replace(preset_settings(preset, subject.clip.frames, seed=seed, threads=threads), dtype="float32")
+        with compute_settings(subject.network, how):
+            exact = subject.exact
+            curve = [_full(subject, settings, each) for each in CURVE]
+            ways = chain(_baselines(subject, settings), _ingredients(subject, settings, bits), curve)
+            yield from (_row(point, exact, curve) for point in ways)
+
+    note = (
+        f"One fit of {clip_path} is quantized in each way, with {steps} iterations of every calibration. PSNR-YUV is "
+        "6:1:1, of what the decoder shows for what is a file and of the float network for the rest. The full method's "
+        "bytes are those that it needs for the same PSNR, read off its own rate curve."
+    )
+    return Measurement("ablation", "What each ingredient of quantization is worth", COLUMNS, rows(), note)
 
 
-def _entry(row: Row, exact: float, curve: list[Row]) -> dict[str, Any]:
-    full = bytes_at(row.psnr, curve)
+def _row(point: Point, exact: float, curve: list[Point]) -> Cells:
+    full, least = bytes_at(point.psnr, curve), least_saving(point, curve)
     return {
-        "name": row.name,
-        "bytes": row.size,
-        "psnr": row.psnr,
-        "lost_db": exact - row.psnr,
+        "name": point.name,
+        "bytes": point.size,
+        "psnr": point.psnr,
+        "lost_db": exact - point.psnr,
         "full_bytes": full,
-        "saving": None if full is None else 1 - full / row.size,
-        "saving_at_least": least_saving(row, curve),
-        "file": row.file,
+        "saved_percent": None if full is None else 100 * (1 - full / point.size),
+        "saved_at_least_percent": None if least is None else 100 * least,
+        "file": point.file,
     }
 
 
-def bytes_at(psnr: float, curve: list[Row]) -> float | None:
+def bytes_at(psnr: float, curve: list[Point]) -> float | None:
     """Bytes of a rate curve at a PSNR, log-linear between its rows; None outside them."""
-    levels = [row.psnr for row in curve]
+    levels = [point.psnr for point in curve]
     if not levels[0] <= psnr <= levels[-1]:
         return None
-    return math.exp(float(np.interp(psnr, levels, np.log([row.size for row in curve]))))
+    return math.exp(float(np.interp(psnr, levels, np.log([point.size for point in curve]))))
 
 
-def least_saving(row: Row, curve: list[Row]) -> float | None:
-    """Part of a row's bytes that the full method saves, at least, at no lower a PSNR; None if it never gets there."""
-    as_good = [each.size for each in curve if each.psnr >= row.psnr]
-    size = bytes_at(row.psnr, curve) or min(as_good, default=None)
-    return None if size is None else 1 - size / row.size
+def least_saving(point: Point, curve: list[Point]) -> float | None:
+    """Part of a point's bytes that the full method saves, at least, at no lower a PSNR; None if it never gets there."""
+    as_good = [each.size for each in curve if each.psnr >= point.psnr]
+    size = bytes_at(point.psnr, curve) or min(as_good, default=None)
+    return None if size is None else 1 - size / point.size
 
 
-def _full(subject: Subject, settings: QuantSettings, bits: float) -> Row:
+def _full(subject: Subject, settings: QuantSettings, bits: float) -> Point:
     """The whole method, landed."""
     size = int(bits * subject.network.program.parameters / 8)
     coded = quantize(subject.network, subject.clip, max_bytes=size, size_of=payload_bytes, settings=settings)
     return _file(subject, f"full method at {bits:g} bits", coded)
 
 
-def _file(subject: Subject, name: str, coded: IntegerNetwork) -> Row:
-    return Row(name, payload_bytes(coded), subject.decoded_psnr(coded), True)
+def _file(subject: Subject, name: str, coded: IntegerNetwork) -> Point:
+    return Point(name, payload_bytes(coded), subject.decoded_psnr(coded), True)
 
 
-def _baselines(subject: Subject, settings: QuantSettings) -> Iterator[Row]:
+def _baselines(subject: Subject, settings: QuantSettings) -> Iterator[Point]:
     for turned, extra in product((False, True), EXTRA_BITS):
         how = NeuroQuantSettings(extra, turned, settings.finetune_steps, settings.batch, settings.seed)
         result = neuroquant(subject.network, subject.clip, how)
         label = f"NeuroQuant{', padded Hadamard' if turned else ''}, {result.nominal:.2f} bits"
-        yield Row(f"{label}: rounded to nearest", result.size, result.rounded, False)
-        yield Row(f"{label}: as published", result.size, result.calibrated, False)
-        yield Row(f"{label}: all hardened", result.size, result.hardened, False)
+        yield Point(f"{label}: rounded to nearest", result.size, result.rounded, False)
+        yield Point(f"{label}: as published", result.size, result.calibrated, False)
+        yield Point(f"{label}: all hardened", result.size, result.hardened, False)
 
 
-def _ingredients(subject: Subject, settings: QuantSettings, bits: float) -> Iterator[Row]:
+def _ingredients(subject: Subject, settings: QuantSettings, bits: float) -> Iterator[Point]:
     """One more ingredient from row to row; calibrations beside one another."""
     yield from _uniform(subject)
     size = int(bits * subject.network.program.parameters / 8)
@@ -162,7 +176,7 @@ def _ingredients(subject: Subject, settings: QuantSettings, bits: float) -> Iter
     yield _unlanded(subject, "and unpadded Hadamard where it helps", size, replace(settings, hadamard="auto"))
 
 
-def _uniform(subject: Subject) -> Iterator[Row]:
+def _uniform(subject: Subject) -> Iterator[Point]:
     """Every tensor at `UNIFORM_BITS`, steps by the range: fixed bits, and the same integers entropy coded."""
     network = subject.network
     transform = QuantTransform({}, {})
@@ -172,13 +186,13 @@ def _uniform(subject: Subject) -> Iterator[Row]:
         transform.set_tensor(tensor.key, np.array([step], np.int32), UNIFORM_BITS, subject.clip.device)
     level = subject.float_psnr(transform)
     fixed = UNIFORM_BITS * network.program.parameters + RECORD_BITS * len(names)
-    yield Row("rounded to nearest, uniform widths", -(-fixed // 8), level, False)
+    yield Point("rounded to nearest, uniform widths", -(-fixed // 8), level, False)
     integers = transform.integers(network)
     coded = total_bits((tensor.name, integers[tensor.key]) for tensor in names)
-    yield Row("entropy coded", math.ceil(coded / 8), level, False)
+    yield Point("entropy coded", math.ceil(coded / 8), level, False)
 
 
-def _unlanded(subject: Subject, name: str, size: int, settings: QuantSettings) -> Row:
+def _unlanded(subject: Subject, name: str, size: int, settings: QuantSettings) -> Point:
     """What calibration makes for about `size` bytes, at the size that it has by itself: a landing would blur it."""
     tuning, _ = calibrated(subject.network, subject.clip, size, payload_bytes, settings)
     return _file(subject, name, export(tuning.network, tuning.transform))

@@ -6,35 +6,54 @@ Each round runs one frame of every contestant; medians and bests are over rounds
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nqcodec.benchmarks.cases import CASES, FRAMES, random_integers
-from nqcodec.bitstream.file import pack_file, read_file
+from nqcodec.benchmarks.results import Cell, Cells, Column, Measurement
+from nqcodec.benchmarks.timing import in_turns, timed, working
+from nqcodec.bitstream.file import NqFile, pack_file, read_file
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.decoder.decoder import plane_md5
 from nqcodec.decoder.meter import Meter, spread
 from nqcodec.decoder.timing import bench_decode
 from nqcodec.media.atomic import AtomicFile
+from nqcodec.media.text import counted
 from nqcodec.media.video import Video, frame_bytes
 from nqcodec.native.cpu_pinning import pinned_threads
 from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.program import Program
 from nqcodec.synthesis.backends import default_threads, open_synthesizer
 
-SHORT_CASES = ("pyramid", "pyramid-light", "hnerv-0.75m")
 LEAST_ROUNDS = 3
 REST_SECONDS = 0.005
-"""Before each contestant's frame: thread pools spin for a while after their work, and would take its time."""
 MOST_FILE_SECONDS = 10.0
 """Cases that take longer than this for `FRAMES` frames are not decoded end to end."""
-FRAME_KEYS = ("parse_ms", "entropy_ms", "entropy_symbols_per_s", "entropy_share", "setup_ms", "colour_ms", "output_ms")
-"""What is taken over from the benchmark of a whole file."""
+
+COLUMNS = (
+    Column("case", "network"),
+    Column("what", "what"),
+    Column("fps", "frames", "1/s", 1),
+    Column("ms", "time", "ms", 2),
+    Column("p10", "10th percentile", "ms", 2),
+    Column("p90", "90th percentile", "ms", 2),
+    Column("least", "least", "ms", 2),
+    Column("ours_over_it", "ours over it", "", 2),
+    Column("ours_over_it_best", "best over best", "", 2),
+    Column("gmac_per_s", "arithmetic", "GMAC/s", 1),
+    Column("peak_percent", "of the peak", "%", 0),
+    Column("dense_percent", "dense convolutions of it", "%", 0),
+    Column("remark", "remark"),
+)
+OURS = "nqcodec"
+"""What the rows of our synthesis are called."""
+
+Rival = tuple[str, bool]
+"""torch's data type, and whether the network is compiled."""
 
 
 @dataclass(frozen=True)
@@ -53,67 +72,88 @@ class Rounds:
 
 
 def compare(
-    network: IntegerNetwork, video: Video, frames: int, rivals: Sequence[tuple[str, bool]], how: Rounds
-) -> dict[str, Any]:
-    """Our frames and the rivals', given as (torch dtype, compiled), in turns."""
+    network: IntegerNetwork, video: Video, frames: int, rivals: Sequence[Rival], how: Rounds
+) -> tuple[dict[str, Any], dict[str, list[float]], dict[str, str]]:
+    """Our frames and the rivals' in turns: (our figures, the rivals' seconds, why other rivals do not work here)."""
     program, threads = network.program, how.threads or default_threads()
     with open_synthesizer(network, video, frames, threads=threads) as synthesizer:
         synthesizer.frame(0)
         meter = Meter(synthesizer, program, threads)
-        others, failed = _rivals(network, frames, threads, rivals)
-        times: dict[str, list[float]] = {name: [] for name in others}
-        begin = time.perf_counter()
-        with pinned_threads() if how.pinned else nullcontext(False) as pinned:
-            while len(meter.times) < LEAST_ROUNDS or time.perf_counter() - begin < how.seconds:
-                t = len(meter.times) % frames
-                time.sleep(REST_SECONDS)
-                meter.frame(t)
-                for name, run in others.items():
-                    time.sleep(REST_SECONDS)
-                    tick = time.perf_counter()
-                    run(t)
-                    times[name].append(time.perf_counter() - tick)
+        others, failed = working(_rivals(program, frames, threads, rivals))
+        turns = {OURS: lambda k: meter.timed_frame(k % frames)}
+        turns |= {name: partial(_frame_of, run, frames) for name, run in others.items()}
+        with pinned_threads() if how.pinned else nullcontext():
+            times = in_turns(turns, LEAST_ROUNDS, how.seconds, REST_SECONDS)
         figures = meter.figures()
-    own = meter.times
-    figures |= {
-        "kmac_per_pixel": program.macs / (video.width * video.height) / 1000,
-        "threads": threads,
-        "pinned": pinned,
-    }
-    for name, taken in times.items():
-        figures[name] = {
-            "fps": 1 / float(np.median(taken)),
-            "frame_ms": spread(taken),
-            "ours_over_it": float(np.median(taken) / np.median(own)),
-            "ours_over_it_best": min(taken) / min(own),
-        }
-    return figures | {name: {"failed": reason} for name, reason in failed.items()}
+    return figures, {name: times[name] for name in others}, failed
+
+
+def _frame_of(run: Callable[[int], object], frames: int, number: int) -> float:
+    """Seconds of a rival's frame."""
+    return timed(lambda: run(number % frames))(number)
 
 
 def _rivals(
-    network: IntegerNetwork, frames: int, threads: int, rivals: Sequence[tuple[str, bool]]
-) -> tuple[dict[str, Callable[[int], object]], dict[str, str]]:
-    """The rivals that work here, and why the others do not."""
-    works: dict[str, Callable[[int], object]] = {}
-    failed: dict[str, str] = {}
-    for dtype, compiled in rivals:
-        from nqcodec.benchmarks.torch_twin import torch_frames
+    program: Program, frames: int, threads: int, rivals: Sequence[Rival]
+) -> dict[str, Callable[[], Callable[[int], object]]]:
+    """What makes each rival."""
+    if not rivals:
+        return {}
+    from nqcodec.benchmarks.torch_twin import torch_frames
 
-        name = f"torch {dtype}" + (" compiled" if compiled else "")
-        try:
-            works[name] = torch_frames(network.program, frames, dtype, threads, compiled)
-        except RuntimeError as error:
-            failed[name] = str(error).splitlines()[0]
-    return works, failed
+    return {
+        f"torch {dtype}" + (" compiled" if compiled else ""): partial(
+            torch_frames, program, frames, dtype, threads, compiled
+        )
+        for dtype, compiled in rivals
+    }
 
 
-def file_figures(network: IntegerNetwork, video: Video, threads: int) -> dict[str, Any]:
-    """The network as a file, decoded end to end; stages as `bench_decode` names them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "case.nq"
-        path.write_bytes(pack_file(video, [(video.frames, pack_segment(network))]))
-        result = bench_decode(read_file(path), None, threads, (0, video.frames))
-    return _file_keys(result)
+def _times(case: str, what: str, each: Mapping[str, float]) -> dict[str, Cell]:
+    """The cells of a row that `nqcodec.decoder.meter.spread` gives."""
+    percentiles = {name: each[name] for name in ("p10", "p90", "least")}
+    return {"case": case, "what": what, "ms": each["median"], **percentiles}
+
+
+def frame_rows(
+    case: str, network: IntegerNetwork, video: Video, frames: int, rivals: Sequence[Rival], how: Rounds
+) -> Iterator[Cells]:
+    """A row for our frames and one for each rival's."""
+    figures, others, failed = compare(network, video, frames, rivals, how)
+    times = figures["frame_ms"]
+    row = _times(case, OURS, times) | {"fps": figures["synthesis_fps"], "gmac_per_s": figures["gmac_per_s"]}
+    remark = f"{network.program.macs / (video.width * video.height) / 1000:.3f} kMAC/pixel"
+    if "peak_gmac_per_s" in figures:
+        row |= {
+            "peak_percent": 100 * figures["share_of_peak"],
+            "dense_percent": 100 * figures["dense_share_of_peak"],
+        }
+        remark += f", peak {figures['peak_gmac_per_s']:.0f} GMAC/s, {figures['planned_bytes'] / 1e6:.1f} MB planned"
+    yield row | {"remark": remark}
+    for name, taken in others.items():
+        theirs = spread(taken)
+        yield _times(case, name, theirs) | {
+            "fps": 1000 / theirs["median"],
+            "ours_over_it": theirs["median"] / times["median"],
+            "ours_over_it_best": theirs["least"] / times["least"],
+        }
+    yield from ({"case": case, "what": name, "remark": f"does not work: {why}"} for name, why in failed.items())
+
+
+def file_rows(case: str, path: str, threads: int | None) -> Iterator[Cells]:
+    """Rows for decoding a file end to end, and for its stages."""
+    file = read_file(path)
+    figures = bench_decode(file, None, threads, (0, file.video.frames))
+    yield _times(case, "entropy decoding", figures["entropy_ms"]) | {
+        "remark": f"{figures['entropy_symbols_per_s'] / 1e6:.1f} M symbols/s, "
+        f"{100 * figures['entropy_share']:.1f} % of decoding"
+    }
+    yield _times(case, "set-up", figures["setup_ms"])
+    for what, key in (("file to memory", "memory"), ("file to .yuv", "yuv")):
+        yield _times(case, what, figures[key]) | {
+            "fps": figures[key]["fps"],
+            "remark": f"{figures['peak_rss_bytes'] / 1e6:.0f} MB at most" if key == "memory" else None,
+        }
 
 
 def write_case(name: str, folder: Path, threads: int | None = None) -> Path:
@@ -133,38 +173,40 @@ def write_case(name: str, folder: Path, threads: int | None = None) -> Path:
     return path
 
 
-def _file_keys(result: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **{key: result[key] for key in FRAME_KEYS},
-        "memory_fps": result["memory"]["fps"],
-        "yuv_fps": result["yuv"]["fps"],
-        "peak_rss_bytes": result["peak_rss_bytes"],
-    }
+def run(cases: Sequence[str], path: str | None, rivals: Sequence[Rival], how: Rounds) -> Measurement:
+    """Rows for the network of a file, or for `cases`: `frame_rows` and, where that takes no long time, `file_rows`.
 
-
-def run(
-    cases: Sequence[str] = SHORT_CASES,
-    rivals: Sequence[tuple[str, bool]] = (("float32", False), ("bfloat16", False)),
-    how: Rounds = Rounds(),
-) -> dict[str, Any]:
-    """`compare` and, for cases that decode `FRAMES` frames in reasonable time, `file_figures`, by case."""
-    result: dict[str, Any] = {}
-    for name in cases:
-        case = CASES[name]()
-        network = random_integers(case.program)
-        figures = compare(network, case.video, FRAMES, rivals, how)
-        if figures["frame_ms"]["least"] * FRAMES < MOST_FILE_SECONDS * 1000:
-            figures["file"] = file_figures(network, case.video, figures["threads"])
-        result[name] = figures
-    return result
-
-
-def bench_file(path: str, rivals: Sequence[tuple[str, bool]], how: Rounds) -> dict[str, Any]:
-    """`compare` for the network of a file's first segment, and the whole file end to end.
+    Args:
+        cases: names of `CASES`.
+        path: of a file whose first segment's network and whose decoding are measured in place of the cases.
 
     Raises:
         InputError, FormatError, UnsupportedError, LimitError: as reading the file gives cause.
     """
-    file = read_file(path)
-    figures = compare(file.segment(0).network, file.video, file.index[0].frames, rivals, how)
-    return figures | {"file": _file_keys(bench_decode(file, None, figures["threads"], (0, file.video.frames)))}
+    file = None if path is None else read_file(path)
+    note = (
+        f"{counted(how.threads or default_threads(), 'thread')}{', pinned' if how.pinned else ''} decode, and every "
+        "round makes one frame with each contestant. The peak is of 16-bit dot products on registers alone, measured "
+        "in the same rounds. Times are medians over the rounds."
+    )
+    rows = _case_rows(cases, rivals, how) if file is None else _rows_of_file(file, rivals, how)
+    return Measurement("decode", "Decoding speed", COLUMNS, rows, note)
+
+
+def _rows_of_file(file: NqFile, rivals: Sequence[Rival], how: Rounds) -> Iterator[Cells]:
+    yield from frame_rows(file.path, file.segment(0).network, file.video, file.index[0].frames, rivals, how)
+    yield from file_rows(file.path, file.path, how.threads)
+
+
+def _case_rows(cases: Sequence[str], rivals: Sequence[Rival], how: Rounds) -> Iterator[Cells]:
+    for name in cases:
+        case = CASES[name]()
+        network = random_integers(case.program)
+        (first, *others) = frame_rows(name, network, case.video, FRAMES, rivals, how)
+        yield from (first, *others)
+        least = first["least"]
+        if isinstance(least, float) and least * FRAMES < MOST_FILE_SECONDS * 1000:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "case.nq"
+                path.write_bytes(pack_file(case.video, [(FRAMES, pack_segment(network))]))
+                yield from file_rows(name, str(path), how.threads)

@@ -7,11 +7,17 @@ against what the device was measured to do at best in the same run: bytes by a c
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from nqcodec.benchmarks.cases import CASES, FRAMES, random_integers
+from nqcodec.benchmarks.decoding import OURS
+from nqcodec.benchmarks.results import Cells, Column, Measurement
+from nqcodec.benchmarks.timing import in_turns, working
+from nqcodec.bitstream.file import read_file
 from nqcodec.decoder.meter import spread
 from nqcodec.media.video import Video
 from nqcodec.network.integer_network import IntegerNetwork
@@ -22,61 +28,106 @@ RIVALS = (("float32", True), ("float16", True), ("float16", False))
 """(torch dtype, whether by a CUDA graph)."""
 
 
-def compare_on_device(
-    network: IntegerNetwork, video: Video, frames: int, rivals: Sequence[tuple[str, bool]], seconds: float
-) -> dict[str, Any]:
-    """Our frames and torch's in turns, single frames, frames brought to the host, and shares of the ceilings.
+COLUMNS = (
+    Column("case", "network"),
+    Column("what", "what"),
+    Column("fps", "frames", "1/s", 1),
+    Column("host_fps", "frames to the host", "1/s", 1),
+    Column("ours_over_it", "ours over it", "", 2),
+    Column("us", "time a frame", "us", 1),
+    Column("least_us", "least time by the ceilings", "us", 1),
+    Column("bound", "bound by"),
+    Column("bytes", "read and written", "bytes"),
+    Column("products", "8-bit products"),
+    Column("macs", "multiply-accumulates"),
+    Column("remark", "remark"),
+)
+
+
+def run(cases: Sequence[str], path: str | None, rivals: Sequence[tuple[str, bool]], seconds: float) -> Measurement:
+    """Rows for the network of a file's first segment, or for `cases`: of whole frames, of rivals, of operations.
+
+    Raises:
+        InputError, FormatError, UnsupportedError, LimitError: as reading the file gives cause.
+    """
+    file = None if path is None else read_file(path)
+    note = (
+        "Frames are made by the batch and stay in the device's memory; torch takes turns with us. Counted work is set "
+        "against the best that the device was measured to do in the same run: bytes by a copy, products by matrix "
+        "instructions. Operations are launched one by one for their times, which add up to more than a batch takes."
+    )
+
+    def rows() -> Iterator[Cells]:
+        if file is not None:
+            network, frames = file.segment(0).network, file.index[0].frames
+            yield from device_rows(file.path, network, file.video, frames, rivals, seconds)
+            return
+        for name in cases:
+            case = CASES[name]()
+            yield from device_rows(name, random_integers(case.program), case.video, FRAMES, rivals, seconds)
+
+    return Measurement("decode-cuda", "Decoding speed on a CUDA device", COLUMNS, rows(), note, "cuda")
+
+
+def device_rows(
+    case: str, network: IntegerNetwork, video: Video, frames: int, rivals: Sequence[tuple[str, bool]], seconds: float
+) -> Iterator[Cells]:
+    """A row for our frames, for each rival's and for each operation, the longest first.
 
     Raises:
         UnsupportedError: no libnq_cuda or no device.
     """
     with CudaSynthesizer(network, video, frames) as synthesizer:
-        contestants: dict[str, Callable[[int], float]] = {"nqcodec": synthesizer.repeat}
-        others, failed = _rivals(network, frames, synthesizer.batch, rivals)
-        rates = _rates(contestants | others, synthesizer.batch, seconds)
-        macs = network.program.macs
-        result: dict[str, Any] = {
-            "batch": synthesizer.batch,
-            "planned_bytes": synthesizer.planned_bytes,
-            "kmac_per_pixel": macs / (video.width * video.height) / 1000,
-            "device_fps": rates["nqcodec"],
-            "gmac_per_s": rates["nqcodec"] * macs / 1e9,
+        others, failed = working(_rivals(network, frames, synthesizer.batch, rivals))
+        rates = _rates({OURS: synthesizer.repeat} | others, synthesizer.batch, seconds)
+        macs, single = network.program.macs, spread(_single_times(synthesizer, frames))
+        operations = _operations(synthesizer, network)
+        share = sum(each["least_us"] for each in operations) / sum(each["us"] for each in operations)
+        yield {
+            "case": case,
+            "what": OURS,
+            "fps": rates[OURS],
             "host_fps": _host_rate(synthesizer, frames),
-            "single_ms": spread(_single_times(synthesizer, frames)),
-            **_shares(synthesizer, network),
+            "us": 1e6 / rates[OURS],
+            "macs": macs,
+            "remark": f"batches of {synthesizer.batch}, {synthesizer.planned_bytes / 1e6:.0f} MB of device memory, "
+            f"{macs / (video.width * video.height) / 1000:.3f} kMAC/pixel, single frames {single['median']:.2f} ms; at "
+            f"the ceilings, counted work takes {100 * share:.0f} % of the operations' time",
         }
     for name in others:
-        result[name] = {"fps": rates[name], "ours_over_it": rates["nqcodec"] / rates[name]}
-    return result | {name: {"failed": reason} for name, reason in failed.items()}
+        yield {"case": case, "what": name, "fps": rates[name], "ours_over_it": rates[OURS] / rates[name]}
+    yield from ({"case": case, "what": name, "remark": f"does not work: {why}"} for name, why in failed.items())
+    yield from ({"case": case, **each} for each in operations)
 
 
 def _rivals(
     network: IntegerNetwork, frames: int, batch: int, rivals: Sequence[tuple[str, bool]]
-) -> tuple[dict[str, Callable[[int], float]], dict[str, str]]:
-    """The rivals that work here, and why the others do not."""
-    works: dict[str, Callable[[int], float]] = {}
-    failed: dict[str, str] = {}
-    for dtype, graph in rivals:
-        from nqcodec.benchmarks.torch_twin import torch_batches
+) -> dict[str, Callable[[], Callable[[int], float]]]:
+    """What makes each rival."""
+    if not rivals:
+        return {}
+    from nqcodec.benchmarks.torch_twin import torch_batches
 
-        name = f"torch {dtype}" + (" graph" if graph else "")
-        try:
-            works[name] = torch_batches(network.program, frames, dtype, batch, graph=graph)
-        except RuntimeError as error:
-            failed[name] = str(error).splitlines()[0]
-    return works, failed
+    return {
+        f"torch {dtype}" + (" graph" if graph else ""): partial(
+            torch_batches, network.program, frames, dtype, batch, graph=graph
+        )
+        for dtype, graph in rivals
+    }
 
 
 def _rates(contestants: dict[str, Callable[[int], float]], batch: int, seconds: float) -> dict[str, float]:
     """Frames a second of each contestant: medians over rounds in which each makes some batches in turn."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
     for run in contestants.values():
-        run(2)
-    begin = time.perf_counter()
-    while len(times["nqcodec"]) < LEAST_ROUNDS or time.perf_counter() - begin < seconds:
-        for name, run in contestants.items():
-            times[name].append(run(ROUND_BATCHES))
+        run(2)  # warms up
+    turns = {name: partial(_batches, run) for name, run in contestants.items()}
+    times = in_turns(turns, LEAST_ROUNDS, seconds)
     return {name: ROUND_BATCHES * batch / float(np.median(taken)) for name, taken in times.items()}
+
+
+def _batches(run: Callable[[int], float], number: int) -> float:
+    """Seconds that a contestant's batches of a round take on the device."""
+    return run(ROUND_BATCHES)
 
 
 def _host_rate(synthesizer: CudaSynthesizer, frames: int) -> float:
@@ -96,58 +147,22 @@ def _single_times(synthesizer: CudaSynthesizer, frames: int) -> list[float]:
     return times
 
 
-def _shares(synthesizer: CudaSynthesizer, network: IntegerNetwork) -> dict[str, Any]:
-    """Counted bytes and products of each operation, its time, and its least time by the ceilings.
-
-    Operations are launched one by one for this, so that their times add up to more than a batch takes.
-    """
+def _operations(synthesizer: CudaSynthesizer, network: IntegerNetwork) -> list[dict[str, Any]]:
+    """A row for each operation: its time, its least time by the ceilings, counted bytes and products."""
     products, copied = ceilings()
     synthesizer.seconds()
     seconds, work = synthesizer.seconds() / synthesizer.batch, synthesizer.work()
-    least = np.maximum(work.bytes / copied, work.products / products)
+    by_bytes, by_products = work.bytes / copied, work.products / products
     operations = [
         {
-            "operation": int(index),
-            "name": network.program.operations[index].name,
+            "what": f"operation {index} {network.program.operations[index].name}",
             "us": 1e6 * float(seconds[index]),
-            "least_us": 1e6 * float(least[index]),
-            "bound": "bytes" if work.bytes[index] / copied >= work.products[index] / products else "products",
+            "least_us": 1e6 * float(max(by_bytes[index], by_products[index])),
+            "bound": "bytes" if by_bytes[index] >= by_products[index] else "products",
             "bytes": int(work.bytes[index]),
             "products": int(work.products[index]),
             "macs": int(work.macs[index]),
         }
         for index in np.flatnonzero(seconds)
     ]
-    return {
-        "ceiling_products_per_s": products,
-        "ceiling_bytes_per_s": copied,
-        "share_of_ceilings": float(least.sum() / seconds.sum()),
-        "operations": sorted(operations, key=lambda each: -float(each["us"])),
-    }
-
-
-def device_lines(name: str, figures: dict[str, Any], shown: int = 8) -> list[str]:
-    """The figures of one network as text, with its `shown` longest operations."""
-    single = figures["single_ms"]
-    lines = [
-        f"{name}: {figures['kmac_per_pixel']:.3f} kMAC/pixel, batches of {figures['batch']}, "
-        f"{figures['planned_bytes'] / 1e6:.0f} MB of device memory",
-        f"  nqcodec {figures['device_fps']:.1f} fps in device memory ({figures['gmac_per_s']:.0f} GMAC/s), "
-        f"{figures['host_fps']:.1f} fps to the host, single frames {single['median']:.2f} ms",
-        f"  ceilings: {figures['ceiling_products_per_s'] / 1e12:.0f} T products/s of bytes, "
-        f"{figures['ceiling_bytes_per_s'] / 1e9:.0f} GB/s; at them, counted work takes "
-        f"{100 * figures['share_of_ceilings']:.0f} % of the operations' time",
-    ]
-    for rival, each in figures.items():
-        if not rival.startswith("torch"):
-            continue
-        if "failed" in each:
-            lines.append(f"  {rival}: does not work here: {each['failed']}")
-        else:
-            lines.append(f"  {rival}: {each['fps']:.1f} fps; we are {each['ours_over_it']:.2f} times as fast")
-    for each in figures["operations"][:shown]:
-        lines.append(
-            f"    {each['operation']:>4} {each['name']:<10} {each['us']:8.1f} us a frame, at least "
-            f"{each['least_us']:.1f} by {each['bound']} ({each['bytes'] / 1e6:.1f} MB, {each['products'] / 1e9:.2f} G)"
-        )
-    return lines
+    return sorted(operations, key=lambda each: -float(str(each["us"])))

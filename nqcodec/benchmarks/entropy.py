@@ -7,12 +7,12 @@ from int32 values and the table of the specification.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from nqcodec.benchmarks.results import Cells, Column, Measurement
+from nqcodec.benchmarks.timing import best, in_turns, timed
 from nqcodec.entropy import models, native, torchac_coder
 from nqcodec.entropy.coder import ArithmeticEncoder
 from nqcodec.entropy.models import Int32
@@ -27,6 +27,13 @@ PYTHON_SYMBOLS = 1 << 13
 
 LATENT_SHAPE = (16, 2, 45, 80)
 
+COLUMNS = (
+    Column("coder", "coder"),
+    Column("task", "task"),
+    Column("msymbols_per_s", "speed", "M symbols/s", 3),
+    Column("over_torchac", "over torchac's", "", 2),
+)
+
 CONTEXT = Context(
     256,
     (26, 24, -12, 4, 26, 2, 2, 3, -3, 0, 0, 0, 0, 0),
@@ -40,16 +47,6 @@ def _gaussian_values(count: int, seed: int) -> Int32:
     width = int(tables.gaussian().half_width[SCALE])
     normal = np.random.default_rng(seed).normal(0, 2 ** ((SCALE - 12) / 4), count)
     return np.clip(np.rint(normal), -width, width).astype(np.int32)
-
-
-def _best_seconds(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    best = dict.fromkeys(tasks, float("inf"))
-    for _ in range(rounds):
-        for name, task in tasks.items():
-            start = time.perf_counter()
-            task()
-            best[name] = min(best[name], time.perf_counter() - start)
-    return best
 
 
 def _python_tasks(values: Int32) -> dict[str, Callable[[], object]]:
@@ -95,6 +92,12 @@ def _smooth_latent(seed: int) -> Int32:
     return np.rint(20 * wave + rng.normal(0, 1.5, LATENT_SHAPE)).astype(np.int32)
 
 
+def _speeds(tasks: Mapping[str, Callable[[], object]], symbols: int, rounds: int) -> dict[str, float]:
+    """Symbols per second of each task, by the fastest of some rounds in which the tasks take turns."""
+    times = in_turns({name: timed(task) for name, task in tasks.items()}, rounds)
+    return {name: symbols / seconds for name, seconds in best(times).items()}
+
+
 def context_speeds(rounds: int = 5, seed: int = 0) -> dict[str, float]:
     """Symbols per second of the native context model on one latent, whose two pieces count as one task.
 
@@ -111,44 +114,40 @@ def context_speeds(rounds: int = 5, seed: int = 0) -> dict[str, float]:
         "context decode": lambda: native.context_decode(pieces, values.shape, 8, CONTEXT, PIECE_SYMBOLS),
         "context cost": lambda: native.context_bits(values, 8, CONTEXT),
     }
-    return {name: values.size / seconds for name, seconds in _best_seconds(tasks, rounds).items()}
+    return _speeds(tasks, values.size, rounds)
 
 
-def run(pieces: int = 16, rounds: int = 5, with_torchac: bool = True, seed: int = 0) -> dict[str, Any]:
-    """Measure the coders that this installation has.
+def run(pieces: int = 16, rounds: int = 5, with_torchac: bool = True, seed: int = 0) -> Measurement:
+    """The coders that this installation has, a row for each coder and direction.
 
     Args:
         pieces: of 65,536 symbols each; the Python coder takes 8,192 symbols once.
         rounds: of which the fastest counts.
         with_torchac: False leaves torchac alone, which may compile itself first.
         seed: of the symbols.
-
-    Returns:
-        A dictionary for JSON: `symbols_per_second` by "coder direction" and as `context_speeds` names them, `ratio` of
-        native to torchac by direction where both ran, `bits_per_symbol`, and how it was measured.
-
-    Raises:
-        UnsupportedError: without libnq, or where torchac is asked for and missing.
     """
+    latent = "x".join(map(str, LATENT_SHAPE))
+    note = (
+        f"{pieces} pieces of {PIECE_SYMBOLS} symbols with scale index {SCALE} are coded on one thread, and the fastest "
+        f"of {rounds} rounds counts. Preparing the rows of torchac's table is not counted. The context model codes a "
+        f"latent of {latent} values by {sum(map(bool, CONTEXT.mean))} neighbours."
+    )
+    return Measurement("coder", "Speed of the entropy coders", COLUMNS, _rows(pieces, rounds, with_torchac, seed), note)
+
+
+def _rows(pieces: int, rounds: int, with_torchac: bool, seed: int) -> Iterator[Cells]:
+    """Raises UnsupportedError without libnq, or where torchac is asked for and missing."""
     count = pieces * PIECE_SYMBOLS
     split = np.split(_gaussian_values(count, seed), pieces)
     scales = native.PieceScales(np.array([SCALE], np.uint8), 1, 0)
     coded = [native.gaussian_encode(piece, scales, 0) for piece in split]
-    seconds = _best_seconds(_python_tasks(split[0][:PYTHON_SYMBOLS]), 1)
-    speeds = {name: PYTHON_SYMBOLS / time_taken for name, time_taken in seconds.items()}
     tasks = _native_tasks(split, coded)
     if with_torchac:
         tasks.update(_torchac_tasks(split, coded))
-    speeds.update({name: count / time_taken for name, time_taken in _best_seconds(tasks, rounds).items()})
-    speeds.update(context_speeds(rounds, seed))
-    directions = ("encode", "decode") if with_torchac else ()
-    return {
-        "symbols_per_second": {name: round(speed) for name, speed in speeds.items()},
-        "ratio": {d: round(speeds[f"native {d}"] / speeds[f"torchac {d}"], 2) for d in directions},
-        "bits_per_symbol": round(8 * sum(map(len, coded)) / count, 4),
-        "method": (
-            f"{pieces} pieces of {PIECE_SYMBOLS} symbols, scale index {SCALE}, one thread, fastest of {rounds} rounds; "
-            "torchac's rows prepared beforehand and not counted; in context a latent of "
-            f"{'x'.join(map(str, LATENT_SHAPE))} values by {sum(map(bool, CONTEXT.mean))} neighbours"
-        ),
-    }
+    speeds = _speeds(_python_tasks(split[0][:PYTHON_SYMBOLS]), PYTHON_SYMBOLS, 1)
+    speeds |= _speeds(tasks, count, rounds)
+    for name, speed in {**speeds, **context_speeds(rounds, seed)}.items():
+        coder, task = name.split()
+        torchac = speeds.get(f"torchac {task}") if coder == "native" else None
+        ratio = speed / torchac if torchac else None
+        yield {"coder": coder, "task": task, "msymbols_per_s": speed / 1e6, "over_torchac": ratio}

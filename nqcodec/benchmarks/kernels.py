@@ -7,14 +7,15 @@ end at pages that no access survives. CUDA, where a device is, runs the programs
 from __future__ import annotations
 
 import ctypes
-import time
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from nqcodec.benchmarks.guarded import GuardedArray, guarded_copy
 from nqcodec.benchmarks.kernel_cases import KERNELS, PLANES, KernelCase, kernel_case, widened
+from nqcodec.benchmarks.results import Cells, Column, Measurement
+from nqcodec.benchmarks.timing import best, in_turns, timed
 from nqcodec.errors import UnsupportedError
 from nqcodec.native.loading import load_libnq, why_absent
 from nqcodec.network.operations import Planes
@@ -99,17 +100,12 @@ def time_kernel(name: str, seed: int, levels: tuple[str, ...]) -> dict[str, floa
     """Nanoseconds for each output value by level: the best of some runs, the levels in turns, one thread."""
     operation = Operation(kernel_case(name, np.random.default_rng([seed, 1]), large=True))
     values = sum(each.array.size for each in operation.outputs)
-    best = dict.fromkeys(levels, float("inf"))
-    for _ in range(TIMING_ROUNDS):
-        for level in levels:
-            begin = time.perf_counter()
-            operation.run(level, flags=0)
-            best[level] = min(best[level], time.perf_counter() - begin)
-    return {level: 1e9 * seconds / values for level, seconds in best.items()}
+    turns = {level: timed(partial(operation.run, level, flags=0)) for level in levels}
+    return {level: 1e9 * seconds / values for level, seconds in best(in_turns(turns, TIMING_ROUNDS)).items()}
 
 
-def check_kernels(rounds: int, seed: int, only: str | None, timed: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(kernel, figures) one by one: cases, what was wrong, and times.
+def run(rounds: int, seed: int, only: str | None, with_times: bool) -> Measurement:
+    """A row for each kernel whose name begins with `only`: cases, how many results were wrong, and times by level.
 
     Every second case is run again with inputs at the ends of their range.
 
@@ -117,16 +113,21 @@ def check_kernels(rounds: int, seed: int, only: str | None, timed: bool) -> Iter
         UnsupportedError: without libnq, or where pages cannot be protected.
     """
     levels = synthesis_levels()
-    for name in [*KERNELS, PLANES]:
-        if only and not name.startswith(only):
-            continue
-        rng, wrong, cases = np.random.default_rng([seed, *name.encode()]), [], 0
-        for number in range(rounds):
-            case = kernel_case(name, rng)
-            for each in (case, widened(case)) if number % 2 else (case,):
-                wrong += check_case(each, levels)
-                cases += 1
-        figures: dict[str, Any] = {"cases": cases, "levels": list(levels), "wrong": wrong}
-        if timed:
-            figures["ns_per_value"] = time_kernel(name, seed, levels)
-        yield name, figures
+    columns = [Column("kernel", "kernel"), Column("cases", "cases"), Column("wrong", "wrong results")]
+    columns += [Column(level, level, "ns a value", 3) for level in levels if with_times]
+    columns.append(Column("first_wrong", "the first that is wrong"))
+    note = "Every case is compared with the numpy reference; the times are of one thread and of a large case."
+    names = [name for name in [*KERNELS, PLANES] if name.startswith(only or "")]
+    rows = (_row(name, rounds, seed, levels, with_times) for name in names)
+    return Measurement("kernels", "Kernels against the reference", columns, rows, note)
+
+
+def _row(name: str, rounds: int, seed: int, levels: tuple[str, ...], with_times: bool) -> Cells:
+    rng, wrong, cases = np.random.default_rng([seed, *name.encode()]), list[str](), 0
+    for number in range(rounds):
+        case = kernel_case(name, rng)
+        for each in (case, widened(case)) if number % 2 else (case,):
+            wrong += check_case(each, levels)
+            cases += 1
+    times = time_kernel(name, seed, levels) if with_times else {}
+    return {"kernel": name, "cases": cases, "wrong": len(wrong), "first_wrong": next(iter(wrong), None), **times}

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from nqcodec.backbones import hnerv
+from nqcodec.benchmarks.results import Cells, Column, Measurement
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.media.clip import ClipInput
 from nqcodec.methods.post_training.criteria import Substitution
@@ -47,7 +48,11 @@ class Subject:
 
     network: FloatNetwork
     clip: PackedClip
-    seconds: float
+
+    @cached_property
+    def exact(self) -> float:
+        """PSNR-YUV of the float network in dB."""
+        return evaluate(self.network, self.clip).yuv
 
     @staticmethod
     def of(
@@ -63,10 +68,9 @@ class Subject:
         its full length if there is one, else by the preset."""
         source = ClipInput(clip_path)
         video = source.describe()
-        begin = time.monotonic()
         if fit_path is not None and fit_path.exists():
             network = load_fit(fit_path).network
-            return Subject(network, pack(source.frames(), video, network.program), 0.0)
+            return Subject(network, pack(source.frames(), video, network.program))
         program = hnerv.build(video, video.frames, parameters)
         clip = pack(source.frames(), video, program)
         if recipe:
@@ -77,7 +81,7 @@ class Subject:
         fit(network, clip, settings)
         if fit_path is not None:
             save_fit(fit_path, video, network)
-        return Subject(network, clip, time.monotonic() - begin)
+        return Subject(network, clip)
 
     @torch.no_grad()
     def float_psnr(self, transform: Transform) -> float:
@@ -97,6 +101,19 @@ class Subject:
         return float((psnr(errors, self.clip.video.depth) @ self.clip.weights).mean())
 
 
+COLUMNS = (
+    Column("section", "compared"),
+    Column("way", "way"),
+    Column("bits", "asked for", "bits a parameter", 2),
+    Column("iterations", "iterations of calibration"),
+    Column("bytes", "size", "bytes"),
+    Column("coded_bits", "coded", "bits a parameter", 2),
+    Column("psnr", "PSNR-YUV", "dB", 2),
+    Column("lost_db", "lost to the float network", "dB", 2),
+    Column("seconds", "time", "s", 1),
+)
+
+
 def run(
     clip_path: str,
     *,
@@ -109,8 +126,8 @@ def run(
     finetune_steps: tuple[int, ...] = (400,),
     threads: int = 1,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Compare on one fit of a clip; figures are plain data.
+) -> Measurement:
+    """A row for each way of quantizing one fit of a clip.
 
     Args:
         sections: of `SECTIONS`, what to compare.
@@ -119,77 +136,94 @@ def run(
         bits: coded bits a parameter: each is one size for all allocations.
         finetune_steps: of each calibration; allocations are compared after the first, beside rounding to nearest.
     """
-    subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
-    settings = QuantSettings(finetune_steps=finetune_steps[0], threads=threads, seed=seed, min_ratio=LEAST_RATIO)
-    result: dict[str, Any] = {
-        "clip": clip_path,
-        "parameters": subject.network.program.parameters,
-        "float_psnr": evaluate(subject.network, subject.clip).yuv,
-        "fit_seconds": subject.seconds,
-    }
-    if "allocation" in sections:
-        result["allocation"] = [row for each in bits for row in compare_allocations(subject, each, settings)]
-    if "quantizers" in sections:
-        result["quantizers"] = list(compare_quantizers(subject))
-    if "calibration" in sections:
-        result["calibration"] = [
-            row for each in bits for row in compare_calibrations(subject, each, finetune_steps, settings)
-        ]
-    return result
+
+    def rows() -> Iterator[Cells]:
+        subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
+        settings = QuantSettings(finetune_steps=finetune_steps[0], threads=threads, seed=seed, min_ratio=LEAST_RATIO)
+        if "allocation" in sections:
+            for each in bits:
+                yield from compare_allocations(subject, each, settings)
+        if "quantizers" in sections:
+            yield from compare_quantizers(subject)
+        if "calibration" in sections:
+            for each in bits:
+                yield from compare_calibrations(subject, each, finetune_steps, settings)
+
+    note = (
+        f"One fit of {clip_path} is quantized in each way. PSNR-YUV is 6:1:1, of what the decoder shows; for the "
+        "quantizers it is of the float network, whose every tensor is rounded to nearest at so many bits."
+    )
+    return Measurement("quantise", "Ways to quantize one fit", COLUMNS, rows(), note)
 
 
-def compare_allocations(subject: Subject, bits: float, settings: QuantSettings) -> Iterator[dict[str, Any]]:
-    """A row for each of `ALLOCATIONS` at the same size: rounded to nearest, and after the same fine-tune."""
-    size = int(bits * subject.network.program.parameters / 8)
+def compare_allocations(subject: Subject, bits: float, settings: QuantSettings) -> Iterator[Cells]:
+    """Rows for each of `ALLOCATIONS` at the same size: rounded to nearest, and after the same fine-tune."""
     for allocation in ALLOCATIONS:
-        row: dict[str, Any] = {"bits": bits, "allocation": allocation}
-        for label, steps in (("rounded", 0), ("tuned", settings.finetune_steps)):
+        for steps in (0, settings.finetune_steps):
             how = replace(settings, allocation=allocation, finetune_steps=steps)
-            row |= {f"{label}_{name}": value for name, value in _quantised(subject, size, how).items()}
-        yield row
+            yield _quantised(subject, "allocation", allocation, bits, how)
 
 
 def compare_calibrations(
     subject: Subject, bits: float, counts: tuple[int, ...], settings: QuantSettings
-) -> Iterator[dict[str, Any]]:
-    """A row for each of `CALIBRATIONS` and count of steps at the same size, and one that is rounded to nearest."""
-    size = int(bits * subject.network.program.parameters / 8)
-    exact = evaluate(subject.network, subject.clip).yuv
-    ways = [("rounded to nearest", 0), *product(CALIBRATIONS, counts)]
-    for name, steps in ways:
+) -> Iterator[Cells]:
+    """A row for each of `CALIBRATIONS` and count of iterations at the same size, and one rounded to nearest."""
+    for name, steps in [("rounded to nearest", 0), *product(CALIBRATIONS, counts)]:
         how = replace(settings, finetune_steps=steps, calibration=name if steps else settings.calibration)
-        row = _quantised(subject, size, how)
-        lost = exact - row["psnr"]
-        yield {"bits": bits, "calibration": name, "steps": steps, **row, "lost_db": lost}
+        yield _quantised(subject, "calibration", name, bits, how)
 
 
-def _quantised(subject: Subject, size: int, settings: QuantSettings) -> dict[str, Any]:
-    """Seconds that it takes to quantise for `size` bytes, bytes that come out, and dB that the decoder shows."""
+def _quantised(subject: Subject, section: str, way: str, bits: float, settings: QuantSettings) -> Cells:
+    """A row: the time that it takes to quantize for a size, the bytes that come out, and what the decoder shows."""
+    parameters = subject.network.program.parameters
     begin = time.monotonic()
-    coded = quantize(subject.network, subject.clip, max_bytes=size, size_of=payload_bytes, settings=settings)
-    seconds = time.monotonic() - begin
-    return {"seconds": seconds, "bytes": payload_bytes(coded), "psnr": subject.decoded_psnr(coded)}
+    coded = quantize(
+        subject.network,
+        subject.clip,
+        max_bytes=int(bits * parameters / 8),
+        size_of=payload_bytes,
+        settings=settings,
+    )
+    seconds, size, psnr = time.monotonic() - begin, payload_bytes(coded), subject.decoded_psnr(coded)
+    return {
+        "section": section,
+        "way": way,
+        "bits": bits,
+        "iterations": settings.finetune_steps,
+        "bytes": size,
+        "coded_bits": 8 * size / parameters,
+        "psnr": psnr,
+        "lost_db": subject.exact - psnr,
+        "seconds": seconds,
+    }
 
 
-def compare_quantizers(subject: Subject, widths: tuple[int, ...] = (4, 5, 6)) -> Iterator[dict[str, Any]]:
+def compare_quantizers(subject: Subject, widths: tuple[int, ...] = (4, 5, 6)) -> Iterator[Cells]:
     """A row for each `QuantizerKind` and bit width, the same for every tensor: rounded to nearest, maps in floats."""
     for width, symmetric, per_channel, search in product(widths, (True, False), (False, True), SEARCHES):
-        kind = QuantizerKind(symmetric, per_channel, search)
-        values, coded = {}, 0.0
-        for tensor in tensor_names(subject.network.program):
-            x = subject.network.tensors[tensor.key].detach().double().numpy()
-            quantizer = UniformQuantizer.of(x, tensor.name, width, kind)
-            integers = quantizer.integers(x)
-            values[tensor.key] = torch.from_numpy(quantizer.values(x)).float()
-            coded += tensor_bits(IntTensor(integers, bits_needed(integers), quantizer.steps), tensor.name)
+        rounded, coded = round_to_nearest(subject.network, width, QuantizerKind(symmetric, per_channel, search))
+        psnr = subject.float_psnr(rounded)
+        zero, per = "symmetric" if symmetric else "asymmetric", "channel" if per_channel else "tensor"
         yield {
-            "width": width,
-            "zero": "symmetric" if symmetric else "asymmetric",
-            "steps": "channel" if per_channel else "tensor",
-            "search": search,
+            "section": "quantizers",
+            "way": f"{zero}, steps a {per} by {search}",
+            "bits": width,
             "coded_bits": coded / subject.network.program.parameters,
-            "psnr": subject.float_psnr(Substitution(values)),
+            "psnr": psnr,
+            "lost_db": subject.exact - psnr,
         }
+
+
+def round_to_nearest(network: FloatNetwork, width: int, kind: QuantizerKind) -> tuple[Substitution, float]:
+    """(a network's tensors, each rounded to nearest at `width` bits, the bits that they code to)."""
+    values, bits = {}, 0.0
+    for tensor in tensor_names(network.program):
+        x = network.tensors[tensor.key].detach().double().numpy()
+        quantizer = UniformQuantizer.of(x, tensor.name, width, kind)
+        integers = quantizer.integers(x)
+        values[tensor.key] = torch.from_numpy(quantizer.values(x)).float()
+        bits += tensor_bits(IntTensor(integers, bits_needed(integers), quantizer.steps), tensor.name)
+    return Substitution(values), bits
 
 
 def payload_bytes(network: IntegerNetwork) -> int:

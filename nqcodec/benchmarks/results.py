@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from nqcodec.decoder.timing import machine
 from nqcodec.errors import InputError
 from nqcodec.media.atomic import AtomicFile
 from nqcodec.synthesis.backends import default_threads
@@ -28,6 +28,12 @@ CPU_LEVEL_TITLES = {"avx2": "AVX2", "avx512": "AVX-512"}
 
 Cell = str | int | float | bool | None
 """A figure or a name; None where there is nothing to say."""
+
+Cells = Mapping[str, Cell]
+"""The cells of a row by the keys of the columns."""
+
+SIGNIFICANT_DIGITS = 7
+"""Digits that figures are kept with: more than any measurement has."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +62,12 @@ def machine_text(device: str = "cpu") -> str:
     levels = cpu_levels()
     level = CPU_LEVEL_TITLES.get(levels[-1]) if levels else None
     cores = default_threads()
-    text = f"{cores} core{'s' if cores > 1 else ''} of {_cpu_name()}" + (f" ({level})" if level else "")
+    text = f"{cores} core{'s' if cores > 1 else ''} of {machine()['cpu']}" + (f" ({level})" if level else "")
     if device == "cpu":
         return text
     import torch
 
     return f"{torch.cuda.get_device_name(device)}; {text}" if torch.cuda.is_available() else f"{device}; {text}"
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def current_commit() -> str:
@@ -113,7 +110,7 @@ class Result:
     name: str
     title: str
     columns: Sequence[Column]
-    rows: Sequence[Mapping[str, Cell]]
+    rows: Sequence[Cells]
     note: str = ""
     command: str = ""
     machine: str = field(default_factory=machine_text)
@@ -134,6 +131,44 @@ class Result:
         """Write the result as JSON, a line for each row; raises OutputError."""
         with AtomicFile(path) as file:
             file.write(json_text(self).encode())
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A benchmark about to run: what its result will be, and its rows, each of which is measured when it is asked for.
+
+    Attributes:
+        name, title, columns, note: as a `Result` has them.
+        rows: measured one by one. A column that a row has no cell for is empty in it.
+        device: "cpu" or the CUDA device that is measured.
+        command: the command line that makes it.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[Column]
+    rows: Iterable[Cells]
+    note: str = ""
+    device: str = "cpu"
+    command: str = ""
+
+    def results(self) -> Iterator[Result]:
+        """The result without rows, and again after each row, so that what has been measured can be kept."""
+        result = Result(self.name, self.title, self.columns, (), self.note, self.command, machine_text(self.device))
+        yield result
+        for row in self.rows:
+            cells = {column.key: _rounded(row.get(column.key)) for column in self.columns}
+            result = replace(result, rows=(*result.rows, cells))
+            yield result
+
+    def result(self) -> Result:
+        """The whole result."""
+        *_, last = self.results()
+        return last
+
+
+def _rounded(cell: Cell) -> Cell:
+    return float(f"{cell:.{SIGNIFICANT_DIGITS}g}") if isinstance(cell, float) else cell
 
 
 def json_text(result: Result) -> str:

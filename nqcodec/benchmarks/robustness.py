@@ -11,11 +11,11 @@ import multiprocessing
 import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
+from nqcodec.benchmarks.results import Cells, Column, Measurement
 from nqcodec.encoder.encode import EncodeSettings, encode
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.segment_job import COLLAPSE
@@ -98,7 +98,7 @@ class Outcome:
         return self.lost is not None and self.lost > COLLAPSE
 
 
-def trials(clips: Sequence[str], count: int, seed: int) -> list[Trial]:
+def random_trials(clips: Sequence[str], count: int, seed: int) -> list[Trial]:
     """`count` trials of parts of `clips`, drawn with `seed`."""
     videos = {clip: ClipInput(clip).describe() for clip in clips}
     draw = random.Random(seed)
@@ -181,52 +181,76 @@ def _cut(frame: Frame, video: Video, trial: Trial) -> Frame:
     return tuple(planes)
 
 
-def run(
-    clips: Sequence[str],
-    count: int,
-    seed: int,
-    settings: EncodeSettings,
-    jobs: int,
-    progress: Callable[[Outcome], None] | None = None,
-) -> dict[str, Any]:
-    """`count` trials, `jobs` at a time: a summary and every outcome, as plain data.
+GROUP_COLUMNS = (
+    Column("group", "encodes of"),
+    Column("encodes", "encodes"),
+    Column("failed", "failed"),
+    Column("collapsed", "collapsed"),
+    Column("again", "made again"),
+    Column("worst_lost_db", "worst difference between fit and file", "dB", 2),
+    Column("median_used", "bytes used of those asked for, median", "%", 1),
+    Column("least_used", "bytes used, least", "%", 1),
+    Column("seconds", "time", "s", 0),
+)
+TRIAL_COLUMNS = (
+    *(Column(each.name, each.name) for each in fields(Trial)),
+    Column("asked", "asked for", "bytes"),
+    Column("size", "size", "bytes"),
+    Column("fit", "fit", "dB", 2),
+    Column("file", "file", "dB", 2),
+    Column("lost", "difference", "dB", 2),
+    Column("again", "made again", "s", 1),
+    Column("seconds", "time", "s", 1),
+    Column("error", "error"),
+)
 
-    Raises:
-        InputError: a clip cannot be read.
-    """
-    drawn = trials(clips, count, seed)
-    outcomes = []
+
+def run(trials: Sequence[Trial], settings: EncodeSettings, jobs: int) -> Iterator[Outcome]:
+    """What comes of each trial, `jobs` at a time."""
     # Fresh processes, which torch's threads in this one cannot harm.
     with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=20) as pool:
-        for outcome in pool.imap(_run_one, zip(drawn, itertools.repeat(settings))):
-            outcomes.append(outcome)
-            if progress:
-                progress(outcome)
-    return {"seed": seed, "preset": settings.preset, "steps": settings.steps, **summary(outcomes)}
+        yield from pool.imap(_run_one, zip(trials, itertools.repeat(settings)))
 
 
 def _run_one(work: tuple[Trial, EncodeSettings]) -> Outcome:
     return run_trial(*work)
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Counts, the worst difference between fit and file in dB, the share of the bytes that files use, every outcome."""
+def measurement(outcomes: Sequence[Outcome], settings: EncodeSettings, seed: int, *, each: bool) -> Measurement:
+    """The outcomes as a table, a row for all and for every backbone and method, or for `each` outcome."""
+    length = f" with {settings.steps} iterations" if settings.steps else ""
+    note = (
+        f"Parts of pictures, chroma formats, depths, rates, backbones and methods are drawn with seed {seed}, and "
+        f"encoded by the preset {settings.preset}{length}. An encode has collapsed if its file shows more than "
+        f"{COLLAPSE:g} dB less than its fit."
+    )
+    if each:
+        return Measurement("robustness", "Files against their fits", TRIAL_COLUMNS, map(_plain, outcomes), note)
+    groups = {"all": list(outcomes)}
+    for outcome in sorted(outcomes, key=lambda one: (one.trial.arch, one.trial.method)):
+        groups.setdefault(f"{outcome.trial.arch}, {outcome.trial.method}", []).append(outcome)
+    rows = (summary(group, name) for name, group in groups.items())
+    return Measurement("robustness", "Files against their fits", GROUP_COLUMNS, rows, note)
+
+
+def summary(outcomes: Sequence[Outcome], name: str) -> Cells:
+    """A row of a group: counts, the worst difference between fit and file, the shares of the bytes that files use."""
     lost = [outcome.lost for outcome in outcomes if outcome.lost is not None]
-    used = sorted(outcome.size / outcome.asked for outcome in outcomes if outcome.size and outcome.asked)
+    used = sorted(100 * outcome.size / outcome.asked for outcome in outcomes if outcome.size and outcome.asked)
     return {
-        "trials": len(outcomes),
+        "group": name,
+        "encodes": len(outcomes),
         "failed": sum(outcome.error is not None for outcome in outcomes),
         "collapsed": sum(outcome.collapsed for outcome in outcomes),
-        "taken_again": sum(outcome.again is not None for outcome in outcomes),
+        "again": sum(outcome.again is not None for outcome in outcomes),
         "worst_lost_db": max(lost, default=None),
         "median_used": used[len(used) // 2] if used else None,
         "least_used": used[0] if used else None,
         "seconds": sum(outcome.seconds for outcome in outcomes),
-        "outcomes": [_plain(outcome) for outcome in outcomes],
     }
 
 
-def _plain(outcome: Outcome) -> dict[str, Any]:
+def _plain(outcome: Outcome) -> Cells:
     data = asdict(outcome)
     trial = data.pop("trial")
     return {**trial, "chroma": outcome.trial.chroma.label, **data, "lost": outcome.lost}

@@ -6,7 +6,7 @@ import itertools
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nqcodec.backbones import hnerv
+from nqcodec.benchmarks.results import Cells, Column, Measurement
+from nqcodec.benchmarks.timing import in_turns
+from nqcodec.media.text import counted
 from nqcodec.media.video import Frame, Video
 from nqcodec.network.operations import Conv, Grid, Shuffle
 from nqcodec.network.program import Program
@@ -29,6 +32,17 @@ FRAMES = 8
 PARAMETERS = 60_000
 
 
+COLUMNS = (
+    Column("size", "size"),
+    Column("parameters", "parameters"),
+    Column("plain", "plain loop", "iterations/s", 2),
+    Column("adam", "our loop with Adam", "iterations/s", 2),
+    Column("default", "our loop by default", "iterations/s", 2),
+    Column("speedup_adam", "Adam over plain", "", 2),
+    Column("speedup", "default over plain", "", 2),
+)
+
+
 def run(
     sizes: tuple[tuple[int, int], ...] = SIZES,
     *,
@@ -37,15 +51,14 @@ def run(
     rounds: int = 5,
     steps: int = 12,
     device: str = "cpu",
-) -> dict[str, Any]:
-    """Steps a second of both loops at each size, measured in turns: `rounds` times `steps` steps each, medians.
-
-    Returns:
-        {"threads", "device", "sizes": [{"size", "parameters", "plain", "adam", "default", "speedup",
-        "speedup_adam"}]}: "adam" is our loop with Adam, as the plain one has; "default" is as presets run it.
-    """
-    results = [_at(size, parameters, threads, rounds, steps, device) for size in sizes]
-    return {"threads": threads, "device": device, "sizes": results}
+) -> Measurement:
+    """A row for each size: iterations a second of the loops, medians over `rounds` turns of `steps` iterations each."""
+    note = (
+        f"The loops take turns of {steps} iterations with {counted(threads, 'thread')}, and the median of {rounds} "
+        "turns counts. The plain loop is float32, NCHW and torch's Adam."
+    )
+    rows = (_at(size, parameters, threads, rounds, steps, device) for size in sizes)
+    return Measurement("fit", "Speed of the training loop", COLUMNS, rows, note, device)
 
 
 @dataclass
@@ -57,7 +70,7 @@ class Loop:
     step: Callable[[], object]
 
 
-def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps: int, device: str) -> dict[str, Any]:
+def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps: int, device: str) -> Cells:
     video = Video(*size, frames=FRAMES)
     program = hnerv.build(video, FRAMES, parameters)
     clip = pack(moving_texture(video), video, program, device=device)
@@ -67,7 +80,9 @@ def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps
         "adam": _our_loop(program, clip, replace(default, optimizer="adam")),
         "default": _our_loop(program, clip, default),
     }
-    rates = _rates(loops, rounds, steps)
+    # One turn more, which warms up.
+    times = in_turns({name: partial(_turn, loop, steps) for name, loop in loops.items()}, rounds + 1)
+    rates = {name: steps / statistics.median(taken[1:]) for name, taken in times.items()}
     return {
         "size": f"{size[0]}x{size[1]}",
         "parameters": program.parameters,
@@ -77,17 +92,14 @@ def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps
     }
 
 
-def _rates(loops: dict[str, Loop], rounds: int, steps: int) -> dict[str, float]:
-    """Steps a second of each loop: the median of `rounds` turns, after one turn that is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in loops}
-    for _ in range(rounds + 1):
-        for name, loop in loops.items():
-            with compute_settings(loop.network, loop.settings):
-                started = clock(torch.device(loop.settings.device))
-                for _ in range(steps):
-                    loop.step()
-                times[name].append(clock(torch.device(loop.settings.device)) - started)
-    return {name: steps / statistics.median(values[1:]) for name, values in times.items()}
+def _turn(loop: Loop, steps: int, number: int) -> float:
+    """Seconds of some iterations of a loop."""
+    device = torch.device(loop.settings.device)
+    with compute_settings(loop.network, loop.settings):
+        begin = clock(device)
+        for _ in range(steps):
+            loop.step()
+        return clock(device) - begin
 
 
 def _our_loop(program: Program, clip: PackedClip, settings: FitSettings) -> Loop:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from nqcodec.backbones import hnerv
+from nqcodec.benchmarks.quantization import round_to_nearest
+from nqcodec.benchmarks.results import Cells, Column, Measurement
 from nqcodec.media.clip import ClipInput
-from nqcodec.methods.post_training.criteria import Substitution
-from nqcodec.network.integer_network import IntTensor
 from nqcodec.network.program import Program
-from nqcodec.quantization.quantizers import QuantizerKind, UniformQuantizer, bits_needed
-from nqcodec.quantization.rate import tensor_bits
-from nqcodec.quantization.transform import tensor_names
+from nqcodec.quantization.quantizers import QuantizerKind
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.compute import compute_settings
-from nqcodec.training.network import FloatNetwork
 from nqcodec.training.presets import BATCH, with_optimizer
 from nqcodec.training.prune import Pruning
 from nqcodec.training.quant_noise import QuantNoise
@@ -29,6 +26,9 @@ PARAMETERS, STEPS = 20_000, 400
 
 ROUNDED_BITS = (6, 4)
 """Bits that every tensor is rounded to for the figures of a coded network: those of HiNeRV's Quant-Noise, and fewer."""
+
+KIND = QuantizerKind(symmetric=True, per_channel=True, search="max")
+"""How every tensor is rounded."""
 
 Change = Callable[[FitSettings], FitSettings]
 
@@ -80,6 +80,24 @@ OPTIONS: dict[str, Change] = {
 """By name, what each row changes of the default."""
 
 
+COLUMNS = (
+    Column("option", "option"),
+    Column("psnr", "PSNR-YUV", "dB", 2),
+    Column("gain", "over the default", "dB", 2),
+    Column("psnr_y", "PSNR-Y", "dB", 2),
+    *(
+        column
+        for width in ROUNDED_BITS
+        for column in (
+            Column(f"psnr_{width}", f"PSNR-YUV at {width} bits", "dB", 2),
+            Column(f"coded_{width}", f"coded at {width} bits", "bits a parameter", 2),
+        )
+    ),
+    Column("zeros_percent", "zeros in the weights", "%", 0),
+    Column("seconds", "fit", "s", 1),
+)
+
+
 def run(
     clip_path: str,
     *,
@@ -88,60 +106,43 @@ def run(
     threads: int = 1,
     seed: int = 0,
     options: tuple[str, ...] = tuple(OPTIONS),
-) -> dict[str, Any]:
-    """The table as plain data: {"clip", "parameters", "steps", "definitions", "options"}.
+) -> Measurement:
+    """A row for the default and for each of `options`: the float network, and it rounded to `ROUNDED_BITS` bits."""
+    note = (
+        f"One HNeRV of about {parameters:,} parameters is fitted to {clip_path} in {steps} iterations for each row. "
+        "PSNR-YUV is 6:1:1, of the float network and of it with every tensor rounded to nearest at so many bits; coded "
+        "bits are those of the file's entropy models."
+    )
+    rows = _rows(clip_path, parameters, FitSettings(steps=steps, threads=threads, seed=seed), options)
+    return Measurement("options", "What each option of a float fit is worth", COLUMNS, rows, note)
 
-    A row has option, psnr_y, psnr (YUV), seconds (of the fit), zeros (part of the convolution weights), for each b of
-    `ROUNDED_BITS` psnr_b and coded_b, both of the network rounded to b bits, and gain (psnr over the default's).
-    """
+
+def _rows(clip_path: str, parameters: int, settings: FitSettings, options: tuple[str, ...]) -> Iterator[Cells]:
     source = ClipInput(clip_path)
     video = source.describe()
     program = hnerv.build(video, video.frames, parameters)
     clip = pack(source.frames(), video, program)
-    default = FitSettings(steps=steps, batch=min(BATCH, video.frames), threads=threads, seed=seed)
-    names = ("default", *(name for name in options if name != "default"))
-    rows = [_row(name, program, clip, OPTIONS[name](default)) for name in names]
-    for row in rows:
-        row["gain"] = row["psnr"] - rows[0]["psnr"]
-    return {
-        "clip": clip_path,
-        "parameters": program.parameters,
-        "steps": steps,
-        "definitions": {
-            "psnr": "PSNR-YUV (6:1:1) of the float network, dB",
-            "psnr_b": "the same with every tensor rounded to nearest at b bits, a step for each channel",
-            "coded_b": "bits a parameter of the network so rounded, under the file's entropy models",
-        },
-        "options": rows,
-    }
+    default = replace(settings, batch=min(BATCH, video.frames))
+    reference: float | None = None
+    for name in ("default", *(name for name in options if name != "default")):
+        row = _row(program, clip, OPTIONS[name](default))
+        reference = row["psnr"] if reference is None else reference
+        yield {"option": name, "gain": row["psnr"] - reference, **row}
 
 
-def _row(name: str, program: Program, clip: PackedClip, settings: FitSettings) -> dict[str, Any]:
+def _row(program: Program, clip: PackedClip, settings: FitSettings) -> dict[str, float]:
     network = new_network(program, clip.frames, settings)
     result = fit(network, clip, settings)
     weights = torch.cat([v.detach().flatten() for k, v in network.tensors.items() if k.endswith("_weight")])
     row = {
-        "option": name,
         "psnr_y": result.quality.planes[0],
         "psnr": result.quality.yuv,
         "seconds": result.seconds,
-        "zeros": float((weights == 0).float().mean()),
+        "zeros_percent": 100 * float((weights == 0).float().mean()),
     }
     with compute_settings(network, replace(settings, dtype="float32")):
         for width in ROUNDED_BITS:
-            row[f"psnr_{width}"], bits = _rounded(network, clip, width)
+            rounded, bits = round_to_nearest(network, width, KIND)
+            row[f"psnr_{width}"] = evaluate(network, clip, rounded).yuv
             row[f"coded_{width}"] = bits / program.parameters
     return row
-
-
-def _rounded(network: FloatNetwork, clip: PackedClip, width: int) -> tuple[float, float]:
-    """(PSNR-YUV, coded bits) of the network with every tensor rounded to nearest at `width` bits."""
-    kind = QuantizerKind(symmetric=True, per_channel=True, search="max")
-    values, bits = {}, 0.0
-    for tensor in tensor_names(network.program):
-        x = network.tensors[tensor.key].detach().double().numpy()
-        quantizer = UniformQuantizer.of(x, tensor.name, width, kind)
-        integers = quantizer.integers(x)
-        values[tensor.key] = torch.from_numpy(quantizer.values(x)).float()
-        bits += tensor_bits(IntTensor(integers, bits_needed(integers), quantizer.steps), tensor.name)
-    return evaluate(network, clip, Substitution(values)).yuv, bits

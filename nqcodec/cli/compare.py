@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,9 @@ from nqcodec.errors import UnsupportedError, UsageError
 from nqcodec.media.outputs import refuse_sources
 
 if TYPE_CHECKING:
+    from nqcodec.cli.progress import EncodeProgress
     from nqcodec.compare.anchors import Anchor
-    from nqcodec.compare.comparison import Order, Results
+    from nqcodec.compare.comparison import Comparison, ComparisonConfig
     from nqcodec.compare.configurations import Configuration
     from nqcodec.media.clip import ClipInput
 
@@ -31,54 +33,74 @@ SHARED = ("steps", "jobs", "seed", "device", "threads")
 """Options that become fields of every configuration's `EncodeSettings`."""
 
 
+OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+    click.option(
+        "-o", "--output", "folder", metavar="FOLDER", help="Where results, files and page go; default: CLIP.compare."
+    ),
+    click.option("--bpp", default="0.02,0.05,0.1", show_default=True, metavar="X[,Y...]", help="Rates of nqcodec."),
+    click.option(
+        "--config",
+        default="default",
+        show_default=True,
+        metavar="NAME[,...]",
+        help="Ways to encode: default, a backbone, BACKBONE/SIZE as published, a paper's method (paper/nerv, "
+        "paper/nervpp, paper/hnerv, paper/hinerv, paper/neuroquant; /SIZE too), or a .json of "
+        "{name: {setting: value}}.",
+    ),
+    click.option(
+        "--preset", default="medium", show_default=True, metavar="NAME[,...]", help=f"Of {', '.join(PRESETS)}."
+    ),
+    click.option("--one-fit", is_flag=True, help="All rates from one fit, as nqenc --bpp X,Y; else one fit each."),
+    click.option(
+        "--anchors",
+        metavar="NAME[:SPEED][:psnr],...",
+        help=f"Default: those of {ANCHORS} that take the clip, veryslow or preset 2. psnr tunes for PSNR. none: none.",
+    ),
+    click.option("--crf", metavar="A[,B...]", help="Rate factors of all anchors instead of each one's own."),
+    click.option(
+        "--gop", type=click.IntRange(1), default=250, show_default=True, help="Anchors' frames a key frame at most."
+    ),
+    click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size."),
+    click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25."),
+    click.option(
+        "--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format."
+    ),
+    click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample."),
+    click.option(
+        "--seek", type=seek_position, default=0, metavar="N|TIME", help="Begin at frame N or at a time such as 1.5s."
+    ),
+    click.option(
+        "--frames", type=frame_count, metavar="N|TIME", help="Compare at most N frames, or a duration such as 2s."
+    ),
+    click.option(
+        "--steps", type=click.IntRange(1), metavar="N", help="nqcodec: optimizer steps, instead of the preset's."
+    ),
+    click.option(
+        "--segment",
+        default="auto",
+        show_default=True,
+        metavar="auto|none|N",
+        help="nqcodec: where segments begin.",
+    ),
+    click.option("--jobs", type=click.IntRange(1, 256), help="nqcodec: segments fitted at the same time."),
+    click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit."),
+    click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit."),
+    click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit."),
+)
+"""What a comparison may be asked for."""
+
+
+def comparison_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a comparison."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command(cls=Manual, page=COMPARE)
 @click.argument("clip", required=False)
-@click.option(
-    "-o", "--output", "folder", metavar="FOLDER", help="Where results, files and page go; default: CLIP.compare."
-)
+@comparison_options
 @click.option("--from", "earlier", metavar="results.json", help="Draw an earlier comparison again; nothing is encoded.")
-@click.option("--bpp", default="0.02,0.05,0.1", show_default=True, metavar="X[,Y...]", help="Rates of nqcodec.")
-@click.option(
-    "--config",
-    default="default",
-    show_default=True,
-    metavar="NAME[,...]",
-    help="Ways to encode: default, a backbone, BACKBONE/SIZE as published, a paper's method (paper/nerv, paper/nervpp, "
-    "paper/hnerv, paper/hinerv, paper/neuroquant; /SIZE too), or a .json of {name: {setting: value}}.",
-)
-@click.option("--preset", default="medium", show_default=True, metavar="NAME[,...]", help=f"Of {', '.join(PRESETS)}.")
-@click.option("--one-fit", is_flag=True, help="All rates from one fit, as nqenc --bpp X,Y; else one fit each.")
-@click.option(
-    "--anchors",
-    metavar="NAME[:SPEED][:psnr],...",
-    help=f"Default: those of {ANCHORS} that take the clip, veryslow or preset 2. psnr tunes for PSNR. none: none.",
-)
-@click.option("--crf", metavar="A[,B...]", help="Rate factors of all anchors instead of each one's own.")
-@click.option(
-    "--gop", type=click.IntRange(1), default=250, show_default=True, help="Anchors' frames a key frame at most."
-)
-@click.option("--input-res", metavar="WxH", help="Raw .yuv input: picture size.")
-@click.option("--fps", metavar="N[/D]", help="Raw or PNG input: frame rate, default 25.")
-@click.option("--input-csp", type=click.Choice(["i400", "i420", "i422", "i444"]), help="Raw .yuv input: chroma format.")
-@click.option("--input-depth", type=click.IntRange(8, 12), help="Raw .yuv input: bits a sample.")
-@click.option(
-    "--seek", type=seek_position, default=0, metavar="N|TIME", help="Begin at frame N or at a time such as 1.5s."
-)
-@click.option(
-    "--frames", type=frame_count, metavar="N|TIME", help="Compare at most N frames, or a duration such as 2s."
-)
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="nqcodec: optimizer steps, instead of the preset's.")
-@click.option(
-    "--segment",
-    default="auto",
-    show_default=True,
-    metavar="auto|none|N",
-    help="nqcodec: where segments begin.",
-)
-@click.option("--jobs", type=click.IntRange(1, 256), help="nqcodec: segments fitted at the same time.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit.")
-@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="nqcodec: where to fit.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="nqcodec: threads a fit.")
 @save_option("Write the results there too, beside the folder's results.json.")
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout, too.")
 @guarded
@@ -92,8 +114,7 @@ def compare(clip: str | None, **options: Any) -> None:
     """
     from nqcodec.compare.comparison import RESULTS, load
     from nqcodec.compare.curves import check_packages
-    from nqcodec.compare.page import CURVES, PAGE, TABLE, publish
-    from nqcodec.compare.runs import STREAMS
+    from nqcodec.compare.page import publish
 
     check_packages("matplotlib", "bjontegaard", "scipy")
     if (clip is None) == (options["earlier"] is None):
@@ -102,40 +123,51 @@ def compare(clip: str | None, **options: Any) -> None:
     if clip is None:
         source = Path(options["earlier"])
         source = source / RESULTS if source.is_dir() else source
-        results, folder = load(source), Path(options["folder"] or source.parent)
+        comparison, folder = load(source), Path(options["folder"] or source.parent)
     else:
-        folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.compare")
-        refuse_sources([folder / name for name in (RESULTS, STREAMS, CURVES, TABLE, PAGE)], [clip])
-        results = encode(order_of(clip, options), folder, options["quiet"])
-    for line in publish(results, folder):
+        comparison, folder = compared(clip, options)
+    for line in publish(comparison, folder):
         say(line, Level.WARNING)
-    give_out(results.as_dict(), options["save"], options["as_json"])
+    give_out(comparison.as_dict(), options["save"], options["as_json"])
     if not options["quiet"]:
-        say("\n".join(summary(results, folder)))
+        say("\n".join(summary(comparison, folder)))
 
 
-def encode(order: Order, folder: Path, quiet: bool) -> Results:
-    """Make what is missing, showing progress."""
+def compared(clip: str, options: dict[str, Any]) -> tuple[Comparison, Path]:
+    """(a comparison of a clip, its folder), which is made as far as it is missing."""
+    from nqcodec.compare.comparison import RESULTS, run
+    from nqcodec.compare.page import CURVES, PAGE, TABLE
+    from nqcodec.compare.runs import STREAMS
+
+    folder = Path(options["folder"] or f"{Path(clip.rstrip('/')).name}.compare")
+    refuse_sources([folder / name for name in (RESULTS, STREAMS, CURVES, TABLE, PAGE)], [clip])
+    config = config_of(clip, options)
+    return run_with_progress(lambda log, progress: run(config, folder, log, progress), folder, options["quiet"]), folder
+
+
+def run_with_progress(
+    run: Callable[[Callable[[str], None], EncodeProgress], Comparison], folder: Path, quiet: bool
+) -> Comparison:
+    """Run a comparison, which is called with what logs a line and what shows progress; Ctrl-C says where files are."""
     from nqcodec.cli.progress import EncodeProgress
-    from nqcodec.compare.comparison import run
 
     try:
         with EncodeProgress(quiet=quiet, bar=True) as progress:
-            return run(order, folder, (lambda line: None) if quiet else say, progress)
+            return run((lambda line: None) if quiet else say, progress)
     except KeyboardInterrupt as error:
         what, code = stopped(error)
         say(f"{what}: finished files are kept in {folder}; give the same command again to go on", Level.ERROR)
         sys.exit(code)
 
 
-def order_of(clip: str, options: dict[str, Any]) -> Order:
+def config_of(clip: str, options: dict[str, Any]) -> ComparisonConfig:
     """What the options ask for; raises UsageError, UnsupportedError and InputError."""
-    from nqcodec.compare.comparison import Order
+    from nqcodec.compare.comparison import ComparisonConfig
 
     check_device(options["device"])
     source = source_of(clip, options)
     rates = tuple(sorted(numbers("bpp", options["bpp"])))
-    return Order(
+    return ComparisonConfig(
         clip=source,
         rates=rates,
         configurations=tuple(configurations_of(options)),
@@ -216,19 +248,19 @@ def numbers(option: str, text: str) -> list[float]:
     return values
 
 
-def summary(results: Results, folder: Path) -> list[str]:
+def summary(comparison: Comparison, folder: Path) -> list[str]:
     """What the command ends with: each file of ours against each anchor."""
     from nqcodec.compare.comparison import against_anchors
     from nqcodec.compare.curves import Ratio
     from nqcodec.compare.rows import ANCHOR, OURS, codecs
 
-    anchors = codecs(results.rows, ANCHOR)
-    ratios = {(r["file"], one["anchor"]): r for one in against_anchors(results.rows) for r in one["bits_ratio"]}
+    anchors = codecs(comparison.rows, ANCHOR)
+    ratios = {(r["file"], one["anchor"]): r for one in against_anchors(comparison.rows) for r in one["bits_ratio"]}
     lines = ["", "bits over the anchors' at equal PSNR-YUV (~: outside their points)"]
-    width = max([8, *(len(group[0].label) for group in codecs(results.rows, OURS).values())])
+    width = max([8, *(len(group[0].label) for group in codecs(comparison.rows, OURS).values())])
     titles = {anchor: group[0].label for anchor, group in anchors.items()}
     lines.append(f"  {'':<{width}}      bpp     dB" + "".join(f"  {title}" for title in titles.values()))
-    for group in codecs(results.rows, OURS).values():
+    for group in codecs(comparison.rows, OURS).values():
         for row in group:
             cells = ""
             for anchor, title in titles.items():
@@ -236,4 +268,4 @@ def summary(results: Results, folder: Path) -> list[str]:
                 text = "" if ratio["value"] is None else str(Ratio(ratio["value"], ratio["extrapolated"]))
                 cells += f"  {text:>{len(title)}}"
             lines.append(f"  {row.label:<{width}}  {row.bpp:.5f}  {row.quality['yuv']:5.2f}{cells}")
-    return [*lines, *results.notes, f"see {folder / 'index.html'}"]
+    return [*lines, *comparison.notes, f"see {folder / 'index.html'}"]

@@ -65,16 +65,16 @@ def man_page(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _inner(name: str, group: click.Group) -> Iterator[tuple[str, Manual]]:
-    """(name, command) of what a group holds, each followed by those that its first word may name (`Bench.own`)."""
+def _inner(name: str, group: click.Group) -> Iterator[tuple[str, Manual | ManualGroup]]:
+    """(name, command) of what a group holds, each group within it followed by what that holds."""
     for inner, command in group.commands.items():
-        assert isinstance(command, Manual)
+        assert isinstance(command, Manual | ManualGroup)
         yield f"{name} {inner}", command
-        for word, one in getattr(command, "own", {}).items():
-            yield f"{name} {inner} {word}", one
+        if isinstance(command, click.Group):
+            yield from _inner(f"{name} {inner}", command)
 
 
-def _section(name: str, command: Manual) -> list[str]:
+def _section(name: str, command: Manual | ManualGroup) -> list[str]:
     """A command of a group; its options' groups are paragraphs."""
     return [
         f".SS {escaped(name)}",

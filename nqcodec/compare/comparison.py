@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -16,7 +14,7 @@ from nqcodec.compare.anchors import Anchor, check_anchor
 from nqcodec.compare.configurations import Configuration
 from nqcodec.compare.curves import METHOD, bits_ratio, bjontegaard_delta, front
 from nqcodec.compare.quality import DEFINITIONS
-from nqcodec.compare.rows import ANCHOR, OURS, Row, codecs, curve
+from nqcodec.compare.rows import ANCHOR, OURS, RDPoint, codecs, curve
 from nqcodec.compare.runs import Clip, Progress, anchor_row, anchor_settings, configuration_rows, configuration_settings
 from nqcodec.decoder.device import check_device
 from nqcodec.decoder.timing import machine
@@ -26,18 +24,19 @@ from nqcodec.media.clip import ClipInput
 from nqcodec.media.metrics.similarity import has_ssim
 from nqcodec.media.metrics.vmaf import MISSING, vmaf_source
 from nqcodec.media.video import Chroma, Colour, Video
+from nqcodec.reporting.finding import Table, csv_text
 from nqcodec.version import __version__
 
 RESULTS = "results.json"
 HEADLINE = "yuv"
 """The metric at which bits are compared first: what the encoder optimises and all codecs are commonly judged by."""
 _ODD_FRAME = 12.0
-"""dB of PSNR-Y under the mean that no codec's worst frame falls by, unless frames are damaged or out of order."""
-Tell = Callable[[str], None]
+"""dB of PSNR-Y under the mean that no codec's worst frame falls by, unless frames are damaged or out of config."""
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Order:
+class ComparisonConfig:
     """What to run.
 
     Attributes:
@@ -56,7 +55,7 @@ class Order:
 
 
 @dataclass
-class Results:
+class Comparison:
     """What a comparison gave.
 
     Attributes:
@@ -68,10 +67,10 @@ class Results:
     """
 
     clip: Clip
-    rows: list[Row] = field(default_factory=list)
+    rows: list[RDPoint] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
-    others: list[Row] = field(default_factory=list)
+    others: list[RDPoint] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data, with what follows from the rows and the definitions of all figures."""
@@ -101,89 +100,114 @@ _DEFINITIONS = {
 }
 
 
-def run(order: Order, folder: Path, tell: Tell, progress: Progress | None = None) -> Results:
-    """Make all rows that `folder` does not hold yet. Results are written after each, so that nothing is lost.
+def run(config: ComparisonConfig, folder: Path, log: Log, progress: Progress | None = None) -> Comparison:
+    """Make all rows that `folder` does not hold yet. Comparison are written after each, so that nothing is lost.
 
     A rate that a network cannot meet is noted and left out.
 
     Raises:
         NqError: as the encoders do.
     """
-    for configuration in order.configurations:
+    for configuration in config.configurations:
         check_device(configuration.encode_settings().device)
-    clip = Clip.of(order.clip)
-    for anchor in order.anchors:
+    clip = Clip.of(config.clip)
+    for anchor in config.anchors:
         check_anchor(anchor, clip.video)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
-    settings = {"gop": order.gop, "one_fit": order.one_fit, "rates": list(order.rates)}
-    place = {"date": date.today().isoformat(), "machine": machine(), "vmaf": vmaf_source()}
-    results = Results(clip, settings={**settings, **place})
-    ledger = _Ledger(folder, results, tell)
-    for anchor in order.anchors:
-        for rate in anchor.rates:
-            if not ledger.found(anchor, [anchor_settings(clip, anchor, rate, order.gop)]):
-                ledger.add([anchor_row(clip, anchor, rate, folder, order.gop)])
-    for configuration in order.configurations:
-        for rates in _fits(order, configuration):
-            if ledger.found(configuration, [configuration_settings(clip, configuration, rates, r) for r in rates]):
+    settings = {"gop": config.gop, "one_fit": config.one_fit, "rates": list(config.rates)}
+    cache = ResultCache(folder, Comparison(clip, settings={**settings, **place()}), log)
+    for anchor in config.anchors:
+        cache.enter_anchor(anchor, config.gop)
+    for configuration in config.configurations:
+        for rates in _fits(config, configuration):
+            wanted = [configuration_settings(clip, configuration, rates, rate) for rate in rates]
+            if cache.found(configuration, wanted):
                 continue
             try:
-                ledger.add(configuration_rows(clip, configuration, rates, folder, progress))
+                cache.add(configuration_rows(clip, configuration, rates, folder, progress))
             except RateError as error:
-                results.notes.append(f"{configuration.label}: {error}")
-                tell(results.notes[-1])
-    results.notes += remarks(results.rows)
-    if not any("vmaf" in row.quality for row in results.rows):
-        results.notes.append(MISSING)
+                cache.note(f"{configuration.label}: {error}")
+    comparison = cache.comparison
+    comparison.notes += remarks(comparison.rows)
+    if not any("vmaf" in row.quality for row in comparison.rows):
+        comparison.notes.append(MISSING)
     if not has_ssim():
-        results.notes.append("SSIM and MS-SSIM are left out: they need pytorch-msssim (pip install 'nqcodec[compare]')")
-    results.write(folder)
-    return results
+        comparison.notes.append(
+            "SSIM and MS-SSIM are left out: they need pytorch-msssim (pip install 'nqcodec[compare]')"
+        )
+    comparison.write(folder)
+    return comparison
 
 
-class _Ledger:
-    """Enters rows into results, new ones and those that earlier comparisons left in the folder."""
+def place() -> dict[str, Any]:
+    """When and on what a comparison is made, for its settings."""
+    return {"date": date.today().isoformat(), "machine": machine(), "vmaf": vmaf_source()}
 
-    def __init__(self, folder: Path, results: Results, tell: Tell) -> None:
-        """Raises InputError where the folder's results cannot be read."""
-        self.folder, self.results, self.tell = folder, results, tell
-        self.earlier: list[Row] = []
+
+class ResultCache:
+    """Enters rows into a comparison, new ones and those that earlier comparisons left in the folder.
+
+    Attributes:
+        comparison: written to the folder after each entry.
+    """
+
+    def __init__(self, folder: Path, comparison: Comparison, log: Log) -> None:
+        """Raises InputError where the folder's results cannot be read, OutputError where there can be no folder."""
+        self.folder, self.comparison, self.log = folder, comparison, log
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+        self.earlier: list[RDPoint] = []
         if (folder / RESULTS).exists():
             before = load(folder / RESULTS)
             self.earlier = before.rows + before.others
 
-    def found(self, maker: Anchor | Configuration, wanted: list[dict[str, Any]]) -> bool:
-        """Enter the earlier rows with these settings and unchanged files; False, and nothing, if one is missing."""
+    def enter_anchor(self, anchor: Anchor, gop: int) -> None:
+        """Enter a row for each rate of an anchor, encoding what is missing; raises as `anchor_row`."""
+        clip = self.comparison.clip
+        for rate in anchor.rates:
+            if not self.found(anchor, [anchor_settings(clip, anchor, rate, gop)]):
+                self.add([anchor_row(clip, anchor, rate, self.folder, gop)])
+
+    def found(self, maker: Anchor | Configuration, wanted: list[dict[str, Any]], free: Iterable[str] = ()) -> bool:
+        """Enter the earlier rows with these settings and unchanged files; False, and nothing, if one is missing.
+
+        Args:
+            wanted: the settings of each row.
+            free: settings that may have any value.
+        """
         rows = []
         for settings in wanted:
-            row = next((row for row in self.earlier if row.is_result_of(settings, self.folder)), None)
+            row = next((row for row in self.earlier if row.is_result_of(settings, self.folder, free)), None)
             if row is None:
                 return False
             rows.append(replace(row, codec=maker.name, label=maker.label))
         self.add(rows, " (kept)")
         return True
 
-    def add(self, rows: list[Row], remark: str = "") -> None:
+    def add(self, rows: list[RDPoint], remark: str = "") -> None:
         """Enter rows and write everything to the folder."""
-        self.results.rows += rows
-        files = {row.file for row in self.results.rows}
-        self.results.others = [row for row in self.earlier if row.file not in files]
-        self.results.write(self.folder)
+        self.comparison.rows += rows
+        files = {row.file for row in self.comparison.rows}
+        self.comparison.others = [row for row in self.earlier if row.file not in files]
+        self.comparison.write(self.folder)
         for row in rows:
-            self.tell(_line(row) + remark)
+            self.log(_line(row) + remark)
+
+    def note(self, text: str) -> None:
+        """Note what a reader of the figures must know."""
+        self.comparison.notes.append(text)
+        self.log(text)
 
 
-def _fits(order: Order, configuration: Configuration) -> list[tuple[float | None, ...]]:
+def _fits(config: ComparisonConfig, configuration: Configuration) -> list[tuple[float | None, ...]]:
     """The rates of each fit of a configuration."""
     if configuration.has_own_size:
         return [(None,)]
-    return [order.rates] if order.one_fit else [(rate,) for rate in order.rates]
+    return [config.rates] if config.one_fit else [(rate,) for rate in config.rates]
 
 
-def against_anchors(rows: list[Row]) -> list[dict[str, Any]]:
+def against_anchors(rows: list[RDPoint]) -> list[dict[str, Any]]:
     """Each codec of ours, and each of its files, against each anchor."""
     anchors = codecs(rows, ANCHOR)
     result = []
@@ -203,7 +227,7 @@ def against_anchors(rows: list[Row]) -> list[dict[str, Any]]:
     return result
 
 
-def remarks(rows: list[Row]) -> list[str]:
+def remarks(rows: list[RDPoint]) -> list[str]:
     """What looks wrong in the figures, a line each."""
     lines = []
     for group in codecs(rows).values():
@@ -220,12 +244,12 @@ def remarks(rows: list[Row]) -> list[str]:
     return lines
 
 
-def _first(row: Row) -> str:
+def _first(row: RDPoint) -> str:
     """The first plane's name."""
     return "y" if "y" in row.quality else "g"
 
 
-def _line(row: Row) -> str:
+def _line(row: RDPoint) -> str:
     name = row.label if row.asked is None else f"{row.label} at {row.asked:g}"
     return (
         f"{name}: {row.size} bytes = {row.bpp:.4f} bpp, PSNR-YUV {row.quality[HEADLINE]:.2f} dB, "
@@ -233,24 +257,22 @@ def _line(row: Row) -> str:
     )
 
 
-def write_csv(rows: list[Row], path: Path) -> None:
+def write_csv(rows: list[RDPoint], path: Path) -> None:
     """One line a file; raises OutputError."""
     metrics = [name for name in ("y", "u", "v", "g", "b", "r", *DEFINITIONS) if any(name in r.quality for r in rows)]
     metrics = list(dict.fromkeys(metrics))
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     names = ["codec", "asked", "file", "bytes", "bpp", "kbps", "frames", "encode_seconds", "decode_fps", *metrics]
-    table.writerow(names)
+    lines = []
     for row in rows:
         figures = [row.codec, row.asked, row.file, row.size, f"{row.bpp:.6f}", f"{row.kbps:.3f}", row.frames]
         times = [f"{row.encode_seconds:.3f}", f"{row.decode_fps:.2f}"]
         quality = [f"{row.quality[name]:.5f}" if name in row.quality else "" for name in metrics]
-        table.writerow([*figures, *times, *quality])
+        lines.append([*figures, *times, *quality])
     with AtomicFile(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(csv_text(Table(names, lines)).encode())
 
 
-def load(path: Path) -> Results:
+def load(path: Path) -> Comparison:
     """What an earlier comparison kept.
 
     Raises:
@@ -258,8 +280,8 @@ def load(path: Path) -> Results:
     """
     try:
         data = json.loads(path.read_text("utf-8"))
-        rows, others = ([Row(**row) for row in data[name]] for name in ("rows", "other_rows"))
-        return Results(_clip_of(data["clip"]), rows, data["notes"], data["settings"], others)
+        rows, others = ([RDPoint(**row) for row in data[name]] for name in ("rows", "other_rows"))
+        return Comparison(_clip_of(data["clip"]), rows, data["notes"], data["settings"], others)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the {RESULTS} of a comparison ({error}); name one, or another folder") from error
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from nqcodec.compare.curves import front
-from nqcodec.compare.rows import OURS, Row, codecs, curve
+from nqcodec.compare.rows import OURS, RDPoint, codecs, curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +25,7 @@ _PANELS = {
 }
 
 
-def styles(rows: list[Row]) -> dict[str, dict[str, Any]]:
+def styles(rows: list[RDPoint]) -> dict[str, dict[str, Any]]:
     """Colour, marker and line of each codec, the same in every picture: ours solid and warm, anchors thin and cool."""
     result: dict[str, dict[str, Any]] = {}
     ours = 0
@@ -42,7 +41,7 @@ def styles(rows: list[Row]) -> dict[str, dict[str, Any]]:
     return result
 
 
-def draw(rows: list[Row], title: str) -> Figure:
+def draw(rows: list[RDPoint], title: str) -> Figure:
     """Rate against quality: PSNR-YUV large, RGB, structural similarity and VMAF beside it; rate on a log scale."""
     from matplotlib.figure import Figure
 
@@ -60,7 +59,7 @@ def draw(rows: list[Row], title: str) -> Figure:
     return figure
 
 
-def draw_frames(rows: list[Row]) -> Figure:
+def draw_frames(rows: list[RDPoint]) -> Figure:
     """PSNR-YUV of each frame of some rows: a colour a codec, a dash a file."""
     from matplotlib.figure import Figure
 
@@ -78,25 +77,7 @@ def draw_frames(rows: list[Row]) -> Figure:
     return figure
 
 
-def png(figure: Figure) -> bytes:
-    """A figure as PNG."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
-    return picture.getvalue()
-
-
-def svg(figure: Figure) -> str:
-    """A figure as an SVG element, to stand within a page."""
-    import matplotlib as mpl
-
-    picture = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nqcodec"}):
-        figure.savefig(picture, format="svg", metadata={"Date": None})
-    text = picture.getvalue()
-    return text[text.index("<svg") :]
-
-
-def _panel(axes: Axes, rows: list[Row], metric: str) -> None:
+def _panel(axes: Axes, rows: list[RDPoint], metric: str) -> None:
     """One metric's curves."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

@@ -16,7 +16,7 @@ _LEAST_DISTANCE = 1e-10
 
 
 @dataclass(frozen=True)
-class Row:
+class RDPoint:
     """One encoded file, decoded and measured.
 
     Attributes:
@@ -59,10 +59,15 @@ class Row:
         """As plain data."""
         return asdict(self)
 
-    def is_result_of(self, settings: dict[str, Any], folder: Path) -> bool:
-        """Whether it is what these settings make, and its file is still there unchanged."""
+    def is_result_of(self, settings: dict[str, Any], folder: Path, free: Iterable[str] = ()) -> bool:
+        """Whether it is what these settings make, and its file is still there unchanged.
+
+        Args:
+            free: settings that may have any value.
+        """
         path = folder / self.file
-        return self.settings == settings and path.is_file() and digest(path) == self.digest
+        same = {**self.settings, **dict.fromkeys(free)} == {**settings, **dict.fromkeys(free)}
+        return same and path.is_file() and digest(path) == self.digest
 
 
 def digest(path: Path) -> str:
@@ -70,16 +75,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def codecs(rows: Iterable[Row], kind: str | None = None) -> dict[str, list[Row]]:
+def codecs(rows: Iterable[RDPoint], kind: str | None = None) -> dict[str, list[RDPoint]]:
     """Rows by codec in order of their first, each codec's by rising size."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[RDPoint]] = {}
     for row in rows:
         if kind in {None, row.kind}:
             groups.setdefault(row.codec, []).append(row)
     return {codec: sorted(group, key=lambda row: row.size) for codec, group in groups.items()}
 
 
-def curve(rows: Iterable[Row], metric: str = "yuv") -> list[Point]:
+def curve(rows: Iterable[RDPoint], metric: str = "yuv") -> list[Point]:
     """(bpp, quality in dB) of each row that has the metric; SSIM and MS-SSIM s as -10 log10(1 - s)."""
     return [(row.bpp, decibels(metric, row.quality[metric])) for row in rows if metric in row.quality]
 

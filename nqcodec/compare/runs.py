@@ -12,7 +12,7 @@ from nqcodec.bitstream.file import read_file
 from nqcodec.compare.anchors import GOP, Anchor, decoded, encode_anchor
 from nqcodec.compare.configurations import Configuration
 from nqcodec.compare.quality import measure
-from nqcodec.compare.rows import ANCHOR, OURS, Row, digest
+from nqcodec.compare.rows import ANCHOR, OURS, RDPoint, digest
 from nqcodec.decoder.decoder import Decoder, plane_md5
 from nqcodec.encoder.rate import Rate, segment_budgets
 from nqcodec.encoder.segment_job import Event, SegmentTask
@@ -62,7 +62,7 @@ def anchor_settings(clip: Clip, anchor: Anchor, rate: float, gop: int) -> dict[s
     return {"clip_md5": clip.md5, **anchor.settings, "rate": rate, "gop": gop, "made_by": made_by}
 
 
-def anchor_row(clip: Clip, anchor: Anchor, rate: float, folder: Path, gop: int = GOP) -> Row:
+def anchor_row(clip: Clip, anchor: Anchor, rate: float, folder: Path, gop: int = GOP) -> RDPoint:
     """Encode a clip with an anchor at one rate factor and measure the file.
 
     Raises:
@@ -120,7 +120,7 @@ def configuration_rows(
     rates: tuple[float | None, ...],
     folder: Path,
     progress: Progress | None = None,
-) -> list[Row]:
+) -> list[RDPoint]:
     """Encode a clip with nqcodec at several rates from one fit, and measure the files.
 
     Args:
@@ -165,7 +165,7 @@ def _nq_row(
     seconds: float,
     settings: dict[str, Any],
     facts: dict[str, Any],
-) -> Row:
+) -> RDPoint:
     path = folder / name
     return _row(
         clip,
@@ -207,12 +207,12 @@ def file_frames(path: Path, video: Video) -> Iterator[Frame]:
     return (_as(frame, shown, video) for frame, shown in decoded(path))
 
 
-def _row(clip: Clip, pictures: Iterator[Frame], folder: Path, **known: Any) -> Row:
+def _row(clip: Clip, pictures: Iterator[Frame], folder: Path, **known: Any) -> RDPoint:
     """A row from what is known of a file and its decoded pictures."""
     path, video = folder / known["file"], clip.video
     quality = measure(clip.source.frames(), pictures, video)
     size = path.stat().st_size
-    return Row(
+    return RDPoint(
         size=size,
         digest=digest(path),
         bpp=8 * size / video.pixels,

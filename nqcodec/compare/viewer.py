@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,17 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nqcodec.compare.rows import ANCHOR, OURS, Row, codecs
+from nqcodec.compare.rows import ANCHOR, OURS, RDPoint, codecs
 from nqcodec.compare.runs import Clip, file_frames
-from nqcodec.errors import InputError, UnsupportedError
+from nqcodec.errors import InputError
 from nqcodec.media.colour import to_rgb
 from nqcodec.media.metrics import psnr
-from nqcodec.media.video import Frame, Video
+from nqcodec.media.video import Frame
+from nqcodec.reporting.pictures import GAIN, data_uri, error_colours, luma_error
 
 CROP = (480, 360)
 """Width and height of a crop at most."""
-GAIN = 8
-"""How much an error map brightens |difference| of luma in 1/255."""
 _MOST_OF_OURS = 4
 
 
@@ -40,19 +38,19 @@ class Window:
         return plane[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
-def shown_rows(rows: list[Row]) -> list[Row]:
+def shown_rows(rows: list[RDPoint]) -> list[RDPoint]:
     """A few files to look at: some of ours, spread over the rates, each with every anchor's nearest in size."""
     ours = sorted((row for group in codecs(rows, OURS).values() for row in group), key=lambda row: row.bpp)
     if len(ours) > _MOST_OF_OURS:
         ours = [ours[round(n * (len(ours) - 1) / (_MOST_OF_OURS - 1))] for n in range(_MOST_OF_OURS)]
-    chosen: list[Row] = []
+    chosen: list[RDPoint] = []
     for row in ours:
         near = [min(group, key=lambda one: _apart(one, row)) for group in codecs(rows, ANCHOR).values()]
         chosen += [one for one in (row, *near) if one not in chosen]
     return chosen
 
 
-def pictures(clip: Clip, rows: list[Row], folder: Path) -> dict[str, Any]:
+def pictures(clip: Clip, rows: list[RDPoint], folder: Path) -> dict[str, Any]:
     """Crops and error maps of three frames, as data for the page's script.
 
     Returns "frames" (numbers), "window", "gain", and "entries" (the original first): each with "label" and, for each
@@ -91,19 +89,11 @@ def worst_window(errors: npt.NDArray[np.float64]) -> Window:
     return Window(int(x), int(y), width, height)
 
 
-def error_colours(error: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Black, red, yellow, white [H, W, 3] for absolute errors from 0 to 255 / `GAIN`."""
-    level = np.clip(error * GAIN / 255, 0, 1)[..., None]
-    ramp = np.clip(3 * level - np.arange(3), 0, 1)
-    result: npt.NDArray[np.uint8] = (255 * ramp).round().astype(np.uint8)
-    return result
-
-
-def _apart(first: Row, second: Row) -> float:
+def _apart(first: RDPoint, second: RDPoint) -> float:
     return abs(math.log(first.bpp / second.bpp))
 
 
-def _frames_of(row: Row, clip: Clip, folder: Path) -> Iterator[Frame]:
+def _frames_of(row: RDPoint, clip: Clip, folder: Path) -> Iterator[Frame]:
     path = folder / row.file
     if not path.is_file():
         raise InputError(f"{path}: the encoded file is gone")
@@ -118,11 +108,6 @@ def _pick(frames: Iterable[Frame], numbers: list[int]) -> list[Frame]:
     return picked
 
 
-def luma_error(frame: Frame, original: Frame, video: Video) -> npt.NDArray[np.float64]:
-    """|difference| of the first planes [H, W], in 1/255 of the range whatever the depth."""
-    return np.abs(frame[0].astype(np.float64) - original[0].astype(np.float64)) * 255 / ((1 << video.depth) - 1)
-
-
 def _view(frame: Frame, original: Frame, clip: Clip, window: Window) -> dict[str, Any]:
     error = luma_error(frame, original, clip.video)
     return {
@@ -134,13 +119,3 @@ def _view(frame: Frame, original: Frame, clip: Clip, window: Window) -> dict[str
 
 def _picture(frame: Frame, clip: Clip, window: Window) -> str:
     return data_uri(window.of(to_rgb(frame, clip.video, 8)))
-
-
-def data_uri(pixels: npt.NDArray[Any]) -> str:
-    """An 8-bit picture [H, W, 3] as a PNG within a page."""
-    try:
-        import imageio.v3 as iio
-    except ImportError as error:
-        raise UnsupportedError("pictures need imageio and Pillow: pip install imageio") from error
-    data = iio.imwrite("<bytes>", np.ascontiguousarray(pixels), extension=".png", plugin="pillow")
-    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")

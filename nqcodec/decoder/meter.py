@@ -68,6 +68,11 @@ class Meter:
             self._spent.append(self._native.seconds())
             self._burst(self._native)
 
+    def timed_frame(self, t: int) -> float:
+        """Make frame t, and return the seconds that it took."""
+        self.frame(t)
+        return self.times[-1]
+
     def frame(self, t: int) -> Frame:
         """Make and time frame t."""
         begin = time.perf_counter()

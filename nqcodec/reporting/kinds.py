@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nqcodec.compare.figure import png
 from nqcodec.errors import InputError
 from nqcodec.reporting.draw_course import draw_errors, draw_fit, draw_frames
 from nqcodec.reporting.draw_landscape import draw_hessian, draw_sensitivity, draw_surface
@@ -15,6 +14,7 @@ from nqcodec.reporting.draw_tensors import draw_bits, draw_histograms
 from nqcodec.reporting.finding import Finding, Table, write_finding
 from nqcodec.reporting.fitcurve import FIT_CURVE, fit_table
 from nqcodec.reporting.frames import ERRORS, FRAMES, error_table, frame_table
+from nqcodec.reporting.pictures import png
 from nqcodec.reporting.tables import HESSIAN, SENSITIVITY, SURFACE, hessian_table, sensitivity_table, surface_table
 from nqcodec.reporting.tensors import BITS, HISTOGRAMS, bits_table, histogram_table
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from nqcodec.bitstream.file import NqFile, read_file
-from nqcodec.compare.figure import svg
-from nqcodec.compare.viewer import GAIN, data_uri, error_colours, luma_error
 from nqcodec.decoder.decoder import Decoder
 from nqcodec.encoder.report import DEFINITIONS, EncodeReport
 from nqcodec.errors import NqError
-from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.colour import to_rgb
 from nqcodec.media.metrics import psnr
@@ -25,7 +20,9 @@ from nqcodec.media.video import Frame, Video
 from nqcodec.reporting.finding import Finding, embedded
 from nqcodec.reporting.fitcurve import Point, fit_finding
 from nqcodec.reporting.frames import FRAMES
+from nqcodec.reporting.html import cell, definitions, notes, subtitle, table_row, write_page
 from nqcodec.reporting.kinds import KINDS
+from nqcodec.reporting.pictures import GAIN, data_uri, error_colours, luma_error, svg
 from nqcodec.reporting.tensors import bits_by_layer
 
 SHOWN = 3
@@ -66,12 +63,12 @@ def write_report(source: PageSource, path: Path) -> None:
     file = read_file(report.output)
     findings = [_frame_finding(report, file), bits_by_layer(file, Path(report.output).name)]
     findings.append(fit_finding(source.points, report.name))
-    pictures, notes = _pictures(source, file)
+    pictures, missing = _pictures(source, file)
     drawn = [svg(KINDS[one.kind].draw(one.data, "")) if _has_data(one) else "" for one in findings]
     fields = {
         "title": html.escape(f"{Path(report.name).name} at {report.bpp:.4f} bpp"),
-        "subtitle": f'<p class="sub">{html.escape(_subtitle(report))}</p>',
-        "notes": "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes),
+        "subtitle": subtitle([_subtitle(report)]),
+        "notes": notes(missing),
         "figures": "".join(
             f"<div><b>{value}</b><span>{html.escape(name)}</span></div>" for name, value in _tiles(report)
         ),
@@ -81,13 +78,11 @@ def write_report(source: PageSource, path: Path) -> None:
         "bytes": drawn[1],
         "course": _course(source),
         "fit": drawn[2],
-        "settings": _rows(source.settings),
-        "definitions": "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in DEFINITIONS.items()),
+        "settings": "".join(table_row([cell(name), cell(value)]) for name, value in source.settings.items()),
+        "definitions": definitions(DEFINITIONS),
         "findings": embedded(findings),
     }
-    template = Template((files("nqcodec.reporting") / "report.html").read_text("utf-8"))
-    with AtomicFile(path) as out:
-        out.write(template.substitute(fields).encode())
+    write_page(path, "nqcodec.reporting", "report.html", fields)
 
 
 def _frame_finding(report: EncodeReport, file: NqFile) -> Finding:
@@ -140,11 +135,6 @@ def _course(source: PageSource) -> str:
         "PSNR and loss are means over recent training frames; size is the estimate that the fit is steered by; "
         f"dotted lines mark where stages begin.{resumed}"
     )
-
-
-def _rows(values: Mapping[str, Any]) -> str:
-    cells = ((html.escape(str(name)), html.escape(str(value))) for name, value in values.items())
-    return "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in cells)
 
 
 def _pictures(source: PageSource, file: NqFile) -> tuple[str, list[str]]:

@@ -17,7 +17,8 @@ from random_networks import random_network
 
 from nqcodec.benchmarks import decoding as speed
 from nqcodec.benchmarks.cases import CASES, Case, random_integers
-from nqcodec.benchmarks.decoding import Rounds, compare
+from nqcodec.benchmarks.decoding import Rounds, compare, frame_rows
+from nqcodec.benchmarks.results import read_result
 from nqcodec.bitstream.file import pack_file, read_file
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.cli.nqdec import main as nqdec
@@ -95,10 +96,28 @@ def test_nqdec_bench_writes_json(sample: Path) -> None:
 def test_rivals_are_run_in_turns() -> None:
     video = Video(33, 17, 4)
     network = random_network(np.random.default_rng(2), video)
-    figures = compare(network, video, 4, [("float32", False), ("bfloat16", False)], Rounds(1, 0.0, pinned=True))
+    rivals = [("float32", False), ("bfloat16", False)]
+    figures, times, failed = compare(network, video, 4, rivals, Rounds(1, 0.0, pinned=True))
+    assert not failed
     for name in ("torch float32", "torch bfloat16"):
-        assert figures[name]["frame_ms"]["runs"] == figures["frame_ms"]["runs"] >= 3
-        assert figures[name]["ours_over_it"] > 0
+        assert len(times[name]) == figures["frame_ms"]["runs"] >= 3
+    ours, *others = frame_rows("a", network, video, 4, rivals, Rounds(1, 0.0))
+    assert [row["what"] for row in others] == ["torch float32", "torch bfloat16"]
+    for row in others:
+        assert row["ours_over_it"] == pytest.approx(row["ms"] / ours["ms"])
+        assert row["ours_over_it_best"] == pytest.approx(row["least"] / ours["least"])
+
+
+@needs_libnq
+def test_a_rival_that_does_not_work_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no compiler\nand more")
+
+    monkeypatch.setattr("nqcodec.benchmarks.torch_twin.torch_frames", broken)
+    video = Video(33, 17, 4)
+    network = random_network(np.random.default_rng(2), video)
+    _, rival = frame_rows("a", network, video, 4, [("float32", True)], Rounds(1, 0.0))
+    assert (rival["what"], rival["remark"]) == ("torch float32 compiled", "does not work: no compiler")
 
 
 @needs_libnq
@@ -107,20 +126,23 @@ def test_a_file_is_compared_with_torch(sample: Path) -> None:
         nqtool, ["bench", "decode", "--file", str(sample), "--seconds", "0", "--threads", "1", "--json"]
     )
     assert done.exit_code == 0, done.output
-    figures = json.loads(done.stdout)[str(sample)]
-    assert figures["file"]["memory_fps"] > 0
-    assert figures["torch float32"]["fps"] > 0
+    rows = {row["what"]: row for row in json.loads(done.stdout)["rows"]}
+    assert {row["case"] for row in rows.values()} == {str(sample)}
+    for what in ("nqcodec", "torch float32", "torch bfloat16", "file to memory", "file to .yuv"):
+        assert rows[what]["fps"] > 0
+    assert {"entropy decoding", "set-up"} < set(rows)
 
 
 def test_an_interrupted_benchmark_keeps_what_it_has_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def interrupted(path: str | None, options: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        yield "pyramid", {"fps": 1.0}
+    def interrupted(*_: object) -> Iterator[dict[str, Any]]:
+        yield {"case": "pyramid", "fps": 1.0}
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nqcodec.cli.speed._measured", interrupted)
+    monkeypatch.setattr("nqcodec.benchmarks.decoding._case_rows", interrupted)
     done = CliRunner().invoke(nqtool, ["bench", "decode", "--json", "--save", str(tmp_path / "out.json")])
     assert done.exit_code == 130
-    assert json.loads((tmp_path / "out.json").read_text("utf-8"))["pyramid"] == {"fps": 1.0}
+    (row,) = read_result(tmp_path / "out.json").rows
+    assert (row["case"], row["fps"], row["ms"]) == ("pyramid", 1.0, None)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
@@ -146,13 +168,18 @@ def test_the_device_benchmark_counts_and_times(monkeypatch: pytest.MonkeyPatch, 
         text = CliRunner().invoke(nqtool, [*words, "--no-torch"])
         timed = CliRunner().invoke(nqdec, [str(path), "--bench", "--backend", "cuda", "--no-verify"])
     assert done.exit_code == text.exit_code == timed.exit_code == 0, done.output + text.output + timed.output
-    figures = json.loads(done.stdout)[str(path)]
-    assert figures["batch"] == 3
-    assert figures["device_fps"] > 0
-    assert "failed" in figures["torch float16 graph"] or torch.cuda.is_available()
-    assert sum(each["macs"] for each in figures["operations"]) > 0
-    assert all(each["bytes"] > 0 and each["least_us"] > 0 for each in figures["operations"])
+    rows = {row["what"]: row for row in json.loads(done.stdout)["rows"]}
+    ours = rows.pop("nqcodec")
+    assert ours["fps"] > 0
+    assert ours["host_fps"] > 0
+    assert ours["remark"].startswith("batches of 3,")
+    graph = rows["torch float16 graph"]
+    assert (graph["remark"] or "").startswith("does not work") or torch.cuda.is_available()
+    operations = [row for what, row in rows.items() if what.startswith("operation")]
+    assert sum(row["macs"] for row in operations) > 0
+    assert all(row["bytes"] > 0 and row["least_us"] > 0 for row in operations)
     assert "batches of 3" in text.output
+    assert "torch" not in text.stdout.split("Frames are")[0]
     assert "fps in device memory, by batches of 3" in timed.output
 
 

@@ -13,7 +13,7 @@ from random_networks import random_network, random_video
 
 from nqcodec.benchmarks.guarded import GuardedArray, guarded_copy
 from nqcodec.benchmarks.kernel_cases import KERNELS, PLANES, kernel_case, widened
-from nqcodec.benchmarks.kernels import Operation, check_case, check_kernels, expected_outputs
+from nqcodec.benchmarks.kernels import Operation, check_case, expected_outputs, run
 from nqcodec.cli.nqtool import main
 from nqcodec.network.operations import OPERATIONS
 from nqcodec.synthesis.native import NativeSynthesizer, OptionFlag, synthesis_levels
@@ -82,17 +82,18 @@ def test_strips_bands_and_whole_maps_give_the_same_frame(seed: int) -> None:
 def test_the_command_reports_and_times() -> None:
     done = CliRunner().invoke(main, ["bench", "kernels", "--rounds", "2", "--only", "norm", "--json"])
     assert done.exit_code == 0, done.output
-    figures = json.loads(done.stdout)["norm"]
-    assert figures["wrong"] == []
-    assert set(figures["ns_per_value"]) == set(synthesis_levels())
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["kernel"], row["cases"], row["wrong"]) == ("norm", 3, 0)
+    assert all(row[level] > 0 for level in synthesis_levels())
 
 
 def test_the_command_fails_for_a_wrong_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nqcodec.benchmarks.kernels.check_case", lambda case, levels: ["scalar: differs"])
-    assert next(iter(check_kernels(1, 0, "add", timed=False)))[1]["wrong"] == ["scalar: differs"]
+    (row,) = run(1, 0, "add", with_times=False).result().rows
+    assert (row["wrong"], row["first_wrong"]) == (1, "scalar: differs")
     done = CliRunner().invoke(main, ["bench", "kernels", "--rounds", "1", "--only", "add", "--no-time"])
     assert done.exit_code == 1
-    assert "WRONG" in done.output
+    assert "scalar: differs" in done.stdout
 
 
 def test_no_operation_is_left_out() -> None:

@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nqcodec.benchmarks.robustness import MOST_FRAMES, MOST_HEIGHT, MOST_WIDTH, Outcome, run_trial, summary, trials
+from nqcodec.benchmarks.robustness import (
+    MOST_FRAMES,
+    MOST_HEIGHT,
+    MOST_WIDTH,
+    Outcome,
+    measurement,
+    random_trials,
+    run_trial,
+    summary,
+)
+from nqcodec.cli.bench.encodes import line
 from nqcodec.cli.nqtool import main
-from nqcodec.cli.robustness import line
 from nqcodec.encoder.encode import EncodeSettings
 from nqcodec.errors import NqError
 
@@ -20,8 +29,8 @@ QUICK = EncodeSettings(preset="ultrafast", steps=20)
 
 
 def test_trials_follow_from_the_seed_and_cover_what_there_is() -> None:
-    drawn = trials([SAMPLE], 200, 3)
-    assert drawn == trials([SAMPLE], 200, 3) != trials([SAMPLE], 200, 4)
+    drawn = random_trials([SAMPLE], 200, 3)
+    assert drawn == random_trials([SAMPLE], 200, 3) != random_trials([SAMPLE], 200, 4)
     assert {trial.chroma.label for trial in drawn} == {"4:0:0", "4:2:0", "4:2:2", "4:4:4"}
     assert {trial.arch for trial in drawn} == {"pyramid", "pyramid-light", "hnerv", "nerv", "nervpp", "hinerv"}
     assert {trial.depth for trial in drawn} == {8, 10, 12}
@@ -31,7 +40,7 @@ def test_trials_follow_from_the_seed_and_cover_what_there_is() -> None:
 
 
 def test_a_rate_that_no_network_meets_is_raised() -> None:
-    (trial,) = trials([SAMPLE], 1, 0)
+    (trial,) = random_trials([SAMPLE], 1, 0)
     small = replace(trial, width=33, height=20, frames=1, bpp=0.05, arch="pyramid", method="auto")
     outcome = run_trial(small, QUICK)
     assert outcome.error is None
@@ -42,12 +51,13 @@ def test_a_rate_that_no_network_meets_is_raised() -> None:
 
 
 def test_collapse_is_a_loss_of_more_than_half_a_decibel() -> None:
-    (trial,) = trials([SAMPLE], 1, 0)
+    (trial,) = random_trials([SAMPLE], 1, 0)
     good = Outcome(trial, 1.0, 100, 97, 30.0, 29.6)
     bad, failed = replace(good, file=29.4, again=2.0), Outcome(trial, 1.0, error="broken")
-    figures = summary([good, bad, failed])
-    assert (figures["collapsed"], figures["failed"], figures["taken_again"]) == (1, 1, 1)
+    figures = summary([good, bad, failed], "all")
+    assert (figures["collapsed"], figures["failed"], figures["again"]) == (1, 1, 1)
     assert figures["worst_lost_db"] == pytest.approx(0.6)
+    assert figures["least_used"] == 97
     assert "COLLAPSED" in line(bad)
     assert "COLLAPSED" not in line(good)
     assert line(failed).endswith("broken")
@@ -58,15 +68,24 @@ def test_an_error_of_an_encode_is_an_outcome(monkeypatch: pytest.MonkeyPatch) ->
         raise NqError("no luck")
 
     monkeypatch.setattr("nqcodec.benchmarks.robustness.encode", fail)
-    assert run_trial(trials([SAMPLE], 1, 0)[0], QUICK).error == "no luck"
+    assert run_trial(random_trials([SAMPLE], 1, 0)[0], QUICK).error == "no luck"
 
 
 def test_the_command(tmp_path: Path) -> None:
     saved = tmp_path / "figures.json"
     words = ["bench", "robustness", SAMPLE, "--count", "2", "--steps", "20", "--jobs", "1", "--seed", "5"]
     done = CliRunner().invoke(main, [*words, "--save", str(saved)])
-    figures = json.loads(saved.read_text())
-    assert done.exit_code == (1 if figures["collapsed"] or figures["failed"] else 0), done.output
-    assert "2 encodes" in done.stdout
-    assert len(figures["outcomes"]) == 2
+    rows = json.loads(saved.read_text())["rows"]
+    assert done.exit_code == (1 if rows[0]["collapsed"] or rows[0]["failed"] else 0), done.output
+    assert rows[0]["group"] == "all"
+    assert rows[0]["encodes"] == sum(row["encodes"] for row in rows[1:]) == 2
     assert len([text for text in done.stderr.splitlines() if "bpp" in text]) == 2
+
+
+def test_every_encode_can_be_a_row() -> None:
+    first, second = random_trials([SAMPLE], 2, 0)
+    outcomes = [Outcome(first, 1.0, 100, 97, 30.0, 29.6), Outcome(second, 1.0, error="broken")]
+    result = measurement(outcomes, QUICK, 0, each=True).result()
+    assert result.column("bpp") == pytest.approx([first.bpp, second.bpp])
+    assert result.column("error") == [None, "broken"]
+    assert result.rows[0]["lost"] == pytest.approx(0.4)

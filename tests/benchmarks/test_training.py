@@ -34,8 +34,7 @@ def test_the_plain_loop_learns() -> None:
 
 
 def test_figures() -> None:
-    result = bench.run(((32, 16),), parameters=2_000, threads=1, rounds=1, steps=2)
-    (row,) = result["sizes"]
+    (row,) = bench.run(((32, 16),), parameters=2_000, threads=1, rounds=1, steps=2).result().rows
     assert row["size"] == "32x16"
     assert row["speedup"] == pytest.approx(row["default"] / row["plain"])
     assert row["speedup_adam"] == pytest.approx(row["adam"] / row["plain"])

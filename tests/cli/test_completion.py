@@ -14,8 +14,9 @@ from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import CliRunner
 from commands import COMMANDS
 
+from nqcodec.cli.bench.group import bench
 from nqcodec.cli.completion import TEXT
-from nqcodec.cli.nqtool import Bench, main
+from nqcodec.cli.nqtool import main
 from nqcodec.cli.shells import COMMANDS as COMPLETED
 from nqcodec.cli.shells import SHELLS
 
@@ -65,8 +66,8 @@ def test_paths_complete_where_files_and_folders_go() -> None:
     assert kinds("nqtool", "compare", "a.mkv", "-o", "") == ["dir"]
 
 
-def test_benchmarks_with_options_of_their_own_complete() -> None:
-    assert set(Bench.own) <= set(values("nqtool", "bench", ""))
+def test_benchmarks_complete() -> None:
+    assert set(bench.commands) == set(values("nqtool", "bench", ""))
     assert values("nqtool", "bench", "ba") == ["backbones"]
     assert values("nqtool", "bench", "coder", "ba") == []
     assert values("nqtool", "bench", "backbones", "--sec") == ["--seconds"]

@@ -39,7 +39,7 @@ def test_a_file_for_json_is_answered(words: tuple[str, ...]) -> None:
     assert told in refused("nqenc", "clip.y4m", "--bpp", "1", "-o", "a.nq", *words)
     assert told in refused("nqdec", *words, "clip.nq")
     assert told in refused("nqtool", "info", *words)
-    assert refused("nqtool", "bench", *words).endswith("use --save out.json")
+    assert refused("nqtool", "bench", "coder", *words).endswith("use --save out.json")
 
 
 def test_words_that_are_no_options_of_others_keep_clicks_answer() -> None:

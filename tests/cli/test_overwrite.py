@@ -174,6 +174,8 @@ TOOLS: dict[str, tuple[str, list[str]]] = {
     "compare, a page": ("c/curves.png", ["compare", "IT", "-o", "c"]),
     "backbones": ("c/streams/pyramid_0.1.nq", ["bench", "backbones", "IT", "-o", "c"]),
     "recipe": ("clip.y4m", ["bench", "recipe", "IT", "-o", "c", "--save", "IT"]),
+    "bench compare": ("c/curves.png", ["bench", "compare", "IT", "-o", "c"]),
+    "md5s": ("a.json", ["bench", "md5s", "--against", "IT", "--save", "IT"]),
     "quantise": ("clip.y4m", ["bench", "quantise", "IT", "--save", "IT"]),
     "ablation, a fit": ("fit.safetensors", ["bench", "ablation", "clip.y4m", "--fit", "IT", "--save", "IT"]),
     "bench": ("clip.nq", ["bench", "latents", "--file", "IT", "--save", "IT"]),

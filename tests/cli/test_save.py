@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from commands import COMMANDS
 from fitting import small_clip
+from manuals import MANUALS
 
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqenc import main as nqenc
-from nqcodec.cli.nqtool import Bench
 from nqcodec.cli.nqtool import main as nqtool
 from nqcodec.media.sink import open_sink
 
@@ -43,8 +43,7 @@ def saved_and_printed(command: click.Command, folder: Path, *words: object) -> t
 
 
 def every_command() -> dict[str, click.Command]:
-    found = {"nqenc": nqenc, "nqdec": nqdec, **{f"bench {name}": one for name, one in Bench.own.items()}}
-    return {**found, **nqtool.commands}  # type: ignore[dict-item]
+    return {name: command for name, command in MANUALS.items() if not isinstance(command, click.Group)}
 
 
 @pytest.mark.parametrize("name", every_command())

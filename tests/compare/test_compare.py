@@ -22,13 +22,14 @@ from nqcodec.cli.nqtool import main
 from nqcodec.compare import runs
 from nqcodec.compare.comparison import load, remarks
 from nqcodec.compare.configurations import PAPERS, named, read
-from nqcodec.compare.rows import Row
-from nqcodec.compare.viewer import CROP, error_colours, worst_window
+from nqcodec.compare.rows import RDPoint
+from nqcodec.compare.viewer import CROP, worst_window
 from nqcodec.decoder.decoder import Decoder, plane_md5, probe
 from nqcodec.encoder.segment_job import FitOptions
 from nqcodec.errors import InputError, RateError, UsageError
 from nqcodec.media.metrics.vmaf import MISSING
 from nqcodec.media.video import frame_bytes
+from nqcodec.reporting.pictures import error_colours
 from nqcodec.training.presets import PRESETS, Preset
 from nqcodec.training.recipes import RECIPES
 
@@ -146,7 +147,7 @@ def test_given_again_nothing_is_encoded(clip: Path, done: Path, monkeypatch: pyt
 
 
 def test_a_changed_file_or_setting_is_encoded_again(done: Path, results: Any, tmp_path: Path) -> None:
-    row = Row(**results["rows"][0])
+    row = RDPoint(**results["rows"][0])
     assert row.is_result_of(row.settings, done)
     assert not row.is_result_of({**row.settings, "gop": 1}, done)
     copy = tmp_path / row.file
@@ -225,7 +226,7 @@ def test_an_interruption_keeps_what_is_finished(clip: Path, tmp_path: Path, monk
 
 
 def test_figures_that_look_wrong_are_named(results: Any) -> None:
-    rows = [Row(**row) for row in results["rows"]]
+    rows = [RDPoint(**row) for row in results["rows"]]
     assert not remarks(rows[:4])
     larger = replace(rows[0], size=2 * rows[0].size, bpp=2 * rows[0].bpp, file="larger")
     assert "worse than a smaller file" in remarks([rows[0], larger])[0]

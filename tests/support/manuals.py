@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 from commands import COMMANDS
 
 from nqcodec.cli.help import Manual, ManualGroup
-from nqcodec.cli.nqtool import Bench
 
 
-def manuals() -> Iterator[tuple[str, Manual | ManualGroup]]:
-    for name, command in COMMANDS.items():
+def manuals(commands: Mapping[str, click.Command], parent: str = "") -> Iterator[tuple[str, Manual | ManualGroup]]:
+    """(name, command) of each command, every group followed by what it holds."""
+    for word, command in commands.items():
         assert isinstance(command, Manual | ManualGroup)
+        name = f"{parent} {word}".strip()
         yield name, command
         if isinstance(command, click.Group):
-            for inner, one in command.commands.items():
-                if isinstance(one, Manual):
-                    yield f"{name} {inner}", one
-    for name, command in Bench.own.items():
-        assert isinstance(command, Manual)
-        yield f"nqtool bench {name}", command
+            yield from manuals(command.commands, name)
 
 
-MANUALS = dict(manuals())
+MANUALS = dict(manuals(COMMANDS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
 
 import pytest
 import torch
@@ -125,12 +124,14 @@ def test_bench_reports_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "CPU_VALUES", 1 << 14)
     monkeypatch.setattr(bench, "why_no_device", lambda: "not measured here")
     before = torch.get_num_threads()
-    result: dict[str, Any] = bench.run(threads=1, rounds=1)
+    result = bench.run(threads=1, rounds=1).result()
     assert torch.get_num_threads() == before
-    assert set(result) == {"method", "cpu"}
-    for size, figures in result["cpu"].items():
-        assert figures["memory_ratio"] > 0
-        assert ("dense_ratio" in figures) == (int(size) in bench.DENSE_SIZES)
+    assert set(result.column("device")) == {"cpu"}
+    assert set(result.column("size")) == set(bench.SIZES)
+    for row in result.rows:
+        assert row["over_copy"] > 0
+        assert (row["over_dense"] is not None) == (row["size"] in bench.DENSE_SIZES)
+        assert (row["over_copy"] == 1) == (row["task"] == bench.COPY)
 
 
 def test_bench_matrix_is_the_transform() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fitting import small_clip
@@ -115,21 +116,25 @@ def test_the_comparison_has_a_row_for_each_way(fitted: tuple[FloatNetwork, Packe
     header = f"YUV4MPEG2 W{video.width} H{video.height} F25:1 C420mpeg2\n".encode()
     path.write_bytes(header + b"".join(b"FRAME\n" + frame_bytes(frame) for frame in frames))
     save_fit(fit_path, video, network)
-    result = run(str(path), fit_path=fit_path, bits=(4.0,), finetune_steps=(16,))
-    assert result["float_psnr"] == pytest.approx(evaluate(network, clip).yuv, abs=1e-4)
-    assert [row["allocation"] for row in result["allocation"]] == list(ALLOCATIONS)
-    for row in result["allocation"]:
-        assert row["rounded_psnr"] < result["float_psnr"]
-        assert row["tuned_psnr"] != row["rounded_psnr"]
-        assert row["tuned_bytes"] == pytest.approx(row["rounded_bytes"], rel=0.03), (
-            "what is calibrated is not filled up"
-        )
-    rows = {(r["width"], r["zero"], r["steps"], r["search"]): r for r in result["quantizers"]}
-    assert len(rows) == len(result["quantizers"]) == 3 * 2 * 2 * len(SEARCHES)
-    assert rows[6, "symmetric", "tensor", "mse"]["psnr"] > rows[4, "symmetric", "tensor", "mse"]["psnr"]
-    ways = [(row["calibration"], row["steps"]) for row in result["calibration"]]
+    result = run(str(path), fit_path=fit_path, bits=(4.0,), finetune_steps=(16,)).result()
+    exact, parameters = evaluate(network, clip).yuv, network.program.parameters
+    sections: dict[str, list[Any]] = {}
+    for row in result.rows:
+        sections.setdefault(row["section"], []).append(row)
+        assert row["lost_db"] == pytest.approx(exact - row["psnr"], abs=1e-4)
+    assert [(row["way"], row["iterations"]) for row in sections["allocation"]] == [
+        (name, steps) for name in ALLOCATIONS for steps in (0, 16)
+    ]
+    for rounded, tuned in zip(sections["allocation"][::2], sections["allocation"][1::2], strict=True):
+        assert rounded["psnr"] < exact
+        assert tuned["psnr"] != rounded["psnr"]
+        assert tuned["bytes"] == pytest.approx(rounded["bytes"], rel=0.03), "what is calibrated is not filled up"
+    rows = {(row["bits"], row["way"]): row for row in sections["quantizers"]}
+    assert len(rows) == len(sections["quantizers"]) == 3 * 2 * 2 * len(SEARCHES)
+    way = "symmetric, steps a tensor by mse"
+    assert rows[6, way]["psnr"] > rows[4, way]["psnr"]
+    ways = [(row["way"], row["iterations"]) for row in sections["calibration"]]
     assert ways == [("rounded to nearest", 0), *((name, 16) for name in CALIBRATIONS)]
-    for row in result["calibration"]:
-        assert row["lost_db"] == pytest.approx(result["float_psnr"] - row["psnr"], abs=1e-6)
-        assert row["bytes"] == pytest.approx(4 * result["parameters"] / 8, rel=0.02)
-    assert len({row["psnr"] for row in result["calibration"]}) == len(ways)
+    for row in sections["calibration"]:
+        assert row["bytes"] == pytest.approx(4 * parameters / 8, rel=0.02)
+    assert len({row["psnr"] for row in sections["calibration"]}) == len(ways)

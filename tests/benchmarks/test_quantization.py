@@ -29,9 +29,9 @@ def test_calibrations_at_two_lengths(clip: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert fit.exists()
-    figures = json.loads(save.read_text())
-    assert {row["steps"] for row in figures["calibration"]} == {0, 2, 4}
-    assert "allocation" not in figures
+    rows = json.loads(save.read_text())["rows"]
+    assert {row["iterations"] for row in rows} == {0, 2, 4}
+    assert {row["section"] for row in rows} == {"calibration"}
     assert "rounded to nearest" in result.output
 
 

@@ -1,0 +1,38 @@
+"""nqtool bench: one group of all benchmarks."""
+
+from __future__ import annotations
+
+import click
+
+from nqcodec.cli.bench.comparisons import against_codecs, backbones, recipe
+from nqcodec.cli.bench.encodes import md5s, robustness
+from nqcodec.cli.bench.fits import ablation, each_option, latents, quantise
+from nqcodec.cli.bench.speed import coder, decode, fit, hadamard, kernels
+from nqcodec.cli.bench.tables import tables
+from nqcodec.cli.help import ManualGroup, Page
+
+PAGE = Page(
+    examples=(
+        ("nqtool bench decode --file clip.nq --json", "Decoding of one file, as data."),
+        ("nqtool bench backbones clip.mkv --bpp 0.1 --save backbones.json", "All backbones at equal time."),
+    ),
+    see_also=("nqtool bench COMMAND --help", "BENCHMARKS.md"),
+)
+
+
+@click.group(cls=ManualGroup, page=PAGE)
+def bench() -> None:
+    """Measure this machine and the methods. Ratios are taken within one run.
+
+    Every command prints one table, and --save keeps it with its command, machine, commit and date. The tables of
+    BENCHMARKS.md are made from such files by `nqtool bench tables`.
+    """
+
+
+for command in (
+    *(coder, decode, fit, hadamard, kernels),
+    *(latents, each_option, quantise, ablation),
+    *(against_codecs, backbones, recipe),
+    *(robustness, md5s, tables),
+):
+    bench.add_command(command)
