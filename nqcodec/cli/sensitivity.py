@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from nqcodec.cli.help import Manual
 from nqcodec.cli.pages import SENSITIVITY
 from nqcodec.cli.positions import seek_position
 from nqcodec.cli.results import check_save, give_out, save_option
-from nqcodec.errors import UnsupportedError, UsageError
+from nqcodec.errors import UsageError
 from nqcodec.media.outputs import refuse_sources
 from nqcodec.quantization.settings import CRITERIA
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from nqcodec.training.network import FloatNetwork
 
 WIDTHS = (2, 8)
-PLOT_FORMATS = (".png", ".svg", ".pdf")
 UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
 """What a unit of the loss, the mean of ln(MSE), is to first order. Unlike dB it adds up over tensors."""
 
@@ -99,7 +97,7 @@ def sensitivity(**options: Any) -> None:
     data = as_data(result, options)
     give_out(data, options["save"], options["as_json"], lambda: "\n".join(table(result, options)))
     if options["plot"]:
-        draw(result, options["method"], Path(options["plot"]))
+        draw(data, Path(options["plot"]))
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
@@ -196,43 +194,18 @@ def label(tensor: Any) -> str:
 
 def check_plot(path: Path) -> None:
     """Raise UnsupportedError without matplotlib, UsageError for an unknown kind of picture: before the long part."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UnsupportedError("--plot needs matplotlib: pip install 'nqcodec[plots]'") from error
-    if path.suffix.lower() not in PLOT_FORMATS:
-        raise UsageError(f"--plot {path}: name a file ending in {', '.join(PLOT_FORMATS)}")
+    from nqcodec.reporting.finding import check_matplotlib
+    from nqcodec.reporting.pictures import FIGURE_FORMATS
+
+    check_matplotlib("--plot")
+    if path.suffix.lower() not in FIGURE_FORMATS:
+        raise UsageError(f"--plot {path}: name a file ending in {', '.join(FIGURE_FORMATS)}")
 
 
-def draw(result: Survey, method: str, path: Path) -> None:
+def draw(data: dict[str, Any], path: Path) -> None:
     """Write a heat map by tensor and width, and for omega one of the pairs of tensors; raises OutputError."""
-    import numpy as np
-    from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
+    from nqcodec.reporting.draw_landscape import draw_sensitivity
+    from nqcodec.reporting.pictures import write_figure
 
-    from nqcodec.media.atomic import AtomicFile
-
-    names = [label(tensor) for tensor in result.tensors]
-    rises = 100 * result.distortions
-    least = rises[rises > 0].min(initial=1.0)
-    panels = 1 if result.pairs is None else 2
-    figure = Figure(figsize=(6.4 * panels, 1.5 + 0.3 * len(names)), layout="constrained")
-    axes = figure.subplots(1, panels, squeeze=False)[0]
-    image = axes[0].imshow(np.maximum(rises, least), norm=LogNorm(), aspect="auto", cmap="viridis")
-    axes[0].set(title=f"quantised alone, {method}", xlabel="bits", xticks=range(len(result.bits)))
-    axes[0].set_xticklabels([str(bits) for bits in result.bits])
-    axes[0].set_yticks(range(len(names)), names)
-    figure.colorbar(image, ax=axes[0], label="rise of the MSE, %")
-    if result.pairs is not None:
-        middle = len(result.bits) // 2
-        pairs = result.pairs[middle]
-        scale = np.sqrt(np.outer(pairs.diagonal(), pairs.diagonal()).clip(min=np.finfo(float).tiny))
-        image = axes[1].imshow(pairs / scale, vmin=-1, vmax=1, aspect="auto", cmap="RdBu_r")
-        axes[1].set(title=f"pairs of tensors at {result.bits[middle]} bits", xticks=range(len(names)))
-        axes[1].set_xticklabels(names, rotation=90)
-        axes[1].set_yticks(range(len(names)), names)
-        figure.colorbar(image, ax=axes[1], label="term over the geometric mean of both alone")
-    picture = io.BytesIO()
-    figure.savefig(picture, format=path.suffix[1:].lower(), dpi=150)
-    with AtomicFile(path) as file:
-        file.write(picture.getvalue())
+    labelled = [{**tensor, "label": f"{tensor['operation']} {tensor['name']}"} for tensor in data["tensors"]]
+    write_figure(draw_sensitivity({**data, "tensors": labelled}, f"Sensitivity ({data['method']})"), path)

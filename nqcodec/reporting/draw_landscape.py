@@ -6,21 +6,28 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+PAIRS_LABEL = "term over the geometric mean of both alone"
 
 
 def draw_sensitivity(data: dict[str, Any], title: str) -> Figure:
-    """A heat map by tensor and width, and the sum of its columns against all tensors together."""
+    """A heat map by tensor and width, the sum of its columns against all tensors together, and pairs if there are."""
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 
     names = [tensor["label"] for tensor in data["tensors"]]
     rises = 100 * np.array([tensor["rise"] for tensor in data["tensors"]])
     least = max(float(rises[rises > 0].min(initial=100.0)), 1e-4)
-    figure = Figure(figsize=(12, max(4.2, 1.5 + 0.29 * len(names))), layout="constrained")
-    axes, sums = figure.subplots(1, 2, width_ratios=[2, 1])
+    with_pairs = "pairs" in data
+    size = 12 + 6 * with_pairs, max(4.2, 1.5 + 0.29 * len(names))
+    figure = Figure(figsize=size, layout="constrained")
+    axes, sums, *others = figure.subplots(1, 2 + with_pairs, width_ratios=[2, 1, 2][: 2 + with_pairs])
     norm = LogNorm(least, max(float(rises.max()), 2 * least))
     image = axes.imshow(np.maximum(rises, least), norm=norm, aspect="auto", cmap="viridis")
     for (row, column), rise in np.ndenumerate(rises):
@@ -38,8 +45,22 @@ def draw_sensitivity(data: dict[str, Any], title: str) -> Figure:
     sums.set(xlabel="bits", ylabel="rise of the MSE, %", title="terms between tensors")
     sums.grid(alpha=0.3, which="both")
     sums.legend()
+    for panel in others:
+        middle = len(data["bits"]) // 2
+        image = _draw_pairs(panel, np.array(data["pairs"][middle]))
+        panel.set_title(f"pairs of tensors at {data['bits'][middle]} bits")
+        panel.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+        panel.set_yticks(range(len(names)), names, fontsize=8)
+        figure.colorbar(image, ax=panel, label=PAIRS_LABEL)
     figure.suptitle(title, fontsize=12)
     return figure
+
+
+def _draw_pairs(axes: Axes, pairs: npt.NDArray[np.float64]) -> AxesImage:
+    """Terms between pairs [n, n] over the geometric mean of what both cost alone."""
+    alone = pairs.diagonal()
+    scale = np.sqrt(np.abs(np.outer(alone, alone))).clip(min=np.finfo(float).tiny)
+    return axes.imshow(pairs / scale, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
 
 
 def draw_hessian(data: dict[str, Any], title: str) -> Figure:
@@ -47,11 +68,10 @@ def draw_hessian(data: dict[str, Any], title: str) -> Figure:
     from matplotlib.figure import Figure
 
     pairs = np.array(data["pairs"])
-    scale = np.sqrt(np.abs(np.outer(pairs.diagonal(), pairs.diagonal()))).clip(min=np.finfo(float).tiny)
     side = max(8.5, 0.115 * len(pairs))  # labels of tensors with a single group stay apart
     figure = Figure(figsize=(side + 2.2, side + 1), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(pairs / scale, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
+    image = _draw_pairs(axes, pairs)
     runs = [(name, len(list(run))) for name, run in groupby(data["groups"], key=lambda group: group["tensor"])]
     ends = np.cumsum([length for _, length in runs])
     for end in ends[:-1]:
@@ -61,7 +81,7 @@ def draw_hessian(data: dict[str, Any], title: str) -> Figure:
     names = [name for name, _ in runs]
     axes.set_xticks(middles, names, rotation=90, fontsize=7)
     axes.set_yticks(middles, names, fontsize=7)
-    figure.colorbar(image, ax=axes, label="term over the geometric mean of both alone", shrink=0.8)
+    figure.colorbar(image, ax=axes, label=PAIRS_LABEL, shrink=0.8)
     between = np.abs(pairs).sum() - np.abs(pairs.diagonal()).sum()
     alone = float(np.abs(pairs.diagonal()).sum()) or 1.0
     axes.set_title(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nqcodec.errors import UnsupportedError
+from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.video import Frame, Video
 
 if TYPE_CHECKING:
@@ -17,6 +19,18 @@ if TYPE_CHECKING:
 
 GAIN = 8
 """How much an error map brightens |difference| of luma in 1/255."""
+
+
+FIGURE_FORMATS = (".png", ".svg", ".pdf")
+"""What `write_figure` writes, by the end of the file's name."""
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format that its file's name ends with; raises OutputError."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix[1:].lower(), dpi=150)
+    with AtomicFile(path) as file:
+        file.write(picture.getvalue())
 
 
 def png(figure: Figure) -> bytes:
