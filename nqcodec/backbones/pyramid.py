@@ -86,7 +86,7 @@ LEVELS = (
 )
 """Grids of each level, coarsest first; further levels are as the last."""
 
-RICH_LEVELS = (
+RICH_GRIDS = (
     (Latents(1, 2), Latents(8, 1), Latents(0, 2)),
     (Latents(4, 1), Latents(0, 3)),
     (Latents(16, 1), Latents(0, 3)),
@@ -97,31 +97,31 @@ little worse; at 0.1, 132 frames of it are 0.4 decibels better, and 120 frames o
 RICH_BITS = 2.0
 """Bits a parameter that the pyramid of `LEVELS` would have, the camera not counted."""
 
-MEDIUM_LEVELS = (
-    RICH_LEVELS[0],
+MEDIUM_GRIDS = (
+    RICH_GRIDS[0],
     (Latents(4, 1), Latents(16, 1), Latents(0, 3)),
     (Latents(8, 1), Latents(0, 4)),
 )
-DENSE_LEVELS = (
+DENSE_GRIDS = (
     (Latents(1, 2), Latents(4, 1), Latents(0, 2)),
     (Latents(2, 2), Latents(8, 1), Latents(0, 3)),
     (Latents(4, 2), Latents(0, 4)),
 )
-FULL_LEVELS = ((Latents(1, 4), Latents(4, 4), Latents(0, 4)),)
-RICHER = (RICH_LEVELS, MEDIUM_LEVELS, DENSE_LEVELS, FULL_LEVELS)
+FULL_GRIDS = ((Latents(1, 4), Latents(4, 4), Latents(0, 4)),)
+GRID_PRESETS = (RICH_GRIDS, MEDIUM_GRIDS, DENSE_GRIDS, FULL_GRIDS)
 """For rates that fewer latents could not use, in their order."""
 
 DENSER_BITS, USABLE_BITS = 2.0, 5.0
 """Bits a parameter from which on denser grids are better (120 frames of 176x144 gain 0.4 decibels by the medium ones at
 2.5 bits a parameter of the rich, 1.1 by the dense at 3.7 of the medium), and the most that a file can well spend."""
 
-FRUGAL_LEVELS = (
+FRUGAL_GRIDS = (
     (Latents(8, 1), Latents(0, 2)),
     (Latents(0, 1),),
 )
 """For budgets that the full set leaves nothing of for the trunk."""
 
-LEAST_LEVELS = ((Latents(0, 1),),)
+LEAST_GRIDS = ((Latents(0, 1),),)
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ def build(video: Video, frames: int, parameters: int, base: Settings | None = No
         LimitError: if even that one is beyond what decoders accept (formats/nq.md, 8).
     """
     clip, base = video.with_frames(frames), base or Settings()
-    for settings in (base, *(replace(base, levels=levels, finest=()) for levels in (FRUGAL_LEVELS, LEAST_LEVELS))):
+    for settings in (base, *(replace(base, levels=levels, finest=()) for levels in (FRUGAL_GRIDS, LEAST_GRIDS))):
         narrow = replace(settings, scale=SCALE_RANGE[0])
         if fits(assemble(narrow, clip, frames), clip, parameters):
             return assemble(_widened(narrow, clip, parameters), clip, frames)
@@ -300,7 +300,7 @@ def for_bytes(
     rich = 8 * size > RICH_BITS * assemble(base, clip, frames).parameters and not base.finest
     base = _following(base, path, clip)
     base = replace(base, displaced=moves and base.path is None and not base.finest)
-    settings = [base, *(replace(base, levels=levels, finest=()) for levels in RICHER)]
+    settings = [base, *(replace(base, levels=levels, finest=()) for levels in GRID_PRESETS)]
     chosen = settings[rich]
     program = assemble(chosen, clip, frames)
     program.check_limits(clip, Limits())
@@ -336,7 +336,7 @@ def smallest(video: Video, frames: int, base: Settings | None = None) -> int:
     clip, base = video.with_frames(frames), base or Settings()
     programs = [
         assemble(replace(base, levels=levels, finest=(), scale=SCALE_RANGE[0]), clip, frames)
-        for levels in (FRUGAL_LEVELS, LEAST_LEVELS)
+        for levels in (FRUGAL_GRIDS, LEAST_GRIDS)
     ]
     program = min(programs, key=lambda one: one.parameters)
     program.check_limits(clip, Limits())

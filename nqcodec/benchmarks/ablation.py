@@ -22,7 +22,7 @@ from nqcodec.methods.post_training.neuroquant import RECORD_BITS, NeuroQuantSett
 from nqcodec.methods.post_training.pipeline import calibrated, quantize
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.quantization.export import export
-from nqcodec.quantization.quantizers import covering_step
+from nqcodec.quantization.quantizers import covering_step_index
 from nqcodec.quantization.rate import total_bits
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.quantization.transform import QuantTransform, tensor_names
@@ -79,7 +79,7 @@ def run(
     preset: str = PRESET,
     recipe: str | None = None,
     bits: float = 4.0,
-    steps: int = 800,
+    iterations: int = 800,
     threads: int = 1,
     seed: int = 0,
 ) -> Measurement:
@@ -93,12 +93,12 @@ def run(
         fit_path: a saved fit to take, or where to keep the one that is made.
         parameters, preset, recipe: of the fit, where one is made; a paper's recipe replaces the preset.
         bits: coded bits a parameter that ingredients are compared at.
-        steps: of every calibration, NeuroQuant's too.
+        iterations: of every calibration, NeuroQuant's too.
     """
 
     def rows() -> Iterator[Cells]:
         subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
-        settings = QuantSettings(finetune_steps=steps, threads=threads, seed=seed)
+        settings = QuantSettings(finetune_iterations=iterations, threads=threads, seed=seed)
         # Float32, one thread count: what is compared differs in nothing else.
         how = replace(preset_settings(preset, subject.clip.frames, seed=seed, threads=threads), dtype="float32")
         with compute_settings(subject.network, how):
@@ -108,9 +108,9 @@ def run(
             yield from (_row(point, exact, curve) for point in ways)
 
     note = (
-        f"One fit of {clip_path} is quantized in each way, with {steps} iterations of every calibration. PSNR-YUV is "
-        "6:1:1, of what the decoder shows for what is a file and of the float network for the rest. The full method's "
-        "bytes are those that it needs for the same PSNR, read off its own rate curve."
+        f"One fit of {clip_path} is quantized in each way, with {iterations} iterations of every calibration. "
+        "PSNR-YUV is 6:1:1, of what the decoder shows for what is a file and of the float network for the rest. "
+        "The full method's bytes are those that it needs for the same PSNR, read off its own rate curve."
     )
     return Measurement("ablation", "What each ingredient of quantization is worth", COLUMNS, rows(), note)
 
@@ -157,7 +157,7 @@ def _file(subject: Subject, name: str, coded: IntegerNetwork) -> Point:
 
 def _baselines(subject: Subject, settings: QuantSettings) -> Iterator[Point]:
     for turned, extra in product((False, True), EXTRA_BITS):
-        how = NeuroQuantSettings(extra, turned, settings.finetune_steps, settings.batch, settings.seed)
+        how = NeuroQuantSettings(extra, turned, settings.finetune_iterations, settings.batch, settings.seed)
         result = neuroquant(subject.network, subject.clip, how)
         label = f"NeuroQuant{', padded Hadamard' if turned else ''}, {result.nominal:.2f} bits"
         yield Point(f"{label}: rounded to nearest", result.size, result.rounded, False)
@@ -169,11 +169,11 @@ def _ingredients(subject: Subject, settings: QuantSettings, bits: float) -> Iter
     """One more ingredient from row to row; calibrations beside one another."""
     yield from _uniform(subject)
     size = int(bits * subject.network.program.parameters / 8)
-    yield _unlanded(subject, "allocated", size, replace(settings, finetune_steps=0))
+    yield _unsearched(subject, "allocated", size, replace(settings, finetune_iterations=0))
     for name, changes in VARIANTS.items():
-        yield _unlanded(subject, name, size, replace(settings, rate_term=False, **changes))
-    yield _unlanded(subject, "fine-tuned, rounding learned, rate term", size, settings)
-    yield _unlanded(subject, "and unpadded Hadamard where it helps", size, replace(settings, hadamard="auto"))
+        yield _unsearched(subject, name, size, replace(settings, rate_term=False, **changes))
+    yield _unsearched(subject, "fine-tuned, rounding learned, rate term", size, settings)
+    yield _unsearched(subject, "and unpadded Hadamard where it helps", size, replace(settings, hadamard="auto"))
 
 
 def _uniform(subject: Subject) -> Iterator[Point]:
@@ -182,7 +182,7 @@ def _uniform(subject: Subject) -> Iterator[Point]:
     transform = QuantTransform({}, {})
     names = list(tensor_names(network.program))
     for tensor in names:
-        step = covering_step(network.tensors[tensor.key].detach().cpu().numpy(), UNIFORM_BITS)
+        step = covering_step_index(network.tensors[tensor.key].detach().cpu().numpy(), UNIFORM_BITS)
         transform.set_tensor(tensor.key, np.array([step], np.int32), UNIFORM_BITS, subject.clip.device)
     level = subject.float_psnr(transform)
     fixed = UNIFORM_BITS * network.program.parameters + RECORD_BITS * len(names)
@@ -192,7 +192,7 @@ def _uniform(subject: Subject) -> Iterator[Point]:
     yield Point("entropy coded", math.ceil(coded / 8), level, False)
 
 
-def _unlanded(subject: Subject, name: str, size: int, settings: QuantSettings) -> Point:
+def _unsearched(subject: Subject, name: str, size: int, settings: QuantSettings) -> Point:
     """What calibration makes for about `size` bytes, at the size that it has by itself: a landing would blur it."""
     tuning, _ = calibrated(subject.network, subject.clip, size, payload_bytes, settings)
     return _file(subject, name, export(tuning.network, tuning.transform))

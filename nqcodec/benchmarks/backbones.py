@@ -49,7 +49,7 @@ class BackbonesConfig:
 
     def configuration(self, arch: str, iterations: int | None = None) -> Configuration:
         """The way to encode with a backbone; its name, and so the file's, says the time that it has."""
-        settings = {"arch": arch, "steps": iterations, "seed": self.seed}
+        settings = {"arch": arch, "iterations": iterations, "seed": self.seed}
         settings |= {"device": self.device, "threads": self.threads}
         return Configuration(f"{arch} {self.seconds:g}s", arch, settings)
 
@@ -82,7 +82,7 @@ def run(config: BackbonesConfig, folder: Path, log: Log, progress: Progress | No
     for bpp in config.rates:
         for arch in config.archs:
             # The number of iterations follows from a measured speed, so any does.
-            if cache.found(config.configuration(arch), [_settings(clip, config, arch, bpp)], free=["steps"]):
+            if cache.found(config.configuration(arch), [_settings(clip, config, arch, bpp)], free=["iterations"]):
                 continue
             try:
                 cache.add([_row(clip, config, arch, bpp, folder, progress)])

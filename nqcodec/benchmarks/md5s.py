@@ -150,7 +150,7 @@ def _files(name: str, iterations: int | None, folder: Path) -> Iterator[Cells]:
         write_clip(encode.clip, folder)
     out = folder / name
     out.mkdir()
-    options = [*encode.options.split(), "--seed", str(SEED), "--steps", str(iterations or encode.iterations)]
+    options = [*encode.options.split(), "--seed", str(SEED), "--iterations", str(iterations or encode.iterations)]
     fixed = ["--threads", "1", "--jobs", "1", "--no-metadata", "-q", "-o", str(out / "{bpp}.nq")]
     command = [sys.executable, "-m", "nqcodec", "encode", str(clip), *options, *fixed]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -125,7 +125,7 @@ def run(
     preset: str = PRESET,
     recipe: str | None = None,
     bits: tuple[float, ...] = (3.0, 4.0),
-    finetune_steps: tuple[int, ...] = (400,),
+    finetune_iterations: tuple[int, ...] = (400,),
     threads: int = 1,
     seed: int = 0,
 ) -> Measurement:
@@ -141,7 +141,9 @@ def run(
 
     def rows() -> Iterator[Cells]:
         subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
-        settings = QuantSettings(finetune_steps=finetune_steps[0], threads=threads, seed=seed, min_ratio=LEAST_RATIO)
+        settings = QuantSettings(
+            finetune_iterations=finetune_iterations[0], threads=threads, seed=seed, min_ratio=LEAST_RATIO
+        )
         if "allocation" in sections:
             for each in bits:
                 yield from compare_allocations(subject, each, settings)
@@ -149,7 +151,7 @@ def run(
             yield from compare_quantizers(subject)
         if "calibration" in sections:
             for each in bits:
-                yield from compare_calibrations(subject, each, finetune_steps, settings)
+                yield from compare_calibrations(subject, each, finetune_iterations, settings)
 
     note = (
         f"One fit of {clip_path} is quantized in each way. PSNR-YUV is 6:1:1, of what the decoder shows; for the "
@@ -161,9 +163,9 @@ def run(
 def compare_allocations(subject: Subject, bits: float, settings: QuantSettings) -> Iterator[Cells]:
     """Rows for each of `ALLOCATIONS` at the same size: rounded to nearest, and after the same fine-tune."""
     for allocation in ALLOCATIONS:
-        for steps in (0, settings.finetune_steps):
-            how = replace(settings, allocation=allocation, finetune_steps=steps)
-            yield _quantised(subject, "allocation", allocation, bits, how)
+        for steps in (0, settings.finetune_iterations):
+            how = replace(settings, allocation=allocation, finetune_iterations=steps)
+            yield _quantized(subject, "allocation", allocation, bits, how)
 
 
 def compare_calibrations(
@@ -171,11 +173,11 @@ def compare_calibrations(
 ) -> Iterator[Cells]:
     """A row for each of `CALIBRATIONS` and count of iterations at the same size, and one rounded to nearest."""
     for name, steps in [("rounded to nearest", 0), *product(CALIBRATIONS, counts)]:
-        how = replace(settings, finetune_steps=steps, calibration=name if steps else settings.calibration)
-        yield _quantised(subject, "calibration", name, bits, how)
+        how = replace(settings, finetune_iterations=steps, calibration=name if steps else settings.calibration)
+        yield _quantized(subject, "calibration", name, bits, how)
 
 
-def _quantised(subject: Subject, section: str, way: str, bits: float, settings: QuantSettings) -> Cells:
+def _quantized(subject: Subject, section: str, way: str, bits: float, settings: QuantSettings) -> Cells:
     """A row: the time that it takes to quantize for a size, the bytes that come out, and what the decoder shows."""
     parameters = subject.network.program.parameters
     begin = time.monotonic()
@@ -191,7 +193,7 @@ def _quantised(subject: Subject, section: str, way: str, bits: float, settings: 
         "section": section,
         "way": way,
         "bits": bits,
-        "iterations": settings.finetune_steps,
+        "iterations": settings.finetune_iterations,
         "bytes": size,
         "coded_bits": 8 * size / parameters,
         "psnr": psnr,
@@ -224,7 +226,7 @@ def round_to_nearest(network: FloatNetwork, width: int, kind: QuantizerKind) -> 
         quantizer = UniformQuantizer.of(x, tensor.name, width, kind)
         integers = quantizer.integers(x)
         values[tensor.key] = torch.from_numpy(quantizer.values(x)).float()
-        bits += tensor_bits(IntTensor(integers, bits_needed(integers), quantizer.steps), tensor.name)
+        bits += tensor_bits(IntTensor(integers, bits_needed(integers), quantizer.step_indices), tensor.name)
     return Substitution(values), bits
 
 

@@ -38,7 +38,7 @@ def measurement(comparison: Comparison, name: str, title: str, about: str) -> Me
             ratio = bits_ratio((file.bpp, file.quality["yuv"]), points)
             # The mark of a ratio outside the anchor's points makes it a text.
             ratios[f"bits_{label}"] = str(ratio) if ratio and ratio.extrapolated else ratio.value if ratio else None
-        stages, iterations = file.facts["seconds_by_stage"], str(file.settings.get("steps"))
+        stages, iterations = file.facts["seconds_by_stage"], str(file.settings.get("iterations"))
         return {
             "codec": file.label,
             "asked": file.asked,

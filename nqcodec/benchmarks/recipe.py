@@ -66,7 +66,7 @@ class RecipeConfig:
 
     def paper(self, **settings: Any) -> Configuration:
         """The paper's network and recipe."""
-        own = {"arch": PAPERS[self.recipe][0], "method": "plain", "recipe": self.recipe, "steps": self.iterations}
+        own = {"arch": PAPERS[self.recipe][0], "method": "plain", "recipe": self.recipe, "iterations": self.iterations}
         return self.configuration(self.recipe, **own, **settings)
 
 
@@ -115,7 +115,7 @@ def _rows_at(config: RecipeConfig, clip: Clip, bpp: float, folder: Path, progres
     yield {"bpp": bpp, "what": f"file of {config.recipe}", **_figures(paper, seconds, published.iterations)}
     task = whole_task(clip, config.configuration("default"), bpp)
     iterations = TimeBudget.of(task).iterations_within(seconds, task)
-    (ours,) = configuration_rows(clip, config.configuration("default", steps=iterations), (bpp,), folder, progress)
+    (ours,) = configuration_rows(clip, config.configuration("default", iterations=iterations), (bpp,), folder, progress)
     stages = ours.facts["seconds_by_stage"]
     figures = _figures(ours, stages["fit"] + stages["quantise"], iterations)
     yield {"bpp": bpp, "what": "our file", **figures, "gain": ours.quality["yuv"] - paper.quality["yuv"]}
@@ -142,17 +142,17 @@ def _fit(task: SegmentTask, save: Path | None = None) -> Fitted:
     if save:
         save.parent.mkdir(parents=True, exist_ok=True)
         save_fit(save, task.video, network)
-    return Fitted(program.parameters, how.steps, result.seconds, result.quality.yuv)
+    return Fitted(program.parameters, how.iterations, result.seconds, result.quality.yuv)
 
 
 def _ours(task: SegmentTask, published: Fitted) -> Iterator[Fitted]:
     """Our fits of the same network, one longer than the other, up to the first that is as good."""
-    settings = replace(task.settings, **vars(PlainFitOptions()), steps=None)
+    settings = replace(task.settings, **vars(PlainFitOptions()), iterations=None)
     own = replace(task, settings=settings)
     seconds = TimeBudget.of(own).fit
     lengths = [max(LEAST_ITERATIONS, math.floor(share * published.seconds / seconds)) for share in SHARES]
     for iterations in dict.fromkeys(lengths):
-        fitted = _fit(replace(own, settings=replace(settings, steps=iterations)))
+        fitted = _fit(replace(own, settings=replace(settings, iterations=iterations)))
         yield fitted
         if fitted.psnr >= published.psnr:
             return

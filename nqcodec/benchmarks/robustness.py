@@ -219,7 +219,7 @@ def _run_one(work: tuple[Trial, EncodeSettings]) -> Outcome:
 
 def measurement(outcomes: Sequence[Outcome], settings: EncodeSettings, seed: int, *, each: bool) -> Measurement:
     """The outcomes as a table, a row for all and for every backbone and method, or for `each` outcome."""
-    length = f" with {settings.steps} iterations" if settings.steps else ""
+    length = f" with {settings.iterations} iterations" if settings.iterations else ""
     note = (
         f"Parts of pictures, chroma formats, depths, rates, backbones and methods are drawn with seed {seed}, and "
         f"encoded by the preset {settings.preset}{length}. An encode has collapsed if its file shows more than "

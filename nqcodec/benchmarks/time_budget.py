@@ -61,8 +61,8 @@ class TimeBudget:
 
     def seconds(self, iterations: int, task: SegmentTask) -> float:
         """Of fit and quantization, if the fit takes so many iterations."""
-        fitted = replace(task, settings=replace(task.settings, steps=iterations))
-        return iterations * self.fit + quant_settings(fitted).finetune_steps * self.tune + self.rest
+        fitted = replace(task, settings=replace(task.settings, iterations=iterations))
+        return iterations * self.fit + quant_settings(fitted).finetune_iterations * self.tune + self.rest
 
     def iterations_within(self, seconds: float, task: SegmentTask) -> int:
         """Most iterations of the fit with which fit and quantization take no more than `seconds`, but at least
@@ -75,7 +75,7 @@ class TimeBudget:
 def _rate_aware_budget(task: SegmentTask, program: Program, clip: PackedClip) -> TimeBudget:
     how = rate_aware_settings(task)
     fitted = Fitted.fresh(new_network(program, task.video.frames, how))
-    return TimeBudget(median(rate_aware_seconds(fitted, clip, how) for _ in range(TRIALS)) / how.steps)
+    return TimeBudget(median(rate_aware_seconds(fitted, clip, how) for _ in range(TRIALS)) / how.iterations)
 
 
 def _plain_budget(task: SegmentTask, program: Program, clip: PackedClip) -> TimeBudget:
@@ -83,8 +83,8 @@ def _plain_budget(task: SegmentTask, program: Program, clip: PackedClip) -> Time
     assert budget is not None
     network = new_network(program, task.video.frames, how)
     # What was never fitted may have ranges that no integers hold.
-    fit(network, clip, replace(how, steps=FITTED_ITERATIONS))
-    step = median(expected_seconds(network, clip, how) for _ in range(TRIALS)) / how.steps
+    fit(network, clip, replace(how, iterations=FITTED_ITERATIONS))
+    step = median(expected_seconds(network, clip, how) for _ in range(TRIALS)) / how.iterations
     told: list[Progress] = []
     begin = time.perf_counter()
     quantize(
@@ -92,7 +92,7 @@ def _plain_budget(task: SegmentTask, program: Program, clip: PackedClip) -> Time
         clip,
         max_bytes=budget,
         size_of=lambda coded: len(pack_segment(coded).payload),
-        settings=replace(quant_settings(task), finetune_steps=TUNED_ITERATIONS),
+        settings=replace(quant_settings(task), finetune_iterations=TUNED_ITERATIONS),
         progress=told.append,
     )
     tuning = told[-1].seconds

@@ -77,7 +77,7 @@ def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps
     video = Video(*size, frames=FRAMES)
     program = hnerv.build(video, FRAMES, parameters)
     clip = pack(moving_texture(video), video, program, device=device)
-    default = FitSettings(steps=10_000, batch=BATCH, threads=threads, device=device)
+    default = FitSettings(iterations=10_000, batch=BATCH, threads=threads, device=device)
     loops = {
         "plain": _plain_loop(program, clip, replace(default, dtype="float32")),
         "adam": _our_loop(program, clip, replace(default, optimizer="adam")),

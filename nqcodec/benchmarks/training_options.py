@@ -49,7 +49,7 @@ def _recipe(name: str) -> Change:
 
     def change(settings: FitSettings) -> FitSettings:
         how = paper_recipe(name, BATCH, seed=settings.seed, threads=settings.threads)
-        return replace(how, steps=settings.steps)
+        return replace(how, iterations=settings.iterations)
 
     return change
 
@@ -116,7 +116,7 @@ def run(
         "PSNR-YUV is 6:1:1, of the float network and of it with every tensor rounded to nearest at so many bits; coded "
         "bits are those of the file's entropy models."
     )
-    rows = _rows(clip_path, parameters, FitSettings(steps=steps, threads=threads, seed=seed), options)
+    rows = _rows(clip_path, parameters, FitSettings(iterations=steps, threads=threads, seed=seed), options)
     return Measurement("options", "What each option of a float fit is worth", COLUMNS, rows, note)
 
 

@@ -17,7 +17,7 @@ from nqcodec.network.integer_network import (
     BITS_RANGE,
     CONTEXT_NEIGHBOURS,
     GAIN_RANGE,
-    STEP_RANGE,
+    STEP_INDEX_RANGE,
     USED_WIDTH_RANGE,
     Context,
     Hadamard,
@@ -28,8 +28,8 @@ from nqcodec.network.integer_network import (
     check_context,
 )
 
-ADAPTIVE, CHANNEL_STEPS, CHANNEL_SCALES, HADAMARD, CONTEXT = 1, 2, 4, 8, 16
-KNOWN_FLAGS = ADAPTIVE | CHANNEL_STEPS | CHANNEL_SCALES | HADAMARD | CONTEXT
+ADAPTIVE, CHANNEL_STEP_INDICES, CHANNEL_SCALES, HADAMARD, CONTEXT = 1, 2, 4, 8, 16
+KNOWN_FLAGS = ADAPTIVE | CHANNEL_STEP_INDICES | CHANNEL_SCALES | HADAMARD | CONTEXT
 PIECE_SYMBOLS = 1 << 16
 """Symbols of a piece (formats/nq.md, 3.1)."""
 
@@ -38,14 +38,14 @@ PIECE_SYMBOLS = 1 << 16
 class TensorRecord:
     """A tensor's record: what the file says of it before its coded values.
 
-    `step_scale` and `scale_scale` are the Gaussian scale indices of the side lists, -1 where a list is absent;
+    `step_index_scale` and `scale_scale` are the Gaussian scale indices of the side lists, -1 where a list is absent;
     `hadamard` is None for a tensor that is used as it is coded, `context` for one that is not coded in context.
     """
 
     bits: int
     adaptive: bool
     step: int
-    step_scale: int
+    step_index_scale: int
     offset: int
     scale: int
     scale_scale: int
@@ -83,13 +83,13 @@ def code_tensor(tensor: IntTensor, name: str, coder: str | None) -> CodedTensor:
     axis = channel_axis(name)
     model = choose_model(tensor.values, tensor.bits, axis, tensor.context)
     flags = ADAPTIVE if model.adaptive else 0
-    side, step_bytes, model_bytes = b"", b"", b""
-    base_step = int(tensor.steps[0])
-    if tensor.steps.size > 1:
-        flags |= CHANNEL_STEPS
-        base_step = int(np.median(tensor.steps))
-        step_scale, coded = code_list(tensor.steps - base_step)
-        side, step_bytes = _piece(coded), bytes([step_scale])
+    side, step_index_bytes, model_bytes = b"", b"", b""
+    base_step_index = int(tensor.step_indices[0])
+    if tensor.step_indices.size > 1:
+        flags |= CHANNEL_STEP_INDICES
+        base_step_index = int(np.median(tensor.step_indices))
+        step_index_scale, coded = code_list(tensor.step_indices - base_step_index)
+        side, step_index_bytes = _piece(coded), bytes([step_index_scale])
     if model.context is not None:
         flags |= CONTEXT
         model_bytes = pack_context(model.context)
@@ -102,7 +102,7 @@ def code_tensor(tensor: IntTensor, name: str, coder: str | None) -> CodedTensor:
     if tensor.hadamard is not None:
         flags |= HADAMARD
         model_bytes += bytes([tensor.hadamard.used_width, tensor.hadamard.gain])
-    record = bytes([tensor.bits, flags]) + write_sv(base_step) + step_bytes + model_bytes
+    record = bytes([tensor.bits, flags]) + write_sv(base_step_index) + step_index_bytes + model_bytes
     pieces = encode_values(tensor.values, tensor.bits, model, axis, coder)
     return CodedTensor(record, side, b"".join(map(_piece, pieces)))
 
@@ -127,7 +127,7 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
     if _contradict(name, bits, flags):
         raise reader.error(f"{name} flags {flags:#04x} contradict one another", start)
     step = reader.sv("step")
-    step_scale = reader.fixed("u8", "step_scale") if flags & CHANNEL_STEPS else -1
+    step_index_scale = reader.fixed("u8", "step_scale") if flags & CHANNEL_STEP_INDICES else -1
     adaptive, context = bool(flags & ADAPTIVE), _parse_context(reader) if flags & CONTEXT else None
     offset = scale = 0
     scale_scale = -1
@@ -136,16 +136,16 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
         if not -(1 << (bits - 1)) <= offset < 1 << (bits - 1):
             raise reader.error(f"offset {offset} is outside {bits} bits", start)
         scale_scale = reader.fixed("u8", "scale_scale") if flags & CHANNEL_SCALES else -1
-    if max(step_scale, scale, scale_scale) > MAX_SCALE:
+    if max(step_index_scale, scale, scale_scale) > MAX_SCALE:
         raise reader.error(f"a scale index is over {MAX_SCALE}", start)
     hadamard = _parse_hadamard(reader) if flags & HADAMARD else None
-    return TensorRecord(bits, adaptive, step, step_scale, offset, scale, scale_scale, hadamard, context)
+    return TensorRecord(bits, adaptive, step, step_index_scale, offset, scale, scale_scale, hadamard, context)
 
 
 def _contradict(name: str, bits: int, flags: int) -> bool:
     """True if a tensor of this name and width cannot have these flags."""
-    owners = {"weight": HADAMARD | CHANNEL_STEPS, "bias": 0, "latent": CONTEXT | CHANNEL_STEPS}
-    if flags & (HADAMARD | CHANNEL_STEPS | CONTEXT) & ~owners[name]:
+    owners = {"weight": HADAMARD | CHANNEL_STEP_INDICES, "bias": 0, "latent": CONTEXT | CHANNEL_STEP_INDICES}
+    if flags & (HADAMARD | CHANNEL_STEP_INDICES | CONTEXT) & ~owners[name]:
         return True
     if flags & CONTEXT:
         return bool(flags & (ADAPTIVE | CHANNEL_SCALES))
@@ -190,7 +190,7 @@ class TensorEntry:
     name: str
     shape: tuple[int, ...]
     record: TensorRecord
-    step_list: bytes
+    step_index_list: bytes
     scale_list: bytes
     pieces: tuple[bytes, ...]
     offset: int
@@ -205,7 +205,7 @@ def _take_piece(reader: Reader, what: str) -> bytes:
 def scan_tensor(reader: Reader, index: int, name: str, shape: tuple[int, ...], record: TensorRecord) -> TensorEntry:
     """Find a tensor's pieces without decoding them; raises FormatError if they leave the payload."""
     start = reader.position
-    step_list = _take_piece(reader, f"{name} step list") if record.step_scale >= 0 else b""
+    step_index_list = _take_piece(reader, f"{name} step list") if record.step_index_scale >= 0 else b""
     scale_list = _take_piece(reader, f"{name} scale list") if record.scale_scale >= 0 else b""
     middle = reader.position
     count = -(-math.prod(shape) // PIECE_SYMBOLS)
@@ -213,7 +213,7 @@ def scan_tensor(reader: Reader, index: int, name: str, shape: tuple[int, ...], r
         raise reader.error(f"{name} needs {count} pieces, and {reader.left} bytes are left")
     pieces = tuple(_take_piece(reader, f"a piece of {name}") for _ in range(count))
     sizes = middle - start, reader.position - middle
-    return TensorEntry(index, name, shape, record, step_list, scale_list, pieces, start, *sizes)
+    return TensorEntry(index, name, shape, record, step_index_list, scale_list, pieces, start, *sizes)
 
 
 def _decode_list(data: bytes, count: int, base: int, scale: int, bounds: tuple[int, int], what: str) -> Int32:
@@ -237,8 +237,10 @@ class _Opened:
         record, axis = entry.record, channel_axis(entry.name)
         channels = entry.shape[axis]
         steps, scales = np.array([record.step], np.int32), None
-        if record.step_scale >= 0:
-            steps = _decode_list(entry.step_list, channels, record.step, record.step_scale, STEP_RANGE, "step")
+        if record.step_index_scale >= 0:
+            steps = _decode_list(
+                entry.step_index_list, channels, record.step, record.step_index_scale, STEP_INDEX_RANGE, "step"
+            )
         if record.scale_scale >= 0:
             bounds = (0, MAX_SCALE)
             scales = _decode_list(entry.scale_list, channels, record.scale, record.scale_scale, bounds, "scale")

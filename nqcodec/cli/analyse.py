@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import guarded, log_options, say
-from nqcodec.cli.help import Manual
+from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.options import option_named
 from nqcodec.cli.pages import ANALYSE, PLOT
 from nqcodec.cli.progress import progress_bar
@@ -38,7 +38,7 @@ NEEDS = {
 """What each part needs, in the order that they are made in."""
 
 
-@click.command(cls=Manual, page=ANALYSE)
+@click.command(cls=HelpCommand, page=ANALYSE)
 @click.argument("sources", metavar="[FILE.nq] [CLIP]", nargs=-1)
 @click.option("--fit", "fit_file", metavar="FILE.safetensors", help="What nqenc --save-fit kept of the clip.")
 @click.option(
@@ -100,7 +100,7 @@ def analyse(sources: tuple[str, ...], **options: Any) -> None:
                 say(f"{part}: {folder / finding.kind}.png, .csv, .json")
 
 
-@click.command(cls=Manual, page=PLOT)
+@click.command(cls=HelpCommand, page=PLOT)
 @click.argument("saved", metavar="SAVED...", nargs=-1, required=True)
 @click.option("-o", "--output", "folder", metavar="FOLDER", help="Default: beside what was saved.")
 @guarded

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import Level, guarded, log_options, say
-from nqcodec.cli.help import Manual
+from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.options import option_named
 from nqcodec.cli.pages import COMPARE
 from nqcodec.cli.results import check_save, give_out, save_option
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ANCHORS = "x264,x265,svt-av1"
 CLIP_OPTIONS = ("input_res", "fps", "input_csp", "input_depth", "seek", "frames")
-SHARED = ("steps", "jobs", "seed", "device", "threads")
+SHARED = ("iterations", "jobs", "seed", "device", "threads")
 """Options that become fields of every configuration's `EncodeSettings`."""
 
 
@@ -68,7 +68,7 @@ OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     option_named(ClipOptions, "input_depth"),
     option_named(ClipOptions, "seek", help="Begin at frame N or at a time such as 1.5s."),
     option_named(ClipOptions, "frames", help="Compare at most N frames, or a duration such as 2s."),
-    option_named(EncodeSettings, "steps", help="nqcodec: optimizer steps, instead of the preset's."),
+    option_named(EncodeSettings, "iterations", help="nqcodec: of a fit, instead of the preset's."),
     option_named(EncodeSettings, "segment", help="nqcodec: where segments begin."),
     option_named(EncodeSettings, "jobs", help="nqcodec: segments fitted at the same time."),
     option_named(EncodeSettings, "seed", help="Of every fit."),
@@ -85,7 +85,7 @@ def comparison_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command(cls=Manual, page=COMPARE)
+@click.command(cls=HelpCommand, page=COMPARE)
 @click.argument("clip", required=False)
 @comparison_options
 @click.option("--from", "earlier", metavar="results.json", help="Draw an earlier comparison again; nothing is encoded.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nqcodec.cli.common import guarded
-from nqcodec.cli.help import Manual
+from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.pages import COMPLETION
 from nqcodec.errors import UnsupportedError
 
@@ -13,7 +13,7 @@ COMMANDS = ("nqenc", "nqdec", "nqtool")
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(cls=Manual, page=COMPLETION)
+@click.command(cls=HelpCommand, page=COMPLETION)
 @click.argument("shell", type=click.Choice(SHELLS))
 @guarded
 def completion(shell: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nqcodec.cli.common import guarded, log_options
-from nqcodec.cli.help import Manual
+from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.pages import CONFORM
 from nqcodec.cli.progress import progress_bar
 from nqcodec.cli.results import check_save, give_out, save_option
@@ -30,7 +30,7 @@ MOST_FAILURES = 100
 """Largest exit code: those above mean something else to a shell."""
 
 
-@click.command(cls=Manual, page=CONFORM)
+@click.command(cls=HelpCommand, page=CONFORM)
 @click.option("--decoder", metavar="'CMD {in} {out}'", help="Any decoder: {out} receives raw planar frames.")
 @click.option(
     "--backend",

@@ -8,14 +8,14 @@ from typing import cast
 import click
 
 from nqcodec.cli.common import CONTEXT, version_option
-from nqcodec.cli.help import ManualGroup
+from nqcodec.cli.help import HelpGroup
 from nqcodec.cli.pages import FRONT
 
 COMMANDS = {"encode": "nqenc", "decode": "nqdec", "tool": "nqtool"}
 """What they are called here, and by themselves; both names are understood."""
 
 
-class Front(ManualGroup):
+class Front(HelpGroup):
     """Imports only the command that is asked for: decoding starts as fast as by nqdec."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

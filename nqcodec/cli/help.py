@@ -1,7 +1,7 @@
 """The manuals of the commands: options in groups, examples, exit codes, environment; and the first screen, -h.
 
-Here is only how the help of options is laid out: `Manual` is a `click.Command` with a `Page`. An option that no group
-names appears in the last one.
+Here is only how the help of options is laid out: `HelpCommand` is a `click.Command` with a `HelpPage`. An
+option that no group names appears in the last one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LAST = "Messages"
 
 
 @dataclass(frozen=True)
-class Page:
+class HelpPage:
     """What a manual says beyond the options' own help.
 
     Attributes:
@@ -63,10 +63,10 @@ class Page:
     foreign: Mapping[str, str] = field(default_factory=dict)
 
 
-class Manual(click.Command):
+class HelpCommand(click.Command):
     """A command whose --help is its whole `page`; if that has a first screen, -h and a call without words show it."""
 
-    def __init__(self, *args: Any, page: Page, **attributes: Any):
+    def __init__(self, *args: Any, page: HelpPage, **attributes: Any):
         super().__init__(*args, **attributes)
         self.page = page
         for param in self.params:
@@ -109,10 +109,10 @@ class Manual(click.Command):
         format_page(self.page, formatter)
 
 
-class ManualGroup(click.Group):
+class HelpGroup(click.Group):
     """The same for a command of commands, which has no options worth grouping."""
 
-    def __init__(self, *args: Any, page: Page, **attributes: Any):
+    def __init__(self, *args: Any, page: HelpPage, **attributes: Any):
         super().__init__(*args, **attributes)
         self.page = page
 
@@ -121,7 +121,7 @@ class ManualGroup(click.Group):
         format_page(self.page, formatter)
 
 
-def grouped(page: Page, params: Iterable[click.Parameter]) -> dict[str, list[click.Parameter]]:
+def grouped(page: HelpPage, params: Iterable[click.Parameter]) -> dict[str, list[click.Parameter]]:
     """Options by title, in the page's order; what no group names is in the group `LAST`."""
     options = [param for param in params if isinstance(param, click.Option)]
     result: dict[str, list[click.Parameter]] = {}
@@ -135,7 +135,7 @@ def grouped(page: Page, params: Iterable[click.Parameter]) -> dict[str, list[cli
 def short_help(ctx: click.Context) -> str:
     """The first screen: usage, what the command does in a sentence, the options most used, examples."""
     command = ctx.command
-    assert isinstance(command, Manual)
+    assert isinstance(command, HelpCommand)
     formatter = ctx.make_formatter()
     command.format_usage(ctx, formatter)
     with formatter.indentation():
@@ -159,7 +159,7 @@ def first_clause(text: str) -> str:
     return text[: min(ends)] if ends else text.rstrip(".")
 
 
-def format_page(page: Page, formatter: click.HelpFormatter) -> None:
+def format_page(page: HelpPage, formatter: click.HelpFormatter) -> None:
     """The sections after the options."""
     if page.examples:
         with formatter.section("Examples"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from nqcodec.cli.common import guarded
-from nqcodec.cli.help import EXIT_CODES, Manual, ManualGroup, Page, grouped
+from nqcodec.cli.help import EXIT_CODES, HelpCommand, HelpGroup, HelpPage, grouped
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqenc import main as nqenc
 from nqcodec.cli.nqtool import main as nqtool
@@ -42,7 +42,7 @@ def prose(text: str) -> str:
 def man_page(name: str) -> str:
     """The source of a command's page, for the macros man(7)."""
     command = COMMANDS[name]
-    assert isinstance(command, Manual | ManualGroup)
+    assert isinstance(command, HelpCommand | HelpGroup)
     what = command.get_short_help_str(limit=1000).rstrip(".").split(": ")[0]
     lines = [
         r".\" Made by `make man` from what --help shows; do not edit.",
@@ -65,16 +65,16 @@ def man_page(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _inner(name: str, group: click.Group) -> Iterator[tuple[str, Manual | ManualGroup]]:
+def _inner(name: str, group: click.Group) -> Iterator[tuple[str, HelpCommand | HelpGroup]]:
     """(name, command) of what a group holds, each group within it followed by what that holds."""
     for inner, command in group.commands.items():
-        assert isinstance(command, Manual | ManualGroup)
+        assert isinstance(command, HelpCommand | HelpGroup)
         yield f"{name} {inner}", command
         if isinstance(command, click.Group):
             yield from _inner(f"{name} {inner}", command)
 
 
-def _section(name: str, command: Manual | ManualGroup) -> list[str]:
+def _section(name: str, command: HelpCommand | HelpGroup) -> list[str]:
     """A command of a group; its options' groups are paragraphs."""
     return [
         f".SS {escaped(name)}",
@@ -109,7 +109,7 @@ def _description(command: click.Command) -> list[str]:
     return lines
 
 
-def _options(name: str, command: Manual | ManualGroup, *, sections: bool) -> list[str]:
+def _options(name: str, command: HelpCommand | HelpGroup, *, sections: bool) -> list[str]:
     """Options under the titles of their groups, which are sections of the second level or paragraphs."""
     context = _context(name, command)
     lines: list[str] = []
@@ -124,7 +124,7 @@ def _list(records: Iterable[tuple[str, str]]) -> list[str]:
     return [line for term, text in records for line in (".TP", rf"\fB{escaped(term)}\fR", prose(text))]
 
 
-def _environment(name: str, command: Manual | ManualGroup) -> list[tuple[str, str]]:
+def _environment(name: str, command: HelpCommand | HelpGroup) -> list[tuple[str, str]]:
     """Variables of a command and of those within it, each once."""
     pages = [command.page]
     if isinstance(command, click.Group):
@@ -132,7 +132,7 @@ def _environment(name: str, command: Manual | ManualGroup) -> list[tuple[str, st
     return list(dict.fromkeys(variable for page in pages for variable in page.environment))
 
 
-def _see_also(page: Page) -> str:
+def _see_also(page: HelpPage) -> str:
     """Pointers, those to other commands as man pages have them."""
     pages = re.compile(rf"^({'|'.join(COMMANDS)}) --help$")
     shown = []

@@ -24,7 +24,7 @@ from nqcodec.cli.common import (
     version_text,
 )
 from nqcodec.cli.existing import may_replace
-from nqcodec.cli.help import Manual
+from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.log import native_silence
 from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.nqdec_options import NQDEC, NqdecOptions
@@ -40,7 +40,7 @@ from nqcodec.network.program import Limits
 from nqcodec.synthesis.backends import choose
 
 
-@click.command(cls=Manual, page=NQDEC, context_settings=CONTEXT)
+@click.command(cls=HelpCommand, page=NQDEC, context_settings=CONTEXT)
 @click.argument("source", metavar="FILE.nq|-", required=False)
 @progress_option
 @version_option

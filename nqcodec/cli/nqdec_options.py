@@ -7,7 +7,7 @@ from typing import Literal
 
 from nqcodec.cli.existing import ReplaceOptions
 from nqcodec.cli.foreign import DECODING
-from nqcodec.cli.help import Page
+from nqcodec.cli.help import HelpPage
 from nqcodec.cli.options import groups_of
 from nqcodec.cli.pages import GUIDE
 from nqcodec.encoder.option import option, same_option
@@ -100,7 +100,7 @@ class NqdecOptions:
     quiet: bool
 
 
-NQDEC = Page(
+NQDEC = HelpPage(
     groups=groups_of(NqdecOptions),
     short=("--output", "--frames", "--info", "--md5", "--verify", "--bench"),
     examples=(

@@ -21,7 +21,7 @@ from nqcodec.cli.common import (
     version_text,
 )
 from nqcodec.cli.existing import may_replace
-from nqcodec.cli.help import Manual
+from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.nqenc_options import NQENC, NqencOptions
 from nqcodec.cli.options import options_of
 from nqcodec.cli.progress import encode_progress, progress_option
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nqcodec.encoder.report import EncodeReport
 
 
-@click.command(cls=Manual, page=NQENC, context_settings=CONTEXT)
+@click.command(cls=HelpCommand, page=NQENC, context_settings=CONTEXT)
 @click.argument("sources", metavar="[CLIP]...", nargs=-1)
 @progress_option
 @click.option("--no-progress", is_flag=True, help="The same as --progress none.")

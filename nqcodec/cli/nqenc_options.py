@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nqcodec.cli.existing import ReplaceOptions
 from nqcodec.cli.foreign import ENCODING
-from nqcodec.cli.help import BACKEND, CPU, INSTALL, Page
+from nqcodec.cli.help import BACKEND, CPU, INSTALL, HelpPage
 from nqcodec.cli.options import groups_of
 from nqcodec.cli.pages import GUIDE, THREADS
 from nqcodec.encoder.option import option, required_option, same_option
@@ -67,7 +67,7 @@ class NqencOptions(EncodeSettings, ClipOptions, RateOptions[tuple[WrittenNumber,
 
 _GROUPS = groups_of(NqencOptions)
 
-NQENC = Page(
+NQENC = HelpPage(
     groups={title: _GROUPS[title] for title in Group},
     short=("--bpp", "--bitrate", "--output", "--preset", "--input-res", "--fps", "--device", "--resume"),
     examples=(

@@ -13,7 +13,7 @@ from nqcodec.cli.common import CONTEXT, guarded, version_option
 from nqcodec.cli.compare import compare
 from nqcodec.cli.completion import completion
 from nqcodec.cli.conform import conform
-from nqcodec.cli.help import Manual, ManualGroup
+from nqcodec.cli.help import HelpCommand, HelpGroup
 from nqcodec.cli.nq_input import open_nq
 from nqcodec.cli.pages import INFO, NQTOOL
 from nqcodec.cli.results import check_save, one_or_all, save_json, save_option
@@ -21,13 +21,13 @@ from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.network.program import Limits
 
 
-@click.group(cls=ManualGroup, page=NQTOOL, context_settings=CONTEXT)
+@click.group(cls=HelpGroup, page=NQTOOL, context_settings=CONTEXT)
 @version_option
 def main() -> None:
     """Tools around .nq files: describe them, measure this machine and the methods, compare with other codecs."""
 
 
-@main.command(cls=Manual, page=INFO)
+@main.command(cls=HelpCommand, page=INFO)
 @click.argument("files", metavar="FILE.nq|-...", nargs=-1, required=True)
 @save_option("Write the descriptions there as JSON: an object, or a list of one for each file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nqcodec.cli.help import BACKEND, CPU, Page
+from nqcodec.cli.help import BACKEND, CPU, HelpPage
 
 GUIDE = "docs/guide.md"
 CLIP_FORMAT = ("--input-res", "--fps", "--input-csp", "--input-depth", "--seek", "--frames")
@@ -11,7 +11,7 @@ THREADS = (
     "which GPUs --device cuda may use (of CUDA, not of nqcodec)",
 )
 
-NQTOOL = Page(
+NQTOOL = HelpPage(
     examples=(
         ("nqtool info clip.nq --json", "Header, network and bytes by part, as data."),
         ("nqtool bench decode --file clip.nq", "How fast this machine decodes it."),
@@ -23,7 +23,7 @@ NQTOOL = Page(
     see_also=("nqtool COMMAND --help", "nqenc --help", "nqdec --help", GUIDE),
 )
 
-FRONT = Page(
+FRONT = HelpPage(
     examples=(
         ("python -m nqcodec encode clip.y4m --bpp 0.1 -o clip.nq", "As nqenc clip.y4m --bpp 0.1 -o clip.nq."),
         ("python -m nqcodec decode clip.nq -o clip.y4m", "As nqdec clip.nq -o clip.y4m."),
@@ -32,12 +32,12 @@ FRONT = Page(
     see_also=("python -m nqcodec encode --help", "python -m nqcodec decode --help", GUIDE),
 )
 
-INFO = Page(
+INFO = HelpPage(
     examples=(("nqtool info a.nq b.nq", "One description after another; nqdec --info is the same for one file."),),
     see_also=("nqdec --help", "formats/nq.md"),
 )
 
-CONFORM = Page(
+CONFORM = HelpPage(
     groups={
         "What decodes": ("--backend", "--decoder", "--strict", "--timeout", "--threads"),
         "Vectors": ("--vectors", "--only", "--list"),
@@ -50,7 +50,7 @@ CONFORM = Page(
     see_also=("formats/conformance/README.md", "formats/nq.md"),
 )
 
-ANALYSE = Page(
+ANALYSE = HelpPage(
     groups={
         "Files": ("--fit", "--output"),
         "What to look at": ("--parts", "--segment"),
@@ -71,7 +71,7 @@ ANALYSE = Page(
     see_also=("nqtool plot --help", "nqtool sensitivity --help", "docs/rate.md"),
 )
 
-PLOT = Page(
+PLOT = HelpPage(
     groups={"Files": ("--output",)},
     examples=(
         ("nqtool plot clip.analysis", "All that nqtool analyse saved."),
@@ -80,10 +80,10 @@ PLOT = Page(
     see_also=("nqtool analyse --help", "nqenc --help"),
 )
 
-COMPARE = Page(
+COMPARE = HelpPage(
     groups={
         "Files": ("--output", "--from"),
-        "nqcodec": ("--bpp", "--config", "--preset", "--steps", "--one-fit", "--segment"),
+        "nqcodec": ("--bpp", "--config", "--preset", "--iterations", "--one-fit", "--segment"),
         "The other codecs": ("--anchors", "--crf", "--gop"),
         "The clip": CLIP_FORMAT,
         "Machine": ("--device", "--threads", "--jobs", "--seed"),
@@ -100,7 +100,7 @@ COMPARE = Page(
     see_also=(f"{GUIDE}: comparing", "BENCHMARKS.md"),
 )
 
-COMPLETION = Page(
+COMPLETION = HelpPage(
     examples=(
         ("nqtool completion bash > ~/.nqcodec.bash", "bash; the line for ~/.bashrc: source ~/.nqcodec.bash."),
         ("nqtool completion zsh > ~/.nqcodec.zsh", "zsh; for ~/.zshrc, after compinit: source ~/.nqcodec.zsh."),
@@ -115,7 +115,7 @@ COMPLETION = Page(
     see_also=(f"{GUIDE}: completion and manual pages",),
 )
 
-SENSITIVITY = Page(
+SENSITIVITY = HelpPage(
     groups={
         "Files": ("--fit", "--plot"),
         "What to measure": ("--method", "--bits", "--quantizer", "--per", "--search", "--probes"),

@@ -82,13 +82,13 @@ class EncodeProgress:
         """A file is finished: the summary that follows says all of it."""
 
     def __call__(self, event: Event) -> None:
-        if not event.steps:
+        if not event.iterations:
             self._note(event)
         elif self.bars:
             self._bar(event)
         elif not self.quiet and time.monotonic() - self.last_line > LINE_SECONDS:
             self.last_line = time.monotonic()
-            say(f"{event.name}: {event.stage} {event.step}/{event.steps}{_figures(event)}")
+            say(f"{event.name}: {event.stage} {event.iteration}/{event.iterations}{_figures(event)}")
 
     def _note(self, event: Event) -> None:
         text, level = f"{event.name}: {event.text}", Level[event.level.upper()]
@@ -108,8 +108,8 @@ class EncodeProgress:
         if bar is None:
             # A resumed stage begins after its first steps, which are not of this run's pace.
             bar = self.open_bars[key] = tqdm(
-                total=event.steps,
-                initial=event.step,
+                total=event.iterations,
+                initial=event.iteration,
                 desc=key,
                 unit="step",
                 file=sys.stderr,
@@ -117,8 +117,8 @@ class EncodeProgress:
                 bar_format=BAR,
             )
         bar.set_postfix_str(_figures(event).strip(), refresh=False)
-        bar.update(event.step - bar.n)
-        if event.step >= event.steps:
+        bar.update(event.iteration - bar.n)
+        if event.iteration >= event.iterations:
             bar.close()
             del self.open_bars[key]
 
@@ -195,12 +195,19 @@ class EncodeProgressJson:
         """Nothing to close: every line is whole."""
 
     def __call__(self, event: Event) -> None:
-        if not event.steps:
+        if not event.iterations:
             say(f"{event.name}: {event.text}", Level[event.level.upper()])
             return
         figures = {"loss": event.figures.get("loss"), "lambda": event.figures.get("price"), "rate": event.rate}
         self._lines.write(
-            event.name, event.stage, event.step, event.steps, psnr=event.psnr, size=event.size, eta=event.eta, **figures
+            event.name,
+            event.stage,
+            event.iteration,
+            event.iterations,
+            psnr=event.psnr,
+            size=event.size,
+            eta=event.eta,
+            **figures,
         )
 
     def done(self, report: EncodeReport) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import guarded
-from nqcodec.cli.help import Manual
+from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.options import option_named
 from nqcodec.cli.pages import SENSITIVITY
 from nqcodec.cli.progress import progress_bar
@@ -22,7 +22,7 @@ from nqcodec.quantization.settings import CRITERIA
 if TYPE_CHECKING:
     from nqcodec.media.clip import ClipInput
     from nqcodec.media.video import Video
-    from nqcodec.reporting.sensitivity_table import Survey
+    from nqcodec.reporting.sensitivity_table import SensitivityTable
     from nqcodec.training.clip import PackedClip
     from nqcodec.training.network import FloatNetwork
 
@@ -31,7 +31,7 @@ UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
 """What a unit of the loss, the mean of ln(MSE), is to first order. Unlike dB it adds up over tensors."""
 
 
-@click.command(cls=Manual, page=SENSITIVITY)
+@click.command(cls=HelpCommand, page=SENSITIVITY)
 @click.argument("clip")
 @click.option("--fit", "fit_file", required=True, metavar="FILE.safetensors", help="What nqenc --save-fit kept of it.")
 @click.option("--method", type=click.Choice(CRITERIA), default="measured", show_default=True, help="See above.")
@@ -78,7 +78,7 @@ def sensitivity(**options: Any) -> None:
     fisher    predicted by the diagonal Fisher information
     """
     from nqcodec.quantization.quantizers import QuantizerKind
-    from nqcodec.reporting.sensitivity_table import SurveySettings, survey
+    from nqcodec.reporting.sensitivity_table import SensitivitySettings, measure_sensitivities
 
     widths = parse_widths(options["bits"])
     check_save(options["save"], [options["clip"], options["fit_file"]])
@@ -87,9 +87,9 @@ def sensitivity(**options: Any) -> None:
         refuse_sources([options["plot"]], [options["clip"], options["fit_file"]])
     network, packed = load(options)
     kind = QuantizerKind(options["quantizer"] == "symmetric", options["per"] == "channel", options["search"])
-    settings = SurveySettings(options["method"], widths, kind, options["probes"])
+    settings = SensitivitySettings(options["method"], widths, kind, options["probes"])
     with progress_bar(len(widths), "sensitivity", "width", options["as_json"]) as bar:
-        result = survey(network, packed, settings, lambda done, total: bar.update())
+        result = measure_sensitivities(network, packed, settings, lambda done, total: bar.update())
     data = as_data(result, options)
     give_out(data, options["save"], options["as_json"], lambda: "\n".join(table(result, options)))
     if options["plot"]:
@@ -139,7 +139,7 @@ def clip_like(video: Video, options: dict[str, Any]) -> ClipInput:
     )
 
 
-def as_data(result: Survey, options: dict[str, Any]) -> dict[str, Any]:
+def as_data(result: SensitivityTable, options: dict[str, Any]) -> dict[str, Any]:
     """A survey as JSON values, distortions in `UNIT`."""
     data: dict[str, Any] = {
         "method": options["method"],
@@ -161,7 +161,7 @@ def as_data(result: Survey, options: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def table(result: Survey, options: dict[str, Any]) -> list[str]:
+def table(result: SensitivityTable, options: dict[str, Any]) -> list[str]:
     """A survey as lines of text."""
 
     def row(title: str, cells: Any) -> str:

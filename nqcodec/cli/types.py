@@ -48,7 +48,7 @@ class ParsedText(CompletedText):
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value; raises UsageError, which `Manual` tells in a line. What is no text is the option's default."""
+        """The value; raises UsageError, which `HelpCommand` prints in a line. What is no text is the default."""
         if not isinstance(value, str):
             return value
         try:

@@ -125,7 +125,7 @@ def read(path: Path, shared: Mapping[str, Any]) -> list[Configuration]:
 
 def at_preset(configuration: Configuration, preset: str) -> Configuration:
     """The configuration at a preset, which its name and label say; the label says steps, where those are given."""
-    steps = configuration.settings.get("steps")
+    steps = configuration.settings.get("iterations")
     return replace(
         configuration,
         name=f"{configuration.name} {preset}",

@@ -13,8 +13,8 @@ from nqcodec.media.video import Frame, frame_bytes
 from nqcodec.native.cpu import available_cores
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Limits
-from nqcodec.synthesis.ahead import FrameThreads
 from nqcodec.synthesis.backends import Synthesizer, frames_of, open_frames
+from nqcodec.synthesis.frame_parallel import FrameParallelSynthesizer
 
 
 def plane_md5() -> hashlib._Hash:
@@ -65,12 +65,14 @@ class Decoder:
                 yield from self._segment_frames(number, first, begin, end)
             first += entry.frames
 
-    def open_segment(self, number: int, count: int = 1) -> tuple[Synthesizer | FrameThreads, bytes]:
+    def open_segment(self, number: int, count: int = 1) -> tuple[Synthesizer | FrameParallelSynthesizer, bytes]:
         """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for `count` of its frames in order."""
         segment = self.file.segment(number, self.limits, self.threads or available_cores())
         return self.open_network(number, segment.network, count), segment.md5
 
-    def open_network(self, number: int, network: IntegerNetwork, count: int = 1) -> Synthesizer | FrameThreads:
+    def open_network(
+        self, number: int, network: IntegerNetwork, count: int = 1
+    ) -> Synthesizer | FrameParallelSynthesizer:
         """A synthesizer for a segment's network, for `count` frames in order."""
         frames = self.file.index[number].frames
         video, low = self.file.video.with_frames(frames), self.low_memory

@@ -16,7 +16,18 @@ from nqcodec.media.side_data import SideData
 from nqcodec.media.video import Video
 from nqcodec.version import __version__
 
-FIRST_WORDS = ("preset", "arch", "arch_preset", "method", "steps", "segment", "motion", "seed", "device", "threads")
+FIRST_WORDS = (
+    "preset",
+    "arch",
+    "arch_preset",
+    "method",
+    "iterations",
+    "segment",
+    "motion",
+    "seed",
+    "device",
+    "threads",
+)
 """The settings that the encoder's text names first, in this order, since it is part of a file's bytes; the others
 follow in the order of their declaration."""
 CLIP_WORDS = {"start": "seek", "count": "frames", "coded_csp": "csp", "coded_depth": "depth"}

@@ -206,10 +206,11 @@ class EncodeSettings(PlainFitOptions):
         show_default=True,
         in_encoder_text=True,
     )
-    steps: int | None = option(
+    iterations: int | None = option(
         None,
-        "Optimizer steps of a fit, instead of the preset's.",
+        "Optimizer iterations of a fit, instead of the preset's. --steps is the same option.",
         Group.RATE,
+        flags=("--iterations", "--steps"),
         metavar="N",
         range=(1, None),
         in_encoder_text=True,

@@ -29,8 +29,8 @@ class Event:
 
     name: str
     stage: str
-    step: int = 0
-    steps: int = 0
+    iteration: int = 0
+    iterations: int = 0
     psnr: float | None = None
     size: int | None = None
     eta: float | None = None
@@ -60,13 +60,13 @@ class RemainingTime:
 
     def __call__(self, event: Event) -> Event:
         """The event with its `eta` as known now."""
-        if not event.steps:
+        if not event.iterations:
             return event
         now = self._clock()
-        step, begin = self._begins.setdefault((event.name, event.stage, event.rate), (event.step, now))
-        taken, seconds = event.step - step, now - begin
-        if event.step >= event.steps:
+        step, begin = self._begins.setdefault((event.name, event.stage, event.rate), (event.iteration, now))
+        taken, seconds = event.iteration - step, now - begin
+        if event.iteration >= event.iterations:
             return replace(event, eta=0.0)
         if taken <= 0 or seconds < LEAST_SECONDS:
             return replace(event, eta=None)
-        return replace(event, eta=seconds / taken * (event.steps - event.step))
+        return replace(event, eta=seconds / taken * (event.iterations - event.iteration))

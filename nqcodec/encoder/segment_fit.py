@@ -84,7 +84,7 @@ def announce(
     """Tell what is about to be fitted, whether on patches (width, height), and how long it will take."""
     settings, kilo = task.settings, program.macs / (task.video.width * task.video.height) / 1000
     recipe = settings.recipe
-    chosen = "" if settings.steps else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
+    chosen = "" if settings.iterations else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
     size = f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel"
     seen = f" on patches of {patch[0]}x{patch[1]}" if patch else ""
     text = f"{size}; {counted(steps, 'step')}{seen}, about {seconds / 60:.1f} min to fit{chosen}"

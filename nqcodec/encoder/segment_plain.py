@@ -51,7 +51,7 @@ class PlainSegment:
         """
         settings, how = task.settings, fit_settings(task)
         network = new_network(program, task.video.frames, how)
-        announce(task, context, program, how.steps, expected_seconds(network, clip, how), how.patch)
+        announce(task, context, program, how.iterations, expected_seconds(network, clip, how), how.patch)
         published = settings.arch_preset and backbone(settings.arch).encoder
 
         def tell(p: Progress) -> None:
@@ -68,7 +68,7 @@ class PlainSegment:
             stop=context.stop,
         )
         if not result.finished:
-            raise NqError(f"{task.name}: stopped at step {result.steps} of {how.steps}")
+            raise NqError(f"{task.name}: stopped at step {result.iterations} of {how.iterations}")
         if settings.save_fit:
             save_fit(fit_path(settings.save_fit, task), task.video, network)
         return PlainSegment(task, context, clip, network)
@@ -94,13 +94,13 @@ class PlainSegment:
         brief = not (rate == self.order()[0] or again)
         name = f"segment{task.number:05d}.{rate}.{'brief' if brief else 'full'}.safetensors"
         most = task.budgets[rate] or int(self._network.program.parameters * CODED_BITS / 8)
-        return self._quantised(rate, most, brief, task.work / name)
+        return self._quantized(rate, most, brief, task.work / name)
 
     def psnr(self, rate: int) -> float:
         """What its calibration ended with."""
         return self._psnr[rate]
 
-    def _quantised(self, rate: int, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
+    def _quantized(self, rate: int, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
         task, context = self._task, self._context
 
         def tell(p: Progress) -> None:
@@ -137,7 +137,7 @@ def fit_settings(task: SegmentTask) -> FitSettings:
     if settings.optimizer:
         how = with_optimizer(how, settings.optimizer)
     how = replace(how, seed=settings.seed, device=settings.device, threads=settings.threads)
-    return replace(departed(how, settings), steps=settings.steps or how.steps)
+    return replace(departed(how, settings), iterations=settings.iterations or how.iterations)
 
 
 def departed(how: FitSettings, options: PlainFitOptions) -> FitSettings:
@@ -162,5 +162,5 @@ def _given(option: T | None, preset: T) -> T:
 def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:
     """The preset's share of calibration, with the user's seed and threads."""
     fitted = fit_settings(task)
-    steps = PHASES["brief calibration" if brief else "calibration"].iterations(fitted.steps)
-    return QuantSettings(finetune_steps=steps, batch=fitted.batch, seed=fitted.seed, threads=fitted.threads)
+    steps = PHASES["brief calibration" if brief else "calibration"].iterations(fitted.iterations)
+    return QuantSettings(finetune_iterations=steps, batch=fitted.batch, seed=fitted.seed, threads=fitted.threads)

@@ -16,7 +16,7 @@ from nqcodec.methods.rate_aware.fit import (
     expected_seconds,
     fit_for_size,
     further,
-    shift_steps,
+    shift_step_indices,
 )
 from nqcodec.methods.rate_aware.settings import RateAwareSettings, preset_settings
 from nqcodec.network.integer_network import IntegerNetwork
@@ -57,7 +57,7 @@ class RateAwareSegment:
         """
         how = fit_settings(task)
         fitted = Fitted.fresh(new_network(program, task.video.frames, how))
-        announce(task, context, program, how.steps, expected_seconds(fitted, clip, how))
+        announce(task, context, program, how.iterations, expected_seconds(fitted, clip, how))
         segment = RateAwareSegment(task, context, clip, fitted)
         rate = segment._middle
         segment._ends[rate] = fitted, segment._fit(fitted, how, rate, "fit")
@@ -105,7 +105,7 @@ class RateAwareSegment:
     def _moved(self, rate: int, how: RateAwareSettings, stage: str) -> tuple[Fitted, IntegerNetwork]:
         """The nearest fit, taken to another rate."""
         fitted = self._nearest(rate).copy()
-        shift_steps(fitted, self._most(rate), self._size)
+        shift_step_indices(fitted, self._most(rate), self._size)
         return fitted, self._fit(fitted, how, rate, stage)
 
     def _nearest(self, rate: int) -> Fitted:
@@ -159,4 +159,6 @@ def fit_settings(task: SegmentTask) -> RateAwareSettings:
     settings = task.settings
     assert settings.threads is not None
     how = preset_settings(settings.preset, task.video.frames, seed=settings.seed)
-    return replace(how, steps=settings.steps or how.steps, device=settings.device, threads=settings.threads)
+    return replace(
+        how, iterations=settings.iterations or how.iterations, device=settings.device, threads=settings.threads
+    )

@@ -17,7 +17,7 @@ Knot = tuple[int, int, int]
 
 @lru_cache(maxsize=64)
 def extent(knots: tuple[Knot, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Least and largest (row, column) of a path; raises ValueError for knots that are none. Many windows share one."""
+    """Least and largest (row, column) of a path that many windows may share; raises ValueError for one that is none."""
     if not 1 <= len(knots) <= MOST_KNOTS:
         raise ValueError(f"a window's path of {len(knots)} knots is outside 1..{MOST_KNOTS}")
     times, rows, columns = zip(*knots, strict=True)
@@ -26,7 +26,7 @@ def extent(knots: tuple[Knot, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
     return (min(rows), min(columns)), (max(rows), max(columns))
 
 
-def place_at(knots: tuple[Knot, ...], t: int) -> tuple[int, int]:
+def position_at(knots: tuple[Knot, ...], t: int) -> tuple[int, int]:
     """(row, column) at frame t: between two knots it moves evenly, before the first and after the last it rests."""
     after = bisect_right(knots, t, key=itemgetter(0))
     if after in (0, len(knots)):

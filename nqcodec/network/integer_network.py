@@ -24,7 +24,7 @@ MANTISSAS: tuple[int, ...] = (32768, 35734, 38968, 42495, 46341, 50535, 55109, 6
 
 WIDTH_RANGE = (8, 14)
 FRAC_RANGE = (0, 20)
-STEP_RANGE = (-320, 320)
+STEP_INDEX_RANGE = (-320, 320)
 WEIGHT_BITS = (2, 8)
 BIAS_BITS = (2, 16)
 LATENT_BITS = (2, 12)
@@ -77,7 +77,7 @@ class IntTensor:
     Attributes:
         values: int32, in [-2^(bits-1), 2^(bits-1) - 1].
         bits: alphabet's width.
-        steps: int32 step indices, one, or one a channel (weights: output channels; latents: channels);
+        step_indices: int32 step indices, one, or one a channel (weights: output channels; latents: channels);
             value = integer * 2^(step / 8).
         hadamard: for a weight [out, in, k, k] whose values are its orthonormal transform along `in`, else None.
         context: for a latent, the weights of the context model, which codes it where that is smaller; else None.
@@ -85,7 +85,7 @@ class IntTensor:
 
     values: Int32
     bits: int
-    steps: Int32
+    step_indices: Int32
     hadamard: Hadamard | None = None
     context: Context | None = None
 
@@ -176,9 +176,9 @@ def used_weight(weight: IntTensor, transform: definition.Transform = definition.
     return np.ascontiguousarray(np.moveaxis(np.clip(used, -high - 1, high), -1, 1).astype(np.int32))
 
 
-def used_steps(weight: IntTensor) -> Int32:
+def used_step_indices(weight: IntTensor) -> Int32:
     """Step indices of the weights as used: one, or one an output channel (formats/nq.md, 6.3.1)."""
-    return weight.steps if weight.hadamard is None else weight.steps - 8 * weight.hadamard.gain
+    return weight.step_indices if weight.hadamard is None else weight.step_indices - 8 * weight.hadamard.gain
 
 
 def derive(network: IntegerNetwork, index: int, transform: definition.Transform = definition.transform) -> Rescaled:
@@ -198,7 +198,7 @@ def derive(network: IntegerNetwork, index: int, transform: definition.Transform 
 def _derive_grid(network: IntegerNetwork, index: int) -> Rescaled:
     layer, channels = network.layers[index], network.program.shapes[index][0]
     latent = layer.tensors["latent"]
-    steps = np.broadcast_to(latent.steps, (channels,))
+    steps = np.broadcast_to(latent.step_indices, (channels,))
     multiplier, shift = rescale_factors(steps + 8 * (layer.frac - GRID_FRACTION_BITS))
     return Rescaled(multiplier, shift, np.zeros(channels, np.int32), latent.values)
 
@@ -207,10 +207,10 @@ def _derive_conv(network: IntegerNetwork, index: int, op: Conv, transform: defin
     layer, channels = network.layers[index], network.program.shapes[index][0]
     width_in, frac_in = network.map_format(op.inputs[0])
     weight, bias = layer.tensors["weight"], layer.tensors["bias"]
-    steps, used = np.broadcast_to(used_steps(weight), (channels,)), used_weight(weight, transform)
+    steps, used = np.broadcast_to(used_step_indices(weight), (channels,)), used_weight(weight, transform)
     frac_out = HALF_TANH_FRAC if op.activation is Activation.HALF_TANH else layer.frac
     multiplier, shift = rescale_factors(steps + 8 * (frac_out - frac_in))
-    bias_factors = rescale_factors(bias.steps - steps + 8 * frac_in)
+    bias_factors = rescale_factors(bias.step_indices - steps + 8 * frac_in)
     acc_bias = rescale(bias.values, *bias_factors)
     reach = np.abs(used.astype(np.int64)).sum(axis=(1, 2, 3)) << (width_in - 1)
     if int((reach + np.abs(acc_bias)).max()) >= 1 << 31:
@@ -294,9 +294,11 @@ def _check_tensor(where: str, tensor: IntTensor, name: str, shape: tuple[int, ..
         raise ValueError(f"{where}: {tensor.bits} bits are outside {low}..{high}")
     if tensor.values.shape != shape:
         raise ValueError(f"{where}: shape {tensor.values.shape} instead of {shape}")
-    if tensor.steps.size not in (1, shape[channel_axis(name)]) or (name == "bias" and tensor.steps.size != 1):
-        raise ValueError(f"{where}: {tensor.steps.size} steps do not fit {shape}")
-    if int(tensor.steps.min()) < STEP_RANGE[0] or int(tensor.steps.max()) > STEP_RANGE[1]:
-        raise ValueError(f"{where}: a step index is outside {STEP_RANGE[0]}..{STEP_RANGE[1]}")
+    if tensor.step_indices.size not in (1, shape[channel_axis(name)]) or (
+        name == "bias" and tensor.step_indices.size != 1
+    ):
+        raise ValueError(f"{where}: {tensor.step_indices.size} steps do not fit {shape}")
+    if int(tensor.step_indices.min()) < STEP_INDEX_RANGE[0] or int(tensor.step_indices.max()) > STEP_INDEX_RANGE[1]:
+        raise ValueError(f"{where}: a step index is outside {STEP_INDEX_RANGE[0]}..{STEP_INDEX_RANGE[1]}")
     if int(tensor.values.min()) < tensor.low or int(tensor.values.max()) > tensor.high:
         raise ValueError(f"{where}: a value is outside {tensor.bits} bits")

@@ -52,7 +52,7 @@ def export(network: FloatNetwork, transform: QuantTransform) -> IntegerNetwork:
     return integer_network(network.program, transform.integers(network), transform.formats)
 
 
-def settle_formats(network: FloatNetwork, clip: PackedClip, transform: QuantTransform, settings: QuantSettings) -> None:
+def fix_formats(network: FloatNetwork, clip: PackedClip, transform: QuantTransform, settings: QuantSettings) -> None:
     """Choose the map formats of `transform`, and how weights in the Hadamard domain are used, for the tensors that it
     makes: legal ones."""
     frames = spread_frames(clip.frames, settings.frames)

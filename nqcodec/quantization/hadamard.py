@@ -23,7 +23,7 @@ from nqcodec.network.integer_network import (
     rescale_factors,
 )
 from nqcodec.network.program import Program
-from nqcodec.quantization.quantizers import OCTAVE, dequantise
+from nqcodec.quantization.quantizers import OCTAVE, dequantize
 from nqcodec.synthesis.hadamard import fastest
 from nqcodec.training.hadamard import hadamard
 
@@ -106,4 +106,4 @@ def use(integers: Tensor, steps: Tensor, how: Hadamard) -> Tensor:
     integers times their steps, exactly.
     """
     used: Tensor = _Use.apply(integers, how)  # type: ignore[no-untyped-call]
-    return dequantise(used, steps - OCTAVE * how.gain)
+    return dequantize(used, steps - OCTAVE * how.gain)

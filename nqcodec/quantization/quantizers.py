@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from nqcodec.network.integer_network import STEP_RANGE, Int32, channel_axis
+from nqcodec.network.integer_network import STEP_INDEX_RANGE, Int32, channel_axis
 
 OCTAVE = 8
 """Step indices to a factor of two."""
@@ -73,45 +73,45 @@ def straight_round(x: Tensor) -> Tensor:
     return rounded
 
 
-def quantise(x: Tensor, steps: Tensor, bits: int) -> Tensor:
+def quantize(x: Tensor, steps: Tensor, bits: int) -> Tensor:
     """Integers of `x`, in `x`'s type, for step indices that broadcast with it; clamped to `bits` bits.
 
-    Straight-through: the gradient reaches `x` where nothing is clamped, and `steps` everywhere; through `dequantise`
+    Straight-through: the gradient reaches `x` where nothing is clamped, and `steps` everywhere; through `dequantize`
     they get that of LSQ (Esser et al., ICLR 2020).
     """
     low, high = limits(bits)
     return straight_round(x / torch.exp2(steps.to(x.dtype) / OCTAVE)).clamp(low, high)
 
 
-def dequantise(integers: Tensor, steps: Tensor) -> Tensor:
+def dequantize(integers: Tensor, steps: Tensor) -> Tensor:
     """Integers (of a float type) times their steps."""
     return integers * torch.exp2(steps.to(integers.dtype) / OCTAVE)
 
 
-def quantise_array(x: npt.NDArray[np.floating], index: npt.ArrayLike, bits: int) -> Int32:
-    """`quantise` in numpy: int32 of `x`'s shape for step indices that broadcast with it."""
+def quantize_array(x: npt.NDArray[np.floating], index: npt.ArrayLike, bits: int) -> Int32:
+    """`quantize` in numpy: int32 of `x`'s shape for step indices that broadcast with it."""
     integers: Int32 = np.clip(np.rint(x / step_size(index)), *limits(bits)).astype(np.int32)
     return integers
 
 
-def covering_step(x: npt.NDArray[np.floating], bits: int) -> int:
+def covering_step_index(x: npt.NDArray[np.floating], bits: int) -> int:
     """The finest step index at which nothing of `x` is clamped to `bits` bits."""
     reach = float(np.abs(x).max(initial=0.0)) / (limits(bits)[1] + 0.5 - 1e-6)
     if reach <= 0:
         return 0
-    return min(max(math.ceil(OCTAVE * math.log2(reach)), STEP_RANGE[0]), STEP_RANGE[1])
+    return min(max(math.ceil(OCTAVE * math.log2(reach)), STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1])
 
 
-def search_step(x: npt.NDArray[np.floating], bits: int, power: float = 2.0) -> int:
+def search_step_index(x: npt.NDArray[np.floating], bits: int, power: float = 2.0) -> int:
     """The step index of least sum |error|^power at `bits` bits: rounding against clamping, by trial."""
     low, high = (np.array([limit]) for limit in limits(bits))
-    return int(_search_rows(x.reshape(1, -1), np.array([covering_step(x, bits)]), low, high, power)[0])
+    return int(_search_rows(x.reshape(1, -1), np.array([covering_step_index(x, bits)]), low, high, power)[0])
 
 
-def initial_step(x: npt.NDArray[np.floating], bits: int, search: str) -> int:
+def initial_step_index(x: npt.NDArray[np.floating], bits: int, search: str) -> int:
     """The symmetric step index of `x` that a name of `SEARCHES` stands for."""
     power = SEARCHES[search]
-    return covering_step(x, bits) if power is None else search_step(x, bits, power)
+    return covering_step_index(x, bits) if power is None else search_step_index(x, bits, power)
 
 
 def _search_rows(rows: npt.NDArray[np.floating], coarsest: Int32, low: Int32, high: Int32, power: float) -> Int32:
@@ -123,7 +123,7 @@ def _search_rows(rows: npt.NDArray[np.floating], coarsest: Int32, low: Int32, hi
     flat = rows.astype(np.float64)
     best, least = coarsest.astype(np.int32), np.full(len(rows), np.inf)
     for down in range(2 * OCTAVE + 1):
-        index = np.maximum(coarsest - down, STEP_RANGE[0]).astype(np.int32)
+        index = np.maximum(coarsest - down, STEP_INDEX_RANGE[0]).astype(np.int32)
         size = step_size(index)[:, None]
         rounded = np.clip(np.rint(flat / size), low[:, None], high[:, None]) * size
         error = (np.abs(rounded - flat) ** power).sum(axis=1)
@@ -156,13 +156,13 @@ class UniformQuantizer:
 
     Attributes:
         axis: the tensor's axis of channels (formats/nq.md, 4).
-        steps: int32 step indices, [1] or [channels].
+        step_indices: int32 step indices, [1] or [channels].
         zeros: int32 zero points, 0 .. 2^bits - 1, shaped as `steps`.
         bits: width of the codes.
     """
 
     axis: int
-    steps: Int32
+    step_indices: Int32
     zeros: Int32
     bits: int
 
@@ -173,7 +173,7 @@ class UniformQuantizer:
         split = kind.per_channel and name != "bias"
         rows = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) if split else x.reshape(1, -1)
         if kind.symmetric:
-            coarsest = np.array([covering_step(row, bits) for row in rows], np.int32)
+            coarsest = np.array([covering_step_index(row, bits) for row in rows], np.int32)
             zeros = np.full(len(rows), 1 << (bits - 1), np.int32)
         else:
             coarsest, zeros = _asymmetric(rows, bits)
@@ -186,13 +186,13 @@ class UniformQuantizer:
     def integers(self, x: npt.NDArray[np.floating]) -> Int32:
         """Codes less zero points, int32, of `x`'s shape."""
         zeros = self._shaped(self.zeros, x.ndim)
-        rounded = np.rint(x / step_size(self._shaped(self.steps, x.ndim)))
+        rounded = np.rint(x / step_size(self._shaped(self.step_indices, x.ndim)))
         integers: Int32 = np.clip(rounded, -zeros, (1 << self.bits) - 1 - zeros).astype(np.int32)
         return integers
 
     def values(self, x: npt.NDArray[np.floating]) -> Float64:
         """What a decoder makes of `x`, float64."""
-        return self.integers(x) * step_size(self._shaped(self.steps, x.ndim))
+        return self.integers(x) * step_size(self._shaped(self.step_indices, x.ndim))
 
     def _shaped(self, each: Int32, dimensions: int) -> Int32:
         shape = [1] * dimensions
@@ -209,6 +209,6 @@ def _asymmetric(rows: npt.NDArray[np.floating], bits: int) -> tuple[Int32, Int32
     low, high = np.minimum(rows.min(axis=1), 0.0), np.maximum(rows.max(axis=1), 0.0)
     reach = (high - low) / ((1 << bits) - 1)
     index = np.ceil(OCTAVE * np.log2(np.where(reach > 0, reach, 1.0)))
-    steps = np.clip(index, *STEP_RANGE).astype(np.int32)
+    steps = np.clip(index, *STEP_INDEX_RANGE).astype(np.int32)
     zeros = np.clip(np.rint(-low / step_size(steps)), 0, (1 << bits) - 1).astype(np.int32)
     return steps, zeros

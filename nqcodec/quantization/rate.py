@@ -24,7 +24,7 @@ LIST_RECORD_BITS = 24
 """The list's scale index, its length field and the rounding of its last byte."""
 
 
-def step_list_bits(steps: Int32) -> float:
+def step_index_list_bits(steps: Int32) -> float:
     """Bits of a list of step indices beyond the one that every record has; 0 for a single step."""
     if steps.size == 1 or bool((steps == steps[0]).all()):
         return 0.0
@@ -35,7 +35,7 @@ def tensor_bits(tensor: IntTensor, name: str) -> float:
     """Bits of one tensor in the file, nearly: values, models, records and steps."""
     record = HADAMARD_RECORD_BITS if tensor.hadamard is not None else 0
     values = estimate_bits(tensor.values, tensor.bits, channel_axis(name), tensor.context)
-    return values + step_list_bits(tensor.steps) + record
+    return values + step_index_list_bits(tensor.step_indices) + record
 
 
 def total_bits(tensors: Iterable[tuple[str, IntTensor]]) -> float:

@@ -33,7 +33,7 @@ class QuantSettings:
     """How to quantise. Equal settings, fit, clip and machine give an equal network.
 
     Attributes:
-        finetune_steps: optimizer steps with rounding in the loop; 0 rounds to nearest.
+        finetune_iterations: optimizer steps with rounding in the loop; 0 rounds to nearest.
         batch: frames a step.
         lr: peak rate of weights, biases and latents, in quantisation steps of each tensor.
         step_lr: peak rate of step indices, in eighths of an octave.
@@ -42,7 +42,7 @@ class QuantSettings:
         dtype: type of the maps before that: "float32", "bfloat16", or "auto" for `nqcodec.training.compute.auto_dtype`,
             but float32 where the network is very good. A step in bfloat16 takes two thirds of the time.
         loss: a name of `nqcodec.training.losses.LOSSES`.
-        calibration: a name of `CALIBRATIONS`; all take `finetune_steps`.
+        calibration: a name of `CALIBRATIONS`; all take `finetune_iterations`.
         rate_term: whether the calibration counts bits; without, it keeps the allocation's steps and the landing alone
             meets the size. Layers and blocks have none.
         rounding_share: part of the steps of "tune-adaround" that learns rounding.
@@ -62,10 +62,10 @@ class QuantSettings:
         threads: CPU threads; sums may depend on it, so it is part of what makes a result.
     """
 
-    finetune_steps: int = 800
+    finetune_iterations: int = 800
     batch: int = 2
     lr: float = 0.06
-    step_lr: float = 0.1
+    step_index_lr: float = 0.1
     freeze: float = 0.8
     dtype: str = "auto"
     loss: str = "log-mse"
@@ -88,7 +88,7 @@ class QuantSettings:
     threads: int = 1
 
     @property
-    def straight_steps(self) -> int:
+    def straight_iterations(self) -> int:
         """Steps of the straight-through fine-tune."""
         shares = {"tune": 1.0, "tune-adaround": 1 - self.rounding_share}
-        return round(shares.get(self.calibration, 0.0) * self.finetune_steps)
+        return round(shares.get(self.calibration, 0.0) * self.finetune_iterations)

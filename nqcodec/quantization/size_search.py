@@ -21,12 +21,12 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.export import integer_network
 from nqcodec.quantization.hadamard import choose_use, input_format_index
 from nqcodec.quantization.map_formats import MapFormat
-from nqcodec.quantization.quantizers import Float64, bits_needed, quantise_array, step_size
+from nqcodec.quantization.quantizers import Float64, bits_needed, quantize_array, step_size
 from nqcodec.quantization.rate import ROUNDING_VARIANCE, tensor_bits
 from nqcodec.quantization.settings import SizeOf
 from nqcodec.quantization.transform import TensorName, tensor_names
 
-SHRINK_SHARE = 0.03
+LOWERED_SHARE = 0.03
 """Part of a file that moving single values may save; beyond it a coarser step loses less."""
 
 ROUNDS = 200
@@ -57,7 +57,7 @@ class _Step:
 
 
 @dataclass
-class Landing:
+class SizeSearch:
     """Integer tensors on their way to a size.
 
     Attributes:
@@ -104,9 +104,9 @@ class Landing:
             else:
                 # Whatever a refinement overshot by is taken back from single values, or the two would alternate.
                 excess = 8.0 * (size - most)
-                rest = excess - SHRINK_SHARE * 8 * size
+                rest = excess - LOWERED_SHARE * 8 * size
                 coarser = not refined and self.refines and rest > 0 and self._change_steps(1, rest)
-                if not coarser and not self._shrink(excess):
+                if not coarser and not self._lower_symbols(excess):
                     raise SizeError.too_small(most, size)
         raise SizeError.too_small(most, size)
 
@@ -134,21 +134,21 @@ class Landing:
     def _stepped(self, tensor: TensorName, by: int) -> _Step | None:
         """What moving a tensor's steps by `by` does; None if that would leave its bounds."""
         old = self.tensors[tensor.key]
-        steps = old.steps + np.int32(by)
+        steps = old.step_indices + np.int32(by)
         low, high = self.bounds[tensor.key]
         if int(steps.min()) < low or int(steps.max()) > high:
             return None
-        values = quantise_array(self.values[tensor.key], _shaped(steps, tensor, old), BITS_RANGE[tensor.name][1])
+        values = quantize_array(self.values[tensor.key], _shaped(steps, tensor, old), BITS_RANGE[tensor.name][1])
         new = IntTensor(values, bits_needed(values), steps, context=old.context)
         if old.hadamard is not None:
             source = input_format_index(self.program, tensor.index)
             new.hadamard = choose_use(values, self.formats[source].width)
         bits = max(abs(tensor_bits(new, tensor.name) - tensor_bits(old, tensor.name)), 1.0)
         # Rounding errors have a variance of step^2 / 12; what is common to all moves does not change their order.
-        squared = np.broadcast_to(step_size(_shaped(old.steps, tensor, old)) ** 2, old.values.shape)
+        squared = np.broadcast_to(step_size(_shaped(old.step_indices, tensor, old)) ** 2, old.values.shape)
         return _Step(tensor, new, bits, float((self.curvatures[tensor.key] * squared).sum()) / bits)
 
-    def _shrink(self, bits: float) -> bool:
+    def _lower_symbols(self, bits: float) -> bool:
         """Move values one integer towards their tensor's mean, cheapest first, to save about `bits` bits; False if
         none is left to move."""
         moves = [self._value_moves(tensor) for tensor in self.names]
@@ -172,7 +172,7 @@ class Landing:
         """(flat places, distortion, bits saved, new integers) of all single moves that a tensor allows."""
         old = self.tensors[tensor.key]
         values: Float64 = old.values.astype(np.float64)
-        size = np.broadcast_to(step_size(_shaped(old.steps, tensor, old)), values.shape)
+        size = np.broadcast_to(step_size(_shaped(old.step_indices, tensor, old)), values.shape)
         centre = float(np.rint(values.mean()))
         towards = values - np.sign(values - centre)
         axes = tuple(d for d in range(values.ndim) if d != channel_axis(tensor.name)) if values.ndim > 1 else (0,)

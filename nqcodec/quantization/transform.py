@@ -13,7 +13,7 @@ from nqcodec.network.integer_network import BITS_RANGE, Hadamard, Int32, IntTens
 from nqcodec.network.program import Program
 from nqcodec.quantization.hadamard import INPUT_CHANNELS, use
 from nqcodec.quantization.map_formats import MapFormat, round_map
-from nqcodec.quantization.quantizers import along_channels, bits_needed, dequantise, quantise
+from nqcodec.quantization.quantizers import along_channels, bits_needed, dequantize, quantize
 from nqcodec.training.hadamard import hadamard
 from nqcodec.training.network import FloatNetwork, tensor_key
 
@@ -52,8 +52,8 @@ class QuantTransform:
     """Rounds tensors, and maps once they have formats, as the decoder does; gradients pass straight through.
 
     Attributes:
-        steps: step indices by tensor key, float32 [1] or [channels]. They are whole numbers except while a fine-tune
-            learns them.
+        step_indices: by tensor key, float32 [1] or [channels]. They are whole numbers except while a fine-tune learns
+            them.
         bits: bit width that each tensor's integers are clamped to, by tensor key.
         formats: output format by operation index.
         round_maps: round maps to their formats, and weights coded in the Hadamard domain a second time, to what they
@@ -63,7 +63,7 @@ class QuantTransform:
             network must hold the coefficients, not the weight.
     """
 
-    steps: dict[str, Tensor]
+    step_indices: dict[str, Tensor]
     bits: dict[str, int]
     formats: dict[int, MapFormat] = field(default_factory=dict)
     round_maps: bool = False
@@ -74,11 +74,11 @@ class QuantTransform:
         key = tensor_key(index, name)
         if self.only is not None and key != self.only:
             return value
-        steps = along_channels(self.steps[key], name, value.dim())
-        integers = quantise(value, steps, self.bits[key])
+        steps = along_channels(self.step_indices[key], name, value.dim())
+        integers = quantize(value, steps, self.bits[key])
         if self.round_maps and key in self.hadamard:
             return use(integers, steps, self.hadamard[key])
-        return self.spatial(key, dequantise(integers, steps))
+        return self.spatial(key, dequantize(integers, steps))
 
     def spatial(self, key: str, coded: Tensor) -> Tensor:
         """A tensor from the domain that it is coded in, without a second rounding."""
@@ -89,7 +89,7 @@ class QuantTransform:
 
     def set_tensor(self, key: str, steps: Int32, bits: int, device: torch.device) -> None:
         """Give a tensor new step indices and a new bit width."""
-        self.steps[key] = torch.tensor(np.atleast_1d(steps), dtype=torch.float32, device=device)
+        self.step_indices[key] = torch.tensor(np.atleast_1d(steps), dtype=torch.float32, device=device)
         self.bits[key] = bits
 
     @torch.no_grad()
@@ -103,8 +103,8 @@ class QuantTransform:
             sizes: values by tensor key.
         """
         carried = 0.0
-        for key in sorted(self.steps, key=lambda k: (-sizes[k], k)):
-            steps = self.steps[key]
+        for key in sorted(self.step_indices, key=lambda k: (-sizes[k], k)):
+            steps = self.step_indices[key]
             count = sizes[key] / steps.numel()
             snapped = []
             for learned in steps.tolist():
@@ -121,9 +121,9 @@ class QuantTransform:
         """
         result = {}
         for tensor in tensor_names(network.program):
-            value, steps = network.tensors[tensor.key], self.steps[tensor.key].detach()
+            value, steps = network.tensors[tensor.key], self.step_indices[tensor.key].detach()
             shaped = along_channels(steps, tensor.name, value.dim())
-            values = quantise(value, shaped, self.bits[tensor.key]).cpu().numpy().astype(np.int32)
+            values = quantize(value, shaped, self.bits[tensor.key]).cpu().numpy().astype(np.int32)
             indices = steps.cpu().numpy().round().astype(np.int32)
             if bool((indices == indices[0]).all()):
                 indices = indices[:1]

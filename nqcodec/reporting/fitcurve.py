@@ -25,7 +25,7 @@ class Point:
         segment: the name of the segment, that of the clip where it has one alone.
         stage: "fit", "further" or "again" (rate-aware), "sensitivity" or "finetune" (plain).
         rate: number of the output that the stage is for, None where it serves them all.
-        step, steps: of the stage.
+        iteration, iterations: of the stage.
         seconds: since the encode began.
         psnr: mean PSNR-YUV of recent training frames in dB, or None.
         size: estimated bytes of the segment, or None.
@@ -37,8 +37,8 @@ class Point:
     segment: str
     stage: str
     rate: int | None
-    step: int
-    steps: int
+    iteration: int
+    iterations: int
     seconds: float
     psnr: float | None
     size: int | None
@@ -54,8 +54,8 @@ class Point:
             event.name,
             event.stage,
             event.rate,
-            event.step,
-            event.steps,
+            event.iteration,
+            event.iterations,
             seconds,
             event.psnr,
             event.size,
@@ -83,7 +83,7 @@ class CurveRecorder:
         """Take in one event."""
         if self.onward:
             self.onward(event)
-        if not event.steps:
+        if not event.iterations:
             return
         point = Point.of(event, time.monotonic() - self._begin)
         self.points.append(point)

@@ -22,7 +22,7 @@ from nqcodec.quantization.map_formats import spread_frames
 from nqcodec.quantization.quantizers import QuantizerKind, UniformQuantizer
 from nqcodec.quantization.transform import TensorName, tensor_names
 from nqcodec.reporting.finding import Finding
-from nqcodec.reporting.sensitivity_table import SurveySettings, survey
+from nqcodec.reporting.sensitivity_table import SensitivitySettings, measure_sensitivities
 from nqcodec.reporting.tables import HESSIAN, SENSITIVITY, SURFACE
 from nqcodec.training.clip import PackedClip, unpack_frame
 from nqcodec.training.losses import LOSSES, plane_errors, psnr
@@ -61,8 +61,8 @@ def sensitivity(
     network: FloatNetwork, clip: PackedClip, settings: LandscapeSettings, subject: str, report: Report | None = None
 ) -> Finding:
     """Rise of the MSE by tensor and bit width, and what each then costs, by one criterion."""
-    asked = SurveySettings(settings.method, settings.bits, frames=settings.probes)
-    found = survey(network, clip, asked, report)
+    asked = SensitivitySettings(settings.method, settings.bits, frames=settings.probes)
+    found = measure_sensitivities(network, clip, asked, report)
     tensors = zip(found.tensors, found.distortions.tolist(), found.rates.tolist(), strict=True)
     data = {
         "method": settings.method,

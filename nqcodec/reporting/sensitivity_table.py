@@ -20,7 +20,7 @@ from nqcodec.training.network import FloatNetwork
 
 
 @dataclass(frozen=True)
-class SurveySettings:
+class SensitivitySettings:
     """What is asked of a survey.
 
     Attributes:
@@ -41,7 +41,7 @@ class SurveySettings:
 
 
 @dataclass(frozen=True)
-class Survey:
+class SensitivityTable:
     """Rises of the loss.
 
     Attributes:
@@ -62,12 +62,12 @@ class Survey:
     pairs: Float64 | None
 
 
-def survey(
+def measure_sensitivities(
     network: FloatNetwork,
     clip: PackedClip,
-    settings: SurveySettings,
+    settings: SensitivitySettings,
     report: Callable[[int, int], None] | None = None,
-) -> Survey:
+) -> SensitivityTable:
     """Sensitivities of a fitted network; `report` is called with (widths done, all widths)."""
     tensors = list(tensor_names(network.program))
     curvatures: dict[str, Tensor] = {}
@@ -80,7 +80,7 @@ def survey(
     distortions, rates, together = np.zeros(shape), np.zeros(shape), np.zeros(shape[1])
     pairs: list[Float64] = []
     for column, bits in enumerate(settings.bits):
-        values, rates[:, column] = _quantised(network, tensors, bits, settings.kind)
+        values, rates[:, column] = _quantized(network, tensors, bits, settings.kind)
         if isinstance(criterion, OmegaCriterion):
             pairs.append(criterion.omega.pairs([(key, values[key] - network.tensors[key].detach()) for key in values]))
             distortions[:, column], together[column] = pairs[-1].diagonal(), pairs[-1].sum()
@@ -90,10 +90,10 @@ def survey(
             together[column] = criterion.distortion(Substitution(values))
         if report:
             report(column + 1, len(settings.bits))
-    return Survey(tensors, settings.bits, distortions, together, rates, np.stack(pairs) if pairs else None)
+    return SensitivityTable(tensors, settings.bits, distortions, together, rates, np.stack(pairs) if pairs else None)
 
 
-def _quantised(
+def _quantized(
     network: FloatNetwork, tensors: list[TensorName], bits: int, kind: QuantizerKind
 ) -> tuple[dict[str, Tensor], list[float]]:
     """(values after quantisation by key, coded bits in the order of `tensors`) at one bit width."""
@@ -104,5 +104,5 @@ def _quantised(
         quantizer = UniformQuantizer.of(x, tensor.name, bits, kind)
         integers = quantizer.integers(x)
         values[tensor.key] = torch.from_numpy(quantizer.values(x)).to(value)
-        rates.append(tensor_bits(IntTensor(integers, bits_needed(integers), quantizer.steps), tensor.name))
+        rates.append(tensor_bits(IntTensor(integers, bits_needed(integers), quantizer.step_indices), tensor.name))
     return values, rates

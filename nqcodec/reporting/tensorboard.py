@@ -51,7 +51,7 @@ class FitLog:
     def add(self, point: Point, step: int) -> None:
         """One point; a stage's scalars carry its name, and its rate's number where there is one."""
         stage = point.stage if point.rate is None else f"{point.stage} {point.rate}"
-        run, at = self._run(point.segment), point.step
+        run, at = self._run(point.segment), point.iteration
         named = {"PSNR-YUV": point.psnr, "bytes": point.size, "loss": point.loss, "lambda": point.price}
         for name, value in named.items():
             if value is not None:

@@ -18,9 +18,9 @@ from nqcodec.native.cpu import available_cores
 from nqcodec.native.loading import why_absent
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import PARAMETER_BYTES, Limits
-from nqcodec.synthesis.ahead import MOST_BYTES, FrameThreads, workers_for
 from nqcodec.synthesis.cuda import CudaSynthesizer, why_no_device
 from nqcodec.synthesis.descriptors import FlatProgram
+from nqcodec.synthesis.frame_parallel import MOST_BYTES, FrameParallelSynthesizer, workers_for
 from nqcodec.synthesis.native import LOW_MEMORY_BANDS, NativeSynthesizer, needed_bytes
 from nqcodec.synthesis.reference import ReferenceSynthesizer, reference_bytes
 
@@ -44,9 +44,9 @@ class Synthesizer(Protocol):
     ) -> None: ...
 
 
-def frames_of(synthesizer: Synthesizer | FrameThreads, start: int, stop: int) -> Iterator[Frame]:
+def frames_of(synthesizer: Synthesizer | FrameParallelSynthesizer, start: int, stop: int) -> Iterator[Frame]:
     """Frames start..stop-1 in order, by the batch or beside one another where the synthesizer does that."""
-    if isinstance(synthesizer, CudaSynthesizer | FrameThreads):
+    if isinstance(synthesizer, CudaSynthesizer | FrameParallelSynthesizer):
         return synthesizer.frames(start, stop)
     return (synthesizer.frame(t) for t in range(start, stop))
 
@@ -128,7 +128,7 @@ def open_frames(
     limits: Limits | None = None,
     *,
     low_memory: bool = False,
-) -> Synthesizer | FrameThreads:
+) -> Synthesizer | FrameParallelSynthesizer:
     """What is best for `count` frames in order: several synthesizers on threads of their own where maps are small.
 
     The native backend alone has that, and without `low_memory`; else this is `open_synthesizer`, whose arguments and
@@ -142,5 +142,5 @@ def open_frames(
         if workers > 1:
             each = total // workers
             made = [NativeSynthesizer(network, video, frames, each, cpu=cpu, flat=flat) for _ in range(workers)]
-            return FrameThreads(made)
+            return FrameParallelSynthesizer(made)
     return open_synthesizer(network, video, frames, backend, threads, limits, low_memory=low_memory)

@@ -93,7 +93,7 @@ def run_frequency(op: Frequency, t: int, width: int, frac: int) -> Int16:
     table = tables.sine()
     index_bits = table.size.bit_length() - 1
     drop = ANGLE_BITS - index_bits
-    angle = np.array(op.phases, np.int64) + t * np.array(op.steps, np.int64) + (1 << (drop - 1))
+    angle = np.array(op.phases, np.int64) + t * np.array(op.increments, np.int64) + (1 << (drop - 1))
     i = (angle >> drop) & (table.size - 1)
     pairs = np.stack([table[i], table[(i + table.size // 4) & (table.size - 1)]], axis=1)
     return clamp_width(shift(pairs, 15 - frac), width).astype(np.int16).reshape(-1, 1, 1)

@@ -33,7 +33,7 @@ LAGS = (1, 4, 16)
 TOLERANCE = 1.0
 """Most that a path with fewer knots may be off the measured one, in its own units."""
 
-MOST_STEPS, SETTLED = 8, 0.005
+MOST_STEPS, LEAST_UPDATE = 8, 0.005
 """Gauss-Newton steps at most, and the step in working pixels that ends them."""
 
 LEAST_OVERLAP = 0.25
@@ -219,7 +219,7 @@ def _register(first: Picture, second: Picture, start: Place) -> _Match | None:
         if step is None or np.abs(shift + step - start).max() > 2:
             return None
         shift = shift + step
-        if np.abs(step).max() < SETTLED:
+        if np.abs(step).max() < LEAST_UPDATE:
             break
     pair = _shared(first, second, shift)
     if pair is None:

@@ -112,7 +112,9 @@ def norm(x: Tensor) -> Tensor:
 
 def frequency(op: Frequency, times: Tensor) -> Tensor:
     """Sines and cosines [B, 2 n, 1, 1] float32 from the decoder's table (formats/nq.md, 6.7)."""
-    steps, phases = (torch.tensor(values, dtype=torch.int64, device=times.device) for values in (op.steps, op.phases))
+    steps, phases = (
+        torch.tensor(values, dtype=torch.int64, device=times.device) for values in (op.increments, op.phases)
+    )
     index = ((phases + times[:, None] * steps + (1 << 19)) & 0xFFFFFFFF) >> 20
     table = torch.from_numpy(tables.sine().astype("float32") / 32768).to(times.device)
     pairs = torch.stack([table[index], table[(index + 1024) & 4095]], dim=2)

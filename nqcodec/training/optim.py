@@ -19,7 +19,7 @@ OPTIMIZERS = ("muon", "adam", "adamw")
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of Muon's quintic iteration: steep at 0, so that few steps bring singular values near 1."""
 
-NEWTON_SCHULZ_STEPS = 3
+NEWTON_SCHULZ_ITERATIONS = 3
 """Five are customary; three measured as good (within 0.03 dB) and take half the time."""
 
 THREADED_SIZE = 1 << 18
@@ -31,7 +31,7 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     wide: Tensor = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
     x: Tensor = wide / (wide.norm() + 1e-7)
-    for _ in range(NEWTON_SCHULZ_STEPS):
+    for _ in range(NEWTON_SCHULZ_ITERATIONS):
         gram = x @ x.mT
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x if wide is matrix else x.mT

@@ -85,7 +85,7 @@ def preset_iterations(presets: Mapping[str, Preset], name: str, frames: int) -> 
 def preset_settings(name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1) -> FitSettings:
     """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
     iterations, batch = preset_iterations(PLAIN_PRESETS, name, frames)
-    return FitSettings(steps=iterations, batch=batch, seed=seed, device=device, threads=threads)
+    return FitSettings(iterations=iterations, batch=batch, seed=seed, device=device, threads=threads)
 
 
 RATES: dict[str, dict[str, float]] = {

@@ -84,4 +84,6 @@ def paper_recipe(
     steps = recipe.epochs * -(-frames // batch)
     rates: dict[str, Any] = {"lr": recipe.lr, "rest_lr": recipe.lr, "latent_lr": recipe.lr}
     patch = paper_patch(video) if recipe.patches and video else None
-    return FitSettings(steps=steps, batch=batch, patch=patch, **rates, **how, seed=seed, device=device, threads=threads)
+    return FitSettings(
+        iterations=steps, batch=batch, patch=patch, **rates, **how, seed=seed, device=device, threads=threads
+    )

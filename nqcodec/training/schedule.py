@@ -21,7 +21,7 @@ def linear(step: float, steps: float) -> float:
     return 1.0 - step / steps
 
 
-def step_down(step: float, steps: float) -> float:
+def staircase(step: float, steps: float) -> float:
     """1, then a tenth from the half on, and a hundredth from three quarters on."""
     return 1.0 if step < 0.5 * steps else 0.1 if step < 0.75 * steps else 0.01
 
@@ -35,7 +35,7 @@ SCHEDULES: dict[str, Callable[[float, float], float]] = {
     "cosine": cosine,
     "late-cosine": cosine,
     "linear": linear,
-    "step": step_down,
+    "step": staircase,
     "constant-decay": constant_decay,
 }
 """Parts of the peak rate at a step of so many, by name. They run over a whole stage, and the warm-up multiplies them;

@@ -38,7 +38,7 @@ class Report:
 
     size: float | None = None
     lmbda: float | None = None
-    steps: Mapping[str, Tensor] = field(default_factory=dict)
+    step_indices: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Trainer(Protocol):
@@ -152,7 +152,7 @@ class TrainingSession:
                 psnr,
                 None if report.size is None else round(report.size),
                 report.lmbda,
-                _means(report.steps),
+                _means(report.step_indices),
             )
         )
 

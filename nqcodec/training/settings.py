@@ -17,7 +17,7 @@ class FitSettings:
     """How to fit. Equal settings, clip and machine give an equal network.
 
     Attributes:
-        steps: optimizer steps, fine-tunes included.
+        iterations: optimizer steps, fine-tunes included.
         batch: frames a step, or their worth of patches.
         patch: (width, height) in luma samples of the patches to train on instead of whole frames, or None.
         optimizer: a name of `optim.OPTIMIZERS`. Rates here suit "muon"; `presets.with_optimizer` sets others.
@@ -40,7 +40,7 @@ class FitSettings:
         threads: CPU threads; sums may depend on it, so it is part of what makes a result.
     """
 
-    steps: int
+    iterations: int
     batch: int = 2
     patch: tuple[int, int] | None = None
     lr: float = 4e-2

@@ -14,22 +14,22 @@ class Stage:
 
     Attributes:
         name: "fit", "prune" (the fine-tune after pruning) or "noise" (the one with Quant-Noise).
-        first, steps: its first step and its number of steps.
+        first, iterations: its first step and its number of steps.
         rate: its peak, as a part of the fit's.
     """
 
     name: str
     first: int
-    steps: int
+    iterations: int
     rate: float
 
 
 def stages(settings: FitSettings) -> list[Stage]:
     """The stages of a fit in order: pruning and Quant-Noise take their shares from the end of its steps."""
     pruning, noise = settings.pruning, settings.noise
-    pruned = max(1, round(pruning.share * settings.steps)) if pruning else 0
-    noisy = max(1, round(noise.share * settings.steps)) if noise else 0
-    plain = settings.steps - pruned - noisy
+    pruned = max(1, round(pruning.share * settings.iterations)) if pruning else 0
+    noisy = max(1, round(noise.share * settings.iterations)) if noise else 0
+    plain = settings.iterations - pruned - noisy
     plan = [Stage("fit", 0, plain, 1.0)]
     if pruning:
         plan.append(Stage("prune", plain, pruned, pruning.rate))
@@ -41,14 +41,14 @@ def stages(settings: FitSettings) -> list[Stage]:
 def stage_at(step: int, settings: FitSettings) -> Stage:
     """The stage that a step belongs to; its end belongs to the last one."""
     plan = stages(settings)
-    return next((stage for stage in plan if step < stage.first + stage.steps), plan[-1])
+    return next((stage for stage in plan if step < stage.first + stage.iterations), plan[-1])
 
 
 def learning_rate(step: int, settings: FitSettings) -> float:
     """Part of the peak rate at a step: in each stage a linear warm-up, then down to `floor` as the schedule says."""
     stage = stage_at(step, settings)
-    local, warm = step - stage.first, settings.warmup * stage.steps
+    local, warm = step - stage.first, settings.warmup * stage.iterations
     rise = settings.warmup_from + (1 - settings.warmup_from) * warm_up(local, warm)
     begin = warm if settings.schedule == "late-cosine" else 0.0
-    shape = SCHEDULES[settings.schedule](max(0.0, local - begin), stage.steps - begin)
+    shape = SCHEDULES[settings.schedule](max(0.0, local - begin), stage.iterations - begin)
     return stage.rate * rise * max(shape, settings.floor)

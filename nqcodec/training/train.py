@@ -46,7 +46,7 @@ REPORT_ITERATIONS = 32
 class FitResult:
     """The outcome of `fit`; `finished` is False when `stop` ended it early, and its checkpoint can be resumed."""
 
-    steps: int
+    iterations: int
     finished: bool
     quality: Quality
     seconds: float
@@ -143,7 +143,7 @@ class PlainTrainer:
         self.optimizer.zero_grad(set_to_none=True)
         output, target = view.see(self.network, samples, transform, self.encoder)
         errors = plane_errors(output, target, view.clip)
-        coarse = stage.name == "fit" and self.done < settings.coarse * stage.steps
+        coarse = stage.name == "fit" and self.done < settings.coarse * stage.iterations
         loss = self._objective(output, target, errors, coarse)
         loss.backward()
         self._update()
@@ -221,25 +221,25 @@ def fit(
     """
     claims = {"settings": asdict(settings), "encoder": encoder is not None}
     store, saved = open_checkpoint(checkpoint, network, clip, claims, resume=resume)
-    session = TrainingSession("fit", settings.steps, REPORT_ITERATIONS, progress, stop, store)
+    session = TrainingSession("fit", settings.iterations, REPORT_ITERATIONS, progress, stop, store)
     with compute_settings(network, settings), interruptible(session):
         trainer = PlainTrainer(network, clip, settings, encoder)
         if saved:
             trainer.restore(saved)
-        session.run(trainer, settings.steps)
+        session.run(trainer, settings.iterations)
         if not session.stopped:
             session.save(trainer.state())
         trainer.finish()
         if encoder is not None:
             write_latents(network, clip, encoder)
-    return FitResult(trainer.done, trainer.done >= settings.steps, evaluate(network, clip), session.seconds)
+    return FitResult(trainer.done, trainer.done >= settings.iterations, evaluate(network, clip), session.seconds)
 
 
 def expected_seconds(network: FloatNetwork, clip: PackedClip, settings: FitSettings) -> float:
     """Seconds that `fit` would take, from a few iterations of a copy of `network`: for messages alone."""
     trial = copy.deepcopy(network)
     with compute_settings(trial, settings):
-        return timed(PlainTrainer(trial, clip, settings), clip.device) * settings.steps
+        return timed(PlainTrainer(trial, clip, settings), clip.device) * settings.iterations
 
 
 def make_optimizer(network: FloatNetwork, settings: FitSettings, encoder: Encoder | None = None) -> MuonAdam:

@@ -57,7 +57,7 @@ def learned(program: Program, video: Video, frames: list[Frame], steps: int) -> 
         return len(pack_file(video, [(video.frames, pack_segment(coded))]))
 
     most = int(6.5 * program.parameters / 8)
-    coded = quantize(network, clip, max_bytes=most, size_of=size, settings=QuantSettings(finetune_steps=0))
+    coded = quantize(network, clip, max_bytes=most, size_of=size, settings=QuantSettings(finetune_iterations=0))
     return before, evaluate(network, clip).yuv, coded
 
 

@@ -86,7 +86,7 @@ def test_figures_are_those_of_the_files(clip: Path, folder: Path, rows: Any) -> 
         assert figures["kmac_per_pixel"] == pytest.approx(program.macs / (96 * 64) / 1000)
         stages = row.facts["seconds_by_stage"]
         assert figures["fit_seconds"] == pytest.approx(stages["fit"] + stages["quantise"])
-        assert figures["iterations"] == int(row.settings["steps"]) >= LEAST_ITERATIONS
+        assert figures["iterations"] == int(row.settings["iterations"]) >= LEAST_ITERATIONS
         assert figures["decode_fps"] == pytest.approx(row.decode_fps)
 
 
@@ -151,9 +151,9 @@ def test_iterations_fill_the_time_with_fit_and_calibration(clip: Path) -> None:
         iterations = budget.iterations_within(seconds, task)
         assert iterations > LEAST_ITERATIONS
         assert budget.seconds(iterations, task) <= seconds < budget.seconds(iterations + 1, task) + 1e-9
-    longest = replace(task, settings=replace(task.settings, steps=4000))
+    longest = replace(task, settings=replace(task.settings, iterations=4000))
     assert TimeBudget(0.01, 0.02, 1.5).seconds(4000, task) == pytest.approx(
-        40 + 0.02 * quant_settings(longest).finetune_steps + 1.5
+        40 + 0.02 * quant_settings(longest).finetune_iterations + 1.5
     )
     assert TimeBudget(0.01, 0.02, 1.5).iterations_within(2.0, task) == LEAST_ITERATIONS
 

@@ -25,7 +25,7 @@ from nqcodec.encoder.options import EncodeSettings
 from nqcodec.errors import NqError
 
 SAMPLE = str(Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv")
-QUICK = EncodeSettings(preset="ultrafast", steps=20)
+QUICK = EncodeSettings(preset="ultrafast", iterations=20)
 
 
 def test_trials_follow_from_the_seed_and_cover_what_there_is() -> None:

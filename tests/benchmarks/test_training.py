@@ -16,7 +16,7 @@ from nqcodec.training.start import new_network
 def test_plain_and_own_forward_agree() -> None:
     video = Video(48, 32, 3)
     program = hnerv.build(video, 3, 3_000)
-    network = new_network(program, 3, FitSettings(steps=1))
+    network = new_network(program, 3, FitSettings(iterations=1))
     times = torch.tensor([0, 2])
     assert torch.allclose(bench._plain_forward(network, times), network(times), atol=1e-5)
 
@@ -25,7 +25,7 @@ def test_the_plain_loop_learns() -> None:
     video = Video(48, 32, 4)
     program = hnerv.build(video, 4, 3_000)
     clip = pack(bench.moving_texture(video), video, program)
-    loop = bench._plain_loop(program, clip, FitSettings(steps=100, lr=1e-2))
+    loop = bench._plain_loop(program, clip, FitSettings(iterations=100, lr=1e-2))
     before = loop.network(torch.arange(4)).detach().clone()
     for _ in range(30):
         loop.step()

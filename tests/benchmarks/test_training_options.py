@@ -26,9 +26,9 @@ def test_figures_and_their_table() -> None:
 
 
 def test_every_option_differs_from_the_default() -> None:
-    default = FitSettings(steps=100)
+    default = FitSettings(iterations=100)
     changed = {name: change(default) for name, change in OPTIONS.items()}
     assert changed.pop("default") == default
     assert default not in changed.values()
-    assert all(settings.steps == 100 for settings in changed.values())
+    assert all(settings.iterations == 100 for settings in changed.values())
     assert len(set(changed.values())) == len(changed) - 1  # NeRV++ has NeRV's recipe

@@ -42,7 +42,7 @@ def latent_network(context: Context | None, steps: int = 1) -> IntegerNetwork:
 def test_the_record_in_context_by_hand() -> None:
     assert pack_context(CONTEXT) == CONTEXT_FIELDS
     record = parse_record(Reader(CONTEXT_RECORD), "latent")
-    assert (record.bits, record.step, record.step_scale, record.context) == (8, 3, -1, CONTEXT)
+    assert (record.bits, record.step, record.step_index_scale, record.context) == (8, 3, -1, CONTEXT)
     assert record.model == "context"
 
 
@@ -65,7 +65,7 @@ def test_latents_in_context_round_trip(steps: int) -> None:
     latent, coded = (network.layers[0].tensors["latent"] for network in (original, decoded.network))
     assert np.array_equal(latent.values, coded.values)
     assert (coded.bits, coded.context) == (8, CONTEXT)
-    assert np.array_equal(latent.steps, coded.steps)
+    assert np.array_equal(latent.step_indices, coded.step_indices)
     assert pack_segment(decoded.network, md5=decoded.md5).payload == file.chunks[2].payload
     for coder in ("python", "torchac"):
         assert pack_segment(original, coder).payload == pack_segment(original).payload

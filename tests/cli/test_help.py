@@ -13,7 +13,7 @@ from manuals import MANUALS
 
 from nqcodec import errors
 from nqcodec.cli.common import CONTEXT
-from nqcodec.cli.help import EXIT_CODES, LAST, Manual, grouped
+from nqcodec.cli.help import EXIT_CODES, LAST, HelpCommand, grouped
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_SCREEN = 24
@@ -38,7 +38,7 @@ def test_pages_name_options_that_exist(name: str) -> None:
     assert len(set(named)) == len(named)
 
 
-@pytest.mark.parametrize("name", [name for name, one in MANUALS.items() if isinstance(one, Manual)])
+@pytest.mark.parametrize("name", [name for name, one in MANUALS.items() if isinstance(one, HelpCommand)])
 def test_help_shows_every_option_once_and_says_what_it_does(name: str) -> None:
     command = MANUALS[name]
     text = shown(command, "--help", columns=110)

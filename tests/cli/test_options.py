@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from commands import read
 
-from nqcodec.cli.help import Manual, Page
+from nqcodec.cli.help import HelpCommand, HelpPage
 from nqcodec.cli.nqenc import rates_of
 from nqcodec.cli.nqenc_options import NQENC, NqencOptions
 from nqcodec.cli.options import groups_of, option_named, options_of
@@ -81,7 +81,7 @@ class EncodeLike:
 
 
 def command(seen: list[EncodeLike]) -> click.Command:
-    @click.command(cls=Manual, page=Page(groups=groups_of(EncodeLike)))
+    @click.command(cls=HelpCommand, page=HelpPage(groups=groups_of(EncodeLike)))
     @click.option("--extra", default="given")
     @options_of(EncodeLike)
     def main(options: EncodeLike) -> None:

@@ -66,7 +66,7 @@ def test_the_bar_has_one_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_encode_tells_no_time_left_before_its_pace_is_known(tmp_path: Path) -> None:
     events: list[Event] = []
     picture = np.tile(np.arange(16, dtype=np.uint8) * 9, (1, 16, 1))
-    encode(picture, tmp_path / "a.nq", params=1500, steps=40, preset="ultrafast", progress=events.append)
-    fits = [event for event in events if event.steps]
-    assert fits[0].eta is None or fits[0].step == fits[0].steps
+    encode(picture, tmp_path / "a.nq", params=1500, iterations=40, preset="ultrafast", progress=events.append)
+    fits = [event for event in events if event.iterations]
+    assert fits[0].eta is None or fits[0].iteration == fits[0].iterations
     assert all(event.eta is None or event.eta < 600 for event in fits)

@@ -288,10 +288,10 @@ def test_configurations_are_data(tmp_path: Path) -> None:
 
 def test_papers_are_configurations(tmp_path: Path) -> None:
     """Network, RGB and the whole recipe; steps given instead of its length."""
-    paper = named("paper/neuroquant", {"seed": 2, "steps": 30})
+    paper = named("paper/neuroquant", {"seed": 2, "iterations": 30})
     settings = paper.encode_settings()
     assert (settings.arch, settings.recipe, settings.method) == ("hnerv", "neuroquant", "plain")
-    assert (settings.seed, settings.steps, paper.csp, paper.has_own_size) == (2, 30, "rgb", False)
+    assert (settings.seed, settings.iterations, paper.csp, paper.has_own_size) == (2, 30, "rgb", False)
     published = named("paper/hnerv/bunny-3m", {})
     assert (published.encode_settings().arch_preset, published.has_own_size) == ("bunny-3m", True)
     assert published.label == "HNeRV bunny-3m as published"

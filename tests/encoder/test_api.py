@@ -26,7 +26,7 @@ from nqcodec.media.sink import open_sink
 from nqcodec.media.temp_clip import inferred, spool
 from nqcodec.media.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Video, frame_bytes
 
-QUICK: dict[str, Any] = {"params": 4000, "steps": 12}
+QUICK: dict[str, Any] = {"params": 4000, "iterations": 12}
 
 
 def heavy_after(code: str) -> str:
@@ -245,7 +245,7 @@ def test_options_that_contradict_are_refused(tmp_path: Path) -> None:
 
 def test_a_plain_fit_takes_its_options(tmp_path: Path) -> None:
     _, frames = small_clip(frames=2)
-    options: dict[str, Any] = {"arch": "hnerv", "params": 900, "steps": 5}
+    options: dict[str, Any] = {"arch": "hnerv", "params": 900, "iterations": 5}
     default = nqcodec.encode(frames, tmp_path / "a.nq", **options)
     l1 = nqcodec.encode(frames, tmp_path / "b.nq", loss="l1", optimizer="adam", **options)
     assert l1.md5 != default.md5

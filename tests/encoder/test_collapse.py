@@ -21,7 +21,7 @@ from nqcodec.media.sink import open_sink
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.training.presets import RATE_AWARE_PRESETS, Preset
 
-QUICK = EncodeSettings(preset="ultrafast", threads=1, steps=60)
+QUICK = EncodeSettings(preset="ultrafast", threads=1, iterations=60)
 
 
 @pytest.fixture

@@ -79,9 +79,9 @@ def test_side_information_is_small(encoded: tuple[Path, EncodeReport, list[Event
 def test_progress_names_stages_and_figures(encoded: tuple[Path, EncodeReport, list[Event]]) -> None:
     events = encoded[2]
     assert any("min to fit" in event.text for event in events)
-    stages = {event.stage for event in events if event.steps}
+    stages = {event.stage for event in events if event.iterations}
     assert {"fit", "finetune"} <= stages
-    assert all(event.step <= event.steps for event in events if event.steps)
+    assert all(event.iteration <= event.iterations for event in events if event.iterations)
     assert any(event.psnr is not None and event.eta is not None for event in events)
 
 
@@ -120,8 +120,8 @@ def test_several_rates_resume_to_the_same_files(real: Path, place: int, tmp_path
 
     def interrupt(event: Event) -> None:
         if event.stage == "finetune":
-            begun.extend([event.step] if event.step == 8 else [])
-            if len(begun) == place + 1 and event.step > 40:
+            begun.extend([event.iteration] if event.iteration == 8 else [])
+            if len(begun) == place + 1 and event.iteration > 40:
                 raise KeyboardInterrupt
 
     clip = ClipInput(str(real))
@@ -144,8 +144,8 @@ def test_a_further_rate_is_never_worse_than_a_lower_one(
     outputs = tuple(Output(tmp_path / f"{bpp}.nq", Rate(bpp=bpp)) for bpp in (0.62, 0.6))
 
     def tell(event: Event) -> None:
-        if event.stage == "finetune" and event.step == event.steps:
-            stages.append(event.steps)
+        if event.stage == "finetune" and event.iteration == event.iterations:
+            stages.append(event.iterations)
 
     better, worse = encode_clips([ClipJob(ClipInput(str(real)), outputs)], QUICK, tell)
     assert better.psnr["yuv"] > worse.psnr["yuv"]
@@ -248,7 +248,7 @@ def test_ctrl_c_in_each_stage(
     """Nothing half-written is left, and --resume gives the file of an undisturbed run."""
 
     def interrupt(event: Event) -> None:
-        if event.stage == stage and (event.steps == 0 or event.step > event.steps // 2):
+        if event.stage == stage and (event.iterations == 0 or event.iteration > event.iterations // 2):
             raise KeyboardInterrupt
 
     out = tmp_path / "out.nq"

@@ -78,9 +78,9 @@ def test_rate_is_met_and_progress_told(arch: str, bpp: float, real: ClipInput, t
     check(report, bpp)
     assert report.psnr["yuv"] > 24, "an encode of real frames must resemble them"
     assert sum("min to fit with preset ultrafast" in event.text for event in events) == 1
-    steps = [event for event in events if event.steps]
+    steps = [event for event in events if event.iterations]
     assert {event.stage for event in steps} == {"fit"}
-    assert all(event.step <= event.steps and event.psnr and event.size for event in steps)
+    assert all(event.iteration <= event.iterations and event.psnr and event.size for event in steps)
     assert [path.name for path in tmp_path.iterdir()] == ["out.nq"]
 
 
@@ -112,9 +112,9 @@ def test_resume_in_any_of_several_rates_gives_the_same_files(
     begun = []
 
     def interrupt(event: Event) -> None:
-        if event.steps:
-            begun.extend([event] if event.step == 25 else [])
-            if len(begun) == fits and event.step > 50:
+        if event.iterations:
+            begun.extend([event] if event.iteration == 25 else [])
+            if len(begun) == fits and event.iteration > 50:
                 raise KeyboardInterrupt
 
     cut, again = [ClipJob(real, outputs(tmp_path, RATES))], list[Event]()
@@ -124,7 +124,7 @@ def test_resume_in_any_of_several_rates_gives_the_same_files(
     for whole, report in zip(several[0], encode_clips(cut, replace(QUICK, resume=True), again.append), strict=True):
         assert Path(report.output).read_bytes() == Path(whole.output).read_bytes()
     assert len(list(tmp_path.iterdir())) == len(RATES), "no work folder is left"
-    assert sum(event.step == 25 for event in again) == 4 - fits, "what was done is not fitted again"
+    assert sum(event.iteration == 25 for event in again) == 4 - fits, "what was done is not fitted again"
 
 
 Settings = rateaware_settings.RateAwareSettings
@@ -138,17 +138,17 @@ def test_a_rate_worse_than_a_lower_one_is_fitted_again(
     that is spoilt."""
 
     def thorough(how: Settings) -> Settings:
-        return replace(how, steps=200)
+        return replace(how, iterations=200)
 
     def hasty(how: Settings) -> Settings:
-        return replace(how, steps=2, lr=1.0, noise=0.0, settled=0.0)
+        return replace(how, iterations=2, lr=1.0, noise=0.0, frozen=0.0)
 
     monkeypatch.setattr(segment_rateaware, "further", thorough if place == 1 else hasty)
     monkeypatch.setitem(RATE_AWARE_PRESETS, "ultrafast", Preset(1, 60 if place == 1 else 120))
     steps = list[int]()
 
     def tell(event: Event) -> None:
-        steps.extend([event.steps] if event.steps and event.step == 25 else [])
+        steps.extend([event.iterations] if event.iterations and event.iteration == 25 else [])
 
     rates = (0.55, 0.6, 0.65) if place == 1 else (0.4, 0.6, 0.8)
     reports = encode_clips([ClipJob(real, outputs(tmp_path, rates))], QUICK, tell)

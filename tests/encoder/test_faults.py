@@ -59,7 +59,7 @@ def test_a_second_encoder_of_the_same_output_is_refused(clip: Path, whole: bytes
     out, refused = tmp_path / "out.nq", []
 
     def tell(event: Event) -> None:
-        if event.steps and not refused:
+        if event.iterations and not refused:
             for resume in (False, True):
                 with pytest.raises(OutputError, match="another encode is writing this file"):
                     encode(ClipInput(str(clip)), out, RATE, replace(SETTINGS, resume=resume))
@@ -195,7 +195,7 @@ def test_ctrl_c_in_the_fine_tune_of_a_plain_fit_keeps_its_steps(
     encode(clips, whole, Rate(bpp=bpp), settings)
 
     def interrupt_once(event: Event) -> None:
-        if event.stage == "finetune" and event.step == 32:
+        if event.stage == "finetune" and event.iteration == 32:
             os.kill(os.getpid(), interrupt.signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
@@ -205,7 +205,7 @@ def test_ctrl_c_in_the_fine_tune_of_a_plain_fit_keeps_its_steps(
 
     def note(event: Event) -> None:
         if event.stage == "finetune":
-            steps.append(event.step)
+            steps.append(event.iteration)
 
     encode(clips, cut, Rate(bpp=bpp), replace(settings, resume=True), note)
     assert steps[0] > 32, "what was calibrated already is not done again"

@@ -33,7 +33,7 @@ def fit_segment(seed: int, context: JobContext) -> list[float]:
     """A tiny fit; its weights as plain numbers."""
     video, frames = small_clip(16, 12, 3)
     program = hnerv.build(video, 3, 2_000)
-    settings = FitSettings(steps=20, seed=seed)
+    settings = FitSettings(iterations=20, seed=seed)
     network = new_network(program, 3, settings)
     fit(network, pack(frames, video, program), settings, progress=context.progress, stop=context.stop)
     weights: list[float] = torch.cat([value.flatten() for value in network.tensors.values()]).tolist()

@@ -41,7 +41,7 @@ def clip_of(path: Path, speed: tuple[int, int], width: int = WIDTH, height: int 
 
 
 def encoded(clip: ClipInput, folder: Path, motion: str, steps: int) -> EncodeReport:
-    settings = EncodeSettings(threads=1, steps=steps, motion=motion, metadata=False)
+    settings = EncodeSettings(threads=1, iterations=steps, motion=motion, metadata=False)
     return encode(clip, folder / f"{motion}.nq", Rate(bpp=0.25), settings)
 
 

@@ -14,12 +14,11 @@ from nqcodec.encoder.option_text import parse_frame_count, parse_names, parse_nu
 from nqcodec.encoder.options import PRESETS, ClipOptions, EncodeSettings, Group, PlainFitOptions, RateOptions, part_of
 from nqcodec.errors import UsageError
 from nqcodec.media.positions import Time
-from nqcodec.methods.rate_aware import settings as rate_aware
-from nqcodec.training import presets as plain
+from nqcodec.training.presets import PLAIN_PRESETS, RATE_AWARE_PRESETS
 
 KINDS = (RateOptions, ClipOptions, EncodeSettings)
 OTHERS: dict[str, Any] = {
-    **{"preset": "fast", "steps": 3, "segment": None, "motion": "none", "hashes": "frame", "metadata": False},
+    **{"preset": "fast", "iterations": 3, "segment": None, "motion": "none", "hashes": "frame", "metadata": False},
     **{"arch": "hnerv", "method": "plain", "arch_preset": "bunny-1.5m", "device": "cuda", "threads": 2, "seed": 1},
     **{"recipe": "hnerv", "loss": "l1", "optimizer": "adam", "schedule": "step", "ema": 0.9, "coarse": 0.5},
     **{"prune": 0.5, "quant_noise": 5, "patch": (32, 16), "fit": Path("a.safetensors")},
@@ -41,7 +40,7 @@ def test_every_field_is_described() -> None:
 
 
 def test_presets_are_those_of_both_methods() -> None:
-    assert tuple(plain.PRESETS) == tuple(rate_aware.PRESETS) == PRESETS
+    assert tuple(PLAIN_PRESETS) == tuple(RATE_AWARE_PRESETS) == PRESETS
 
 
 def test_the_fingerprint_is_of_what_decides_the_result() -> None:
@@ -54,7 +53,7 @@ def test_the_fingerprint_is_of_what_decides_the_result() -> None:
 
 
 def test_any_option_of_a_plain_fit_departs_from_the_preset() -> None:
-    assert not EncodeSettings(preset="slow", steps=7).departs()
+    assert not EncodeSettings(preset="slow", iterations=7).departs()
     for field in fields(PlainFitOptions):
         assert EncodeSettings(**{field.name: OTHERS[field.name]}).departs()
     assert EncodeSettings(coarse=0.0).departs(), "asked for, though nothing comes of it"

@@ -104,11 +104,11 @@ def test_every_rate_is_measured_and_the_file_is_the_same(clip: Path, tmp_path: P
 @NEEDS_SSIM
 def test_python_takes_the_same_names(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.nq"
-    report = nqcodec.encode(clip, out, params=2000, steps=4, metrics=["ssim"])
+    report = nqcodec.encode(clip, out, params=2000, iterations=4, metrics=["ssim"])
     assert 0 < report.metrics["ssim"] < 1
-    assert nqcodec.encode(clip, out, params=2000, steps=4).metrics == {}
+    assert nqcodec.encode(clip, out, params=2000, iterations=4).metrics == {}
     with pytest.raises(UsageError, match="--metrics psnr-hvs: choose of ssim, ms-ssim, vmaf"):
-        nqcodec.encode(clip, out, params=2000, steps=4, metrics=["psnr-hvs"])
+        nqcodec.encode(clip, out, params=2000, iterations=4, metrics=["psnr-hvs"])
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,10 @@ def test_a_file_of_two_scenes(two_scenes: Path, tmp_path: Path) -> None:
     """Its segments begin at the cut, by default, and share the bytes by their frames."""
     out = tmp_path / "two.nq"
     report = encode(
-        ClipInput(str(two_scenes)), out, Rate(bpp=0.8), EncodeSettings(preset="ultrafast", steps=60, threads=1, jobs=1)
+        ClipInput(str(two_scenes)),
+        out,
+        Rate(bpp=0.8),
+        EncodeSettings(preset="ultrafast", iterations=60, threads=1, jobs=1),
     )
     file = probe(out)
     assert [entry.frames for entry in file.index] == [9, 12]

@@ -20,7 +20,7 @@ from nqcodec.network.integer_network import (
     IntTensor,
     Layer,
     derive,
-    used_steps,
+    used_step_indices,
     used_weight,
     validate,
 )
@@ -79,7 +79,7 @@ def test_weights_as_used_approximate_the_orthonormal_transform() -> None:
         first += size
     error = used_weight(tensor) * 2.0**-4 - real
     assert np.abs(error).max() <= 0.5 * 2.0**-4 + 2**-15 * np.abs(real).max()
-    assert used_steps(tensor).tolist() == [-72]
+    assert used_step_indices(tensor).tolist() == [-72]
 
 
 def test_a_fan_in_of_one_is_a_shift() -> None:
@@ -90,7 +90,7 @@ def test_a_fan_in_of_one_is_a_shift() -> None:
 def test_a_plain_weight_is_used_as_it_is() -> None:
     tensor = weight(7, None)
     assert used_weight(tensor) is tensor.values
-    assert used_steps(tensor) is tensor.steps
+    assert used_step_indices(tensor) is tensor.step_indices
 
 
 def test_the_accumulator_bound_is_that_of_weights_as_used() -> None:

@@ -14,12 +14,19 @@ from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment, parse_segment
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Frame, Video
-from nqcodec.methods.post_training.hadamard_search import decoded_weight, offer_domains, to_domain
+from nqcodec.methods.post_training.hadamard_search import decoded_weight, offer_domains, to_hadamard_domain
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.methods.post_training.sensitivity import measure_curvature
 from nqcodec.methods.post_training.sources import make_sources
 from nqcodec.network.hadamard import block_stages
-from nqcodec.network.integer_network import Hadamard, IntegerNetwork, IntTensor, used_steps, used_weight, validate
+from nqcodec.network.integer_network import (
+    Hadamard,
+    IntegerNetwork,
+    IntTensor,
+    used_step_indices,
+    used_weight,
+    validate,
+)
 from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Limits, Program
 from nqcodec.quantization.export import export
@@ -38,8 +45,8 @@ from nqcodec.training.start import new_network
 from nqcodec.training.train import fit
 
 VIDEO = Video(24, 20, 4)
-ROUND = QuantSettings(finetune_steps=0, hadamard="all")
-TUNE = replace(ROUND, finetune_steps=60, calibration="tune")
+ROUND = QuantSettings(finetune_iterations=0, hadamard="all")
+TUNE = replace(ROUND, finetune_iterations=60, calibration="tune")
 DENSE = (1, 4, 6)
 """Convolutions of `PROGRAM` that have a Hadamard domain: fan-ins 5, 11 and 7, no powers of two."""
 
@@ -127,9 +134,9 @@ def random_weight(channels: int, bits: int = 8, seed: int = 0) -> IntTensor:
 def test_fake_quantised_weights_are_the_decoders(channels: int, dtype: torch.dtype) -> None:
     for how in (Hadamard(12, 3), Hadamard(8, 0), Hadamard(10, 6)):
         coded = replace(random_weight(channels), hadamard=how)
-        steps = torch.from_numpy(coded.steps).view(-1, 1, 1, 1)
+        steps = torch.from_numpy(coded.step_indices).view(-1, 1, 1, 1)
         weight = use(torch.from_numpy(coded.values).to(dtype), steps, how)
-        unit = torch.exp2(torch.from_numpy(used_steps(coded)).to(dtype) / 8).view(-1, 1, 1, 1)
+        unit = torch.exp2(torch.from_numpy(used_step_indices(coded)).to(dtype) / 8).view(-1, 1, 1, 1)
         assert weight.dtype == dtype
         assert np.array_equal((weight / unit).round().numpy(), used_weight(coded))
         assert torch.equal(weight, torch.from_numpy(used_weight(coded)).to(dtype) * unit)
@@ -139,7 +146,7 @@ def test_fake_quantised_weights_are_the_decoders(channels: int, dtype: torch.dty
 def test_gradients_pass_both_roundings_and_stop_at_clamps() -> None:
     coded = random_weight(13, bits=5)
     integers = torch.from_numpy(coded.values).double().requires_grad_(True)
-    steps = torch.from_numpy(coded.steps).double().view(-1, 1, 1, 1)
+    steps = torch.from_numpy(coded.step_indices).double().view(-1, 1, 1, 1)
     direction = torch.randn(integers.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for how, clamps in ((Hadamard(12, 3), False), (Hadamard(8, 6), True)):
         weight = use(integers, steps, how)
@@ -148,7 +155,7 @@ def test_gradients_pass_both_roundings_and_stop_at_clamps() -> None:
         used = used_weight(replace(coded, hadamard=how))
         free = np.where((used > -limit) & (used < limit - 1), direction.numpy(), 0)
         assert (used.max() == limit - 1) == clamps
-        assert np.allclose(gradient.numpy(), to_domain(free * np.exp2(steps.numpy() / 8)))
+        assert np.allclose(gradient.numpy(), to_hadamard_domain(free * np.exp2(steps.numpy() / 8)))
 
 
 @pytest.mark.parametrize("map_width", [8, 12, 14])
@@ -158,7 +165,7 @@ def test_weights_are_used_as_finely_as_width_and_accumulator_allow(channels: int
     how = choose_use(values, map_width)
     assert 8 <= how.used_width <= 12
     assert 0 <= how.gain <= 6
-    exact = np.abs(to_domain(values)) * 2**how.gain
+    exact = np.abs(to_hadamard_domain(values)) * 2**how.gain
     used = np.abs(used_weight(IntTensor(values, bits, np.zeros(1, np.int32), how)).astype(np.int64))
     reach, wide = used.sum(axis=(1, 2, 3)).max() << (map_width - 1), exact.max() >= (1 << (how.used_width - 1)) - 1
     if how.gain:
@@ -230,7 +237,9 @@ def test_domains_are_offered_as_asked(fitted: tuple[FloatNetwork, PackedClip]) -
         assert tuple(source.tensor.index for source in offered if source.hadamard) == DENSE
     assert (len(both), len(every)) == (len(sources) + len(DENSE), len(sources))
     for source in (source for source in every if source.hadamard):
-        assert np.allclose(to_domain(source.values), network.tensors[source.tensor.key].detach().numpy(), atol=1e-6)
+        assert np.allclose(
+            to_hadamard_domain(source.values), network.tensors[source.tensor.key].detach().numpy(), atol=1e-6
+        )
     with pytest.raises(UsageError, match="off, auto, all"):
         offer_domains(sources, PROGRAM, QuantSettings(hadamard="some"))
 
@@ -275,7 +284,7 @@ def test_tuning_in_the_domain_is_worth_it_and_decodes_as_trained(fitted: tuple[F
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
 def test_every_calibration_knows_the_domain(fitted: tuple[FloatNetwork, PackedClip], calibration: str) -> None:
     network, clip = fitted
-    settings = replace(TUNE, calibration=calibration, finetune_steps=60)
+    settings = replace(TUNE, calibration=calibration, finetune_iterations=60)
     result, plain = (
         quantize(network, clip, max_bytes=budget(4), size_of=size_of, settings=replace(settings, hadamard=domain))
         for domain in ("all", "off")
@@ -296,8 +305,8 @@ def test_auto_takes_the_domain_in_which_a_weight_is_sparse(fitted: tuple[FloatNe
         for index, rotate in ((4, True), (6, False)):
             value = network.tensors[f"op{index}_weight"]
             sparse = generator.laplace(0, 0.1, value.shape) * (generator.random(value.shape) < 0.25)
-            value.copy_(torch.from_numpy(to_domain(sparse) if rotate else sparse))
-    auto = QuantSettings(finetune_steps=0, hadamard="auto", allocation="fisher")
+            value.copy_(torch.from_numpy(to_hadamard_domain(sparse) if rotate else sparse))
+    auto = QuantSettings(finetune_iterations=0, hadamard="auto", allocation="fisher")
     result = quantize(network, clip, max_bytes=budget(4), size_of=size_of, settings=auto)
     validate(result)
     assert 4 in hadamard_layers(result)
@@ -306,7 +315,7 @@ def test_auto_takes_the_domain_in_which_a_weight_is_sparse(fitted: tuple[FloatNe
 
 def test_auto_repeats_itself(fitted: tuple[FloatNetwork, PackedClip]) -> None:
     network, clip = fitted
-    settings = QuantSettings(finetune_steps=16, hadamard="auto")
+    settings = QuantSettings(finetune_iterations=16, hadamard="auto")
     first, again = (
         pack_segment(quantize(network, clip, max_bytes=budget(4), size_of=size_of, settings=settings)).payload
         for _ in range(2)

@@ -16,20 +16,20 @@ from nqcodec.quantization.quantizers import (
     UniformQuantizer,
     along_channels,
     bits_needed,
-    covering_step,
-    dequantise,
-    initial_step,
+    covering_step_index,
+    dequantize,
+    initial_step_index,
     limits,
-    quantise,
-    quantise_array,
-    search_step,
+    quantize,
+    quantize_array,
+    search_step_index,
     step_size,
 )
 
 
 def there_and_back(x: torch.Tensor, steps: torch.Tensor, bits: int) -> torch.Tensor:
     """What a decoder makes of `x`."""
-    return dequantise(quantise(x, steps, bits), steps)
+    return dequantize(quantize(x, steps, bits), steps)
 
 
 def gaussian(seed: int, size: int = 400) -> npt.NDArray[np.float64]:
@@ -48,8 +48,8 @@ def test_bits_needed_is_the_narrowest_signed_range(values: list[int], bits: int)
 @settings(deadline=None, max_examples=50)
 def test_numpy_and_torch_give_the_same_integers_within_the_width(seed: int, index: int, bits: int) -> None:
     x = gaussian(seed)
-    there = quantise_array(x, index, bits)
-    here = quantise(torch.from_numpy(x), torch.tensor([float(index)]), bits)
+    there = quantize_array(x, index, bits)
+    here = quantize(torch.from_numpy(x), torch.tensor([float(index)]), bits)
     assert np.array_equal(there, here.numpy())
     assert limits(bits)[0] <= there.min()
     assert there.max() <= limits(bits)[1]
@@ -81,9 +81,9 @@ def test_gradients_pass_rounding_and_stop_at_the_clamp() -> None:
 @settings(deadline=None, max_examples=30)
 def test_covering_step_is_the_finest_that_clamps_nothing(seed: int, bits: int) -> None:
     x = np.abs(gaussian(seed, 50))
-    index = covering_step(x, bits)
-    assert np.array_equal(quantise_array(x, index, bits), quantise_array(x, index, 16))
-    assert not np.array_equal(quantise_array(x, index - 1, bits), quantise_array(x, index - 1, 16))
+    index = covering_step_index(x, bits)
+    assert np.array_equal(quantize_array(x, index, bits), quantize_array(x, index, 16))
+    assert not np.array_equal(quantize_array(x, index - 1, bits), quantize_array(x, index - 1, 16))
 
 
 @pytest.mark.parametrize("bits", [2, 3, 5, 8])
@@ -92,20 +92,27 @@ def test_error_search_finds_the_best_step_of_all(bits: int, power: float) -> Non
     x = gaussian(7)
 
     def error(index: int) -> float:
-        return float((np.abs(quantise_array(x, index, bits) * step_size(index) - x) ** power).sum())
+        return float((np.abs(quantize_array(x, index, bits) * step_size(index) - x) ** power).sum())
 
-    assert error(search_step(x, bits, power)) == min(error(index) for index in range(-120, 20))
+    assert error(search_step_index(x, bits, power)) == min(error(index) for index in range(-120, 20))
 
 
 def test_a_tensor_of_zeros_has_a_legal_step() -> None:
-    assert covering_step(np.zeros(4), 8) == search_step(np.zeros(4), 8) == 0
+    assert covering_step_index(np.zeros(4), 8) == search_step_index(np.zeros(4), 8) == 0
 
 
 def test_searches_by_name_are_covering_or_error_searches() -> None:
     x = gaussian(3)
-    assert initial_step(x, 4, "max") == covering_step(x, 4)
-    assert [initial_step(x, 4, name) for name in ("l1", "mse", "lp")] == [search_step(x, 4, p) for p in (1, 2, 3.5)]
-    assert initial_step(x, 4, "l1") < initial_step(x, 4, "mse") < initial_step(x, 4, "lp") < initial_step(x, 4, "max")
+    assert initial_step_index(x, 4, "max") == covering_step_index(x, 4)
+    assert [initial_step_index(x, 4, name) for name in ("l1", "mse", "lp")] == [
+        search_step_index(x, 4, p) for p in (1, 2, 3.5)
+    ]
+    assert (
+        initial_step_index(x, 4, "l1")
+        < initial_step_index(x, 4, "mse")
+        < initial_step_index(x, 4, "lp")
+        < initial_step_index(x, 4, "max")
+    )
 
 
 def one_sided(seed: int) -> npt.NDArray[np.float64]:
@@ -119,8 +126,8 @@ def test_symmetric_quantizers_are_the_encoders_own() -> None:
     x = one_sided(0)
     for search in SEARCHES:
         quantizer = UniformQuantizer.of(x, "weight", 5, QuantizerKind(search=search))
-        assert quantizer.steps.tolist() == [initial_step(x, 5, search)]
-        assert np.array_equal(quantizer.integers(x), quantise_array(x, quantizer.steps[0], 5))
+        assert quantizer.step_indices.tolist() == [initial_step_index(x, 5, search)]
+        assert np.array_equal(quantizer.integers(x), quantize_array(x, quantizer.step_indices[0], 5))
 
 
 @pytest.mark.parametrize("name", ["weight", "latent"])
@@ -128,17 +135,17 @@ def test_symmetric_quantizers_are_the_encoders_own() -> None:
 def test_a_step_a_channel_is_each_channels_own(name: str, symmetric: bool) -> None:
     x, axis = one_sided(1), channel_axis(name)
     quantizer = UniformQuantizer.of(x, name, 4, QuantizerKind(symmetric, per_channel=True))
-    assert quantizer.steps.size == quantizer.zeros.size == x.shape[axis]
+    assert quantizer.step_indices.size == quantizer.zeros.size == x.shape[axis]
     for channel in range(x.shape[axis]):
         part = x.take([channel], axis)
         alone = UniformQuantizer.of(part, name, 4, QuantizerKind(symmetric))
-        assert alone.steps[0] == quantizer.steps[channel]
+        assert alone.step_indices[0] == quantizer.step_indices[channel]
         assert np.array_equal(alone.integers(part), quantizer.integers(x).take([channel], axis))
 
 
 def test_a_bias_has_one_step() -> None:
     x = gaussian(2, 9)
-    assert UniformQuantizer.of(x, "bias", 6, QuantizerKind(per_channel=True)).steps.size == 1
+    assert UniformQuantizer.of(x, "bias", 6, QuantizerKind(per_channel=True)).step_indices.size == 1
 
 
 @given(st.integers(0, 1000), st.integers(2, 8), st.sampled_from(sorted(SEARCHES)), st.booleans())
@@ -153,9 +160,9 @@ def test_asymmetric_codes_are_within_their_width_and_one_bit_more_holds_them(
     assert codes.min() >= 0
     assert codes.max() < 1 << bits
     assert bits_needed(integers) <= bits + 1
-    assert np.array_equal(quantizer.values(x), integers * step_size(quantizer.steps)[:, None, None, None])
+    assert np.array_equal(quantizer.values(x), integers * step_size(quantizer.step_indices)[:, None, None, None])
     if search == "max":
-        error = np.abs(quantizer.values(x) - x) / step_size(quantizer.steps)[:, None, None, None]
+        error = np.abs(quantizer.values(x) - x) / step_size(quantizer.step_indices)[:, None, None, None]
         assert error.max() <= 1 + 1e-9
 
 
@@ -169,8 +176,8 @@ def test_asymmetric_searches_find_the_best_step_of_their_zero_points(seed: int, 
         other = UniformQuantizer(quantizer.axis, np.array([index], np.int32), quantizer.zeros, bits)
         return float((np.abs(other.values(x) - x) ** 3.5).sum())
 
-    first = int(UniformQuantizer.of(x, "weight", bits, QuantizerKind(False, False, "max")).steps[0])
-    assert error(int(quantizer.steps[0])) == min(error(index) for index in range(first - 40, first + 1))
+    first = int(UniformQuantizer.of(x, "weight", bits, QuantizerKind(False, False, "max")).step_indices[0])
+    assert error(int(quantizer.step_indices[0])) == min(error(index) for index in range(first - 40, first + 1))
 
 
 def test_one_sided_values_lose_less_without_symmetry() -> None:

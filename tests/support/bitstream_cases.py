@@ -25,8 +25,14 @@ def assert_same(a: IntegerNetwork, b: IntegerNetwork) -> None:
             assert (tensor.bits, tensor.hadamard, tensor.context) == (other.bits, other.hadamard, other.context)
             np.testing.assert_array_equal(tensor.values, other.values)
             np.testing.assert_array_equal(
-                np.broadcast_to(tensor.steps, other.steps.shape if other.steps.size > 1 else tensor.steps.shape),
-                np.broadcast_to(other.steps, tensor.steps.shape if tensor.steps.size > 1 else other.steps.shape),
+                np.broadcast_to(
+                    tensor.step_indices,
+                    other.step_indices.shape if other.step_indices.size > 1 else tensor.step_indices.shape,
+                ),
+                np.broadcast_to(
+                    other.step_indices,
+                    tensor.step_indices.shape if tensor.step_indices.size > 1 else other.step_indices.shape,
+                ),
             )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from nqcodec.network.integer_network import IntegerNetwork, used_steps, used_weight
-from nqcodec.quantization.quantizers import along_channels, dequantise
+from nqcodec.network.integer_network import IntegerNetwork, used_step_indices, used_weight
+from nqcodec.quantization.quantizers import along_channels, dequantize
 from nqcodec.quantization.transform import tensor_names
 from nqcodec.synthesis.hadamard import fastest
 from nqcodec.training.network import FloatNetwork
@@ -20,7 +20,7 @@ def dequantized(network: IntegerNetwork, frames: int, dtype: torch.dtype = torch
     result.dtype = dtype
     for tensor in tensor_names(network.program):
         integers = network.layers[tensor.index].tensors[tensor.name]
-        steps = along_channels(torch.tensor(used_steps(integers)), tensor.name, integers.values.ndim)
-        value = dequantise(torch.tensor(used_weight(integers, fastest())).to(dtype), steps)
+        steps = along_channels(torch.tensor(used_step_indices(integers)), tensor.name, integers.values.ndim)
+        value = dequantize(torch.tensor(used_weight(integers, fastest())).to(dtype), steps)
         result.tensors[tensor.key] = torch.nn.Parameter(value)
     return result

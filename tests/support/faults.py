@@ -38,8 +38,8 @@ from nqcodec.training.presets import PHASES, Phase
 
 VIDEO = Video(32, 24, 4)
 METHODS = {
-    "rate-aware": (EncodeSettings(preset="ultrafast", steps=32, threads=1, jobs=1, segment=2), 6.0),
-    "plain": (EncodeSettings(preset="ultrafast", arch="hnerv", steps=32, threads=1, jobs=1, segment=None), 8.0),
+    "rate-aware": (EncodeSettings(preset="ultrafast", iterations=32, threads=1, jobs=1, segment=2), 6.0),
+    "plain": (EncodeSettings(preset="ultrafast", arch="hnerv", iterations=32, threads=1, jobs=1, segment=None), 8.0),
 }
 """Settings and bits a pixel: two segments of the one, one of the other."""
 
@@ -118,7 +118,7 @@ def encode(clip: Path, out: Path, method: str, steps: Steps, *, resume: bool) ->
     settings, bpp = METHODS[method]
 
     def tell(event: Event) -> None:
-        if not event.steps or event.step % 16 == 0:
+        if not event.iterations or event.iteration % 16 == 0:
             steps(event.stage)
 
     watch(steps)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 import click
 from commands import COMMANDS
 
-from nqcodec.cli.help import Manual, ManualGroup
+from nqcodec.cli.help import HelpCommand, HelpGroup
 
 
-def manuals(commands: Mapping[str, click.Command], parent: str = "") -> Iterator[tuple[str, Manual | ManualGroup]]:
+def manuals(commands: Mapping[str, click.Command], parent: str = "") -> Iterator[tuple[str, HelpCommand | HelpGroup]]:
     """(name, command) of each command, every group followed by what it holds."""
     for word, command in commands.items():
-        assert isinstance(command, Manual | ManualGroup)
+        assert isinstance(command, HelpCommand | HelpGroup)
         name = f"{parent} {word}".strip()
         yield name, command
         if isinstance(command, click.Group):

@@ -115,7 +115,7 @@ CASES = (
         refused=(
             (Instance(Frequency((), (), ())), "at least one"),
             (Instance(Frequency((), (1, 2), (1,))), "a step and a phase"),
-            (Instance(Frequency((), (1 << 32,), (0,))), "steps 4294967296 is outside 0..4294967295"),
+            (Instance(Frequency((), (1 << 32,), (0,))), "increments 4294967296 is outside 0..4294967295"),
         ),
         rounding=0.5,
     ),

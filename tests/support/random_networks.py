@@ -15,7 +15,7 @@ from nqcodec.network.integer_network import (
     GRID_FRACTION_BITS,
     HALF_TANH_FRAC,
     LATENT_BITS,
-    STEP_RANGE,
+    STEP_INDEX_RANGE,
     USED_WIDTH_RANGE,
     WEIGHT_BITS,
     WIDTH_RANGE,
@@ -97,14 +97,14 @@ def _random_steps(rng: np.random.Generator, exponent: float, offset: int, channe
     count = channels if rng.random() < 0.5 else 1
     steps = round(exponent) - offset + rng.integers(-STEP_SPREAD, STEP_SPREAD + 1, count)
     return np.clip(
-        steps, max(STEP_RANGE[0], EXPONENTS[0] - offset, low), min(STEP_RANGE[1], EXPONENTS[1] - offset)
+        steps, max(STEP_INDEX_RANGE[0], EXPONENTS[0] - offset, low), min(STEP_INDEX_RANGE[1], EXPONENTS[1] - offset)
     ).astype(np.int32)
 
 
 def _random_latent(rng: np.random.Generator, op: Grid, layer: Layer) -> IntTensor:
     bits = _random_bits(rng, LATENT_BITS)
     exponent = 8 * (layer.width - bits - GRID_FRACTION_BITS + rng.uniform(-2, 1.5))
-    steps = _random_steps(rng, exponent, 8 * (layer.frac - GRID_FRACTION_BITS), op.channels, STEP_RANGE[0])
+    steps = _random_steps(rng, exponent, 8 * (layer.frac - GRID_FRACTION_BITS), op.channels, STEP_INDEX_RANGE[0])
     return IntTensor(random_values(rng, (op.times, op.channels, op.height, op.width), bits), bits, steps)
 
 
@@ -135,12 +135,12 @@ def _fill_conv(rng: np.random.Generator, network: IntegerNetwork, index: int, op
     offset = 8 * ((HALF_TANH_FRAC if half_tanh else layer.frac) - frac_in - gain)
     # The bias needs a legal exponent too: bias_step - step + 8 (gain + frac_in) is at most EXPONENTS[1].
     frac_acc = gain + frac_in
-    low = STEP_RANGE[0] + 8 * frac_acc - EXPONENTS[1] + 1
+    low = STEP_INDEX_RANGE[0] + 8 * frac_acc - EXPONENTS[1] + 1
     steps = _random_steps(rng, 8 * (target - size + rng.uniform(-1.5, 1.5)), offset, op.out_channels, low)
     bias_bits = _random_bits(rng, BIAS_BITS)
     bias_step = round(8 * (size - bias_bits + rng.uniform(-2, 1))) - 8 * frac_acc + int(steps.min())
-    least = max(STEP_RANGE[0], EXPONENTS[0] - 8 * frac_acc + int(steps.max()))
-    most = min(STEP_RANGE[1], EXPONENTS[1] - 8 * frac_acc + int(steps.min()))
+    least = max(STEP_INDEX_RANGE[0], EXPONENTS[0] - 8 * frac_acc + int(steps.max()))
+    most = min(STEP_INDEX_RANGE[1], EXPONENTS[1] - 8 * frac_acc + int(steps.min()))
     bias = IntTensor(
         random_values(rng, shapes["bias"], bias_bits), bias_bits, np.array([min(max(bias_step, least), most)], np.int32)
     )

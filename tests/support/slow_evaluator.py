@@ -63,7 +63,7 @@ def shift(v: int, n: int) -> int:
 
 
 def step_of(tensor: IntTensor, channel: int) -> int:
-    return int(tensor.steps[channel if tensor.steps.size > 1 else 0])
+    return int(tensor.step_indices[channel if tensor.step_indices.size > 1 else 0])
 
 
 def activation(p: int, code: int, width: int, frac: int) -> int:
@@ -123,7 +123,7 @@ def conv(network: IntegerNetwork, index: int, source: Map) -> Map:
 
     def value(o: int, y: int, x: int) -> int:
         step = step_of(weight, o) - gain
-        acc = rescale(biases[o], int(bias.steps[0]) - step + 8 * frac_in)
+        acc = rescale(biases[o], int(bias.step_indices[0]) - step + 8 * frac_in)
         for n, i in enumerate([o] if op.depthwise else range(len(source))):
             for a in range(op.kernel):
                 for b in range(op.kernel):
@@ -152,7 +152,7 @@ def fold(source: Map, rows: int, columns: int) -> Map:
 
 def frequency(op: Frequency, t: int, width: int, frac: int) -> Map:
     out = []
-    for step, phase in zip(op.steps, op.phases, strict=True):
+    for step, phase in zip(op.increments, op.phases, strict=True):
         i = ((phase + t * step + 2**19) % 2**32) >> 20
         for entry in (table("sine")[i], table("sine")[(i + 1024) & 4095]):
             out.append([[clamp_width(shift(entry, 15 - frac), width)]])

@@ -177,7 +177,7 @@ def test_the_default_is_log_mse_with_the_clip_s_weights() -> None:
     program, clip = packed(*small_clip(frames=1))
     maps = noisy(clip)
     expected = LOSSES["log-mse"](plane_errors(*maps, clip), clip.weights)
-    assert torch.equal(value(FitSettings(steps=1).loss, program, clip, maps), expected)
+    assert torch.equal(value(FitSettings(iterations=1).loss, program, clip, maps), expected)
 
 
 def test_small_planes_are_refused_unless_they_do_not_count() -> None:
@@ -201,7 +201,7 @@ def test_without_the_library_one_line_says_what_to_install(monkeypatch: pytest.M
 @pytest.mark.parametrize("name", ["l1", "l1-ssim"])
 def test_a_fit_learns_with_it(name: str) -> None:
     program, clip = packed(*small_clip(40, 32))
-    settings = FitSettings(steps=120, loss=name)
+    settings = FitSettings(iterations=120, loss=name)
     network = new_network(program, clip.frames, settings)
     before = evaluate(network, clip).yuv
     assert fit(network, clip, settings).quality.yuv > before + 6

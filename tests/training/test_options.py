@@ -13,7 +13,7 @@ from fitting import small_clip
 
 from nqcodec.backbones import hnerv
 from nqcodec.network.program import Program
-from nqcodec.quantization.quantizers import quantise_array
+from nqcodec.quantization.quantizers import quantize_array
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.compute import compute_settings
 from nqcodec.training.evaluation import evaluate
@@ -29,7 +29,7 @@ from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
 from nqcodec.training.train import PlainTrainer, fit, make_optimizer
 
-SETTINGS = FitSettings(steps=96, seed=3)
+SETTINGS = FitSettings(iterations=96, seed=3)
 PRUNING = Pruning(kept=0.6, share=0.3)
 EVERYTHING = replace(SETTINGS, coarse=0.9, ema=0.9, pruning=PRUNING, noise=QuantNoise(share=0.3), gradient_norm=1.0)
 
@@ -111,7 +111,7 @@ def test_the_coarse_part_ends_in_time(work: tuple[Program, PackedClip], monkeypa
         return call(self, output, target, errors, coarse)
 
     monkeypatch.setattr(Objective, "__call__", spy)
-    fitted(work, replace(SETTINGS, steps=40, coarse=0.5, pruning=Pruning(share=0.5)))
+    fitted(work, replace(SETTINGS, iterations=40, coarse=0.5, pruning=Pruning(share=0.5)))
     assert seen == [True] * 10 + [False] * 30
 
 
@@ -131,7 +131,7 @@ def test_the_average_is_the_one_of_its_definition() -> None:
 
 def test_a_fit_ends_with_the_average_and_reports_it(work: tuple[Program, PackedClip]) -> None:
     settings = replace(SETTINGS, ema=0.9)
-    trainer = trained(work, settings, settings.steps)
+    trainer = trained(work, settings, settings.iterations)
     last = {name: value.detach().clone() for name, value in trainer.network.tensors.items()}
     trainer.finish()
     network = new_network(work[0], 5, settings)
@@ -142,7 +142,7 @@ def test_a_fit_ends_with_the_average_and_reports_it(work: tuple[Program, PackedC
 
 
 def test_an_average_tames_a_rate_that_stays_high(work: tuple[Program, PackedClip]) -> None:
-    restless = replace(SETTINGS, steps=200, floor=1.0, lr=0.1, latent_lr=0.2)
+    restless = replace(SETTINGS, iterations=200, floor=1.0, lr=0.1, latent_lr=0.2)
     levels = [evaluate(fitted(work, replace(restless, ema=ema)), work[1]).yuv for ema in (0.0, 0.95)]
     assert levels[1] > levels[0] + 1
 
@@ -173,14 +173,14 @@ def test_ties_are_pruned_in_order(work: tuple[Program, PackedClip]) -> None:
 
 
 def test_pruned_weights_stay_zero_and_the_fine_tune_repairs(work: tuple[Program, PackedClip]) -> None:
-    settings = replace(SETTINGS, steps=400, pruning=PRUNING, ema=0.9)
+    settings = replace(SETTINGS, iterations=400, pruning=PRUNING, ema=0.9)
     trainer = trained(work, settings, 280)
     assert not (weights(trainer.network) == 0).any()
     with compute_settings(trainer.network, settings):
         trainer.iterate()
         cut = evaluate(trainer.network, work[1]).yuv
         pruned = weights(trainer.network) == 0
-        while trainer.done < settings.steps:
+        while trainer.done < settings.iterations:
             trainer.iterate()
     trainer.finish()
     assert int(pruned.sum()) == round(0.4 * len(pruned))
@@ -189,7 +189,7 @@ def test_pruned_weights_stay_zero_and_the_fine_tune_repairs(work: tuple[Program,
     assert not torch.cat([grad.flatten() for grad in grads if grad is not None])[pruned].any()
     assert evaluate(trainer.network, work[1]).yuv > cut + 1
     value = trainer.network.tensors["op1_weight"].detach().numpy()
-    assert not quantise_array(value, -30, 8)[value == 0].any()
+    assert not quantize_array(value, -30, 8)[value == 0].any()
 
 
 def test_noise_quantises_its_part_and_only_the_rest_has_a_gradient() -> None:
@@ -234,7 +234,7 @@ def test_noise_makes_rounding_cost_less(work: tuple[Program, PackedClip]) -> Non
         def map(self, index: int, value: torch.Tensor) -> torch.Tensor:
             return value
 
-    settings = replace(SETTINGS, steps=400)
+    settings = replace(SETTINGS, iterations=400)
     levels = [
         evaluate(fitted(work, replace(settings, noise=QuantNoise(bits, share=0.3))), work[1], Rounded()).yuv
         for bits in (8, 3)

@@ -30,7 +30,7 @@ from nqcodec.training.start import new_network
 from nqcodec.training.train import PlainTrainer, fit
 
 NQENC = ["nqenc", "clip.y4m", "--bpp", "0.1", "-o", "a.nq"]
-SETTINGS = FitSettings(steps=64, seed=3, patch=(16, 16))
+SETTINGS = FitSettings(iterations=64, seed=3, patch=(16, 16))
 Work = tuple[Program, PackedClip]
 
 
@@ -111,7 +111,7 @@ def test_steps_draw_each_patch_once_an_epoch_in_an_order_of_their_own(
 def test_patches_of_the_whole_picture_are_whole_frames(work: Work) -> None:
     """The same steps but for the means that a logarithm is taken of; with squares they are the same."""
     whole, patched = (
-        fitted(work, replace(SETTINGS, steps=20, loss="mse", dtype="float32", patch=patch))
+        fitted(work, replace(SETTINGS, iterations=20, loss="mse", dtype="float32", patch=patch))
         for patch in (None, (37, 23))
     )
     for name, value in whole.tensors.items():
@@ -121,7 +121,7 @@ def test_patches_of_the_whole_picture_are_whole_frames(work: Work) -> None:
 def test_it_learns_on_patches(work: Work) -> None:
     results = []
     for patch in (None, (16, 16)):
-        settings = replace(SETTINGS, steps=200, patch=patch)
+        settings = replace(SETTINGS, iterations=200, patch=patch)
         results.append(fit(new_network(work[0], 5, settings), work[1], settings).quality.yuv)
     assert min(results) > 24
     assert results[1] > results[0] - 2
@@ -150,7 +150,7 @@ def test_every_loss_takes_patches(loss: str) -> None:
     if loss == "l1-ssim":
         pytest.importorskip("pytorch_msssim")
     program, clip = work_of(64, 50)
-    settings = replace(SETTINGS, steps=3, loss=loss, patch=(32, 26))
+    settings = replace(SETTINGS, iterations=3, loss=loss, patch=(32, 26))
     trainer = PlainTrainer(new_network(program, 5, settings), clip, settings)
     losses = [trainer.iterate().loss for _ in range(3)]
     assert all(bool(value.isfinite()) and 0 < float(value) < 1 for value in losses)
@@ -199,7 +199,7 @@ def test_patches_that_do_not_suit_are_refused(work: Work, patch: tuple[int, int]
 def test_hinervs_recipe_has_the_papers_patches(video: Video, patch: tuple[int, int] | None) -> None:
     """A step has as many as make a frame; where the picture is small or MS-SSIM not defined, it is the frame."""
     settings = paper_recipe("hinerv", 10, video=video)
-    assert (settings.patch, settings.batch, settings.steps) == (patch, 1, 3000)
+    assert (settings.patch, settings.batch, settings.iterations) == (patch, 1, 3000)
     assert paper_recipe("hinerv", 10).patch is None
     assert paper_recipe("nerv", 10, video=video).patch is None
 
@@ -209,7 +209,7 @@ def test_ms_ssim_is_defined_on_the_papers_patches() -> None:
     video, frames = small_clip(150, 160, 2, Chroma.C444)
     program = hinerv.build(video, 2, 4_000)
     clip = pack(frames, video, program)
-    settings = replace(paper_recipe("hinerv", 2), steps=2, patch=(80, 80))
+    settings = replace(paper_recipe("hinerv", 2), iterations=2, patch=(80, 80))
     trainer = PlainTrainer(new_network(program, 2, settings), clip, settings)
     assert all(0 < float(trainer.iterate().loss) < 1 for _ in range(2))
 
@@ -230,7 +230,7 @@ def test_an_encode_on_patches(tmp_path: Path) -> None:
     """As a pair or as JSON's list; the file is another than without, and the same again, and the user is told."""
     told: list[str] = []
     _, frames = small_clip(frames=2)
-    options: dict[str, Any] = {"arch": "hnerv", "params": 900, "steps": 5}
+    options: dict[str, Any] = {"arch": "hnerv", "params": 900, "iterations": 5}
     whole, first, again = (
         nqcodec.encode(frames, tmp_path / f"{number}.nq", progress=lambda e: told.append(e.text), **options, **more).md5
         for number, more in enumerate(({}, {"patch": (18, 16)}, {"patch": [18, 16]}))
@@ -250,5 +250,5 @@ def test_an_encode_on_patches(tmp_path: Path) -> None:
 def test_an_encode_refuses_patches_that_do_not_suit(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     _, frames = small_clip(frames=2)
     with pytest.raises(UsageError, match=message):
-        nqcodec.encode(frames, tmp_path / "a.nq", **{"arch": "hnerv", "params": 900, "steps": 5, **options})
+        nqcodec.encode(frames, tmp_path / "a.nq", **{"arch": "hnerv", "params": 900, "iterations": 5, **options})
     assert not (tmp_path / "a.nq").exists()

@@ -16,15 +16,15 @@ from nqcodec.training.schedule import SCHEDULES
 from nqcodec.training.settings import FitSettings
 from nqcodec.training.stages import learning_rate, stage_at, stages
 
-PLAIN = FitSettings(steps=100, warmup=0.0)
+PLAIN = FitSettings(iterations=100, warmup=0.0)
 
 
 def rates(settings: FitSettings) -> list[float]:
-    return [learning_rate(step, settings) for step in range(settings.steps)]
+    return [learning_rate(step, settings) for step in range(settings.iterations)]
 
 
 def test_the_default_is_a_cosine_over_all_steps_times_a_warm_up() -> None:
-    default = rates(FitSettings(steps=400))
+    default = rates(FitSettings(iterations=400))
     expected = [min(1.0, (s + 1) / 20) * (0.5 + 0.5 * math.cos(math.pi * s / 400)) for s in range(400)]
     assert default == expected
 
@@ -56,31 +56,31 @@ def test_a_late_cosine_begins_at_the_end_of_the_warm_up() -> None:
 def test_stages_share_out_the_steps_and_each_has_its_own_schedule() -> None:
     pruning, noise = Pruning(share=0.3, rate=0.5), QuantNoise(share=0.1, rate=0.1)
     settings = replace(PLAIN, pruning=pruning, noise=noise)
-    assert [(s.name, s.first, s.steps) for s in stages(settings)] == [
+    assert [(s.name, s.first, s.iterations) for s in stages(settings)] == [
         ("fit", 0, 60),
         ("prune", 60, 30),
         ("noise", 90, 10),
     ]
     found = rates(settings)
-    assert found[:60] == rates(replace(PLAIN, steps=60))
+    assert found[:60] == rates(replace(PLAIN, iterations=60))
     assert (found[60], found[90]) == (0.5, 0.1)
-    assert found[60:90] == pytest.approx([0.5 * rate for rate in rates(replace(PLAIN, steps=30))])
+    assert found[60:90] == pytest.approx([0.5 * rate for rate in rates(replace(PLAIN, iterations=30))])
     assert stage_at(100, settings).name == "noise"
-    assert [s.steps for s in stages(replace(settings, steps=4))] == [2, 1, 1]
+    assert [s.iterations for s in stages(replace(settings, iterations=4))] == [2, 1, 1]
 
 
 def test_recipes_are_the_papers() -> None:
     nerv, hnerv, neuroquant = (paper_recipe(name, 132) for name in ("nerv", "hnerv", "neuroquant"))
-    assert (nerv.steps, nerv.batch, nerv.lr, nerv.betas, nerv.warmup) == (300 * 132, 1, 5e-4, (0.5, 0.999), 0.2)
+    assert (nerv.iterations, nerv.batch, nerv.lr, nerv.betas, nerv.warmup) == (300 * 132, 1, 5e-4, (0.5, 0.999), 0.2)
     assert (nerv.loss, nerv.warmup_from, nerv.schedule) == ("l1-ssim", 0.1, "late-cosine")
-    assert (hnerv.steps, hnerv.batch, hnerv.lr, hnerv.loss) == (300 * 66, 2, 1e-3, "mse")
+    assert (hnerv.iterations, hnerv.batch, hnerv.lr, hnerv.loss) == (300 * 66, 2, 1e-3, "mse")
     assert (hnerv.betas, hnerv.warmup, hnerv.floor) == ((0.9, 0.999), 0.1, 0)
-    assert (neuroquant.steps, neuroquant.lr, neuroquant.floor) == (300 * 132, 5e-4, 0.05)
+    assert (neuroquant.iterations, neuroquant.lr, neuroquant.floor) == (300 * 132, 5e-4, 0.05)
     hinerv = paper_recipe("hinerv-pruned", 10)
-    assert [s.steps for s in stages(hinerv)] == [3000, 600, 300]
+    assert [s.iterations for s in stages(hinerv)] == [3000, 600, 300]
     assert (hinerv.gradient_norm, hinerv.loss) == (1, "l1-ms-ssim")
     assert learning_rate(2999, hinerv) == pytest.approx(0.01)
-    assert [s.steps for s in stages(paper_recipe("nerv-pruned", 10))] == [3000, 1000]
+    assert [s.iterations for s in stages(paper_recipe("nerv-pruned", 10))] == [3000, 1000]
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -30,7 +30,7 @@ from nqcodec.training.stages import learning_rate
 from nqcodec.training.start import batch_frames, new_network
 from nqcodec.training.train import expected_seconds, fit
 
-SETTINGS = FitSettings(steps=80, seed=3)
+SETTINGS = FitSettings(iterations=80, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,14 @@ def same(a: FloatNetwork, b: FloatNetwork) -> bool:
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 @pytest.mark.parametrize("loss", ["log-mse", "mse"])
 def test_it_learns(work: tuple[Program, PackedClip], optimizer: str, loss: str) -> None:
-    settings = replace(SETTINGS, steps=300, optimizer=optimizer, loss=loss, lr=4e-2 if optimizer == "muon" else 1e-2)
+    settings = replace(
+        SETTINGS, iterations=300, optimizer=optimizer, loss=loss, lr=4e-2 if optimizer == "muon" else 1e-2
+    )
     network = new_network(work[0], 5, settings)
     before = evaluate(network, work[1]).yuv
     result = fit(network, work[1], settings)
     assert result.finished
-    assert result.steps == 300
+    assert result.iterations == 300
     assert result.quality.yuv > max(before + 8, 24)
     assert network.dtype is torch.float32
     y, u, v = result.quality.planes
@@ -100,7 +102,7 @@ def test_a_checkpoint_of_something_else_is_refused(work: tuple[Program, PackedCl
     fit(new_network(program, 5, SETTINGS), clip, SETTINGS, checkpoint=path, stop=lambda: True)
     others = [
         (clip, replace(SETTINGS, seed=4)),
-        (clip, replace(SETTINGS, steps=81)),
+        (clip, replace(SETTINGS, iterations=81)),
         (replace(clip, data=clip.data ^ 1), SETTINGS),
     ]
     for other, settings in others:
@@ -114,7 +116,7 @@ def test_a_checkpoint_of_something_else_is_refused(work: tuple[Program, PackedCl
 def test_ctrl_c_leaves_a_checkpoint_that_resumes(work: tuple[Program, PackedClip], tmp_path: Path) -> None:
     program, clip = work
     path = tmp_path / "fit.ckpt"
-    settings = replace(SETTINGS, steps=5_000)
+    settings = replace(SETTINGS, iterations=5_000)
     handler = signal.getsignal(signal.SIGINT)
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
@@ -125,7 +127,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes(work: tuple[Program, PackedClip
     seen: list[Progress] = []
     network = new_network(program, 5, settings)
     result = fit(network, clip, settings, checkpoint=path, resume=True, progress=seen.append, stop=lambda: True)
-    assert result.steps == seen[0].iteration > 32
+    assert result.iterations == seen[0].iteration > 32
 
 
 def test_progress_reaches_the_end(work: tuple[Program, PackedClip]) -> None:
@@ -147,12 +149,12 @@ def test_an_epoch_sees_every_frame_once() -> None:
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
-    rates = [learning_rate(step, FitSettings(steps=100)) for step in range(100)]
+    rates = [learning_rate(step, FitSettings(iterations=100)) for step in range(100)]
     assert rates[0] == pytest.approx(0.2)
     assert rates.index(max(rates)) == 4
     assert rates[4:] == sorted(rates[4:], reverse=True)
     assert rates[-1] < 1e-3
-    assert learning_rate(99, FitSettings(steps=100, floor=0.05)) == 0.05
+    assert learning_rate(99, FitSettings(iterations=100, floor=0.05)) == 0.05
 
 
 def test_the_encoder_s_latents_end_up_in_the_network(work: tuple[Program, PackedClip]) -> None:
@@ -195,9 +197,9 @@ def test_adam_is_torch_s() -> None:
 
 
 def test_presets_depend_on_the_clip_alone(work: tuple[Program, PackedClip]) -> None:
-    steps = [preset_settings(name, 32).steps for name in PLAIN_PRESETS]
+    steps = [preset_settings(name, 32).iterations for name in PLAIN_PRESETS]
     assert steps == sorted(steps)
-    assert preset_settings("fast", 64).steps == 2 * preset_settings("fast", 32).steps
+    assert preset_settings("fast", 64).iterations == 2 * preset_settings("fast", 32).iterations
     assert preset_settings("fast", 1).batch == 1
     with pytest.raises(UsageError, match="placebo"):
         preset_settings("faster", 32)

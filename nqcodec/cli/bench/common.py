@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nqcodec.cli.common import say
-from nqcodec.cli.help import Manual, Page
+from nqcodec.cli.help import HelpCommand, HelpPage
 from nqcodec.cli.results import save_option
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SAMPLE = "samples/bbb_320x180.mkv"
 WORDS = "nqcodec.cli.bench.words"
 """Where click's context keeps the words of a call."""
+
+ITERATIONS = ("--iterations", "--steps", "iterations")
+"""The names of an option that is a number of optimizer iterations, as `nqenc` has it, and the parameter's."""
 
 MACHINE_THREADS = click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores.")
 FIT_THREADS = click.option(
@@ -33,7 +36,7 @@ DEVICE = click.option("--device", default="cpu", show_default=True, metavar="cpu
 FRAMES = click.option("--frames", type=click.IntRange(1), metavar="N", help="Of the clip at most N frames.")
 
 
-class BenchCommand(Manual):
+class BenchCommand(HelpCommand):
     """A command that remembers the words that it is called with, for its result."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -42,7 +45,7 @@ class BenchCommand(Manual):
         return super().parse_args(ctx, args)
 
 
-def bench_command(name: str, page: Page) -> Callable[[Callable[..., Any]], click.Command]:
+def bench_command(name: str, page: HelpPage) -> Callable[[Callable[..., Any]], click.Command]:
     """A command of `nqtool bench` with options for its result."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:

@@ -10,7 +10,7 @@ import click
 from nqcodec.cli.bench.common import DEVICE, FIT_THREADS, FRAMES, SAMPLE, SEED, bench_command, give
 from nqcodec.cli.common import guarded, log_options
 from nqcodec.cli.compare import compared, comparison_options, numbers, run_with_progress
-from nqcodec.cli.help import Page
+from nqcodec.cli.help import HelpPage
 from nqcodec.cli.pages import COMPARE
 from nqcodec.cli.results import check_save
 from nqcodec.compare.configurations import PAPERS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ANCHORS = "x264,x264:psnr,x265,svt-av1"
 
-AGAINST_CODECS = Page(
+AGAINST_CODECS = HelpPage(
     groups={**COMPARE.groups, "Files": ("--output",)},
     examples=(
         ("nqtool bench compare clip.mkv --preset fast --bpp 0.05,0.1", "Bits over the other codecs', as a table."),
@@ -30,7 +30,7 @@ AGAINST_CODECS = Page(
     environment=COMPARE.environment,
     see_also=("nqtool compare --help", "BENCHMARKS.md"),
 )
-BACKBONES = Page(
+BACKBONES = HelpPage(
     groups={
         "Files": ("--output",),
         "What to compare": ("--arch", "--bpp", "--seconds", "--anchors", "--frames"),
@@ -39,10 +39,10 @@ BACKBONES = Page(
     examples=(("nqtool bench backbones clip.mkv --seconds 120 --bpp 0.05,0.1 --arch pyramid,hnerv", "Two of them."),),
     see_also=("BENCHMARKS.md",),
 )
-RECIPE = Page(
+RECIPE = HelpPage(
     groups={
         "Files": ("--output",),
-        "What to compare": ("--recipe", "--bpp", "--steps", "--frames"),
+        "What to compare": ("--recipe", "--bpp", "--iterations", "--frames"),
         "Machine": ("--device", "--threads", "--seed"),
         "Results": ("--save", "--json"),
     },
@@ -144,7 +144,14 @@ def config_of(clip: str, options: dict[str, Any]) -> BackbonesConfig:
     "--recipe", type=click.Choice(list(PAPERS)), default="hnerv", show_default=True, help="The paper's training."
 )
 @RATES
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="Of the recipe, instead of its full length.")
+@click.option(
+    "--iterations",
+    "--steps",
+    "iterations",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of the recipe, instead of its full length.",
+)
 @FRAMES
 @SEED
 @DEVICE
@@ -163,7 +170,9 @@ def recipe(clip: str, folder: str | None, **options: Any) -> None:
     check_save(options["save"], [clip])
     rates = tuple(sorted(numbers("bpp", options["bpp"])))
     same = {name: options[name] for name in ("recipe", "seed", "device", "threads")}
-    config = RecipeConfig(ClipInput(clip, count=options["frames"]), rates=rates, iterations=options["steps"], **same)
+    config = RecipeConfig(
+        ClipInput(clip, count=options["frames"]), rates=rates, iterations=options["iterations"], **same
+    )
     target = Path(folder or f"{Path(clip.rstrip('/')).name}.recipe")
     refuse_sources([target / STREAMS], [clip])
     give(run(config, target), options)

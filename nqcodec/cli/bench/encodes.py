@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.bench.common import SAMPLE, SEED, bench_command, give
+from nqcodec.cli.bench.common import ITERATIONS, SAMPLE, SEED, bench_command, give
 from nqcodec.cli.common import guarded, say
-from nqcodec.cli.help import Page
+from nqcodec.cli.help import HelpPage
 from nqcodec.cli.results import check_save
 from nqcodec.encoder.options import PRESETS
 from nqcodec.errors import NqError
@@ -17,20 +17,20 @@ from nqcodec.errors import NqError
 if TYPE_CHECKING:
     from nqcodec.benchmarks.robustness import Outcome
 
-ROBUSTNESS = Page(
+ROBUSTNESS = HelpPage(
     groups={
-        "What to encode": ("--count", "--seed", "--preset", "--steps"),
+        "What to encode": ("--count", "--seed", "--preset", "--iterations"),
         "Machine": ("--jobs",),
         "Results": ("--each", "--save", "--json"),
     },
     examples=(
         ("nqtool bench robustness", "200 encodes of parts of the sample: 15 to 20 minutes on two cores."),
-        ("nqtool bench robustness clip.mkv --count 20 --steps 300", "A short look at another clip."),
+        ("nqtool bench robustness clip.mkv --count 20 --iterations 300", "A short look at another clip."),
     ),
     see_also=("BENCHMARKS.md",),
 )
-MD5S = Page(
-    groups={"What to encode": ("--only", "--steps"), "Results": ("--against", "--save", "--json")},
+MD5S = HelpPage(
+    groups={"What to encode": ("--only", "--iterations"), "Results": ("--against", "--save", "--json")},
     examples=(
         ("nqtool bench md5s --save before.json", "At one commit."),
         ("nqtool bench md5s --against before.json", "At another, on the same machine: exit code 1 if a file differs."),
@@ -44,7 +44,7 @@ MD5S = Page(
 @click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Encodes.")
 @SEED
 @click.option("--preset", type=click.Choice(PRESETS), default="ultrafast", show_default=True, help="Of every encode.")
-@click.option("--steps", type=click.IntRange(1), help="Of every fit, instead of the preset's.")
+@click.option(*ITERATIONS, type=click.IntRange(1), help="Of every fit, instead of the preset's.")
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Encodes at once, a thread each; default: one a core.")
 @click.option("--each", is_flag=True, help="A row for every encode, not for every backbone and method.")
 @click.pass_context
@@ -55,7 +55,7 @@ def robustness(
     count: int,
     seed: int,
     preset: str,
-    steps: int | None,
+    iterations: int | None,
     jobs: int | None,
     each: bool,
     **options: Any,
@@ -70,7 +70,7 @@ def robustness(
     from nqcodec.encoder.options import EncodeSettings
     from nqcodec.native.cpu import available_cores
 
-    chosen, settings = clips or (SAMPLE,), EncodeSettings(preset=preset, steps=steps)
+    chosen, settings = clips or (SAMPLE,), EncodeSettings(preset=preset, iterations=iterations)
     check_save(options["save"], chosen)
     outcomes: list[Outcome] = []
     for outcome in run(random_trials(chosen, count, seed), settings, jobs or available_cores()):
@@ -99,10 +99,10 @@ def line(outcome: Outcome) -> str:
 
 @bench_command("md5s", MD5S)
 @click.option("--only", metavar="NAME[,...]", help="These encodes; default: all.")
-@click.option("--steps", type=click.IntRange(1), help="Of every fit, instead of its own.")
+@click.option(*ITERATIONS, type=click.IntRange(1), help="Of every fit, instead of its own.")
 @click.option("--against", metavar="FILE.json", help="Compare with an earlier result.")
 @guarded
-def md5s(only: str | None, steps: int | None, against: str | None, **options: Any) -> None:
+def md5s(only: str | None, iterations: int | None, against: str | None, **options: Any) -> None:
     """MD5s of small encodes of the sample with a fixed seed and one thread, to compare two commits on one machine.
 
     They go through every backbone, both methods, camera paths, vectors, several rates and segments, and take a few
@@ -113,6 +113,6 @@ def md5s(only: str | None, steps: int | None, against: str | None, **options: An
 
     check_save(options["save"], [against])
     earlier = read_result(Path(against)) if against else None
-    result = give(run(only.split(",") if only else None, steps), options)
+    result = give(run(only.split(",") if only else None, iterations), options)
     if earlier and (differing := differences(earlier, result)):
         raise NqError(f"these differ from {against}: {', '.join(differing)}")

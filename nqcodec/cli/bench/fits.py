@@ -11,40 +11,40 @@ import click
 from nqcodec.cli.bench.common import FIT_THREADS, SAMPLE, SEED, bench_command, give
 from nqcodec.cli.common import guarded
 from nqcodec.cli.compare import numbers
-from nqcodec.cli.help import Page
+from nqcodec.cli.help import HelpPage
 from nqcodec.cli.pages import THREADS
 from nqcodec.cli.results import check_save
 from nqcodec.encoder.options import PRESETS
 
 SECTIONS = ("allocation", "quantizers", "calibration")
 
-LATENTS = Page(
+LATENTS = HelpPage(
     examples=(("nqtool bench latents --file clip.nq", "Of a file of yours; it takes a second."),),
     see_also=("BENCHMARKS.md",),
 )
-OPTIONS = Page(
+OPTIONS = HelpPage(
     examples=(("nqtool bench options --clip clip.mkv", "A few minutes on a small clip."),), see_also=("BENCHMARKS.md",)
 )
 ONE_FIT = {
     "The fit": ("--fit", "--params", "--preset", "--recipe"),
-    "What to compare": ("--section", "--bits", "--steps"),
+    "What to compare": ("--section", "--bits", "--iterations"),
     "Machine": ("--threads", "--seed"),
     "Results": ("--save", "--json"),
 }
-QUANTISE = Page(
+QUANTIZE = HelpPage(
     groups=ONE_FIT,
     examples=(
         (
-            "nqtool bench quantise clip.mkv --section calibration --bits 3.9,4.8 --steps 400,1600",
+            "nqtool bench quantise clip.mkv --section calibration --bits 3.9,4.8 --iterations 400,1600",
             "Every calibration at two sizes and two lengths.",
         ),
     ),
     environment=(THREADS,),
     see_also=("docs/rate.md", "BENCHMARKS.md"),
 )
-ABLATION = Page(
-    groups={**ONE_FIT, "What to compare": ("--bits", "--steps")},
-    examples=(("nqtool bench ablation clip.mkv --steps 1600 --fit clip.safetensors", "On a fit that is kept."),),
+ABLATION = HelpPage(
+    groups={**ONE_FIT, "What to compare": ("--bits", "--iterations")},
+    examples=(("nqtool bench ablation clip.mkv --iterations 1600 --fit clip.safetensors", "On a fit that is kept."),),
     environment=(THREADS,),
     see_also=("docs/rate.md", "BENCHMARKS.md"),
 )
@@ -105,7 +105,7 @@ def _fit_options(options: dict[str, Any]) -> dict[str, Any]:
     return {"fit_path": Path(options["fit"]) if options["fit"] else None, "parameters": options["params"], **same}
 
 
-@bench_command("quantise", QUANTISE)
+@bench_command("quantise", QUANTIZE)
 @of_one_fit
 @click.option(
     "--section", "sections", type=click.Choice(SECTIONS), multiple=True, help="What to compare; default: everything."
@@ -114,10 +114,16 @@ def _fit_options(options: dict[str, Any]) -> dict[str, Any]:
     "--bits", default="3,4", show_default=True, metavar="X[,Y...]", help="Coded bits a parameter to compare at."
 )
 @click.option(
-    "--steps", default="400", show_default=True, metavar="N[,M...]", help="Of calibration; allocation takes the first."
+    "--iterations",
+    "--steps",
+    "iterations",
+    default="400",
+    show_default=True,
+    metavar="N[,M...]",
+    help="Of calibration; allocation takes the first.",
 )
 @guarded
-def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **options: Any) -> None:
+def quantize(clip: str, sections: tuple[str, ...], bits: str, iterations: str, **options: Any) -> None:
     """Compare allocations, quantizers and calibrations on one fit of CLIP at equal bytes.
 
     PSNR-YUV (6:1:1, dB) is of what the decoder shows; for quantizers, of floats.
@@ -125,19 +131,27 @@ def quantise(clip: str, sections: tuple[str, ...], bits: str, steps: str, **opti
     from nqcodec.benchmarks.quantization import run
 
     check_save(options["save"], [clip, options["fit"]])
-    counts = tuple(round(count) for count in numbers("steps", steps))
+    counts = tuple(round(count) for count in numbers("iterations", iterations))
     how: dict[str, Any] = {"sections": sections or SECTIONS, "bits": tuple(numbers("bits", bits))}
-    give(run(clip, finetune_steps=counts, **how, **_fit_options(options)), options)
+    give(run(clip, finetune_iterations=counts, **how, **_fit_options(options)), options)
 
 
 @bench_command("ablation", ABLATION)
 @of_one_fit
 @click.option("--bits", type=click.FloatRange(1, 8), default=4.0, show_default=True, help="Coded bits a parameter.")
-@click.option("--steps", type=click.IntRange(1), default=800, show_default=True, help="Of every calibration.")
+@click.option(
+    "--iterations",
+    "--steps",
+    "iterations",
+    type=click.IntRange(1),
+    default=800,
+    show_default=True,
+    help="Of every calibration.",
+)
 @guarded
-def ablation(clip: str, bits: float, steps: int, **options: Any) -> None:
+def ablation(clip: str, bits: float, iterations: int, **options: Any) -> None:
     """What each ingredient of quantisation is worth on one fit of CLIP, against NeuroQuant's method."""
     from nqcodec.benchmarks.ablation import run
 
     check_save(options["save"], [clip, options["fit"]])
-    give(run(clip, bits=bits, steps=steps, **_fit_options(options)), options)
+    give(run(clip, bits=bits, iterations=iterations, **_fit_options(options)), options)

@@ -6,12 +6,12 @@ import click
 
 from nqcodec.cli.bench.comparisons import against_codecs, backbones, recipe
 from nqcodec.cli.bench.encodes import md5s, robustness
-from nqcodec.cli.bench.fits import ablation, each_option, latents, quantise
+from nqcodec.cli.bench.fits import ablation, each_option, latents, quantize
 from nqcodec.cli.bench.speed import coder, decode, fit, hadamard, kernels
 from nqcodec.cli.bench.tables import tables
-from nqcodec.cli.help import ManualGroup, Page
+from nqcodec.cli.help import HelpGroup, HelpPage
 
-PAGE = Page(
+PAGE = HelpPage(
     examples=(
         ("nqtool bench decode --file clip.nq --json", "Decoding of one file, as data."),
         ("nqtool bench backbones clip.mkv --bpp 0.1 --save backbones.json", "All backbones at equal time."),
@@ -20,7 +20,7 @@ PAGE = Page(
 )
 
 
-@click.group(cls=ManualGroup, page=PAGE)
+@click.group(cls=HelpGroup, page=PAGE)
 def bench() -> None:
     """Measure this machine and the methods. Ratios are taken within one run.
 
@@ -31,7 +31,7 @@ def bench() -> None:
 
 for command in (
     *(coder, decode, fit, hadamard, kernels),
-    *(latents, each_option, quantise, ablation),
+    *(latents, each_option, quantize, ablation),
     *(against_codecs, backbones, recipe),
     *(robustness, md5s, tables),
 ):

@@ -10,25 +10,25 @@ import click
 from nqcodec.benchmarks.cases import CASES
 from nqcodec.cli.bench.common import FIT_THREADS, MACHINE_THREADS, bench_command, give
 from nqcodec.cli.common import guarded, say
-from nqcodec.cli.help import CPU, Page
+from nqcodec.cli.help import CPU, HelpPage
 from nqcodec.cli.results import check_save
 from nqcodec.decoder.device import check_decoding_device
 from nqcodec.errors import NqError
 
 LARGE_CASE = "hnerv-3m-1080p"
 
-CODER = Page(
+CODER = HelpPage(
     examples=(("nqtool bench coder", "Ours against torchac and the one in Python."),), see_also=("BENCHMARKS.md",)
 )
-FIT = Page(
+FIT = HelpPage(
     examples=(("nqtool bench fit --threads 2", "The training loop with two threads."),), see_also=("BENCHMARKS.md",)
 )
-HADAMARD = Page(
+HADAMARD = HelpPage(
     examples=(("nqtool bench hadamard", "The transform against a copy and a matrix product."),),
     environment=(CPU,),
     see_also=("BENCHMARKS.md",),
 )
-DECODE = Page(
+DECODE = HelpPage(
     groups={
         "What to measure": ("--case", "--file"),
         "Against what": ("--no-torch", "--compile"),
@@ -44,7 +44,7 @@ DECODE = Page(
     environment=(CPU,),
     see_also=("nqdec --help: --bench", "BENCHMARKS.md"),
 )
-KERNELS = Page(
+KERNELS = HelpPage(
     examples=(("nqtool bench kernels", "Every operation at every CPU level, checked and timed."),),
     environment=(CPU,),
     see_also=("nqtool bench decode --help", "BENCHMARKS.md"),

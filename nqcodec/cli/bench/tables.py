@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from nqcodec.cli.common import guarded, say
-from nqcodec.cli.help import Manual, Page
+from nqcodec.cli.help import HelpCommand, HelpPage
 from nqcodec.errors import InputError, NqError
 
-TABLES = Page(
+TABLES = HelpPage(
     groups={"What to do": ("--check", "--results")},
     examples=(
         ("nqtool bench decode --save nqcodec/benchmarks/results/decode.json", "First, a result."),
@@ -21,7 +21,7 @@ TABLES = Page(
 )
 
 
-@click.command("tables", cls=Manual, page=TABLES)
+@click.command("tables", cls=HelpCommand, page=TABLES)
 @click.argument("document", metavar="[FILE]", default="BENCHMARKS.md")
 @click.option("--check", is_flag=True, help="Write nothing; fail if a table is out of date or a result in no table.")
 @click.option(

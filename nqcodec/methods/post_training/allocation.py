@@ -28,14 +28,14 @@ class Candidate:
     """One way to quantise a tensor.
 
     Attributes:
-        steps: int32 step indices, [1] or [channels].
+        step_indices: int32 step indices, [1] or [channels].
         bits: width that its integers are clamped to.
         rate: coded bits.
         distortion: change of the loss.
         hadamard: whether its integers are those of a weight in the Hadamard domain (formats/nq.md, 6.3.1).
     """
 
-    steps: Int32
+    step_indices: Int32
     bits: int
     rate: float
     distortion: float

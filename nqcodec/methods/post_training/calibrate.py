@@ -35,7 +35,7 @@ REPEATS, MOST_COARSER = 4, 3.0
 """Times at most that learned rounding is repeated for a file that is too large, since moving single values instead
 costs up to 9 decibels; and the factor at most by which each makes the change of steps larger."""
 
-STEPS_SHARE = 0.05
+ITERATIONS_SHARE = 0.05
 """Part of a network-wise calibration that learns steps alone, as NeuroQuant's first stage."""
 
 
@@ -97,11 +97,11 @@ class Calibration:
             tuning.restore(saved)
             if saved.facts.get("finished"):
                 return
-        if settings.straight_steps or not settings.finetune_steps:
+        if settings.straight_iterations or not settings.finetune_iterations:
             tuning.run(session)
         elif settings.calibration == "adaround" and settings.rate_term:
             # Only a rate keeps steps from becoming ever finer, and reconstructions have none.
-            tuning.learn_steps(session, self.first)
+            tuning.learn_step_indices(session, self.first)
         tuning.freeze()
         for place, operations in enumerate(self.units):
             first = self.first + place * self.each
@@ -121,7 +121,7 @@ class Calibration:
     def _repeat_under(self, floats: dict[str, Tensor], session: TrainingSession) -> None:
         """Learned rounding of `floats` again, at ever coarser steps, while the file is larger than `most` bytes."""
         tuning, (unit,) = self.tuning, self.units
-        steps = {key: value.clone() for key, value in tuning.transform.steps.items()}
+        steps = {key: value.clone() for key, value in tuning.transform.step_indices.items()}
         first, goal = tuning.size(), REPEAT_AIM * self.most
         size = first
         # An octave saves a bit a value where values are much larger than their steps; how much less here, turns show.
@@ -143,7 +143,7 @@ class Calibration:
     def units(self) -> list[range]:
         """Operations whose rounding is learned together; none where nothing is left to learn."""
         settings = self.tuning.settings
-        if settings.straight_steps >= settings.finetune_steps:
+        if settings.straight_iterations >= settings.finetune_iterations:
             return []
         return calibration_units(self.tuning.network.program, settings.calibration)
 
@@ -152,13 +152,13 @@ class Calibration:
         """Iterations before the first unit's."""
         settings = self.tuning.settings
         if settings.calibration == "adaround" and settings.rate_term:
-            return round(STEPS_SHARE * settings.finetune_steps)
-        return settings.straight_steps
+            return round(ITERATIONS_SHARE * settings.finetune_iterations)
+        return settings.straight_iterations
 
     @property
     def each(self) -> int:
         """Iterations of a unit."""
-        return (self.tuning.settings.finetune_steps - self.first) // max(len(self.units), 1)
+        return (self.tuning.settings.finetune_iterations - self.first) // max(len(self.units), 1)
 
     @property
     def iterations(self) -> int:
@@ -174,14 +174,14 @@ class _Unit:
         operations: those whose tensors are rounded together.
         reference: the float network to reconstruct; None for the original frames.
         first: number of its first iteration.
-        steps: its iterations.
+        iterations: its iterations.
     """
 
     tuning: FineTune
     operations: range
     reference: FloatNetwork | None
     first: int
-    steps: int
+    iterations: int
     tensors: list[TensorName] = field(init=False)
     how: RoundingTransform = field(init=False)
     optimizer: torch.optim.Adam = field(init=False)
@@ -192,11 +192,11 @@ class _Unit:
         self.how = RoundingTransform(transform)
         for tensor in self.tensors:
             value = network.tensors[tensor.key].detach()
-            steps = along_channels(transform.steps[tensor.key], tensor.name, value.dim())
+            steps = along_channels(transform.step_indices[tensor.key], tensor.name, value.dim())
             low, high = torch.tensor(limits(transform.bits[tensor.key])).to(value)
             levels = Levels(torch.exp2(steps / OCTAVE), low, high)
             self.how.rounding[tensor.key] = LearnedRounding.of(value, levels)
-        self.optimizer = torch.optim.Adam(self._variables.values(), lr=rounding_rate(self.steps))
+        self.optimizer = torch.optim.Adam(self._variables.values(), lr=rounding_rate(self.iterations))
 
     @property
     def _variables(self) -> dict[str, Tensor]:
@@ -208,14 +208,14 @@ class _Unit:
 
     def run(self, session: TrainingSession) -> None:
         """All iterations, then every value of the unit's tensors onto its level."""
-        session.run(self, self.first + self.steps)
+        session.run(self, self.first + self.iterations)
         with torch.no_grad():
             for key, learned in self.how.rounding.items():
                 self.tuning.network.tensors[key].copy_(learned.hard())
 
     def iterate(self) -> Measured:
         self.optimizer.zero_grad(set_to_none=True)
-        power = Annealing().power(self.done - self.first, self.steps)
+        power = Annealing().power(self.done - self.first, self.iterations)
         loss, measured = self._loss(self.done, power)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -244,7 +244,7 @@ class _Unit:
         times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
         level = None
         if self.reference is None:
-            with tuning.computing(exact=step - self.first >= settings.freeze * self.steps):
+            with tuning.computing(exact=step - self.first >= settings.freeze * self.iterations):
                 output, target = tuning.network(times, self.how), clip.batch(times)
             loss = LOSSES[settings.loss](plane_errors(output, target, clip, settings.norm), clip.weights)
             with torch.no_grad():
@@ -276,7 +276,7 @@ class _Unit:
 
     def _rate(self) -> Tensor:
         """Smooth bits of the unit's tensors, a scalar."""
-        steps, rounding = self.tuning.transform.steps, self.how.rounding
+        steps, rounding = self.tuning.transform.step_indices, self.how.rounding
         parts = [gaussian_rate(rounding[t.key].soft(), steps[t.key], t.name) for t in self.tensors]
         return torch.stack(parts).sum()
 

@@ -15,9 +15,9 @@ import torch
 from nqcodec.methods.post_training.allocation import Candidate
 from nqcodec.methods.post_training.criteria import Criterion, Substitution
 from nqcodec.methods.post_training.hadamard_search import decoded_weight
-from nqcodec.methods.post_training.sources import Source, base_steps, one_step
+from nqcodec.methods.post_training.sources import Source, base_step_indices, one_step_index
 from nqcodec.network.integer_network import BITS_RANGE
-from nqcodec.quantization.quantizers import initial_step
+from nqcodec.quantization.quantizers import initial_step_index
 from nqcodec.quantization.transform import QuantTransform
 from nqcodec.training.network import Transform
 
@@ -59,21 +59,21 @@ def make_candidates(
 def _candidates(source: Source, criterion: Criterion, stride: int, search: str) -> Iterator[Candidate]:
     """Clamped ones at each `stride`-th bit width, and unclamped ones at those steps and between."""
     scaled = source.values.ravel()
-    finest, coarsest = base_steps(source)
+    finest, coarsest = base_step_indices(source)
     widest = BITS_RANGE[source.tensor.name][1]
     measured: dict[int, float] = {coarsest: _measure(source, criterion, coarsest, None)}
     for bits in searched_bits(source.tensor.name)[::-stride]:
-        base = max(initial_step(scaled, bits, search), finest)
+        base = max(initial_step_index(scaled, bits, search), finest)
         if base not in measured:
             measured[base] = _measure(source, criterion, base, None)
         rate, width = source.rate(base, bits)
         if width < source.rate(base)[1]:
-            yield Candidate(one_step(base), bits, rate, _measure(source, criterion, base, bits))
+            yield Candidate(one_step_index(base), bits, rate, _measure(source, criterion, base, bits))
     known = np.array(sorted(measured))
     levels = np.log(np.maximum([measured[base] for base in known], 1e-12))
     for base in sorted({*measured, *range(known[0], known[-1], SPACING)}):
         distortion = measured.get(base, float(np.exp(np.interp(base, known, levels))))
-        yield Candidate(one_step(base), widest, source.rate(base)[0], distortion)
+        yield Candidate(one_step_index(base), widest, source.rate(base)[0], distortion)
 
 
 def _measure(source: Source, criterion: Criterion, base: int, bits: int | None) -> float:
@@ -88,16 +88,16 @@ def probe(source: Source, base: int, bits: int | None, device: torch.device) -> 
         decoded = torch.from_numpy(decoded_weight(source.coded(base, bits)))
         return Substitution({key: decoded.to(device, torch.float32)})
     single = QuantTransform({}, {}, only=key)
-    single.set_tensor(key, one_step(base), bits or BITS_RANGE[source.tensor.name][1], device)
+    single.set_tensor(key, one_step_index(base), bits or BITS_RANGE[source.tensor.name][1], device)
     return single
 
 
 def spaced_choices(source: Source, spacing: int, search: str) -> list[tuple[int, int]]:
     """(base step, bit width) pairs: unclamped ones `spacing` indices apart, and one for each width that clamps."""
-    finest, coarsest = base_steps(source)
+    finest, coarsest = base_step_indices(source)
     choices = [(base, BITS_RANGE[source.tensor.name][1]) for base in range(finest, coarsest + 1, spacing)]
     for bits in searched_bits(source.tensor.name):
-        base = max(initial_step(source.values, bits, search), finest)
+        base = max(initial_step_index(source.values, bits, search), finest)
         if source.rate(base, bits)[1] < source.rate(base)[1]:
             choices.append((base, bits))
     return choices

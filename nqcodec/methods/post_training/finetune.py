@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from nqcodec.network.integer_network import STEP_RANGE, Hadamard, IntTensor
-from nqcodec.quantization.export import export, settle_formats
+from nqcodec.network.integer_network import STEP_INDEX_RANGE, Hadamard, IntTensor
+from nqcodec.quantization.export import export, fix_formats
 from nqcodec.quantization.map_formats import MapFormat, spread_frames
-from nqcodec.quantization.quantizers import OCTAVE, along_channels, dequantise, quantise
+from nqcodec.quantization.quantizers import OCTAVE, along_channels, dequantize, quantize
 from nqcodec.quantization.rate import gaussian_rate, total_bits
 from nqcodec.quantization.settings import QuantSettings, SizeOf
 from nqcodec.quantization.transform import QuantTransform, TensorName, Unrounded, tensor_names
@@ -38,7 +38,7 @@ from nqcodec.training.schedule import cosine, warm_up
 from nqcodec.training.session import Measured, Report, TrainingSession
 from nqcodec.training.start import batch_frames
 
-CONTROL_STEPS = 8
+CONTROL_ITERATIONS = 8
 """Iterations between two looks at the size, and at `stop`."""
 
 GAINS = Gains(proportional=30.0, proportional_limit=6.0, integral=6.0, learned_limit=32.0, ratio_limit=2.0)
@@ -93,12 +93,14 @@ class FineTune:
 
     def __post_init__(self) -> None:
         values, indices = [], []
-        step_lr = self.settings.step_lr if self.settings.rate_term else 0.0  # only a rate keeps steps from vanishing
-        for key, steps in self.transform.steps.items():
+        step_index_lr = (
+            self.settings.step_index_lr if self.settings.rate_term else 0.0
+        )  # only a rate keeps steps from vanishing
+        for key, steps in self.transform.step_indices.items():
             size = float(torch.exp2(steps / OCTAVE).mean())
             values.append({"params": [self.network.tensors[key]], "lr": self.settings.lr * size})
             indices.append(steps.requires_grad_(True))
-        self.optimizer = torch.optim.Adam([*values, {"params": indices, "lr": step_lr}])
+        self.optimizer = torch.optim.Adam([*values, {"params": indices, "lr": step_index_lr}])
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         name = self.settings.dtype
         self._dtype = self._fast_dtype() if name == "auto" else getattr(torch, name)
@@ -116,12 +118,12 @@ class FineTune:
 
     def run(self, session: TrainingSession) -> None:
         """All straight-through iterations, or fewer if `session` stops; either way everything is frozen afterwards."""
-        settings, count = self.settings, self.settings.straight_steps
+        settings, count = self.settings, self.settings.straight_iterations
         freeze = round(settings.freeze * count) if settings.calibration == "tune" else count
         session.run(StraightThrough(self, count, freeze), count)
         self.freeze()
 
-    def learn_steps(self, session: TrainingSession, count: int) -> None:
+    def learn_step_indices(self, session: TrainingSession, count: int) -> None:
         """Learn steps alone, for `count` iterations before `freeze`; values stay as they are."""
         session.run(StraightThrough(self, count, count, values=False), count)
 
@@ -132,12 +134,12 @@ class FineTune:
 
     def report(self, size: float) -> Report:
         """What progress tells of a file of `size` bytes."""
-        return Report(size, self.control.lmbda, self.transform.steps)
+        return Report(size, self.control.lmbda, self.transform.step_indices)
 
     def state(self) -> State:
         """All that iterations have changed."""
         tensors = network_tensors(self.network) | optimizer_tensors(self.optimizer)
-        tensors |= {f"steps.{key}": value for key, value in self.transform.steps.items()}
+        tensors |= {f"steps.{key}": value for key, value in self.transform.step_indices.items()}
         facts = {
             "done": self.done,
             "frozen": self.frozen,
@@ -152,8 +154,8 @@ class FineTune:
         facts, transform = state.facts, self.transform
         restore_network(self.network, state)
         for key, value in state.within("steps").items():
-            transform.steps[key].copy_(value)
-            transform.steps[key].requires_grad_(not facts["frozen"])
+            transform.step_indices[key].copy_(value)
+            transform.step_indices[key].requires_grad_(not facts["frozen"])
         restore_optimizer(self.optimizer, state.tensors)
         self.control.restore(facts)
         transform.formats = {index: MapFormat(width, frac) for index, width, frac in facts["formats"]}
@@ -167,28 +169,28 @@ class FineTune:
     @torch.no_grad()
     def coarsen(self, steps: Mapping[str, Tensor], shift: float) -> None:
         """Make whole step indices of `steps`, by tensor key, made coarser alike by `shift` on average."""
-        for key, value in self.transform.steps.items():
-            value.copy_((steps[key] + shift).clamp(*STEP_RANGE))
+        for key, value in self.transform.step_indices.items():
+            value.copy_((steps[key] + shift).clamp(*STEP_INDEX_RANGE))
         self.transform.snap({key: value.numel() for key, value in self.network.tensors.items()})
 
-    def recover(self, landed: dict[str, IntTensor]) -> None:
+    def recover(self, found: dict[str, IntTensor]) -> None:
         """A few iterations from integers that were moved into the window: values around them make up for the move."""
         for tensor in tensor_names(self.network.program):
-            self._adopt(tensor, landed[tensor.key])
-        steps = self.settings.finetune_steps
+            self._adopt(tensor, found[tensor.key])
+        steps = self.settings.finetune_iterations
         for extra in range(round(RECOVERY * steps)):
             self.iterate(steps + extra, RECOVERY_RATE)
 
     @torch.no_grad()
-    def _adopt(self, tensor: TensorName, landed: IntTensor) -> None:
-        """Make a tensor round to `landed`; values that already do stay as they are, free to cross over again."""
-        value, bits = self.network.tensors[tensor.key], max(landed.bits, self.transform.bits[tensor.key])
-        self.transform.set_tensor(tensor.key, landed.steps, bits, value.device)
-        if landed.hadamard is not None:
-            self.transform.hadamard[tensor.key] = landed.hadamard
-        steps = along_channels(self.transform.steps[tensor.key], tensor.name, value.dim())
-        wanted = torch.from_numpy(landed.values).to(value)
-        value.copy_(torch.where(quantise(value, steps, bits) == wanted, value, dequantise(wanted, steps)))
+    def _adopt(self, tensor: TensorName, found: IntTensor) -> None:
+        """Make a tensor round to `found`; values that already do stay as they are, free to cross over again."""
+        value, bits = self.network.tensors[tensor.key], max(found.bits, self.transform.bits[tensor.key])
+        self.transform.set_tensor(tensor.key, found.step_indices, bits, value.device)
+        if found.hadamard is not None:
+            self.transform.hadamard[tensor.key] = found.hadamard
+        steps = along_channels(self.transform.step_indices[tensor.key], tensor.name, value.dim())
+        wanted = torch.from_numpy(found.values).to(value)
+        value.copy_(torch.where(quantize(value, steps, bits) == wanted, value, dequantize(wanted, steps)))
 
     def iterate(self, number: int, rate: float, *, values: bool = True) -> Measured:
         """One iteration at a part `rate` of the peak rates, of steps alone without `values`; `number` decides its
@@ -196,8 +198,8 @@ class FineTune:
         settings, clip = self.settings, self.clip
         # Frames of another order than the fit's, whose last epochs favoured its own last frames.
         times = batch_frames(clip.frames, settings.batch, number, settings.seed + 1).to(clip.device)
-        *of_values, of_steps = self._peaks
-        peaks = self._peaks if values else [*[0.0 for _ in of_values], of_steps]
+        *of_values, of_step_indices = self._peaks
+        peaks = self._peaks if values else [*[0.0 for _ in of_values], of_step_indices]
         for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -209,7 +211,7 @@ class FineTune:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         with torch.no_grad():
-            for key, steps in self.transform.steps.items():
+            for key, steps in self.transform.step_indices.items():
                 steps.clamp_(*self.bounds[key])
             return Measured(distortion.detach(), (psnr(errors, clip.video.depth) @ clip.weights).mean())
 
@@ -228,7 +230,7 @@ class FineTune:
 
     def _rate(self) -> Tensor:
         """Smooth bits of all tensors, a scalar."""
-        tensors, steps = self.network.tensors, self.transform.steps
+        tensors, steps = self.network.tensors, self.transform.step_indices
         parts = [gaussian_rate(tensors[t.key], steps[t.key], t.name) for t in tensor_names(self.network.program)]
         return torch.stack(parts).sum()
 
@@ -245,14 +247,18 @@ class FineTune:
         if self.frozen:
             return
         settings = self.settings
-        if settings.rate_term and settings.finetune_steps and settings.calibration in ("tune-adaround", "adaround"):
+        if (
+            settings.rate_term
+            and settings.finetune_iterations
+            and settings.calibration in ("tune-adaround", "adaround")
+        ):
             self._meet_target()
         self.frozen = True
         self.transform.snap({key: value.numel() for key, value in self.network.tensors.items()})
-        for steps in self.transform.steps.values():
+        for steps in self.transform.step_indices.values():
             steps.requires_grad_(False)
             steps.grad = None
-        settle_formats(self.network, self.clip, self.transform, self.settings)
+        fix_formats(self.network, self.clip, self.transform, self.settings)
         self.transform.round_maps = True
 
     @torch.no_grad()
@@ -261,7 +267,7 @@ class FineTune:
         values = sum(value.numel() for value in self.network.tensors.values())
         for _ in range(SHIFTS):
             shift = OCTAVE * (8 * self.size_now() - self.control.target) / values
-            for key, steps in self.transform.steps.items():
+            for key, steps in self.transform.step_indices.items():
                 steps.add_(shift).clamp_(*self.bounds[key])
 
 

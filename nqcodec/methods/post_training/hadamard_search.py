@@ -17,7 +17,14 @@ from torch import Tensor
 
 from nqcodec.errors import UsageError
 from nqcodec.methods.post_training.sources import Source
-from nqcodec.network.integer_network import GAIN_RANGE, USED_WIDTH_RANGE, Hadamard, IntTensor, used_steps, used_weight
+from nqcodec.network.integer_network import (
+    GAIN_RANGE,
+    USED_WIDTH_RANGE,
+    Hadamard,
+    IntTensor,
+    used_step_indices,
+    used_weight,
+)
 from nqcodec.network.operations import Conv, Operation
 from nqcodec.network.program import Program
 from nqcodec.quantization.hadamard import INPUT_CHANNELS
@@ -29,12 +36,12 @@ from nqcodec.training.hadamard import hadamard
 from nqcodec.training.network import FloatNetwork
 
 
-def has_domain(op: Operation, name: str, shape: tuple[int, ...]) -> bool:
+def has_hadamard(op: Operation, name: str, shape: tuple[int, ...]) -> bool:
     """Whether a tensor of an operation may be coded in the Hadamard domain, and would differ there."""
     return name == "weight" and isinstance(op, Conv) and not op.depthwise and shape[INPUT_CHANNELS] > 1
 
 
-def to_domain(weight: npt.NDArray[np.floating]) -> Float64:
+def to_hadamard_domain(weight: npt.NDArray[np.floating]) -> Float64:
     """Coefficients of a weight [out, in, k, k], float64; also the way back."""
     coefficients: Float64 = hadamard(torch.from_numpy(weight.astype(np.float64)), INPUT_CHANNELS).numpy()
     return np.ascontiguousarray(coefficients)
@@ -42,7 +49,7 @@ def to_domain(weight: npt.NDArray[np.floating]) -> Float64:
 
 def decoded_weight(tensor: IntTensor) -> Float64:
     """What the decoder makes of a coded weight [out, in, k, k], float64."""
-    steps = used_steps(tensor)
+    steps = used_step_indices(tensor)
     size = step_size(steps.reshape(-1, *[1] * (tensor.values.ndim - 1)))
     return used_weight(tensor, fastest()) * size
 
@@ -58,18 +65,18 @@ def offer_domains(sources: list[Source], program: Program, settings: QuantSettin
     offered = []
     for source in sources:
         operation = program.operations[source.tensor.index]
-        legal = settings.hadamard != "off" and has_domain(operation, source.tensor.name, source.values.shape)
+        legal = settings.hadamard != "off" and has_hadamard(operation, source.tensor.name, source.values.shape)
         if not legal or settings.hadamard == "auto":
             offered.append(source)
         if legal:
-            offered.append(replace(source, values=to_domain(source.values), map_width=settings.map_width))
+            offered.append(replace(source, values=to_hadamard_domain(source.values), map_width=settings.map_width))
     return offered
 
 
-def enter_domain(network: FloatNetwork, transform: QuantTransform, keys: Sequence[str]) -> None:
+def to_hadamard(network: FloatNetwork, transform: QuantTransform, keys: Sequence[str]) -> None:
     """Have `network` hold the coefficients of the weights `keys`, and `transform` know of it.
 
-    How coefficients are used is left to `settle_formats`.
+    How coefficients are used is left to `fix_formats`.
     """
     for key in keys:
         transform.hadamard[key] = Hadamard(USED_WIDTH_RANGE[1], GAIN_RANGE[0])

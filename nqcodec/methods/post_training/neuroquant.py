@@ -31,7 +31,7 @@ from nqcodec.training.start import batch_frames
 BITS_PATTERN = (6, 5, 4, 5, 5, 6, 6)
 """Bit widths that it chose for the seven layers of its HNeRV network."""
 
-STEPS_SHARE = 0.05
+ITERATIONS_SHARE = 0.05
 """Part of the calibration that learns steps."""
 
 STEP_RATE, ROUNDING_TRAVEL = 1e-4, 60.0
@@ -54,7 +54,7 @@ class NeuroQuantSettings:
 
     extra: int = 0
     hadamard: bool = False
-    steps: int = 800
+    iterations: int = 800
     batch: int = 2
     seed: int = 0
 
@@ -101,12 +101,12 @@ class AffineTensor:
     """A tensor with codes 0 .. 2^bits - 1: value = (code - zero) * step.
 
     Attributes:
-        step, zero: [O, 1, 1, 1] for a weight, scalars for others.
+        step_size, zero: [O, 1, 1, 1] for a weight, scalars for others.
         turned: whether its input channels are padded and transformed.
         rounding: learned rounding, once steps are fixed.
     """
 
-    step: Tensor
+    step_size: Tensor
     zero: Tensor
     bits: int
     turned: bool
@@ -120,8 +120,8 @@ class AffineTensor:
         axes = tuple(range(1, values.dim())) or (0,)
         low = values.amin(axes, keepdim=values.dim() > 1).clamp(max=0)
         high = values.amax(axes, keepdim=values.dim() > 1).clamp(min=0)
-        tensor.step = ((high - low) / (2**bits - 1)).clamp(min=1e-8)
-        tensor.zero = (-low / tensor.step).round()
+        tensor.step_size = ((high - low) / (2**bits - 1)).clamp(min=1e-8)
+        tensor.zero = (-low / tensor.step_size).round()
         return tensor
 
     def domain(self, x: Tensor) -> Tensor:
@@ -135,14 +135,14 @@ class AffineTensor:
         if self.rounding is not None:
             result = self.rounding.soft()
         else:
-            codes = straight_round(self.domain(x) / self.step).clamp(-self.zero, 2**self.bits - 1 - self.zero)
-            result = codes * self.step
+            codes = straight_round(self.domain(x) / self.step_size).clamp(-self.zero, 2**self.bits - 1 - self.zero)
+            result = codes * self.step_size
         return hadamard(result, 1)[:, : x.shape[1]] if self.turned else result
 
     def learn_rounding(self, x: Tensor) -> None:
         """Fix the step in half precision and let rounding be learned from here on."""
-        self.step = self.step.detach().half().float()
-        levels = Levels(self.step, -self.zero, 2**self.bits - 1 - self.zero)
+        self.step_size = self.step_size.detach().half().float()
+        levels = Levels(self.step_size, -self.zero, 2**self.bits - 1 - self.zero)
         self.rounding = LearnedRounding.of(self.domain(x.detach()), levels)
 
 
@@ -153,8 +153,8 @@ class AffineTransform:
     tensors: dict[str, AffineTensor] = field(default_factory=dict)
 
     def tensor(self, index: int, name: str, value: Tensor) -> Tensor:
-        quantised = self.tensors.get(tensor_key(index, name))
-        return value if quantised is None else quantised.value(value)
+        quantized = self.tensors.get(tensor_key(index, name))
+        return value if quantized is None else quantized.value(value)
 
     def map(self, index: int, value: Tensor) -> Tensor:
         return value
@@ -175,11 +175,11 @@ def neuroquant(network: FloatNetwork, clip: PackedClip, settings: NeuroQuantSett
             key, turned = tensor_key(index, name), settings.hadamard and name == "weight"
             transform.tensors[key] = AffineTensor.of(network.tensors[key], width, turned)
     rounded = evaluate(network, clip, transform).yuv
-    first = round(STEPS_SHARE * settings.steps)
-    _learn_steps(network, clip, transform, settings, first)
+    first = round(ITERATIONS_SHARE * settings.iterations)
+    _learn_step_sizes(network, clip, transform, settings, first)
     for key, tensor in transform.tensors.items():
         tensor.learn_rounding(network.tensors[key])
-    _learn_rounding(network, clip, transform, settings, range(first, settings.steps))
+    _learn_rounding(network, clip, transform, settings, range(first, settings.iterations))
     _harden(transform, "weight")
     calibrated = evaluate(network, clip, transform).yuv
     _harden(transform, "bias")
@@ -198,10 +198,10 @@ def _harden(transform: AffineTransform, name: str) -> None:
         rounding.alpha.copy_(torch.where(rounding.alpha >= 0, math.inf, -math.inf))
 
 
-def _learn_steps(
+def _learn_step_sizes(
     network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, count: int
 ) -> None:
-    steps = [tensor.step.requires_grad_(True) for tensor in transform.tensors.values()]
+    steps = [tensor.step_size.requires_grad_(True) for tensor in transform.tensors.values()]
     optimizer = torch.optim.Adam(steps, lr=STEP_RATE)
     for step in range(count):
         optimizer.zero_grad(set_to_none=True)

@@ -16,16 +16,16 @@ from torch import Tensor
 from nqcodec.errors import UsageError
 from nqcodec.methods.post_training.allocation import Plan
 from nqcodec.methods.post_training.calibrate import Calibration
-from nqcodec.methods.post_training.finetune import CONTROL_STEPS, GAINS, FineTune
-from nqcodec.methods.post_training.hadamard_search import enter_domain, offer_domains
+from nqcodec.methods.post_training.finetune import CONTROL_ITERATIONS, GAINS, FineTune
+from nqcodec.methods.post_training.hadamard_search import offer_domains, to_hadamard
 from nqcodec.methods.post_training.plans import Quantizable, make_plan
 from nqcodec.methods.post_training.sensitivity import measure_curvature
-from nqcodec.methods.post_training.sources import Source, base_steps, make_sources, one_step
+from nqcodec.methods.post_training.sources import Source, base_step_indices, make_sources, one_step_index
 from nqcodec.network.integer_network import BITS_RANGE, IntegerNetwork
-from nqcodec.quantization.export import export, settle_formats
+from nqcodec.quantization.export import export, fix_formats
 from nqcodec.quantization.rate import total_bits
 from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings, SizeOf
-from nqcodec.quantization.size_search import Landing, SizeError
+from nqcodec.quantization.size_search import SizeError, SizeSearch
 from nqcodec.quantization.transform import QuantTransform
 from nqcodec.training.checkpoint import open_checkpoint
 from nqcodec.training.clip import PackedClip
@@ -90,7 +90,7 @@ def quantize(
             checkpoint=checkpoint,
             resume=resume,
         )
-        return land(tuning, curvatures, least, max_bytes)
+        return fit_to_size(tuning, curvatures, least, max_bytes)
 
 
 def calibrated(
@@ -117,7 +117,7 @@ def calibrated(
     fitted = Quantizable(tuned, clip, offer_domains(sources, tuned.program, settings), curvatures)
     plan = make_plan(fitted, target - offset, settings, _reporter(progress, max_bytes))
     curvatures = adopt(fitted, plan, transform, settings)
-    settle_formats(tuned, clip, transform, settings)
+    fix_formats(tuned, clip, transform, settings)
     values = sum(value.numel() for value in tuned.tensors.values())
     first = min(RECOVERED * plan.slope, MOST_GAIN / values)
     control = LambdaController(target, GAINS, unit=first if settings.rate_term else 0.0)
@@ -127,7 +127,7 @@ def calibrated(
     claims = {"settings": asdict(settings), "bytes": max_bytes}
     store, saved = open_checkpoint(checkpoint, network, clip, claims, resume=resume)
     session = TrainingSession(
-        "finetune", calibration.iterations, CONTROL_STEPS, progress, stop, store, tells_last=False
+        "finetune", calibration.iterations, CONTROL_ITERATIONS, progress, stop, store, tells_last=False
     )
     with interruptible(session):
         calibration.run(session, saved)
@@ -137,16 +137,16 @@ def calibrated(
     return tuning, curvatures
 
 
-def land(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int) -> IntegerNetwork:
+def fit_to_size(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int) -> IntegerNetwork:
     """The tuned network with a file of `least` to `most` bytes; raises SizeError if there is none.
 
     Values that have to be moved for it cost quality until the others have followed, so moves and tuning alternate.
     """
     network, transform = tuning.network, tuning.transform
-    tuned = tuning.settings.finetune_steps > 0 and tuning.settings.calibration == "tune"
+    tuned = tuning.settings.finetune_iterations > 0 and tuning.settings.calibration == "tune"
     for left in reversed(range(RECOVERIES + 1)):
         recovers = tuned and left > 0
-        landing = Landing(
+        search = SizeSearch(
             network.program,
             {key: value.detach().cpu().double().numpy() for key, value in network.tensors.items()},
             {key: value.cpu().double().numpy() for key, value in curvatures.items()},
@@ -154,14 +154,14 @@ def land(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int)
             transform.integers(network),
             transform.formats,
             tuning.size_of,
-            tuned=tuning.settings.finetune_steps > 0,
-            refines=recovers or not tuning.settings.finetune_steps,
+            tuned=tuning.settings.finetune_iterations > 0,
+            refines=recovers or not tuning.settings.finetune_iterations,
         )
-        result = landing.run(least, most)
+        result = search.run(least, most)
         # Values that sit on their levels do not cross over in a few small steps.
-        if not (landing.moved and recovers):
+        if not (search.moved and recovers):
             break
-        tuning.recover(landing.tensors)
+        tuning.recover(search.tensors)
     return result
 
 
@@ -185,8 +185,10 @@ def check_feasible(
     for which in (finest, coarsest):
         for source in sources:
             key, name = source.tensor.key, source.tensor.name
-            transform.set_tensor(key, one_step(base_steps(source)[which]), BITS_RANGE[name][1], clip.device)
-        settle_formats(network, clip, transform, settings)
+            transform.set_tensor(
+                key, one_step_index(base_step_indices(source)[which]), BITS_RANGE[name][1], clip.device
+            )
+        fix_formats(network, clip, transform, settings)
         exported = export(network, transform)
         size = size_of(exported)
         if which == finest:
@@ -212,8 +214,8 @@ def adopt(fitted: Quantizable, plan: Plan, transform: QuantTransform, settings: 
             network, fitted.clip, frames=frames, loss=loss, seed=seed, coefficients=coefficients
         )
     for key, candidate in plan.choice.items():
-        transform.set_tensor(key, candidate.steps, candidate.bits, fitted.clip.device)
-    enter_domain(network, transform, coefficients)
+        transform.set_tensor(key, candidate.step_indices, candidate.bits, fitted.clip.device)
+    to_hadamard(network, transform, coefficients)
     return curvatures
 
 
@@ -224,7 +226,7 @@ def chosen_sources(sources: list[Source], plan: Plan) -> list[Source]:
 
 def step_bounds(sources: list[Source]) -> dict[str, tuple[int, int]]:
     """(finest, coarsest) step index, by tensor key."""
-    return {source.tensor.key: base_steps(source) for source in sources}
+    return {source.tensor.key: base_step_indices(source) for source in sources}
 
 
 def _float_copy(network: FloatNetwork) -> FloatNetwork:

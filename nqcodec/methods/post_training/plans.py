@@ -15,10 +15,10 @@ from nqcodec.methods.post_training.candidates import Report, make_candidates, pr
 from nqcodec.methods.post_training.criteria import FisherCriterion, changes, make_criterion
 from nqcodec.methods.post_training.genetic import genetic_plan
 from nqcodec.methods.post_training.omega import Change, Omega
-from nqcodec.methods.post_training.sources import Source, base_steps, one_step
-from nqcodec.network.integer_network import STEP_RANGE, WEIGHT_BITS
+from nqcodec.methods.post_training.sources import Source, base_step_indices, one_step_index
+from nqcodec.network.integer_network import STEP_INDEX_RANGE, WEIGHT_BITS
 from nqcodec.quantization.map_formats import spread_frames
-from nqcodec.quantization.quantizers import OCTAVE, initial_step
+from nqcodec.quantization.quantizers import OCTAVE, initial_step_index
 from nqcodec.quantization.settings import ALLOCATIONS, CRITERIA, QuantSettings
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
@@ -66,7 +66,7 @@ def make_plan(fitted: Quantizable, budget: float, settings: QuantSettings, repor
 def pairwise_plan(fitted: Quantizable, budget: float, settings: QuantSettings, report: Report) -> Plan:
     """The genetic search over Omega with the terms between tensors, from one Hessian-vector product a candidate."""
     sources = fitted.sources
-    spans = [coarsest - finest for finest, coarsest in map(base_steps, sources)]
+    spans = [coarsest - finest for finest, coarsest in map(base_step_indices, sources)]
     spacing = max(LEAST_SPACING, -(-sum(spans) // settings.evaluations))
     candidates: dict[str, list[Candidate]] = {}
     probes: list[Change] = []
@@ -74,7 +74,7 @@ def pairwise_plan(fitted: Quantizable, budget: float, settings: QuantSettings, r
         options = candidates.setdefault(source.tensor.key, [])
         for base, bits in spaced_choices(source, spacing, settings.search):
             rate = source.rate(base, bits)[0]
-            options.append(Candidate(one_step(base), bits, rate, 0.0, source.hadamard))
+            options.append(Candidate(one_step_index(base), bits, rate, 0.0, source.hadamard))
             probes.append((source.tensor.key, _change(fitted, source, base, bits)))
     omega = Omega(fitted.network, fitted.clip, spread_frames(fitted.clip.frames, settings.frames), settings.loss)
     pairs = omega.pairs(probes, report)
@@ -103,14 +103,15 @@ def uniform_plan(fitted: Quantizable, budget: float, search: str) -> Plan:
     for bits in range(high, low - 1, -1):
         widths = {s.tensor.key: _uniform_width(s, bits) for s in sources}
         searched = {
-            s.tensor.key: max(initial_step(s.values, widths[s.tensor.key], search), base_steps(s)[0]) for s in sources
+            s.tensor.key: max(initial_step_index(s.values, widths[s.tensor.key], search), base_step_indices(s)[0])
+            for s in sources
         }
         for coarser in range(OCTAVE):
             choice = {}
             for source in sources:
                 key = source.tensor.key
-                base, width = min(searched[key] + coarser, STEP_RANGE[1]), widths[key]
-                choice[key] = Candidate(one_step(base), width, source.rate(base, width)[0], 0.0, source.hadamard)
+                base, width = min(searched[key] + coarser, STEP_INDEX_RANGE[1]), widths[key]
+                choice[key] = Candidate(one_step_index(base), width, source.rate(base, width)[0], 0.0, source.hadamard)
             if sum(candidate.rate for candidate in choice.values()) <= budget:
                 return _priced(fitted, sources, choice, fisher)
     return _priced(fitted, sources, choice, fisher)
@@ -125,7 +126,7 @@ def _priced(fitted: Quantizable, sources: list[Source], choice: dict[str, Candid
     priced = {}
     for source in sources:
         candidate = choice[source.tensor.key]
-        rounded = probe(source, int(candidate.steps[0]), candidate.bits, fisher.device)
+        rounded = probe(source, int(candidate.step_indices[0]), candidate.bits, fisher.device)
         priced[source.tensor.key] = replace(candidate, distortion=fisher.distortion(rounded))
     plan = Plan(priced, 0.0)
     values = sum(source.values.size for source in sources)

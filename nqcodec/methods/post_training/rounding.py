@@ -62,7 +62,7 @@ def regulariser(h: Tensor, power: float) -> Tensor:
 class Levels:
     """What a quantised tensor can hold: integers `low` to `high` times `step`; scalars, or broadcasting with it."""
 
-    step: Tensor
+    step_size: Tensor
     low: Tensor
     high: Tensor
 
@@ -84,7 +84,7 @@ class LearnedRounding:
     @staticmethod
     def of(x: Tensor, levels: Levels) -> LearnedRounding:
         """Start at `x` itself: h is the fraction of x / step."""
-        scaled = (x / levels.step).detach()
+        scaled = (x / levels.step_size).detach()
         floor = scaled.floor()
         return LearnedRounding(levels, floor, inverse_rectified_sigmoid(scaled - floor).requires_grad_(True))
 
@@ -102,4 +102,4 @@ class LearnedRounding:
         return self._value((self.alpha.detach() >= 0).to(self.floor))
 
     def _value(self, h: Tensor) -> Tensor:
-        return (self.floor + h).clamp(self.levels.low, self.levels.high) * self.levels.step
+        return (self.floor + h).clamp(self.levels.low, self.levels.high) * self.levels.step_size

@@ -8,7 +8,7 @@ import numpy as np
 
 from nqcodec.network.integer_network import BITS_RANGE, Int32, IntTensor
 from nqcodec.quantization.hadamard import choose_use
-from nqcodec.quantization.quantizers import Float64, bits_needed, covering_step, quantise_array
+from nqcodec.quantization.quantizers import Float64, bits_needed, covering_step_index, quantize_array
 from nqcodec.quantization.rate import tensor_bits
 from nqcodec.quantization.transform import TensorName, tensor_names
 from nqcodec.training.network import FloatNetwork
@@ -28,7 +28,7 @@ class Source:
 
     def integers(self, base: int, bits: int | None = None) -> Int32:
         """The tensor quantised at a step, clamped to `bits` bits, by default to the most that the file allows."""
-        return quantise_array(self.values, base, bits or BITS_RANGE[self.tensor.name][1])
+        return quantize_array(self.values, base, bits or BITS_RANGE[self.tensor.name][1])
 
     @property
     def hadamard(self) -> bool:
@@ -39,7 +39,7 @@ class Source:
         """The integer tensor at a base step."""
         values = self.integers(base, bits)
         how = None if self.map_width is None else choose_use(values, self.map_width)
-        return IntTensor(values, bits_needed(values), one_step(base), how)
+        return IntTensor(values, bits_needed(values), one_step_index(base), how)
 
     def rate(self, base: int, bits: int | None = None) -> tuple[float, int]:
         """(coded bits, bit width) at a base step."""
@@ -47,7 +47,7 @@ class Source:
         return tensor_bits(coded, self.tensor.name), coded.bits
 
 
-def one_step(base: int) -> Int32:
+def one_step_index(base: int) -> Int32:
     """The step indices [1] of a tensor that has one step for all."""
     return np.array([base], np.int32)
 
@@ -60,8 +60,8 @@ def make_sources(network: FloatNetwork) -> list[Source]:
     ]
 
 
-def base_steps(source: Source) -> tuple[int, int]:
+def base_step_indices(source: Source) -> tuple[int, int]:
     """(finest, coarsest) base step: the finest at which the file's widest alphabet clamps nothing, and one at which two
     bits hold everything."""
     widest = BITS_RANGE[source.tensor.name][1]
-    return covering_step(source.values, widest), covering_step(source.values, 2)
+    return covering_step_index(source.values, widest), covering_step_index(source.values, 2)

@@ -22,7 +22,7 @@ BASE_CHANGES = (0.85, 1.2, 0.95, 1.05)
 """Factors of the base that are tried."""
 
 
-def thrifty(values: Int32, bits: int, context: Context) -> Context:
+def prune_context(values: Int32, bits: int, context: Context) -> Context:
     """`context` without the neighbours that do not pay for their weights, the rest adjusted to integers `values`.
 
     Weights come from a fit to noisy values and are rounded for the file; what is coded in the end are these integers.
@@ -33,13 +33,13 @@ def thrifty(values: Int32, bits: int, context: Context) -> Context:
     for j in order:
         search.offer(_with(_with(search.best, "mean", j, 0), "spread", j, 0))
     for factor in BASE_CHANGES:
-        search.offer(replace(search.best, base=within(search.best.base * factor, CONTEXT_BASE_RANGE)))
+        search.offer(replace(search.best, base=clamp(search.best.base * factor, CONTEXT_BASE_RANGE)))
     for j in order:
         for name, bounds in (("mean", CONTEXT_MEAN_RANGE), ("spread", CONTEXT_SPREAD_RANGE)):
             for change in CHANGES:
                 weight = getattr(search.best, name)[j]
                 if weight or name == "mean":
-                    search.offer(_with(search.best, name, j, within(weight + change, bounds)))
+                    search.offer(_with(search.best, name, j, clamp(weight + change, bounds)))
     return search.best
 
 
@@ -66,6 +66,6 @@ def _with(context: Context, name: str, place: int, weight: int) -> Context:
     return replace(context, mean=changed) if name == "mean" else replace(context, spread=changed)
 
 
-def within(value: float, bounds: tuple[int, int]) -> int:
+def clamp(value: float, bounds: tuple[int, int]) -> int:
     """The integer nearest to `value` within `bounds`."""
     return min(max(round(value), bounds[0]), bounds[1])

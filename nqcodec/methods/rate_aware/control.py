@@ -18,8 +18,8 @@ ROUNDED_GROWTH = 0.03
 iterations before the end: it cost 0.2 decibels."""
 
 GAINS = Gains(proportional=2.0, proportional_limit=3.0, integral=0.15, integral_limit=1.2)
-"""Of `nqcodec.training.rate_control.LambdaController`. Once step indices are whole nothing is learned: then they meet
-the size (`RateAwareTrainer.settle`), values hardly answer to lambda, and small networks would swing against it."""
+"""Of `nqcodec.training.rate_control.LambdaController`. Once step indices are whole nothing is learned: then they
+meet the size (`RateAwareTrainer.freeze_steps`), values hardly answer to lambda, and small networks would oscillate."""
 
 
 def controller(target: float) -> LambdaController:

@@ -16,8 +16,8 @@ from nqcodec.errors import NqError
 from nqcodec.methods.rate_aware.control import controller
 from nqcodec.methods.rate_aware.quantizer import Quantizers
 from nqcodec.methods.rate_aware.settings import RateAwareSettings
-from nqcodec.methods.rate_aware.trainer import CONTROL_STEPS, RateAwareTrainer, SizeOfTensors
-from nqcodec.network.integer_network import STEP_RANGE, IntegerNetwork, IntTensor, Layer
+from nqcodec.methods.rate_aware.trainer import CONTROL_ITERATIONS, RateAwareTrainer, SizeOfTensors
+from nqcodec.network.integer_network import STEP_INDEX_RANGE, IntegerNetwork, IntTensor, Layer
 from nqcodec.quantization.export import integer_network
 from nqcodec.quantization.map_formats import choose_formats, spread_frames
 from nqcodec.quantization.quantizers import OCTAVE
@@ -41,7 +41,7 @@ LEAST_EXTRA = 100
 NUDGE, LAST_SHIFT = 2.0, 64.0
 """Most indices that steps move by at once then, since training makes up for a little at a time; and after it."""
 
-SHIFTED = 0.65
+RATE_SHIFT = 0.65
 """Part of the way to a new size, as a ratio, that coarser or finer steps go; lambda does the rest. The whole
 way down to a half of the bytes lost 4 dB that a further fit did not find again."""
 
@@ -87,7 +87,7 @@ def expected_seconds(fitted: Fitted, clip: PackedClip, settings: RateAwareSettin
     """Seconds that `fit_for_size` would take, from a few iterations of a copy: for messages alone."""
     trial = fitted.copy()
     with _trainer(trial, clip, settings, controller(1e6), lambda tensors: 0) as trainer:
-        return timed(trainer, clip.device) * settings.steps
+        return timed(trainer, clip.device) * settings.iterations
 
 
 @contextmanager
@@ -113,9 +113,9 @@ def further(settings: RateAwareSettings) -> RateAwareSettings:
     phase = PHASES["further rate"]
     return replace(
         settings,
-        steps=phase.iterations(settings.steps),
+        iterations=phase.iterations(settings.iterations),
         noise=0.85,
-        settled=0.93,
+        frozen=0.93,
         # As nearly rounded as the fit that it starts from came to be.
         first_temperature=settings.last_temperature,
         peak=1.0,
@@ -162,12 +162,12 @@ def fit_for_size(
     _check_possible(fitted, size_of, max_bytes)
     claims = {"settings": asdict(settings), "bytes": max_bytes}
     store, saved = open_checkpoint(checkpoint, fitted.network, clip, claims, resume=resume)
-    session = TrainingSession("fit", settings.steps, CONTROL_STEPS, progress, stop, store)
+    session = TrainingSession("fit", settings.iterations, CONTROL_ITERATIONS, progress, stop, store)
     control = controller(8 * settings.aim * max_bytes)
     with _trainer(fitted, clip, settings, control, real_size) as trainer, interruptible(session):
         if saved:
             trainer.restore(saved)
-        session.run(trainer, settings.steps)
+        session.run(trainer, settings.iterations)
         _run_into(window, session, trainer)
         if not session.stopped:
             session.save(trainer.state())
@@ -185,11 +185,11 @@ def fit_for_size(
 def _run_into(window: tuple[int, int], session: TrainingSession, trainer: RateAwareTrainer) -> None:
     """Bring the real size into `window` by coarser or finer steps, each time with further training, of `EXTRA`
     iterations in all. In the end the size is at most the window's, and less if training has ended there."""
-    steps = trainer.settings.steps
+    steps = trainer.settings.iterations
     most = steps + max(round(EXTRA * steps), LEAST_EXTRA)
     while trainer.done < most and not session.stopped:
         # Only at these iterations, whether or not the run was interrupted between them.
-        if trainer.done % CONTROL_STEPS == 0 or trainer.done == steps:
+        if trainer.done % CONTROL_ITERATIONS == 0 or trainer.done == steps:
             if window[0] <= trainer.final_size() <= window[1]:
                 return
             trainer.meet(trainer.settings.aim * window[1], NUDGE)
@@ -199,16 +199,16 @@ def _run_into(window: tuple[int, int], session: TrainingSession, trainer: RateAw
         trainer.meet(window[1], LAST_SHIFT)
 
 
-def shift_steps(fitted: Fitted, target: int, size_of: SizeOf) -> None:
-    """Make all steps coarser or finer alike until the file is `SHIFTED` of the way to `target` bytes."""
+def shift_step_indices(fitted: Fitted, target: int, size_of: SizeOf) -> None:
+    """Make all steps coarser or finer alike until the file is `RATE_SHIFT` of the way to `target` bytes."""
     values = sum(value.numel() for value in fitted.network.tensors.values())
     size = fitted.size(size_of)
-    target = round(size * (target / size) ** SHIFTED)
+    target = round(size * (target / size) ** RATE_SHIFT)
     for _ in range(SHIFTS):
         # A bit a value is an octave where values are much larger than their steps, and more where they are not.
         excess = OCTAVE * 8 * (size - target) / values
-        for step in fitted.quantizers.steps.values():
-            step.add_(excess).clamp_(*STEP_RANGE)
+        for step in fitted.quantizers.step_indices.values():
+            step.add_(excess).clamp_(*STEP_INDEX_RANGE)
         size = fitted.size(size_of)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nqcodec.methods.rate_aware.likelihood import STATIC_VARIANCE, ContextWeights, gaussian_bits
 from nqcodec.methods.rate_aware.native import context_gradients
-from nqcodec.methods.rate_aware.quantizer import Drawn, Used
+from nqcodec.methods.rate_aware.quantizer import FixedTensors, QuantizedSample
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.losses import LOSSES, plane_errors, psnr
 from nqcodec.training.network import FloatNetwork
@@ -42,11 +42,13 @@ class Rate:
     contexts: dict[str, tuple[Tensor, Tensor, Tensor]]
 
 
-def distortion(network: FloatNetwork, clip: PackedClip, times: Tensor, *, drawn: Drawn, loss: str) -> Distortion:
+def distortion(
+    network: FloatNetwork, clip: PackedClip, times: Tensor, *, sample: QuantizedSample, loss: str
+) -> Distortion:
     """The distortion of frames `times` [B] with the values drawn, and its gradients."""
     # Leaves of their own: several threads may compute with the same drawn values.
-    leaves = {key: value.detach().requires_grad_(True) for key, value in drawn.used.items()}
-    errors = plane_errors(network(times, Used(leaves)), clip.batch(times), clip)
+    leaves = {key: value.detach().requires_grad_(True) for key, value in sample.used.items()}
+    errors = plane_errors(network(times, FixedTensors(leaves)), clip.batch(times), clip)
     value = LOSSES[loss](errors, clip.weights)
     gradients = torch.autograd.grad(value, list(leaves.values()))
     with torch.no_grad():
@@ -70,22 +72,22 @@ def mean_distortion(parts: Sequence[Distortion], frames: Sequence[int]) -> Disto
     return Distortion(mean([part.loss for part in parts]), mean([part.level for part in parts]), gradients)
 
 
-def rate(drawn: Drawn, contexts: dict[str, ContextWeights]) -> Rate:
+def rate(sample: QuantizedSample, contexts: dict[str, ContextWeights]) -> Rate:
     """Bits of the symbols drawn under the file's models, and their gradients."""
-    total, symbols, models = _static(drawn, [key for key in drawn.symbols if key not in contexts])
+    total, symbols, models = _static(sample, [key for key in sample.symbols if key not in contexts])
     for key, weights in contexts.items():
-        bits, values, base, mean, spread = context_gradients(drawn.symbols[key], weights)
+        bits, values, base, mean, spread = context_gradients(sample.symbols[key], weights)
         total = total + bits
         symbols[key], models[key] = values, (base, mean, spread)
     return Rate(total, symbols, models)
 
 
 def _static(
-    drawn: Drawn, keys: list[str]
+    sample: QuantizedSample, keys: list[str]
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, tuple[Tensor, Tensor, Tensor]]]:
     """Bits of tensors, each under a static Gaussian of its own variance, and gradients as `rate` gives them. All are in
     one expression: for one small tensor alone the overhead would cost more than the work."""
-    parts = [drawn.symbols[key].reshape(-1) for key in keys]
+    parts = [sample.symbols[key].reshape(-1) for key in keys]
     sizes = [part.numel() for part in parts]
     flat = torch.cat(parts).requires_grad_(True)
     counts = torch.tensor(sizes, device=flat.device)
@@ -94,13 +96,13 @@ def _static(
     spread = (squares / counts + STATIC_VARIANCE).sqrt()
     bits = gaussian_bits(flat, spread[owner]).sum()
     (gradient,) = torch.autograd.grad(bits, flat)
-    shaped = {key: part.view_as(drawn.symbols[key]) for key, part in zip(keys, gradient.split(sizes), strict=True)}
+    shaped = {key: part.view_as(sample.symbols[key]) for key, part in zip(keys, gradient.split(sizes), strict=True)}
     return bits.detach(), shaped, {}
 
 
 @torch.no_grad()
 def combine(
-    values: dict[str, Tensor], drawn: Drawn, pixels_gradient: dict[str, Tensor], bits: Rate, lmbda: float
+    values: dict[str, Tensor], sample: QuantizedSample, pixels_gradient: dict[str, Tensor], bits: Rate, lmbda: float
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Gradients of J = D + lambda R with respect to the values and, [1] each, to their step indices, by tensor key.
 
@@ -111,13 +113,13 @@ def combine(
     octave = math.log(2) / 8
     by_value, by_step = {}, {}
     for key, value in values.items():
-        exact, size = value.detach(), drawn.sizes[key]
+        exact, size = value.detach(), sample.sizes[key]
         of_used, of_symbol = pixels_gradient[key], bits.symbols[key]
         by_value[key] = torch.addcdiv(of_used, of_symbol, size, value=lmbda)
-        if key in drawn.slopes:
-            by_value[key] *= drawn.slopes[key]
-            exact = exact * drawn.slopes[key]
-        moved = torch.dot(of_used.reshape(-1), (drawn.used[key].detach() - exact).reshape(-1))
+        if key in sample.slopes:
+            by_value[key] *= sample.slopes[key]
+            exact = exact * sample.slopes[key]
+        moved = torch.dot(of_used.reshape(-1), (sample.used[key].detach() - exact).reshape(-1))
         charged = torch.dot(of_symbol.reshape(-1), exact.reshape(-1)) / size
         by_step[key] = (octave * (moved - lmbda * charged)).reshape(1)
     return by_value, by_step

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nqcodec.methods.rate_aware.context_pruning import thrifty, within
+from nqcodec.methods.rate_aware.context_pruning import clamp, prune_context
 from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, ContextWeights
 from nqcodec.methods.rate_aware.noise import Noise
 from nqcodec.network.integer_network import (
@@ -18,7 +18,7 @@ from nqcodec.network.integer_network import (
     CONTEXT_BASE_RANGE,
     CONTEXT_MEAN_RANGE,
     CONTEXT_SPREAD_RANGE,
-    STEP_RANGE,
+    STEP_INDEX_RANGE,
     Context,
     IntTensor,
 )
@@ -37,7 +37,7 @@ STEP_UNIT, WEIGHT_UNIT = 512, 64
 
 
 @dataclass(frozen=True)
-class Drawn:
+class QuantizedSample:
     """One step's values of all tensors, by tensor key.
 
     Attributes:
@@ -54,7 +54,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Used:
+class FixedTensors:
     """A `Transform` that hands a network the values drawn for a step."""
 
     values: dict[str, Tensor]
@@ -71,13 +71,13 @@ class Quantizers:
     """Steps and context models of a network's tensors.
 
     Attributes:
-        steps: step index of each tensor, float32 [1] by tensor key; whole numbers once settled.
+        step_indices: step index of each tensor, float32 [1] by tensor key; whole numbers once frozen.
         contexts: the context model of each latent, by tensor key.
         reach: smallest and largest symbol that a file can hold of each tensor (formats/nq.md, 4).
     """
 
     network: FloatNetwork
-    steps: dict[str, Tensor] = field(default_factory=dict)
+    step_indices: dict[str, Tensor] = field(default_factory=dict)
     contexts: dict[str, ContextWeights] = field(default_factory=dict)
     reach: dict[str, tuple[int, int]] = field(init=False)
 
@@ -92,14 +92,14 @@ class Quantizers:
             value = network.tensors[tensor.key].detach()
             spread = float(value.std()) if value.numel() > 1 else 0.0
             index = OCTAVE * math.log2(max(FIRST_STEP[tensor.name] * spread, LEAST_STEP))
-            result.steps[tensor.key] = torch.full((1,), index, device=value.device)
+            result.step_indices[tensor.key] = torch.full((1,), index, device=value.device)
             if tensor.name == "latent":
                 result.contexts[tensor.key] = ContextWeights.start(value.device)
         return result
 
     def tensors(self) -> dict[str, Tensor]:
         """Steps and context weights by name."""
-        result = {f"steps.{key}": value for key, value in self.steps.items()}
+        result = {f"steps.{key}": value for key, value in self.step_indices.items()}
         for key, weights in self.contexts.items():
             result |= {f"context.{key}.{number}": value for number, value in enumerate(weights.parameters())}
         return result
@@ -117,8 +117,8 @@ class Quantizers:
             if given.shape != value.shape or not bool(given.isfinite().all()):
                 raise ValueError(f"{name} has another shape, or values that are no numbers")
             value.copy_(given)
-        if any(not STEP_RANGE[0] <= float(step) <= STEP_RANGE[1] for step in self.steps.values()):
-            raise ValueError(f"a step index is outside {STEP_RANGE[0]}..{STEP_RANGE[1]}")
+        if any(not STEP_INDEX_RANGE[0] <= float(step) <= STEP_INDEX_RANGE[1] for step in self.step_indices.values()):
+            raise ValueError(f"a step index is outside {STEP_INDEX_RANGE[0]}..{STEP_INDEX_RANGE[1]}")
 
     @property
     def names(self) -> Iterator[TensorName]:
@@ -126,11 +126,11 @@ class Quantizers:
         return tensor_names(self.network.program)
 
     @torch.no_grad()
-    def draw(self, noise: Noise | None) -> Drawn:
+    def sample(self, noise: Noise | None) -> QuantizedSample:
         """Values with `noise`, that of latents soft, or rounded without any."""
         used, symbols, sizes, slopes = {}, {}, {}, {}
         for key, value in self.network.tensors.items():
-            size = torch.exp2(self.steps[key] / OCTAVE)
+            size = torch.exp2(self.step_indices[key] / OCTAVE)
             exact = value.detach() / size
             if noise is None:
                 symbol = exact.round()
@@ -140,49 +140,49 @@ class Quantizers:
                 symbol = noise.uniform(exact)
             symbol.clamp_(*self.reach[key])
             used[key], symbols[key], sizes[key] = symbol * size, symbol, size
-        return Drawn(used, symbols, sizes, slopes)
+        return QuantizedSample(used, symbols, sizes, slopes)
 
     @torch.no_grad()
-    def keep_reach(self) -> None:
+    def keep_symbol_ranges(self) -> None:
         """Make the steps coarser of tensors that have values beyond what a file can hold at theirs."""
         for key, value in self.network.tensors.items():
             needed = value.detach().abs().max() / self.reach[key][1]
-            self.steps[key].clamp_(min=float((OCTAVE * torch.log2(needed.clamp(min=1e-20))).ceil()))
+            self.step_indices[key].clamp_(min=float((OCTAVE * torch.log2(needed.clamp(min=1e-20))).ceil()))
 
-    def settled(self, shift: float) -> dict[str, float]:
+    def whole_indices(self, shift: float) -> dict[str, float]:
         """Whole step indices by key, `shift` coarser on average over all values.
 
         From the largest tensor on, each makes up for what rounding its index added to the rate.
         """
         carried, result = 0.0, {}
-        for key in sorted(self.steps, key=lambda k: (-self.network.tensors[k].numel(), k)):
-            wanted, count = float(self.steps[key]) + shift, self.network.tensors[key].numel()
+        for key in sorted(self.step_indices, key=lambda k: (-self.network.tensors[k].numel(), k)):
+            wanted, count = float(self.step_indices[key]) + shift, self.network.tensors[key].numel()
             index = round(wanted + min(max(carried / count, -0.5), 0.5))
             carried += (wanted - index) * count
-            result[key] = float(min(max(index, STEP_RANGE[0]), STEP_RANGE[1]))
+            result[key] = float(min(max(index, STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1]))
         return result
 
     @torch.no_grad()
-    def set_steps(self, indices: dict[str, float]) -> None:
+    def set_step_indices(self, indices: dict[str, float]) -> None:
         """Take over step indices by key."""
         for key, index in indices.items():
-            self.steps[key].fill_(index)
+            self.step_indices[key].fill_(index)
 
     @torch.no_grad()
     def integers(self, final: bool = False) -> dict[str, IntTensor]:
         """The integer tensors by key, with bit widths as small as the values allow and the models that code latents.
 
-        `final` takes the time to make those models `thrifty`.
+        `final` takes the time to make those models `prune_context`.
         """
         result = {}
         for tensor in self.names:
-            step = round(float(self.steps[tensor.key]))
-            exact = self.network.tensors[tensor.key] / 2.0 ** (float(self.steps[tensor.key]) / OCTAVE)
+            step = round(float(self.step_indices[tensor.key]))
+            exact = self.network.tensors[tensor.key] / 2.0 ** (float(self.step_indices[tensor.key]) / OCTAVE)
             values = exact.round().clamp(*self.reach[tensor.key]).cpu().numpy().astype(np.int32)
             bits, context = bits_needed(values), None
             if tensor.key in self.contexts:
                 context = whole(self.contexts[tensor.key])
-                context = thrifty(values, bits, context) if final else context
+                context = prune_context(values, bits, context) if final else context
             result[tensor.key] = IntTensor(values, bits, np.array([step], np.int32), context=context)
         return result
 
@@ -192,7 +192,7 @@ def whole(weights: ContextWeights) -> Context:
     base = LEAST_SPREAD + float(torch.nn.functional.softplus(weights.base))
     spreads = torch.nn.functional.softplus(weights.spread).tolist()
     return Context(
-        within(base * STEP_UNIT, CONTEXT_BASE_RANGE),
-        tuple(within(value * WEIGHT_UNIT, CONTEXT_MEAN_RANGE) for value in weights.mean.tolist()),
-        tuple(within(value * WEIGHT_UNIT, CONTEXT_SPREAD_RANGE) for value in spreads),
+        clamp(base * STEP_UNIT, CONTEXT_BASE_RANGE),
+        tuple(clamp(value * WEIGHT_UNIT, CONTEXT_MEAN_RANGE) for value in weights.mean.tolist()),
+        tuple(clamp(value * WEIGHT_UNIT, CONTEXT_SPREAD_RANGE) for value in spreads),
     )

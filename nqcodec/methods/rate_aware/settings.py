@@ -13,7 +13,7 @@ class RateAwareSettings:
     """How to fit for a rate. Equal settings, clip and machine give an equal network.
 
     Attributes:
-        steps: optimizer steps.
+        iterations: optimizer steps.
         batch: frames a step.
         lr: peak rate of convolution weights (Muon).
         rest_lr: peak rate of biases.
@@ -23,8 +23,8 @@ class RateAwareSettings:
         decay: weight decay of convolution weights, times the rate.
         warmup, floor: parts of the steps and of the peak rate for a linear warm-up and a cosine's end.
         noise: part of the steps whose rounding is replaced by noise; afterwards values are rounded, straight-through.
-        settled: part of the steps after which step indices are whole and stay.
-        most_rounded: most steps with rounding, however many there are; `settled` then shortens alike. What rounding
+        frozen: part of the iterations after which step indices are whole and stay.
+        most_rounded: most steps with rounding, however many there are; `frozen` then shortens alike. What rounding
             teaches is soon learned, and its gradients make values dearer the longer they act.
         first_temperature, last_temperature: of the soft rounding of latents, with the first noise and with the last.
         peak: shape of the first noise of latents; the last is uniform (`nqcodec.methods.rate_aware.noise`).
@@ -37,18 +37,18 @@ class RateAwareSettings:
         threads: CPU threads, each with frames of its own; sums may depend on it, so it is part of what makes a result.
     """
 
-    steps: int
+    iterations: int
     batch: int = 2
     lr: float = 3e-2
     rest_lr: float = 1e-2
     latent_lr: float = 6e-2
-    step_lr: float = 8e-2
+    step_index_lr: float = 8e-2
     context_lr: float = 1e-2
     decay: float = 0.0
     warmup: float = 0.03
     floor: float = 0.005
     noise: float = 0.95
-    settled: float = 0.965
+    frozen: float = 0.965
     most_rounded: int = 250
     first_temperature: float = 1.0
     last_temperature: float = 0.2
@@ -67,20 +67,20 @@ class RateAwareSettings:
     @property
     def first_rounded(self) -> int:
         """Number of the first step with rounding."""
-        return math.ceil(self.steps - self._last * (1 - self.noise))
+        return math.ceil(self.iterations - self._last * (1 - self.noise))
 
     @property
-    def first_settled(self) -> int:
+    def first_frozen(self) -> int:
         """Number of the first step with whole step indices."""
-        return math.ceil(self.steps - self._last * (1 - self.settled))
+        return math.ceil(self.iterations - self._last * (1 - self.frozen))
 
     @property
     def _last(self) -> float:
-        """The steps that `noise` and `settled` are parts of."""
-        return min(self.steps, self.most_rounded / max(1 - self.noise, 1e-9))
+        """The steps that `noise` and `frozen` are parts of."""
+        return min(self.iterations, self.most_rounded / max(1 - self.noise, 1e-9))
 
 
-MOST_BATCH, LEAST_STEPS = 8, 2000
+MOST_BATCH, LEAST_ITERATIONS = 8, 2000
 """Most frames a step, and the steps that a fit should have before its steps get more frames. The rate of all latents
 is charged once a step, however many frames that sees: 120 frames of 176x144 were fitted as well by 2,000 steps of 8
 frames as by 8,000 of 2, in half the time."""
@@ -94,6 +94,6 @@ def preset_settings(
 ) -> RateAwareSettings:
     """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
     steps, batch = preset_iterations(RATE_AWARE_PRESETS, name, frames)
-    while steps >= 2 * LEAST_STEPS and 2 * batch <= min(MOST_BATCH, frames // LEAST_BATCHES):
+    while steps >= 2 * LEAST_ITERATIONS and 2 * batch <= min(MOST_BATCH, frames // LEAST_BATCHES):
         steps, batch = -(-steps // 2), 2 * batch
-    return RateAwareSettings(steps=steps, batch=batch, seed=seed, device=device, threads=threads)
+    return RateAwareSettings(iterations=steps, batch=batch, seed=seed, device=device, threads=threads)

@@ -1,7 +1,8 @@
 """The rate-aware fit, top to bottom: J = D + lambda R with the file's own models, lambda steered to the size asked for.
 
-`RateAwareTrainer.iterate` is one iteration: sample, forward, D + lambda R, backward, update. Every `CONTROL_STEPS` of
-them `look` takes the size and sets lambda. What they do depends on the settings and the state alone.
+`RateAwareTrainer.iterate` is one iteration: sample, forward, D + lambda R, backward, update. Every
+`CONTROL_ITERATIONS` of them `look` takes the size and sets lambda. What they do depends on the settings and
+the state alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from nqcodec.methods.rate_aware.control import expected_bits
 from nqcodec.methods.rate_aware.gradients import Distortion, Rate, combine, distortion, mean_distortion, rate
 from nqcodec.methods.rate_aware.noise import Noise
-from nqcodec.methods.rate_aware.quantizer import Drawn, Quantizers, Used
+from nqcodec.methods.rate_aware.quantizer import FixedTensors, QuantizedSample, Quantizers
 from nqcodec.methods.rate_aware.settings import RateAwareSettings
 from nqcodec.network.integer_network import IntTensor
 from nqcodec.training.checkpoint import (
@@ -36,7 +37,7 @@ from nqcodec.training.schedule import cosine, warm_up
 from nqcodec.training.session import Measured, Report
 from nqcodec.training.start import batch_frames
 
-CONTROL_STEPS = 25
+CONTROL_ITERATIONS = 25
 """Iterations between two looks at the size."""
 
 REAL_SIZES = 4
@@ -82,7 +83,7 @@ class RateAwareTrainer:
     quantizers: Quantizers
     done: int = 0
     correction: float = 0.0
-    thrift: int = 0
+    pruning_saved: int = 0
     bits: Tensor = field(init=False)
     optimizer: MuonAdam = field(init=False)
 
@@ -105,34 +106,34 @@ class RateAwareTrainer:
         return self.done >= self.settings.first_rounded
 
     @property
-    def settled(self) -> bool:
+    def frozen(self) -> bool:
         """Whether step indices are whole by now."""
-        return self.done >= self.settings.first_settled
+        return self.done >= self.settings.first_frozen
 
     @property
-    def _rest(self) -> float:
+    def _remaining_fraction(self) -> float:
         """Part of the steps with rounding that is still to come, 1 before them."""
-        steps, first = self.settings.steps, self.settings.first_rounded
+        steps, first = self.settings.iterations, self.settings.first_rounded
         return min(max((steps - self.done) / max(steps - first, 1), 0.0), 1.0)
 
     def iterate(self) -> Measured:
         """One iteration; D, the PSNR and R stay on the device."""
         settings, lmbda, values = self.settings, self.control.lmbda, dict(self.network.tensors.items())
-        if self.done == settings.first_settled:
-            self.settle()
+        if self.done == settings.first_frozen:
+            self.freeze_steps()
 
         # Sample frames, and every tensor's values with noise or rounded.
         times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
-        drawn = self.quantizers.draw(None if self.rounds else self._noise())
+        sample = self.quantizers.sample(None if self.rounds else self._noise())
 
         # Forward: D of the frames and R of the symbols, each with its gradients with respect to what was sampled.
-        found, charged = self._both(times, drawn)
+        found, charged = self._both(times, sample)
 
         # Backward: gradients of J = D + lambda R with respect to values, step indices and context models.
-        by_value, by_step = combine(values, drawn, found.gradients, charged, lmbda)
+        by_value, by_step = combine(values, sample, found.gradients, charged, lmbda)
         for key, value in values.items():
             value.grad = by_value[key]
-            self.quantizers.steps[key].grad = None if self.settled else by_step[key]
+            self.quantizers.step_indices[key].grad = None if self.frozen else by_step[key]
         for key, gradients in charged.contexts.items():
             for parameter, gradient in zip(self.quantizers.contexts[key].parameters(), gradients, strict=True):
                 parameter.grad = gradient * lmbda
@@ -155,18 +156,18 @@ class RateAwareTrainer:
         first, last = settings.first_temperature, settings.last_temperature
         return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
 
-    def _both(self, times: Tensor, drawn: Drawn) -> tuple[Distortion, Rate]:
+    def _both(self, times: Tensor, sample: QuantizedSample) -> tuple[Distortion, Rate]:
         """The batch's distortion and the rate; with several threads each takes a part: the rate, or some frames.
 
         For one small network a second thread within each operation gains next to nothing, a second one beside it
         nearly doubles the speed.
         """
-        run = partial(distortion, self.network, self.clip, drawn=drawn, loss=self.settings.loss)
+        run = partial(distortion, self.network, self.clip, sample=sample, loss=self.settings.loss)
         parts = times.split(self._pass_frames(len(times)))
         frames = [len(part) for part in parts]
         if self._pool is None:
-            return mean_distortion(list(map(run, parts)), frames), rate(drawn, self.quantizers.contexts)
-        charged = self._pool.submit(rate, drawn, self.quantizers.contexts)
+            return mean_distortion(list(map(run, parts)), frames), rate(sample, self.quantizers.contexts)
+        charged = self._pool.submit(rate, sample, self.quantizers.contexts)
         return mean_distortion(list(self._pool.map(run, parts)), frames), charged.result()
 
     def _pass_frames(self, frames: int) -> int:
@@ -180,41 +181,43 @@ class RateAwareTrainer:
     def _learning_rate(self) -> float:
         """Part of the peak rates: a linear warm-up, then a cosine down to `floor`, where it stays."""
         settings = self.settings
-        warmth = warm_up(self.done, settings.warmup * settings.steps)
-        return warmth * max(cosine(min(self.done / settings.steps, 1.0), 1.0), settings.floor)
+        warmth = warm_up(self.done, settings.warmup * settings.iterations)
+        return warmth * max(cosine(min(self.done / settings.iterations, 1.0), 1.0), settings.floor)
 
     def look(self) -> Report:
         """Look at the size, and set lambda by it."""
         smooth = float(self.bits)
-        if not self.settled:
-            self.quantizers.keep_reach()
+        if not self.frozen:
+            self.quantizers.keep_symbol_ranges()
         # Rounding changes the estimate at once, and the size little.
         if self.rounds:
             self.correction = 8.0 * self.final_size() - smooth
         elif self._measures(REAL_SIZES):
-            if self._measures(REAL_SIZES * -(-self.settings.steps // (CONTROL_STEPS * REAL_SIZES * PRUNINGS))):
-                self.thrift = self.size_of(self.quantizers.integers()) - self.final_size()
+            if self._measures(
+                REAL_SIZES * -(-self.settings.iterations // (CONTROL_ITERATIONS * REAL_SIZES * PRUNINGS))
+            ):
+                self.pruning_saved = self.size_of(self.quantizers.integers()) - self.final_size()
             self.correction = 8.0 * self.real_size() - smooth
         # The estimate may have fallen by more than the correction knows since that was taken.
         size = max(smooth + self.correction, 1.0)
-        if self.done >= STEERING * self.settings.steps:
-            self.control.update(size, expected=self._expected, learn=not self.settled)
+        if self.done >= STEERING * self.settings.iterations:
+            self.control.update(size, expected=self._expected, learn=not self.frozen)
         return self.report(size / 8)
 
     def _measures(self, looks: int) -> bool:
         """Whether this look at the size, the first or one of so many, is one of those that take longer."""
-        return self.done == CONTROL_STEPS or self.done % (CONTROL_STEPS * looks) == 0
+        return self.done == CONTROL_ITERATIONS or self.done % (CONTROL_ITERATIONS * looks) == 0
 
     def report(self, size: float) -> Report:
         """What progress tells of a file of `size` bytes."""
-        return Report(size, self.control.lmbda, self.quantizers.steps)
+        return Report(size, self.control.lmbda, self.quantizers.step_indices)
 
     @property
     def _expected(self) -> float:
         """Bits that the file should have by now."""
-        return expected_bits(self.control.target, self.done / self.settings.steps, self._rest)
+        return expected_bits(self.control.target, self.done / self.settings.iterations, self._remaining_fraction)
 
-    def settle(self) -> None:
+    def freeze_steps(self) -> None:
         """Make step indices whole, all of them coarser or finer alike by as much as the size is off."""
         self.meet(self._expected / 8, MOST_SHIFT)
 
@@ -224,7 +227,7 @@ class RateAwareTrainer:
         Args:
             most: indices at most that they move on average.
         """
-        learned = {key: float(step) for key, step in self.quantizers.steps.items()}
+        learned = {key: float(step) for key, step in self.quantizers.step_indices.items()}
         low, high = -most, most
         while high - low > SHIFT_RESOLUTION:
             middle = (low + high) / 2
@@ -237,21 +240,21 @@ class RateAwareTrainer:
 
     def _shift(self, learned: dict[str, float], shift: float) -> None:
         """Whole step indices, `shift` coarser than those learned, but coarse enough for every value."""
-        self.quantizers.set_steps(learned)
-        self.quantizers.set_steps(self.quantizers.settled(shift))
-        self.quantizers.keep_reach()
+        self.quantizers.set_step_indices(learned)
+        self.quantizers.set_step_indices(self.quantizers.whole_indices(shift))
+        self.quantizers.keep_symbol_ranges()
 
     def real_size(self) -> int:
         """Bytes of the file if the fit ended now; what thrifty context models save is taken as it was last."""
-        return self.size_of(self.quantizers.integers()) - self.thrift
+        return self.size_of(self.quantizers.integers()) - self.pruning_saved
 
     def final_size(self) -> int:
         """Bytes of the file if the fit ended now, exactly."""
         return self.size_of(self.quantizers.integers(final=True))
 
-    def rounded(self) -> Used:
+    def rounded(self) -> FixedTensors:
         """A `Transform` of the tensors as the file would hold them now."""
-        return Used(self.quantizers.draw(None).used)
+        return FixedTensors(self.quantizers.sample(None).used)
 
     def psnr(self) -> float:
         """PSNR-YUV in dB if the fit ended now, the mean over all frames, but for the rounding of maps."""
@@ -260,7 +263,7 @@ class RateAwareTrainer:
     def state(self) -> State:
         """All that iterations have changed."""
         tensors = network_tensors(self.network) | self.quantizers.tensors() | optimizer_tensors(self.optimizer)
-        facts = {"done": self.done, "correction": self.correction, "thrift": self.thrift}
+        facts = {"done": self.done, "correction": self.correction, "pruning_saved": self.pruning_saved}
         return State(tensors, facts | self.control.facts())
 
     def restore(self, state: State) -> None:
@@ -268,7 +271,9 @@ class RateAwareTrainer:
         restore_network(self.network, state)
         self.quantizers.load(state.tensors)
         restore_optimizer(self.optimizer, state.tensors)
-        self.done, self.correction, self.thrift = (state.facts[name] for name in ("done", "correction", "thrift"))
+        self.done, self.correction, self.pruning_saved = (
+            state.facts[name] for name in ("done", "correction", "pruning_saved")
+        )
         self.control.restore(state.facts)
 
     def _make_optimizer(self) -> MuonAdam:
@@ -281,7 +286,7 @@ class RateAwareTrainer:
             {"params": weights, "lr": settings.lr, "decay": settings.decay, "muon": True},
             {"params": biases, "lr": settings.rest_lr},
             {"params": latents, "lr": settings.latent_lr},
-            {"params": list(self.quantizers.steps.values()), "lr": settings.step_lr},
+            {"params": list(self.quantizers.step_indices.values()), "lr": settings.step_index_lr},
             {"params": models, "lr": settings.context_lr},
         ]
         return MuonAdam([group for group in groups if group["params"]])

@@ -45,7 +45,7 @@ class Frequency(Operation):
     `steps` and `phases` are in turns / 2^32, n of each: the angle at t is phase + t step.
     """
 
-    steps: U32List
+    increments: U32List
     phases: U32List
     code: ClassVar[int] = 10
     name: ClassVar[str] = "frequency"
@@ -53,12 +53,12 @@ class Frequency(Operation):
     has_format: ClassVar[bool] = True
 
     def shape(self, inputs: list[Shape]) -> Shape:
-        if not self.steps or len(self.steps) != len(self.phases):
+        if not self.increments or len(self.increments) != len(self.phases):
             raise ValueError("a frequency operation has a step and a phase for each of its sines, and at least one")
-        return 2 * len(self.steps), 1, 1
+        return 2 * len(self.increments), 1, 1
 
     def native(self) -> dict[str, NativeValue]:
-        return {"steps": self.steps, "phases": self.phases}
+        return {"steps": self.increments, "phases": self.phases}
 
 
 @dataclass(frozen=True)

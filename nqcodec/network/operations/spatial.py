@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from nqcodec.network.camera_path import extent, place_at
+from nqcodec.network.camera_path import extent, position_at
 from nqcodec.network.operations.base import Operation, Shape
 from nqcodec.network.operations.wire import UV, KnotPath, NativeValue, Size, Wire
 
@@ -128,11 +128,16 @@ class Window(Operation):
         return 4 * inputs[0][0] * self.ratio**2 * self.height * self.width
 
     def native(self) -> dict[str, NativeValue]:
-        return {"ratio": self.ratio, "bits": self.bits, "knot_count": len(self.knots), "knots": self.knots}
+        return {
+            "ratio": self.ratio,
+            "bits": self.bits,
+            "knot_count": len(self.knots),
+            "knots": self.knots,
+        }
 
     def position(self, t: int) -> tuple[int, int]:
         """(row, column) of the top left corner at frame t, in 2^-`bits` of a cell."""
-        return place_at(self.knots, t)
+        return position_at(self.knots, t)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from nqcodec.network.integer_network import channel_axis
 from nqcodec.training.hooks import Hook
 from nqcodec.training.network import Transform
 
-QUANTISED_TENSORS = ("weight", "latent")
+QUANTIZED_TENSORS = ("weight", "latent")
 """Tensors that take part. Biases do not: they are few, and the papers leave vectors alone."""
 
 LEAST_STEP = 1e-6
@@ -55,7 +55,7 @@ class NoiseTransform:
 
     def tensor(self, index: int, name: str, value: Tensor) -> Tensor:
         """`value` with a random part of it quantised; no gradient passes there."""
-        if name not in QUANTISED_TENSORS:
+        if name not in QUANTIZED_TENSORS:
             return value
         drawn = torch.rand(value.shape, generator=self._generator, device=value.device)
         return torch.where(drawn < self._noise.part, round_to_bits(value.detach(), name, self._noise.bits), value)

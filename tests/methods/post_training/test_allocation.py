@@ -61,7 +61,7 @@ def test_more_bits_never_hurt_and_are_used() -> None:
 def test_large_budgets_stay_within_their_discretisation() -> None:
     candidates = quadratic(2)
     for options in candidates.values():
-        options[:] = [Candidate(c.steps, c.bits, c.rate * 1000.5, c.distortion) for c in options]
+        options[:] = [Candidate(c.step_indices, c.bits, c.rate * 1000.5, c.distortion) for c in options]
     budget = 3000.0 * sum(min(c.rate for c in options) for options in candidates.values()) / 1000
     assert budget > UNITS
     assert 0.97 * budget < allocate(candidates, budget).rate <= budget

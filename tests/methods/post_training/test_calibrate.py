@@ -48,7 +48,7 @@ from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
 from nqcodec.training.train import fit
 
-QUICK = QuantSettings(finetune_steps=96)
+QUICK = QuantSettings(finetune_iterations=96)
 
 
 @pytest.fixture(autouse=True)
@@ -162,8 +162,8 @@ def test_every_calibration_beats_rounding_to_nearest(fitted: tuple[FloatNetwork,
     # Reconstructing layers need not help the picture by much.
     gain = 0.0 if calibration in ("layer", "block") else 0.5
     assert (
-        level(replace(QUICK, calibration=calibration, finetune_steps=480 if gain == 0 else 96))
-        > level(replace(QUICK, finetune_steps=0)) + gain
+        level(replace(QUICK, calibration=calibration, finetune_iterations=480 if gain == 0 else 96))
+        > level(replace(QUICK, finetune_iterations=0)) + gain
     )
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
@@ -194,7 +194,7 @@ def test_mixed_inputs_and_the_norm_change_a_reconstruction(fitted: tuple[FloatNe
     size = int(3.5 * network.program.parameters / 8)
     results = []
     for changes in ({}, {"input_mix": 0.5}, {"norm": 2.4}):
-        settings = replace(QUICK, finetune_steps=48, calibration="block", **changes)  # type: ignore[arg-type]
+        settings = replace(QUICK, finetune_iterations=48, calibration="block", **changes)  # type: ignore[arg-type]
         tuning, _ = calibrated(network, clip, size, payload, settings)
         results.append(pack_segment(export(tuning.network, tuning.transform)).payload)
     assert len(set(results)) == 3
@@ -213,7 +213,7 @@ def test_progress_counts_on_and_stop_leaves_whole_integers(fitted: tuple[FloatNe
     steps = [event.iteration for event in tuning]
     assert steps == sorted(set(steps))
     assert steps[-1] == 72
-    assert QUICK.straight_steps < 72
+    assert QUICK.straight_iterations < 72
     assert {event.iterations for event in tuning} == {96}
     assert 0.98 * size <= payload(coded) <= size
 
@@ -221,15 +221,15 @@ def test_progress_counts_on_and_stop_leaves_whole_integers(fitted: tuple[FloatNe
 def test_affine_codes_span_the_range_and_padding_is_undone() -> None:
     x = torch.randn(7, 5, 3, 3, generator=torch.Generator().manual_seed(1)) + 0.3
     plain = AffineTensor.of(x, 8, turned=False)
-    assert plain.step.shape == (7, 1, 1, 1)
-    assert float((plain.value(x) - x).abs().max()) <= float(plain.step.max()) * 0.51
+    assert plain.step_size.shape == (7, 1, 1, 1)
+    assert float((plain.value(x) - x).abs().max()) <= float(plain.step_size.max()) * 0.51
     turned = AffineTensor.of(x, 8, turned=True)
     assert turned.domain(x).shape == (7, 8, 3, 3)
     assert turned.value(x).shape == x.shape
     error = (turned.value(x) - x).square().mean() / x.square().mean()
     assert float(error) < 1e-3
     bias = AffineTensor.of(torch.tensor([0.2, -0.1, 0.7]), 4, turned=False)
-    assert bias.step.numel() == 1
+    assert bias.step_size.numel() == 1
     assert float(bias.zero) == 2
 
 
@@ -242,7 +242,7 @@ def test_neuroquant_calibrates_and_counts_everything(fitted: tuple[FloatNetwork,
     network, clip = fitted
     results: list[NeuroQuantResult] = []
     for turned in (False, True):
-        result = neuroquant(network, clip, NeuroQuantSettings(extra=-1, hadamard=turned, steps=96))
+        result = neuroquant(network, clip, NeuroQuantSettings(extra=-1, hadamard=turned, iterations=96))
         assert result.calibrated > result.rounded + 0.5
         assert result.rounded < result.hardened < evaluate(network, clip).yuv
         assert result.hardened != result.calibrated < evaluate(network, clip).yuv
@@ -284,7 +284,7 @@ def test_a_curve_that_is_better_throughout_bounds_the_saving() -> None:
 def test_the_ablation_has_a_row_for_each_ingredient(tmp_path: Path) -> None:
     clip = Path(__file__).parents[3] / "samples" / "bbb_320x180.mkv"
     fit = tmp_path / "fit.safetensors"
-    table = run(str(clip), fit_path=fit, parameters=6000, preset="ultrafast", steps=200).result()
+    table = run(str(clip), fit_path=fit, parameters=6000, preset="ultrafast", iterations=200).result()
     rows = {row["name"]: row for row in table.rows}
     assert len(rows) == len(table.rows)
     fixed, coded = rows["rounded to nearest, uniform widths"], rows["entropy coded"]

@@ -18,7 +18,7 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.quantizers import QuantizerKind
 from nqcodec.quantization.settings import CRITERIA
 from nqcodec.quantization.transform import QuantTransform
-from nqcodec.reporting.sensitivity_table import SurveySettings, survey
+from nqcodec.reporting.sensitivity_table import SensitivitySettings, measure_sensitivities
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.losses import LOSSES, plane_errors
 from nqcodec.training.network import FloatNetwork
@@ -136,8 +136,8 @@ def test_an_unknown_criterion_is_refused_by_name() -> None:
 def test_a_survey_has_every_tensor_at_every_width(method: str) -> None:
     network, clip = tiny(steps=60)
     done: list[int] = []
-    settings = SurveySettings(method, (2, 4, 7), QuantizerKind(per_channel=True), frames=3)
-    result = survey(network, clip, settings, lambda count, _: done.append(count))
+    settings = SensitivitySettings(method, (2, 4, 7), QuantizerKind(per_channel=True), frames=3)
+    result = measure_sensitivities(network, clip, settings, lambda count, _: done.append(count))
     assert done == [1, 2, 3]
     assert [tensor.key for tensor in result.tensors] == list(network.tensors)
     sums = result.distortions.sum(axis=0)

@@ -21,7 +21,7 @@ from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Program
 from nqcodec.quantization.export import export, integer_network
 from nqcodec.quantization.map_formats import MapFormat
-from nqcodec.quantization.rate import gaussian_rate, step_list_bits, total_bits
+from nqcodec.quantization.rate import gaussian_rate, step_index_list_bits, total_bits
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.quantization.transform import QuantTransform, tensor_names
@@ -36,8 +36,8 @@ from nqcodec.training.start import new_network
 from nqcodec.training.train import fit
 
 VIDEO = Video(46, 34, 6)
-ROUND = QuantSettings(finetune_steps=0)
-TUNE = QuantSettings(finetune_steps=96)
+ROUND = QuantSettings(finetune_iterations=0)
+TUNE = QuantSettings(finetune_iterations=96)
 
 
 def moving_pattern() -> list[Frame]:
@@ -111,7 +111,7 @@ def test_every_activation_and_static_latents_survive() -> None:
     def size(coded: IntegerNetwork) -> int:
         return len(pack_file(video, [(5, pack_segment(coded))]))
 
-    result = quantize(network, clip, max_bytes=1200, size_of=size, settings=QuantSettings(finetune_steps=40))
+    result = quantize(network, clip, max_bytes=1200, size_of=size, settings=QuantSettings(finetune_iterations=40))
     validate(result)
     assert 1176 <= size(result) <= 1200
     with open_synthesizer(result, video, 5) as synthesizer:
@@ -169,7 +169,7 @@ def test_the_same_settings_give_the_same_network(fitted: tuple[FloatNetwork, Pac
     network, clip = fitted
 
     def tensors(seed: int) -> bytes:
-        settings = QuantSettings(finetune_steps=24, seed=seed)
+        settings = QuantSettings(finetune_iterations=24, seed=seed)
         return pack_segment(quantize(network, clip, max_bytes=2600, size_of=size_of, settings=settings)).payload
 
     first = tensors(0)
@@ -266,9 +266,9 @@ def test_the_smooth_rate_is_what_the_file_pays() -> None:
 
 
 def test_only_differing_steps_cost_a_list() -> None:
-    assert step_list_bits(np.array([-30, -30, -30], np.int32)) == 0
-    assert step_list_bits(np.array([-30], np.int32)) == 0
-    assert 24 < step_list_bits(np.array([-30, -33, -28], np.int32)) < 80
+    assert step_index_list_bits(np.array([-30, -30, -30], np.int32)) == 0
+    assert step_index_list_bits(np.array([-30], np.int32)) == 0
+    assert 24 < step_index_list_bits(np.array([-30, -33, -28], np.int32)) < 80
 
 
 def test_snapping_steps_hardly_changes_the_rate() -> None:
@@ -279,7 +279,7 @@ def test_snapping_steps_hardly_changes_the_rate() -> None:
         transform = QuantTransform({key: torch.tensor(value) for key, value in learned.items()}, {})
         transform.snap(sizes)
         change = 0.0
-        for key, steps in transform.steps.items():
+        for key, steps in transform.step_indices.items():
             assert torch.equal(steps, steps.round())
             assert float(np.abs(steps.numpy() - learned[key]).max()) <= 1.01
             change += float((steps.numpy() - learned[key]).mean()) * sizes[key] / 8

@@ -50,7 +50,7 @@ def known(fitted: tuple[FloatNetwork, PackedClip]) -> Quantizable:
 
 
 def settings_for(allocation: str) -> QuantSettings:
-    return QuantSettings(finetune_steps=0, allocation=allocation, frames=2, evaluations=120)
+    return QuantSettings(finetune_iterations=0, allocation=allocation, frames=2, evaluations=120)
 
 
 def size_of(network: IntegerNetwork) -> int:
@@ -91,8 +91,8 @@ def test_uniform_plans_give_all_tensors_one_width(known: Quantizable) -> None:
     assert {width for key, width in widths.items() if key.endswith("bias")} == {UNIFORM_BIAS_BITS}
     for source in known.sources:
         candidate = plan.choice[source.tensor.key]
-        assert candidate.steps.size == 1
-        integers = source.integers(int(candidate.steps[0]), candidate.bits)
+        assert candidate.step_indices.size == 1
+        integers = source.integers(int(candidate.step_indices[0]), candidate.bits)
         assert bits_needed(integers) <= candidate.bits
 
 
@@ -102,8 +102,8 @@ def test_the_search_decides_where_clamping_begins(known: Quantizable) -> None:
         make_plan(known, budget, replace(settings_for("uniform"), search=search), lambda *_: None)
         for search in ("max", "mse")
     ]
-    assert [c.steps.tolist() for c in chosen[0].choice.values()] != [
-        c.steps.tolist() for c in chosen[1].choice.values()
+    assert [c.step_indices.tolist() for c in chosen[0].choice.values()] != [
+        c.step_indices.tolist() for c in chosen[1].choice.values()
     ]
 
 
@@ -119,7 +119,7 @@ def test_the_comparison_has_a_row_for_each_way(fitted: tuple[FloatNetwork, Packe
     header = f"YUV4MPEG2 W{video.width} H{video.height} F25:1 C420mpeg2\n".encode()
     path.write_bytes(header + b"".join(b"FRAME\n" + frame_bytes(frame) for frame in frames))
     save_fit(fit_path, video, network)
-    result = run(str(path), fit_path=fit_path, bits=(4.0,), finetune_steps=(16,)).result()
+    result = run(str(path), fit_path=fit_path, bits=(4.0,), finetune_iterations=(16,)).result()
     exact, parameters = evaluate(network, clip).yuv, network.program.parameters
     sections: dict[str, list[Any]] = {}
     for row in result.rows:

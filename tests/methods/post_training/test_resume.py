@@ -59,7 +59,7 @@ def test_a_crash_anywhere_changes_nothing(
         pytest.skip("one calibration with every kind of state is enough")
     monkeypatch.setattr(checkpoint, "CHECKPOINT_SECONDS", 0.0)
     settings = QuantSettings(
-        finetune_steps=64, calibration=calibration, allocation="fisher", hadamard=hadamard, frames=2
+        finetune_iterations=64, calibration=calibration, allocation="fisher", hadamard=hadamard, frames=2
     )
     path = tmp_path / "state.safetensors"
     reached: list[int] = []
@@ -99,7 +99,7 @@ def test_a_crash_anywhere_changes_nothing(
 
 def test_what_is_stopped_is_kept_but_not_as_finished(fitted: tuple[FloatNetwork, PackedClip], tmp_path: Path) -> None:
     network, clip = fitted
-    settings = QuantSettings(finetune_steps=64, allocation="fisher", frames=2)
+    settings = QuantSettings(finetune_iterations=64, allocation="fisher", frames=2)
     path = tmp_path / "state.safetensors"
 
     def run(stopped: bool, resume: bool, **changes: object) -> bytes:

@@ -20,15 +20,15 @@ from nqcodec.bitstream.segment import pack_segment
 from nqcodec.errors import InputError, NqError
 from nqcodec.media.metrics import QualityMeter
 from nqcodec.methods.rate_aware.fit import (
-    SHIFTED,
+    RATE_SHIFT,
     Fitted,
     expected_seconds,
     fit_for_size,
     further,
-    shift_steps,
+    shift_step_indices,
 )
 from nqcodec.methods.rate_aware.settings import RateAwareSettings, preset_settings
-from nqcodec.methods.rate_aware.trainer import CONTROL_STEPS, RateAwareTrainer
+from nqcodec.methods.rate_aware.trainer import CONTROL_ITERATIONS, RateAwareTrainer
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.synthesis.backends import open_synthesizer
@@ -178,12 +178,12 @@ def test_resume_of_a_finished_fit_takes_no_more_steps(tmp_path: Path) -> None:
     "change",
     [
         lambda case: replace(case, bytes=case.bytes + 1),
-        lambda case: replace(case, settings=replace(case.settings, steps=101)),
+        lambda case: replace(case, settings=replace(case.settings, iterations=101)),
         lambda case: replace(case, settings=replace(case.settings, seed=1)),
         lambda case: replace(case, settings=replace(case.settings, threads=2)),
         lambda case: replace(case, clip=replace(case.clip, data=case.clip.data.flip(0))),
     ],
-    ids=["size", "steps", "seed", "threads", "clip"],
+    ids=["size", "iterations", "seed", "threads", "clip"],
 )
 def test_a_checkpoint_of_something_else_is_refused(change: Callable[[Case], Case], tmp_path: Path) -> None:
     case, kept = Case.at(0.4), tmp_path / "state.safetensors"
@@ -245,7 +245,7 @@ def test_further_rates_start_from_the_first(factor: float, middle: Fitted) -> No
     more = replace(case, bytes=round(factor * case.bytes), settings=further(case.settings))
     kept = {name: value.clone() for name, value in middle.extra().items()}
     another, seen, alone = middle.copy(), list[Progress](), list[Progress]()
-    shift_steps(another, more.bytes, size_of)
+    shift_step_indices(another, more.bytes, size_of)
     assert LEAST * more.bytes <= size_of(fit(more, another, progress=seen.append)) <= more.bytes
     fit(more, progress=alone.append)
     assert seen[-1].psnr > alone[-1].psnr
@@ -255,14 +255,16 @@ def test_further_rates_start_from_the_first(factor: float, middle: Fitted) -> No
 @pytest.mark.parametrize("factor", [0.6, 1.5])
 def test_shift_steps_brings_a_fit_part_of_the_way_to_another_size(factor: float, middle: Fitted) -> None:
     fitted, target = middle.copy(), round(factor * Case.at(0.6).bytes)
-    shift_steps(fitted, target, size_of)
+    shift_step_indices(fitted, target, size_of)
     moved = [
         float(step - before)
-        for step, before in zip(fitted.quantizers.steps.values(), middle.quantizers.steps.values(), strict=True)
+        for step, before in zip(
+            fitted.quantizers.step_indices.values(), middle.quantizers.step_indices.values(), strict=True
+        )
     ]
     assert max(moved) - min(moved) < 1e-3, "all alike"
     before, after = middle.size(size_of), fitted.size(size_of)
-    assert after == pytest.approx(before * (target / before) ** SHIFTED, rel=0.1)
+    assert after == pytest.approx(before * (target / before) ** RATE_SHIFT, rel=0.1)
 
 
 def test_expected_seconds_changes_nothing() -> None:
@@ -272,7 +274,7 @@ def test_expected_seconds_changes_nothing() -> None:
     values = {name: value.detach().clone() for name, value in fitted.network.tensors.items()}
     seconds = expected_seconds(fitted, case.clip, case.settings)
     assert 0 < seconds < math.inf
-    longer = expected_seconds(fitted, case.clip, replace(case.settings, steps=100_000))
+    longer = expected_seconds(fitted, case.clip, replace(case.settings, iterations=100_000))
     assert longer > 100 * seconds
     assert all(torch.equal(before[name], value) for name, value in fitted.extra().items())
     assert all(torch.equal(values[name], value) for name, value in fitted.network.tensors.items())
@@ -280,10 +282,12 @@ def test_expected_seconds_changes_nothing() -> None:
 
 def test_each_preset_is_longer_than_the_one_before() -> None:
     for frames in (1, 8, 60, 132):
-        looks = [given.steps * given.batch for given in (preset_settings(name, frames) for name in RATE_AWARE_PRESETS)]
+        looks = [
+            given.iterations * given.batch for given in (preset_settings(name, frames) for name in RATE_AWARE_PRESETS)
+        ]
         assert all(3 * short < long for short, long in pairwise(looks))
     assert preset_settings("fast", 1).batch == 1
-    assert [(given.batch, given.steps) for given in (preset_settings("fast", n) for n in (8, 32, 64, 120))] == [
+    assert [(given.batch, given.iterations) for given in (preset_settings("fast", n) for n in (8, 32, 64, 120))] == [
         (2, 5760),
         (2, 5760),
         (4, 5760),
@@ -298,5 +302,5 @@ def test_each_preset_is_longer_than_the_one_before() -> None:
 def test_control_steps_divide_the_tests_settings() -> None:
     """Phases of `QUICK` begin at looks at the size, so that interruptions are tested at and between them."""
     settings: RateAwareSettings = QUICK
-    assert settings.noise * settings.steps % CONTROL_STEPS == 0
-    assert settings.settled * settings.steps % CONTROL_STEPS == 0
+    assert settings.noise * settings.iterations % CONTROL_ITERATIONS == 0
+    assert settings.frozen * settings.iterations % CONTROL_ITERATIONS == 0

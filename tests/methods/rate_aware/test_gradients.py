@@ -17,7 +17,7 @@ from nqcodec.methods.rate_aware.fit import _formless, fit_for_size
 from nqcodec.methods.rate_aware.gradients import Rate, combine, distortion, mean_distortion, rate
 from nqcodec.methods.rate_aware.likelihood import ContextWeights, context_bits
 from nqcodec.methods.rate_aware.noise import Noise
-from nqcodec.methods.rate_aware.quantizer import Drawn, Quantizers, Used
+from nqcodec.methods.rate_aware.quantizer import FixedTensors, QuantizedSample, Quantizers
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.losses import LOSSES, plane_errors
 from nqcodec.training.network import FloatNetwork
@@ -55,7 +55,7 @@ def joint(
     values: Mapping[str, Tensor],
     steps: Mapping[str, Tensor],
     contexts: Mapping[str, ContextWeights],
-    drawn: Drawn,
+    sample: QuantizedSample,
     network: FloatNetwork,
     clip: PackedClip,
     loss: str,
@@ -64,10 +64,10 @@ def joint(
     sizes = {key: torch.exp2(step / 8) for key, step in steps.items()}
     exact = {key: values[key] / sizes[key] for key in values}
     moves = {key: exact[key] - exact[key].detach() for key in values}
-    symbols = {key: drawn.symbols[key] + drawn.slopes.get(key, 1.0) * moves[key] for key in values}
+    symbols = {key: sample.symbols[key] + sample.slopes.get(key, 1.0) * moves[key] for key in values}
     used = {key: symbols[key] * sizes[key] for key in values}
     times = torch.arange(clip.frames)
-    errors = plane_errors(network(times, Used(used)), clip.batch(times), clip)
+    errors = plane_errors(network(times, FixedTensors(used)), clip.batch(times), clip)
     bits = sum(
         context_bits(symbols[key], contexts[key]) if key in contexts else static_bits(symbols[key]) for key in symbols
     )
@@ -81,20 +81,20 @@ def test_gradients_are_those_of_the_whole_loss(
 ) -> None:
     """Noise of one draw is a constant in weights' symbols, and so is what rounding adds to all, straight-through."""
     network = quantizers.network
-    drawn = quantizers.draw(None if rounds else noise())
-    charged = rate(drawn, quantizers.contexts)
-    found = distortion(network, clip, torch.arange(clip.frames), drawn=drawn, loss=loss)
+    sample = quantizers.sample(None if rounds else noise())
+    charged = rate(sample, quantizers.contexts)
+    found = distortion(network, clip, torch.arange(clip.frames), sample=sample, loss=loss)
     values = dict(network.tensors.items())
-    by_value, by_step = combine(values, drawn, found.gradients, charged, PRICE)
+    by_value, by_step = combine(values, sample, found.gradients, charged, PRICE)
 
     leaves = {key: value.detach().clone().requires_grad_(True) for key, value in values.items()}
-    steps = {key: step.clone().requires_grad_(True) for key, step in quantizers.steps.items()}
+    steps = {key: step.clone().requires_grad_(True) for key, step in quantizers.step_indices.items()}
     contexts = {
         key: ContextWeights(*(tensor.clone().requires_grad_(True) for tensor in weights.parameters()))
         for key, weights in quantizers.contexts.items()
     }
-    assert drawn.slopes.keys() == (set() if rounds else quantizers.contexts.keys())
-    total = joint(leaves, steps, contexts, drawn, network, clip, loss)
+    assert sample.slopes.keys() == (set() if rounds else quantizers.contexts.keys())
+    total = joint(leaves, steps, contexts, sample, network, clip, loss)
     assert float(found.loss + PRICE * charged.bits) == pytest.approx(total.item(), rel=1e-5)
     total.backward()
     for key, leaf in leaves.items():
@@ -119,33 +119,33 @@ def test_step_gradients_are_slopes_of_the_loss(clip: PackedClip, quantizers: Qua
     network = quantizers.network
     values = {key: value.detach() for key, value in network.tensors.items()}
 
-    def drawn_at(shift: float) -> Drawn:
-        for step in quantizers.steps.values():
+    def drawn_at(shift: float) -> QuantizedSample:
+        for step in quantizers.step_indices.values():
             step.add_(shift)
-        result = quantizers.draw(noise())
-        for step in quantizers.steps.values():
+        result = quantizers.sample(noise())
+        for step in quantizers.step_indices.values():
             step.sub_(shift)
         return result
 
-    def loss(drawn: Drawn) -> float:
-        found = distortion(network, clip, torch.arange(clip.frames), drawn=drawn, loss="log-mse")
-        return float(found.loss) + PRICE * float(rate(drawn, quantizers.contexts).bits)
+    def loss(sample: QuantizedSample) -> float:
+        found = distortion(network, clip, torch.arange(clip.frames), sample=sample, loss="log-mse")
+        return float(found.loss) + PRICE * float(rate(sample, quantizers.contexts).bits)
 
-    drawn = drawn_at(0.0)
-    found = distortion(network, clip, torch.arange(clip.frames), drawn=drawn, loss="log-mse")
-    _, by_step = combine(values, drawn, found.gradients, rate(drawn, quantizers.contexts), PRICE)
+    sample = drawn_at(0.0)
+    found = distortion(network, clip, torch.arange(clip.frames), sample=sample, loss="log-mse")
+    _, by_step = combine(values, sample, found.gradients, rate(sample, quantizers.contexts), PRICE)
     slope = (loss(drawn_at(0.25)) - loss(drawn_at(-0.25))) / 0.5
     assert sum(float(step) for step in by_step.values()) == pytest.approx(slope, rel=0.01)
 
 
 def test_price_weighs_the_rate_alone(clip: PackedClip, quantizers: Quantizers) -> None:
-    drawn = quantizers.draw(noise())
-    found = distortion(quantizers.network, clip, torch.arange(2), drawn=drawn, loss="log-mse")
-    charged = rate(drawn, quantizers.contexts)
+    sample = quantizers.sample(noise())
+    found = distortion(quantizers.network, clip, torch.arange(2), sample=sample, loss="log-mse")
+    charged = rate(sample, quantizers.contexts)
     values = dict(quantizers.network.tensors.items())
-    free, _ = combine(values, drawn, found.gradients, charged, 0.0)
+    free, _ = combine(values, sample, found.gradients, charged, 0.0)
     for key, gradient in free.items():
-        assert torch.equal(gradient, found.gradients[key] * drawn.slopes.get(key, 1.0))
+        assert torch.equal(gradient, found.gradients[key] * sample.slopes.get(key, 1.0))
 
 
 @pytest.mark.parametrize("loss", ["log-mse", "mse"])
@@ -153,10 +153,10 @@ def test_price_weighs_the_rate_alone(clip: PackedClip, quantizers: Quantizers) -
 def test_parts_of_a_batch_give_what_the_batch_gives(
     clip: PackedClip, quantizers: Quantizers, loss: str, size: int
 ) -> None:
-    drawn = quantizers.draw(noise())
+    sample = quantizers.sample(noise())
     times = torch.tensor([4, 0, 3, 1])
-    whole = distortion(quantizers.network, clip, times, drawn=drawn, loss=loss)
-    parts = [distortion(quantizers.network, clip, part, drawn=drawn, loss=loss) for part in times.split(size)]
+    whole = distortion(quantizers.network, clip, times, sample=sample, loss=loss)
+    parts = [distortion(quantizers.network, clip, part, sample=sample, loss=loss) for part in times.split(size)]
     mean = mean_distortion(parts, [len(part) for part in times.split(size)])
     assert float(mean.loss) == pytest.approx(float(whole.loss), rel=1e-5)
     assert float(mean.level) == pytest.approx(float(whole.level), rel=1e-5)
@@ -167,19 +167,19 @@ def test_parts_of_a_batch_give_what_the_batch_gives(
 
 def test_rate_is_the_sum_over_tensors(quantizers: Quantizers) -> None:
     """Small tensors are charged together: each by its own variance all the same."""
-    drawn = quantizers.draw(noise())
+    sample = quantizers.sample(noise())
     parts = {
         key: float(context_bits(symbols, quantizers.contexts[key]))
         if key in quantizers.contexts
         else float(static_bits(symbols))
-        for key, symbols in drawn.symbols.items()
+        for key, symbols in sample.symbols.items()
     }
-    whole: Rate = rate(drawn, quantizers.contexts)
+    whole: Rate = rate(sample, quantizers.contexts)
     assert float(whole.bits) == pytest.approx(sum(parts.values()), rel=1e-4)
-    assert whole.symbols.keys() == drawn.symbols.keys()
+    assert whole.symbols.keys() == sample.symbols.keys()
     assert whole.contexts.keys() == quantizers.contexts.keys()
-    for key, symbols in drawn.symbols.items():
-        alone = rate(Drawn({}, {key: symbols}, {}, {}), {}) if key not in quantizers.contexts else None
+    for key, symbols in sample.symbols.items():
+        alone = rate(QuantizedSample({}, {key: symbols}, {}, {}), {}) if key not in quantizers.contexts else None
         if alone is not None:
             assert float(alone.bits) == pytest.approx(parts[key], rel=1e-4)
 
@@ -192,5 +192,5 @@ def test_rate_of_rounded_values_is_near_their_coded_bytes(bpp: float, within: fl
     fit_for_size(fitted, case.clip, case.settings, max_bytes=case.bytes, size_of=size_of)
     parts = pack_segment(_formless(fitted.network, fitted.quantizers.integers())).parts
     coded = sum(size for name, size in parts.items() if name not in ("header", "program", "steps"))
-    charged = float(rate(fitted.quantizers.draw(None), fitted.quantizers.contexts).bits) / 8
+    charged = float(rate(fitted.quantizers.sample(None), fitted.quantizers.contexts).bits) / 8
     assert math.isclose(charged, coded, rel_tol=within), (charged, coded)

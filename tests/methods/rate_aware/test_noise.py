@@ -54,15 +54,15 @@ def test_the_whole_slope_is_that_of_what_comes_out() -> None:
 @pytest.mark.parametrize("peak", [1.0, 1.3, 2.0])
 def test_noise_is_kumaraswamy_s_with_its_mode_at_zero(peak: float) -> None:
     count = 100_000
-    drawn, _ = noise(1e4, peak).soft(torch.zeros(count))
-    assert float(drawn.abs().max()) <= 0.5 + 1e-4
+    sample, _ = noise(1e4, peak).soft(torch.zeros(count))
+    assert float(sample.abs().max()) <= 0.5 + 1e-4
     second = (2**peak * (peak - 1) + 1) / peak
     for place in (-0.4, -0.2, 0.0, 0.2, 0.4):
         expected = 1 - (1 - (place + 0.5) ** peak) ** second
         # Five deviations of a part of so many.
-        assert float((drawn < place).double().mean()) == pytest.approx(expected, abs=5 * 0.5 / count**0.5)
+        assert float((sample < place).double().mean()) == pytest.approx(expected, abs=5 * 0.5 / count**0.5)
     if peak > 1:
         places = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
         density = peak * second * places ** (peak - 1) * (1 - places**peak) ** (second - 1)
         assert float(places[density.argmax()]) == pytest.approx(0.5, abs=2e-3)
-    assert (float(drawn.var()) < 0.9 / 12) == (peak > 1)
+    assert (float(sample.var()) < 0.9 / 12) == (peak > 1)

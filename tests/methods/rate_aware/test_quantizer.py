@@ -14,12 +14,12 @@ from nqcodec.backbones import pyramid
 from nqcodec.media.video import Video
 from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, NEIGHBOURS, ContextWeights
 from nqcodec.methods.rate_aware.noise import Noise
-from nqcodec.methods.rate_aware.quantizer import Drawn, Quantizers, whole
+from nqcodec.methods.rate_aware.quantizer import QuantizedSample, Quantizers, whole
 from nqcodec.network.integer_network import (
     CONTEXT_BASE_RANGE,
     CONTEXT_MEAN_RANGE,
     CONTEXT_SPREAD_RANGE,
-    STEP_RANGE,
+    STEP_INDEX_RANGE,
     IntegerNetwork,
     Layer,
     check_context,
@@ -36,20 +36,20 @@ def fresh(seed: int = 0) -> Quantizers:
     return Quantizers.start(FloatNetwork(program, VIDEO.frames, torch.Generator().manual_seed(seed)))
 
 
-def draw(quantizers: Quantizers, seed: int | None) -> Drawn:
+def sample(quantizers: Quantizers, seed: int | None) -> QuantizedSample:
     noise = None if seed is None else Noise(torch.Generator().manual_seed(seed), temperature=0.5, peak=1.5)
-    return quantizers.draw(noise)
+    return quantizers.sample(noise)
 
 
 def exact(quantizers: Quantizers, key: str) -> torch.Tensor:
     """Values in units of their steps."""
-    return quantizers.network.tensors[key].detach() / 2 ** (quantizers.steps[key] / 8)
+    return quantizers.network.tensors[key].detach() / 2 ** (quantizers.step_indices[key] / 8)
 
 
 def test_noise_of_weights_is_uniform_over_one_step() -> None:
     quantizers = fresh()
-    keys = sorted(quantizers.steps.keys() - quantizers.contexts.keys())
-    draws = [draw(quantizers, seed).symbols for seed in (7, 8)]
+    keys = sorted(quantizers.step_indices.keys() - quantizers.contexts.keys())
+    draws = [sample(quantizers, seed).symbols for seed in (7, 8)]
     noise = torch.cat([(symbols[key] - exact(quantizers, key)).flatten() for symbols in draws for key in keys])
     assert noise.numel() > 2000
     assert float(noise.abs().max()) <= 0.5 + 1e-4
@@ -61,24 +61,24 @@ def test_noise_of_weights_is_uniform_over_one_step() -> None:
 @pytest.mark.parametrize("seed", [None, 3])
 def test_what_is_used_is_symbols_times_steps(seed: int | None) -> None:
     quantizers = fresh()
-    drawn = draw(quantizers, seed)
-    assert list(drawn.used) == [tensor.key for tensor in quantizers.names]
-    for key, used in drawn.used.items():
-        assert float(drawn.sizes[key]) == pytest.approx(2 ** (float(quantizers.steps[key]) / 8), rel=1e-6)
-        torch.testing.assert_close(used, drawn.symbols[key] * drawn.sizes[key])
+    found = sample(quantizers, seed)
+    assert list(found.used) == [tensor.key for tensor in quantizers.names]
+    for key, used in found.used.items():
+        assert float(found.sizes[key]) == pytest.approx(2 ** (float(quantizers.step_indices[key]) / 8), rel=1e-6)
+        torch.testing.assert_close(used, found.symbols[key] * found.sizes[key])
         assert not used.requires_grad
 
 
 def test_the_seed_decides_the_noise() -> None:
     quantizers = fresh()
-    first, same, other = (draw(quantizers, seed).used for seed in (5, 5, 6))
+    first, same, other = (sample(quantizers, seed).used for seed in (5, 5, 6))
     assert all(torch.equal(first[key], same[key]) for key in first)
     assert not any(torch.equal(first[key], other[key]) for key in first)
 
 
 def test_rounding_is_to_the_nearest() -> None:
     quantizers = fresh()
-    for key, symbols in draw(quantizers, None).symbols.items():
+    for key, symbols in sample(quantizers, None).symbols.items():
         assert torch.equal(symbols, symbols.round())
         assert float((symbols - exact(quantizers, key)).abs().max()) <= 0.5
 
@@ -86,14 +86,14 @@ def test_rounding_is_to_the_nearest() -> None:
 @pytest.mark.parametrize("seed", [None, 3])
 def test_no_symbol_is_beyond_what_a_file_holds(seed: int | None) -> None:
     quantizers = fresh()
-    for step in quantizers.steps.values():
+    for step in quantizers.step_indices.values():
         step.sub_(150)
-    drawn = draw(quantizers, seed)
+    found = sample(quantizers, seed)
     reached = 0
     for tensor in quantizers.names:
         low, high = quantizers.reach[tensor.key]
         assert (low, high) == {"weight": (-128, 127), "bias": (-32768, 32767), "latent": (-2048, 2047)}[tensor.name]
-        symbols = drawn.symbols[tensor.key]
+        symbols = found.symbols[tensor.key]
         assert low <= float(symbols.min()) <= float(symbols.max()) <= high
         reached += float(symbols.max()) == high
     assert reached, "some tensor must have been clamped, or nothing was tested"
@@ -104,71 +104,71 @@ def test_keep_reach_makes_just_those_steps_coarser_that_clamp() -> None:
     keys = [tensor.key for tensor in quantizers.names if tensor.name != "bias"]
     fine, kept = keys[::2], keys[1::2]
     for key in fine:
-        quantizers.steps[key].sub_(200)
-    before = {key: float(quantizers.steps[key]) for key in keys}
-    quantizers.keep_reach()
+        quantizers.step_indices[key].sub_(200)
+    before = {key: float(quantizers.step_indices[key]) for key in keys}
+    quantizers.keep_symbol_ranges()
     for key in fine:
         assert float(exact(quantizers, key).abs().max()) <= quantizers.reach[key][1]
         # One index finer would clamp.
         assert float(exact(quantizers, key).abs().max()) * 2 ** (1 / 8) > quantizers.reach[key][1]
-        assert float(quantizers.steps[key]).is_integer()
-    assert {key: float(quantizers.steps[key]) for key in kept} == {key: before[key] for key in kept}
+        assert float(quantizers.step_indices[key]).is_integer()
+    assert {key: float(quantizers.step_indices[key]) for key in kept} == {key: before[key] for key in kept}
 
 
 @given(data=st.data(), shift=st.floats(-8, 8))
-def test_settled_steps_are_whole_and_keep_the_rate(data: st.DataObject, shift: float) -> None:
+def test_whole_indices_are_whole_and_keep_the_rate(data: st.DataObject, shift: float) -> None:
     """A step's index counts for as many values as its tensor has; the sum of all stays as it was."""
     quantizers = SHARED
-    for step in quantizers.steps.values():
+    for step in quantizers.step_indices.values():
         step.fill_(data.draw(st.floats(-60, 20, width=32)))
-    settled = quantizers.settled(shift)
-    counts = {key: quantizers.network.tensors[key].numel() for key in settled}
-    added = sum((settled[key] - float(quantizers.steps[key]) - shift) * counts[key] for key in settled)
-    assert all(index.is_integer() and abs(index) <= STEP_RANGE[1] for index in settled.values())
+    frozen = quantizers.whole_indices(shift)
+    counts = {key: quantizers.network.tensors[key].numel() for key in frozen}
+    added = sum((frozen[key] - float(quantizers.step_indices[key]) - shift) * counts[key] for key in frozen)
+    assert all(index.is_integer() and abs(index) <= STEP_INDEX_RANGE[1] for index in frozen.values())
     # No index is further off than its own rounding and what it makes up for.
-    assert all(abs(settled[key] - float(quantizers.steps[key]) - shift) <= 1.001 for key in settled)
+    assert all(abs(frozen[key] - float(quantizers.step_indices[key]) - shift) <= 1.001 for key in frozen)
     assert abs(added) <= 0.5 * max(counts.values()) + 1e-3
 
 
 SHARED = fresh()
 
 
-def test_settled_makes_up_for_indices_that_all_round_the_same_way() -> None:
+def test_whole_indices_make_up_for_indices_that_all_round_the_same_way() -> None:
     quantizers = fresh()
-    for step in quantizers.steps.values():
+    for step in quantizers.step_indices.values():
         step.fill_(-20.4)
-    settled = quantizers.settled(0.0)
-    counts = {key: quantizers.network.tensors[key].numel() for key in settled}
-    mean = sum(settled[key] * counts[key] for key in settled) / sum(counts.values())
-    assert set(settled.values()) == {-20.0, -21.0}
+    frozen = quantizers.frozen(0.0)
+    counts = {key: quantizers.network.tensors[key].numel() for key in frozen}
+    mean = sum(frozen[key] * counts[key] for key in frozen) / sum(counts.values())
+    assert set(frozen.values()) == {-20.0, -21.0}
     assert mean == pytest.approx(-20.4, abs=0.05)
 
 
-def test_settled_stays_within_what_a_file_holds() -> None:
+def test_whole_indices_stay_within_what_a_file_holds() -> None:
     quantizers = fresh()
-    for low, step in enumerate(quantizers.steps.values()):
-        step.fill_(STEP_RANGE[low % 2])
-    assert set(quantizers.settled(8.0).values()) == {STEP_RANGE[0] + 8.0, float(STEP_RANGE[1])}
-    assert set(quantizers.settled(-8.0).values()) == {float(STEP_RANGE[0]), STEP_RANGE[1] - 8.0}
+    for low, step in enumerate(quantizers.step_indices.values()):
+        step.fill_(STEP_INDEX_RANGE[low % 2])
+    assert set(quantizers.frozen(8.0).values()) == {STEP_INDEX_RANGE[0] + 8.0, float(STEP_INDEX_RANGE[1])}
+    assert set(quantizers.frozen(-8.0).values()) == {float(STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1] - 8.0}
 
 
 def test_set_steps_takes_over() -> None:
     quantizers = fresh()
-    indices = quantizers.settled(1.0)
-    quantizers.set_steps(indices)
-    assert {key: float(step) for key, step in quantizers.steps.items()} == indices
+    indices = quantizers.frozen(1.0)
+    quantizers.set_step_indices(indices)
+    assert {key: float(step) for key, step in quantizers.step_indices.items()} == indices
 
 
 def test_integers_are_the_rounded_symbols_and_legal() -> None:
     quantizers = fresh()
-    quantizers.set_steps(quantizers.settled(0.0))
-    integers, symbols = quantizers.integers(), draw(quantizers, None).symbols
+    quantizers.set_step_indices(quantizers.frozen(0.0))
+    integers, symbols = quantizers.integers(), sample(quantizers, None).symbols
     layers = [Layer(12, 8) for _ in quantizers.network.program.operations]
     for tensor in quantizers.names:
         coded = integers[tensor.key]
         layers[tensor.index].tensors[tensor.name] = coded
         assert np.array_equal(coded.values, symbols[tensor.key].numpy())
-        assert coded.steps.tolist() == [float(quantizers.steps[tensor.key])]
+        assert coded.step_indices.tolist() == [float(quantizers.step_indices[tensor.key])]
         assert (coded.context is not None) == (tensor.name == "latent")
     validate(IntegerNetwork(quantizers.network.program, layers))
 
@@ -208,8 +208,8 @@ def test_tensors_and_load_are_inverse() -> None:
     second.load(first.tensors())
     assert second.tensors().keys() == first.tensors().keys()
     assert all(torch.equal(second.tensors()[name], value) for name, value in first.tensors().items())
-    next(iter(first.steps.values())).add_(1)
-    assert not torch.equal(next(iter(first.steps.values())), next(iter(second.steps.values())))
+    next(iter(first.step_indices.values())).add_(1)
+    assert not torch.equal(next(iter(first.step_indices.values())), next(iter(second.step_indices.values())))
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def values(draws: Draws, shape: tuple[int, ...], bits: int) -> Int32:
     return np.clip(np.rint(draws.normal(0.0, high / 2.5 + 0.3, shape)), -high - 1, high).astype(np.int32)
 
 
-def one_step(step: int) -> Int32:
+def one_step_index(step: int) -> Int32:
     """A step for all channels."""
     return np.array([step], np.int32)
 
@@ -58,8 +58,8 @@ def conv_tensors(
     weight, bias = values(draws, shapes["weight"], how.weight_bits), values(draws, shapes["bias"], how.bias_bits)
     domain = how.hadamard if shapes["weight"][1] > 1 else None
     return {
-        "weight": IntTensor(weight, how.weight_bits, one_step(step), domain),
-        "bias": IntTensor(bias, how.bias_bits, one_step(8 * made - 16 - 8 * (how.bias_bits - 1))),
+        "weight": IntTensor(weight, how.weight_bits, one_step_index(step), domain),
+        "bias": IntTensor(bias, how.bias_bits, one_step_index(8 * made - 16 - 8 * (how.bias_bits - 1))),
     }
 
 
@@ -78,7 +78,7 @@ def calm_network(video: Video, operations: Sequence[Operation], how: Calm) -> In
         if isinstance(op, Grid):
             latent = values(draws, shapes["latent"], how.latent_bits)
             step = 8 * reach - 8 * (how.latent_bits - 1)
-            layer.tensors = {"latent": IntTensor(latent, how.latent_bits, one_step(step))}
+            layer.tensors = {"latent": IntTensor(latent, how.latent_bits, one_step_index(step))}
         elif isinstance(op, Conv):
             given = how.width - 2 - network.map_format(op.inputs[0])[1]
             layer.tensors = conv_tensors(draws, shapes, how, (given, reach))

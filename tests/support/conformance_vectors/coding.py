@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nqcodec.bitstream.layers import ADAPTIVE, CHANNEL_SCALES, CHANNEL_STEPS, CONTEXT, HADAMARD, pack_context
+from nqcodec.bitstream.layers import ADAPTIVE, CHANNEL_SCALES, CHANNEL_STEP_INDICES, CONTEXT, HADAMARD, pack_context
 from nqcodec.bitstream.operations import pack_program
 from nqcodec.bitstream.reader import write_sv, write_uv
 from nqcodec.entropy.lists import code_list
@@ -43,11 +43,11 @@ def piece(data: bytes) -> bytes:
     return write_uv(len(data)) + data
 
 
-def pack_record(tensor: IntTensor, model: TensorModel, base_step: int) -> bytes:
+def pack_record(tensor: IntTensor, model: TensorModel, base_step_index: int) -> bytes:
     """The record of a tensor (formats/nq.md, 4)."""
-    flags, out = 0, write_sv(base_step)
-    if tensor.steps.size > 1:
-        flags, out = flags | CHANNEL_STEPS, out + bytes([LIST_SCALE])
+    flags, out = 0, write_sv(base_step_index)
+    if tensor.step_indices.size > 1:
+        flags, out = flags | CHANNEL_STEP_INDICES, out + bytes([LIST_SCALE])
     if model.context is not None:
         flags, out = flags | CONTEXT, out + pack_context(model.context)
     elif model.adaptive:
@@ -63,14 +63,14 @@ def pack_record(tensor: IntTensor, model: TensorModel, base_step: int) -> bytes:
 
 def pack_tensor(tensor: IntTensor, name: str, model: TensorModel) -> tuple[bytes, bytes]:
     """(record, side lists and pieces) of a tensor."""
-    base_step, side = int(tensor.steps[0]), b""
-    if tensor.steps.size > 1:
-        base_step = int(tensor.steps.astype(np.int64).sum()) // tensor.steps.size
-        side += piece(code_list(tensor.steps - base_step, LIST_SCALE)[1])
+    base_step_index, side = int(tensor.step_indices[0]), b""
+    if tensor.step_indices.size > 1:
+        base_step_index = int(tensor.step_indices.astype(np.int64).sum()) // tensor.step_indices.size
+        side += piece(code_list(tensor.step_indices - base_step_index, LIST_SCALE)[1])
     if model.scales is not None:
         side += piece(code_list(model.scales - model.scale, model.scale_scale)[1])
     pieces = encode_values(tensor.values, tensor.bits, model, channel_axis(name))
-    return pack_record(tensor, model, base_step), side + b"".join(map(piece, pieces))
+    return pack_record(tensor, model, base_step_index), side + b"".join(map(piece, pieces))
 
 
 def pack_network(network: IntegerNetwork, models: Models | None = None) -> tuple[bytes, bytes, bytes]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from conformance_vectors.build import Vector, file, file_of
-from conformance_vectors.calm import GREY, Calm, calm_network, one_step
+from conformance_vectors.calm import GREY, Calm, calm_network, one_step_index
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import Hadamard, IntegerNetwork, IntTensor, Layer
 from nqcodec.network.operations import Activation, Add, Concat, Conv, Fold, Frequency, Grid, Mul, Norm, Planes
@@ -37,7 +37,7 @@ def vectors() -> Iterator[Vector]:
 
 def tensor(values: Sequence[int], shape: tuple[int, ...], bits: int, step: int) -> IntTensor:
     """A tensor of given integers, repeated to fill its shape."""
-    return IntTensor(np.resize(np.array(values, np.int32), shape), bits, one_step(step))
+    return IntTensor(np.resize(np.array(values, np.int32), shape), bits, one_step_index(step))
 
 
 def shifts() -> Iterator[Vector]:
@@ -58,7 +58,7 @@ def shifts() -> Iterator[Vector]:
     network = reaching(127, 100)
     network.layers[1].frac = 8
     for layer_tensor in network.layers[1].tensors.values():
-        layer_tensor.steps = one_step(-241 - 8 * 8)
+        layer_tensor.step_indices = one_step_index(-241 - 8 * 8)
     yield Vector(
         "rescale-shift-46",
         "Accumulators near 2^31 rescaled by 2^(-241/8): a shift of 46, the greatest.",
@@ -96,7 +96,7 @@ def step_ends() -> Iterator[Vector]:
 def of_small_steps(*steps: int) -> IntegerNetwork:
     """A convolution with steps near -320, one or one a channel, and one that makes its map visible."""
     operations = [Grid((), 1, 64, 4, 8), Conv((0,), 4, 1), Conv((1,), 4, 1, True), Planes((2,), 2)]
-    weight = replace(tensor([127, 120, -100], (4, 64, 1, 1), 8, 0), steps=np.array(steps, np.int32))
+    weight = replace(tensor([127, 120, -100], (4, 64, 1, 1), 8, 0), step_indices=np.array(steps, np.int32))
     layers = [
         Layer(14, 0, {"latent": tensor([3, -7, 2, 0, 5], (1, 64, 4, 8), 4, 80)}),
         Layer(14, 20, {"weight": weight, "bias": tensor([30000, -20000], (4,), 16, -320)}),
@@ -110,7 +110,7 @@ def of_large_steps(*steps: int) -> IntegerNetwork:
     """A convolution with steps near 320, one or one a channel, in the Hadamard domain, from most to least frac."""
     operations = [Grid((), 1, 1, 4, 8), Conv((0,), 4, 1), Planes((1,), 2)]
     weight = tensor([1, -1, 1, -2], (4, 1, 1, 1), 2, 0)
-    weight = replace(weight, steps=np.array(steps, np.int32), hadamard=Hadamard(8, 6))
+    weight = replace(weight, step_indices=np.array(steps, np.int32), hadamard=Hadamard(8, 6))
     layers = [
         Layer(14, 20, {"latent": tensor([1, -1, 0], (1, 1, 4, 8), 2, -160)}),
         Layer(14, 0, {"weight": weight, "bias": tensor([1], (4,), 2, -100)}),
@@ -152,11 +152,11 @@ def reformatted(network: IntegerNetwork, width: int, frac: int) -> IntegerNetwor
     for index, op in enumerate(network.program.operations):
         if isinstance(op, Conv):
             frac_in, tensors = network.map_format(op.inputs[0])[1], network.layers[index].tensors
-            tensors["weight"].steps = tensors["weight"].steps + 4 * (frac_in - 8)
-            tensors["bias"].steps = tensors["bias"].steps - 4 * (frac_in - 8)
+            tensors["weight"].step_indices = tensors["weight"].step_indices + 4 * (frac_in - 8)
+            tensors["bias"].step_indices = tensors["bias"].step_indices - 4 * (frac_in - 8)
         elif isinstance(op, Grid):
             latent = network.layers[index].tensors["latent"]
-            latent.steps = latent.steps - 8 * (frac - 8)
+            latent.step_indices = latent.step_indices - 8 * (frac - 8)
     return network
 
 
@@ -182,8 +182,8 @@ def saturated() -> Iterator[Vector]:
     loud = {2: 11, 3: 14, 4: 16, 5: 14, 6: 14, 7: 15, 8: 16}
     network = calm_network(GREY, operations, Calm(860, width=12, fracs=loud, head_frac=13))
     latent, weight = network.layers[0].tensors["latent"], network.layers[1].tensors["weight"]
-    latent.steps, weight.steps = latent.steps + 16, weight.steps + 16
-    network.layers[8].tensors["weight"].steps = network.layers[8].tensors["weight"].steps + 64
+    latent.step_indices, weight.step_indices = latent.step_indices + 16, weight.step_indices + 16
+    network.layers[8].tensors["weight"].step_indices = network.layers[8].tensors["weight"].step_indices + 64
     yield Vector(
         "saturation-every-clamp",
         "Maps clamped at both ends by every operation with a format, and samples at 0 and 255.",
@@ -193,7 +193,7 @@ def saturated() -> Iterator[Vector]:
     network = calm_network(
         GREY, [*operations, Conv((6,), 4, 1), Planes((7,), 2)], Calm(861, width=14, fracs=dict.fromkeys(range(1, 6), 8))
     )
-    network.layers[0].tensors["latent"].steps = network.layers[0].tensors["latent"].steps + 24
+    network.layers[0].tensors["latent"].step_indices = network.layers[0].tensors["latent"].step_indices + 24
     yield Vector(
         "saturation-activations",
         "Activations far outside their tables' domain on both sides.",

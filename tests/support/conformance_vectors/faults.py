@@ -16,7 +16,7 @@ from nqcodec.network.integer_network import (
     derive,
     rescale,
     rescale_factors,
-    used_steps,
+    used_step_indices,
     used_weight,
 )
 from nqcodec.network.operations import Grid
@@ -30,7 +30,7 @@ MD5 = LEGAL.payload[1:17]
 NETWORK = calm_network(VIDEO, OPERATIONS, Calm(SEED))
 PROGRAM, TABLE, PIECES = pack_network(NETWORK)
 LATENT, WEIGHT, BIAS = (
-    pack_record(tensor, default_model(tensor), int(tensor.steps[0]))
+    pack_record(tensor, default_model(tensor), int(tensor.step_indices[0]))
     for layer in NETWORK.layers
     for tensor in layer.tensors.values()
 )
@@ -75,9 +75,9 @@ def unbounded(network: IntegerNetwork, index: int) -> Rescaled:
     """Constants of a convolution whose accumulators may be of any size."""
     layer, frac_in = network.layers[index], network.map_format(network.program.operations[index].inputs[0])[1]
     weight, bias = layer.tensors["weight"], layer.tensors["bias"]
-    steps = np.broadcast_to(used_steps(weight), bias.values.shape)
+    steps = np.broadcast_to(used_step_indices(weight), bias.values.shape)
     factors = rescale_factors(steps + 8 * (layer.frac - frac_in))
-    acc_bias = rescale(bias.values, *rescale_factors(bias.steps - steps + 8 * frac_in))
+    acc_bias = rescale(bias.values, *rescale_factors(bias.step_indices - steps + 8 * frac_in))
     return Rescaled(*factors, acc_bias.astype(np.int32), used_weight(weight))
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from conformance_vectors.build import Vector, file
-from conformance_vectors.calm import GREY, Calm, calm_network, calm_vector, one_step
+from conformance_vectors.calm import GREY, Calm, calm_network, calm_vector, one_step_index
 from conformance_vectors.coding import ADAPTIVE_MODEL
 from conformance_vectors.draws import Draws
 from nqcodec.media.video import Chroma, Video
@@ -62,7 +62,7 @@ def domains() -> Iterator[Vector]:
     network = calm_network(GREY, operations, Calm(790, hadamard=PLAIN))
     for index in (1, 2, 3):
         weight = network.layers[index].tensors["weight"]
-        weight.steps = weight.steps + np.arange(-2, weight.values.shape[0] - 2, dtype=np.int32)
+        weight.step_indices = weight.step_indices + np.arange(-2, weight.values.shape[0] - 2, dtype=np.int32)
     yield Vector(
         "hadamard-steps-by-channel",
         "A step for each output channel of weights in the Hadamard domain.",
@@ -109,7 +109,7 @@ def clamped() -> Vector:
         signs = (1 - 2 * ((np.arange(64) >> o) & 1)) * (-1) ** o
         weight.values[o] = np.where(signs > 0, 127, -128)[:, None, None]
     weight.hadamard = Hadamard(8, 6)
-    weight.steps = one_step(int(weight.steps[0]) + 64)
+    weight.step_indices = one_step_index(int(weight.step_indices[0]) + 64)
     return Vector(
         "hadamard-clamped",
         "Coded weights that all add up: those as used are clamped at both ends.",

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import numpy as np
 
 from conformance_vectors.build import Vector
-from conformance_vectors.calm import Calm, calm_network, one_step
+from conformance_vectors.calm import Calm, calm_network, one_step_index
 from conformance_vectors.coding import pack_network, piece
 from conformance_vectors.containers import OPERATIONS, VIDEO
 from conformance_vectors.extremes import REACH_VIDEO, STEP_VIDEO, of_large_steps, of_small_steps, reaching
@@ -28,7 +28,7 @@ from conformance_vectors.faults import (
     table,
     unchecked,
 )
-from nqcodec.bitstream.layers import ADAPTIVE, CHANNEL_SCALES, CHANNEL_STEPS, CONTEXT, HADAMARD
+from nqcodec.bitstream.layers import ADAPTIVE, CHANNEL_SCALES, CHANNEL_STEP_INDICES, CONTEXT, HADAMARD
 from nqcodec.bitstream.reader import write_sv, write_uv
 from nqcodec.entropy.coder import HALF_TOTAL, TOTAL, ArithmeticEncoder
 from nqcodec.entropy.context import points
@@ -60,7 +60,7 @@ def formats() -> Iterator[Vector]:
     for name, width, frac in (("width-7", 7, 7), ("width-15", 15, 10), ("frac-21", 14, 21)):
         network = calm_network(VIDEO, OPERATIONS, Calm(SEED))
         network.layers[0].width, network.layers[0].frac = width, frac
-        network.layers[1].tensors["bias"].steps -= 8 * max(0, frac - 10)  # else its rescale would be a second fault
+        network.layers[1].tensors["bias"].step_indices -= 8 * max(0, frac - 10)  # else its rescale is a second fault
         purpose = f"A map's {name.replace('-', ' ')}."
         yield refused(f"format-{name}", purpose, unchecked(network, VIDEO), FORMAT, "refused:map-format")
 
@@ -89,7 +89,7 @@ def records() -> Iterator[Vector]:
         yield refused(f"record-{name}", purpose, data, FORMAT, "refused:record")
     entries, tail = listed([0, 0, 0], 64), LATENT[-2:]
     for name, purpose, flag, fields in (
-        ("step-scale-64", "A list of steps at scale index 64.", CHANNEL_STEPS, b"\x40" + tail),
+        ("step-scale-64", "A list of steps at scale index 64.", CHANNEL_STEP_INDICES, b"\x40" + tail),
         ("scale-scale-64", "A list of scales at scale index 64.", CHANNEL_SCALES, tail + b"\x40"),
     ):
         layers = table(latent=record(6, flag, latent_step(), fields))
@@ -110,7 +110,7 @@ def records() -> Iterator[Vector]:
 
 def latent_step() -> int:
     """Step index of the legal file's latent."""
-    return int(NETWORK.layers[0].tensors["latent"].steps[0])
+    return int(NETWORK.layers[0].tensors["latent"].step_indices[0])
 
 
 def legal_latents() -> Int32:
@@ -164,7 +164,7 @@ def flags() -> Iterator[Vector]:
         (
             "bias-steps",
             "A step a channel for a bias.",
-            table(bias=bytes([BIAS[0], CHANNEL_STEPS]) + BIAS[2:-2] + b"\x14" + BIAS[-2:]),
+            table(bias=bytes([BIAS[0], CHANNEL_STEP_INDICES]) + BIAS[2:-2] + b"\x14" + BIAS[-2:]),
             PIECES[:last] + none + PIECES[last:],
         ),
         ("latent-hadamard", "A latent's Hadamard domain.", table(latent=flagged(LATENT, HADAMARD) + domain), PIECES),
@@ -335,7 +335,7 @@ def lists() -> Iterator[Vector]:
 
 def weight_step() -> int:
     """Step index of the legal file's weight."""
-    return int(NETWORK.layers[1].tensors["weight"].steps[0])
+    return int(NETWORK.layers[1].tensors["weight"].step_indices[0])
 
 
 def arithmetic() -> Iterator[Vector]:
@@ -350,9 +350,9 @@ def arithmetic() -> Iterator[Vector]:
     ):
         network = calm_network(VIDEO, OPERATIONS, Calm(SEED))
         chosen = network.layers[index].tensors[tensor]
-        chosen.steps = one_step(step)
+        chosen.step_indices = one_step_index(step)
         if name == "bias-shift-47":
-            network.layers[1].tensors["weight"].steps = one_step(20)
+            network.layers[1].tensors["weight"].step_indices = one_step_index(20)
         program, layers, values = pack_network(network)
         yield refused(f"rescale-{name}", purpose, segment(program, layers, values), FORMAT, "refused:rescale")
     for name, purpose, weight, bias in (

@@ -97,11 +97,11 @@ def _tensor(entry: TensorEntry, tensor: IntTensor) -> Iterator[str]:
     record = entry.record
     yield f"model:{record.model}"
     yield f"bits:{entry.name}-{record.bits}"
-    if record.step_scale >= 0:
+    if record.step_index_scale >= 0:
         yield "list:steps"
     if record.scale_scale >= 0:
         yield "list:scales"
-    if min(record.step_scale, record.scale_scale) >= 0:
+    if min(record.step_index_scale, record.scale_scale) >= 0:
         yield "list:both"
     if len(entry.pieces) > 1:
         yield f"pieces:{record.model}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from conformance_vectors.build import File, Vector, file, sealed
-from conformance_vectors.calm import GREY, Calm, calm_network, calm_vector, one_step
+from conformance_vectors.calm import GREY, Calm, calm_network, calm_vector, one_step_index
 from conformance_vectors.coding import ADAPTIVE_MODEL, gaussian_scale, pack_network, piece
 from conformance_vectors.draws import Draws
 from nqcodec.bitstream.reader import Reader
@@ -74,8 +74,8 @@ def steps() -> Iterator[Vector]:
     video = Video(32, 24, 2, chroma=Chroma.C400)
     network = calm_network(video, network.program.operations, Calm(550))
     latent, weight = network.layers[0].tensors["latent"], network.layers[1].tensors["weight"]
-    latent.steps = latent.steps + np.arange(-4, 5, dtype=np.int32)
-    weight.steps = weight.steps + np.arange(-8, 8, dtype=np.int32)
+    latent.step_indices = latent.step_indices + np.arange(-4, 5, dtype=np.int32)
+    weight.step_indices = weight.step_indices + np.arange(-8, 8, dtype=np.int32)
     yield Vector(
         "steps-by-channel",
         "A step for each channel of a latent and of a weight: every fraction of a rescale.",
@@ -298,5 +298,5 @@ def long_network(times: int, width: int = 7) -> tuple[IntegerNetwork, Video]:
     latent.values = np.where(rare < 0.01, 1, np.where(rare > 0.99, -2, 0)).astype(np.int32)
     for frame in range(4):  # what the four frames show
         latent.values[times * (2 * frame + 1) // 8] = np.arange(width) % 4 - 2
-    latent.steps = one_step(-24)
+    latent.step_indices = one_step_index(-24)
     return network, video

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from conformance_vectors.build import File, Vector, file
-from conformance_vectors.calm import Calm, calm_network, calm_vector, one_step
+from conformance_vectors.calm import Calm, calm_network, calm_vector, one_step_index
 from conformance_vectors.draws import Draws
 from conformance_vectors.windows import CORNERS, MAP, VIEW, part_of
 from nqcodec.bitstream.header import pack_video
@@ -57,7 +57,7 @@ class Moves:
 
     def layer(self) -> Layer:
         """That of a grid of T times whose map they are."""
-        latent = IntTensor(self.values, self.bits, one_step(8 * (self.left - self.frac)))
+        latent = IntTensor(self.values, self.bits, one_step_index(8 * (self.left - self.frac)))
         return Layer(14, self.frac, {"latent": latent})
 
 
@@ -249,7 +249,7 @@ def formats() -> Iterator[Vector]:
     moves = Moves(spread(1361, 200, 4), 6)
     video, network = warped(1362, moves, 0, 14, 14)
     latent = network.layers[0].tensors["latent"]
-    latent.steps = latent.steps + 40
+    latent.step_indices = latent.step_indices + 40
     purpose = "A map whose values are mostly the least and the greatest of 14 bits."
     yield Vector("op-warp-extremes", purpose, file(video, network))
 

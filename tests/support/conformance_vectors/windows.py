@@ -91,7 +91,7 @@ def fractions() -> Iterator[Vector]:
     operations = [Grid((), 1, 1, *MAP), Window((0,), 6, 8, 1, 8, ((0, 513, 257), (7, 11, 900))), Planes((1,), 1)]
     network = calm_network(VIEW, operations, Calm(1020, latent_bits=8, width=14, frac=14))
     latent = network.layers[0].tensors["latent"]
-    latent.steps = latent.steps + 32
+    latent.step_indices = latent.step_indices + 32
     purpose = "A map whose values are mostly the least and the greatest of 14 bits, at eight fractional bits."
     yield Vector("op-window-extremes", purpose, file(VIEW, network))
 

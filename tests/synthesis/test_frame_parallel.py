@@ -16,9 +16,9 @@ from nqcodec.errors import LimitError
 from nqcodec.media.video import Frame, Video
 from nqcodec.native.cpu import synthesis_levels
 from nqcodec.network.program import PARAMETER_BYTES, Limits
-from nqcodec.synthesis.ahead import MOST_BYTES, FrameThreads, workers_for
 from nqcodec.synthesis.backends import Synthesizer, open_frames
 from nqcodec.synthesis.descriptors import FlatProgram
+from nqcodec.synthesis.frame_parallel import MOST_BYTES, FrameParallelSynthesizer, workers_for
 from nqcodec.synthesis.native import NativeSynthesizer, needed_bytes
 
 pytestmark = pytest.mark.skipif(not synthesis_levels(), reason="libnq was not built")
@@ -36,7 +36,9 @@ def same(frame: Frame, other: Frame) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(frame, other, strict=True))
 
 
-def opened(count: int, threads: int, *, low: bool = False, limits: Limits | None = None) -> Synthesizer | FrameThreads:
+def opened(
+    count: int, threads: int, *, low: bool = False, limits: Limits | None = None
+) -> Synthesizer | FrameParallelSynthesizer:
     return open_frames(NETWORK, VIDEO, VIDEO.frames, count, "native", threads, limits, low_memory=low)
 
 
@@ -45,7 +47,7 @@ def test_frames_come_in_order_and_are_those_of_one_thread(threads: int) -> None:
     frames = expected()
     for begin, end in ((0, 12), (3, 9), (7, 11)):
         with open_frames(NETWORK, VIDEO, VIDEO.frames, end - begin, "native", threads) as synthesizer:
-            assert isinstance(synthesizer, FrameThreads)
+            assert isinstance(synthesizer, FrameParallelSynthesizer)
             made = list(synthesizer.frames(begin, end))
             assert same(synthesizer.frame(1), frames[1])
         assert len(made) == end - begin
@@ -86,7 +88,7 @@ def test_no_more_frames_are_made_ahead_than_threads_and_one() -> None:
             begun.append(t)
             return super().frame(t)
 
-    with FrameThreads([Slow(NETWORK, VIDEO, VIDEO.frames) for _ in range(2)]) as synthesizer:
+    with FrameParallelSynthesizer([Slow(NETWORK, VIDEO, VIDEO.frames) for _ in range(2)]) as synthesizer:
         frames = synthesizer.frames(0, 12)
         for t in range(6):
             next(frames)
@@ -97,7 +99,7 @@ def test_no_more_frames_are_made_ahead_than_threads_and_one() -> None:
 def test_a_range_that_is_left_early_ends_its_threads() -> None:
     before = threading.active_count()
     with open_frames(NETWORK, VIDEO, VIDEO.frames, 12, "native", 3) as synthesizer:
-        assert isinstance(synthesizer, FrameThreads)
+        assert isinstance(synthesizer, FrameParallelSynthesizer)
         next(synthesizer.frames(0, 12))
     assert threading.active_count() == before
     with pytest.raises(RuntimeError):
@@ -106,7 +108,7 @@ def test_a_range_that_is_left_early_ends_its_threads() -> None:
 
 def test_an_error_in_a_frame_reaches_the_caller() -> None:
     with open_frames(NETWORK, VIDEO, VIDEO.frames, 12, "native", 2) as synthesizer:
-        assert isinstance(synthesizer, FrameThreads)
+        assert isinstance(synthesizer, FrameParallelSynthesizer)
         frames = synthesizer.frames(10, 14)
         assert len([next(frames), next(frames)]) == 2
         with pytest.raises(ValueError, match="frame 12"):

@@ -37,7 +37,7 @@ def workers_for(threads: int, count: int, needed: Callable[[int], int], most_byt
     return 1
 
 
-class FrameThreads:
+class FrameParallelSynthesizer:
     """Makes frames on a thread for each synthesizer. At most one frame more than these are kept at a time.
 
     Args:
@@ -77,7 +77,7 @@ class FrameThreads:
         for each in self._synthesizers:
             each.close()
 
-    def __enter__(self) -> FrameThreads:
+    def __enter__(self) -> FrameParallelSynthesizer:
         return self
 
     def __exit__(
