@@ -110,7 +110,7 @@ def _rows_at(config: RecipeConfig, clip: Clip, bpp: float, folder: Path, progres
     for fitted in _ours(task, published):
         ratio = fitted.seconds / published.seconds if fitted.psnr >= published.psnr else None
         yield {"bpp": bpp, "what": "our fit", **vars(fitted), "time_ratio": ratio}
-    (paper,) = configuration_rows(clip, config.paper(fit_file=saved), (bpp,), folder, progress)
+    (paper,) = configuration_rows(clip, config.paper(fit=saved), (bpp,), folder, progress)
     seconds = published.seconds + paper.facts["seconds_by_stage"]["quantise"]
     yield {"bpp": bpp, "what": f"file of {config.recipe}", **_figures(paper, seconds, published.iterations)}
     task = whole_task(clip, config.configuration("default"), bpp)

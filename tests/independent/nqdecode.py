@@ -284,7 +284,7 @@ class Tensor:
     bits: int = 0
     flags: int = 0
     step: int = 0
-    step_index_scale: int = 0
+    step_scale: int = 0
     offset: int = 0
     scale: int = 0
     scale_scale: int = 0
@@ -477,7 +477,7 @@ def read_record(reader: Reader, tensor: Tensor, depthwise: bool) -> None:
     need(legal, f"{tensor.role} flags {flags} do not go together")
     tensor.step = reader.sv()
     if flags & STEPS:
-        tensor.step_index_scale = reader.u8("step_scale", 0, 63)
+        tensor.step_scale = reader.u8("step_scale", 0, 63)
     if not flags & (ADAPTIVE | CONTEXT):
         tensor.offset = reader.sv()
         need(tensor.low <= tensor.offset <= tensor.high, f"{tensor.role} offset {tensor.offset}")
@@ -674,7 +674,7 @@ def read_tensor(reader: Reader, tensor: Tensor) -> None:
     need(steps_listed != 0 or -320 <= tensor.step <= 320, f"step index {tensor.step}")
     tensor.steps, tensor.scales = [tensor.step] * channels, [tensor.scale] * channels
     if steps_listed:
-        tensor.steps = read_list(reader, tensor.step, tensor.step_index_scale, channels, (-320, 320), "step")
+        tensor.steps = read_list(reader, tensor.step, tensor.step_scale, channels, (-320, 320), "step")
     if scales_listed:
         tensor.scales = read_list(reader, tensor.scale, tensor.scale_scale, channels, (0, 63), "scale")
     model = context_model(tensor) if tensor.flags & CONTEXT else gaussian_model(tensor)
