@@ -54,7 +54,7 @@ class _Context(ctypes.Structure):
         ("bits", ctypes.c_int32),
         ("base", ctypes.c_int32),
         ("mean", ctypes.c_int32 * CONTEXT_NEIGHBOURS),
-        ("spread", ctypes.c_int32 * CONTEXT_NEIGHBOURS),
+        ("scale", ctypes.c_int32 * CONTEXT_NEIGHBOURS),
     )
 
 
@@ -233,7 +233,7 @@ def adaptive_decode(data: bytes, count: int, bits: int) -> Int32:
 def _context_struct(shape: tuple[int, ...], bits: int, context: Context, piece: int) -> _Context:
     weights = ctypes.c_int32 * CONTEXT_NEIGHBOURS
     sizes = (ctypes.c_int64 * 4)(*shape)
-    return _Context(sizes, piece, bits, context.base, weights(*context.mean), weights(*context.spread))
+    return _Context(sizes, piece, bits, context.base, weights(*context.mean), weights(*context.scale))
 
 
 def _context_arguments(shape: tuple[int, ...], bits: int, context: Context, piece: int) -> tuple[_Table, _Context]:

@@ -1,4 +1,4 @@
-"""What is about to be written over: an output is never a file that is read, and existing outputs can be named first."""
+"""Files that an output would overwrite: inputs among them are refused, and existing outputs are named beforehand."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _identities(path: Path) -> Iterator[Identity]:
-    """None of what is no regular file, which writing does not replace."""
+    """The identities of a regular file; other files have none, because writing does not replace them."""
     try:
         state = path.stat()
     except OSError:

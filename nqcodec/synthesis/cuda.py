@@ -99,15 +99,15 @@ class CudaSynthesizer:
         network: any that `validate` accepts.
         video: the picture's size, chroma format and depth.
         frames: T of formats/nq.md 6.2, the frames of the segment.
-        threads: taken as the other backends take it; the device schedules its own.
+        threads: unused; here because the other backends have it.
         limits: its `memory` bounds what is allocated on the device, so the batch too; None for no bound.
-        batch: frames at once, at most 1024; 0 chooses as many as are good and fit.
+        batch: frames at once, at most 1024; 0 chooses a fast number that fits the memory.
 
     Raises:
         LimitError: a network that needs more memory for a single frame.
         UnsupportedError: no libnq_cuda or no device.
         ValueError: a network that breaks a rule of formats/nq.md 6.
-        MemoryError: device memory that is not there.
+        MemoryError: not enough device memory.
         NqError: any other error of the device, in its own words.
     """
 
@@ -152,7 +152,7 @@ class CudaSynthesizer:
         return planes
 
     def frames(self, start: int, stop: int) -> Iterator[Frame]:
-        """Planes of frames start..stop-1, made in batches ahead of what is asked for.
+        """Planes of frames start..stop-1, computed in batches ahead of their use.
 
         One such iteration at a time; single frames may be asked for meanwhile. Raises ValueError for frames outside the
         segment, and while another iteration is under way.
@@ -184,7 +184,7 @@ class CudaSynthesizer:
 
     @property
     def batch(self) -> int:
-        """Frames that are made at once."""
+        """Frames in a batch."""
         self._check_open()
         return int(self._library.nq_cuda_synth_batch(self._handle))
 

@@ -178,7 +178,7 @@ def isqrt(values: Int64) -> Int64:
     """Largest integers whose squares are at most `values`, each in 0 .. 2^60.
 
     A root in float64 is off by one at most: its argument is rounded by less than 2^8, and a neighbour's square differs
-    by 2^30 there. Two steps in integers put it right.
+    by 2^30 there. Two corrections in integers make it exact.
     """
     root = np.sqrt(values.astype(np.float64)).astype(np.int64)
     root -= root * root > values

@@ -25,7 +25,7 @@ MISSING = (
     "VMAF is left out: neither PyAV's FFmpeg nor an ffmpeg program found here has libvmaf "
     "(pip install 'nqcodec[vmaf]' brings one)"
 )
-"""What a reader of figures without VMAF is told."""
+"""The note that replaces VMAF where it is not measured."""
 
 
 def has_vmaf() -> bool:
