@@ -1,4 +1,4 @@
-"""What backbones share: assembling a program, solving its width for a budget, and refusing what presets cannot do."""
+"""Shared by the backbones: assembling a program, solving its width for a budget, and checks of presets."""
 
 from __future__ import annotations
 

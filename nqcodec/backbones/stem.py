@@ -1,4 +1,4 @@
-"""What NeRV and NeRV++ share: an encoding of time, first cells from a stem of two layers, and solving for a budget."""
+"""Shared by NeRV and NeRV++: an encoding of time, first cells from a stem of two layers, and solving for a budget."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from nqcodec.media.video import Video, frame_bytes
 from nqcodec.network import tables
 
 FOLDER = tables.FORMATS / "conformance"
-"""Where an installed package, and the source tree, have the vectors."""
+"""The folder of the vectors, in an installed package or the source tree."""
 
 TIMEOUT = 60.0
 """Seconds that a command may take for a vector."""

@@ -81,8 +81,8 @@ class Histogram:
         row_shape = [-1 if i == axis else 1 for i in range(values.ndim)]
         cell = column + span * np.arange(channels).reshape(row_shape)
         counts = np.bincount(cell.ravel(), minlength=channels * span).reshape(channels, span)
-        seen = np.flatnonzero(counts.any(axis=0))
-        return Histogram(seen + low, counts[:, seen].astype(np.float64))
+        present = np.flatnonzero(counts.any(axis=0))
+        return Histogram(present + low, counts[:, present].astype(np.float64))
 
     @property
     def totals(self) -> Float64:

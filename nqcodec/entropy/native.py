@@ -82,7 +82,7 @@ GAUSSIAN, ADAPTIVE, IN_CONTEXT = range(3)
 
 @dataclass(frozen=True)
 class PieceScales:
-    """Which scale index each value of a piece has: value j has scales[(start + j) // inner % channels].
+    """Scale indices of the values of a piece: value j has scales[(start + j) // inner % channels].
 
     Attributes:
         scales: uint8 [channels], contiguous.
@@ -164,7 +164,7 @@ def _logistic_table() -> _Table:
 
 
 def status_text(status: int, bits: int) -> str:
-    """What a status other than OK means for values of `bits`; raises MemoryError where it is that."""
+    """The message of a status other than OK for values of `bits`; raises MemoryError if that is the status."""
     if status == Status.NO_RESOURCES:
         check_status(status, "context model")
     if status == Status.OUT_OF_RANGE:
@@ -280,15 +280,15 @@ def context_decode(pieces: list[bytes], shape: tuple[int, ...], bits: int, conte
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What decodes by itself: a Gaussian piece, one or two adaptive ones, or all pieces of a latent in context.
+    """An independent part: a Gaussian piece, one or two adaptive ones, or all pieces of a latent in context.
 
     Attributes:
         pieces: the coded bytes.
         values: int32, contiguous, of the shape that a latent in context has; where the values go.
         bits: their width.
         model: GAUSSIAN, ADAPTIVE or IN_CONTEXT.
-        scales: of a Gaussian piece.
-        offset: of a Gaussian piece.
+        scales: scale indices of a Gaussian piece.
+        offset: offset of a Gaussian piece.
         context: weights of the context model.
         piece: values of a piece, where there are several.
     """

@@ -61,7 +61,7 @@ def default_coder() -> str:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the pieces of a tensor lie and which scale each value has."""
+    """The pieces of a tensor and the scale index of each of its values."""
 
     count: int
     scales: npt.NDArray[np.uint8]

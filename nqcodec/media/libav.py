@@ -151,7 +151,7 @@ class LibavReader:
         return stream, replace(video, sar=Fraction(sar or 1)), bool(rate)
 
     def _beside(self, pixels: av.VideoFormat) -> SideData:
-        """What the container and the pixel format say beside the pictures."""
+        """What the container and the pixel format state beside the pictures."""
         streams = self._container.streams
         bits = max((component.bits for component in pixels.components if not component.is_alpha), default=0)
         return SideData(
@@ -218,5 +218,5 @@ def plane_views(picture: av.VideoFrame, video: Video) -> list[Plane]:
 
 
 def reason(error: Exception) -> str:
-    """What FFmpeg or the system says, without the file's name."""
+    """The message of FFmpeg or the system, without the file's name."""
     return getattr(error, "strerror", None) or str(error)

@@ -11,7 +11,7 @@ from nqcodec.errors import UsageError
 
 AnyPath = str | os.PathLike[str]
 Identity = str | tuple[int, int]
-"""What two names of a file share: its path without links, or its device and inode."""
+"""Equal for all names of a file: its path without links, or its device and inode."""
 
 
 def refuse_sources(outputs: Iterable[AnyPath | None], sources: Iterable[AnyPath | None]) -> None:

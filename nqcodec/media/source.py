@@ -31,7 +31,7 @@ DEPTHS = range(8, 13)
 
 
 class Reader(Protocol):
-    """What every format's reader offers."""
+    """The interface of every format's reader."""
 
     video: Video
 
@@ -63,7 +63,7 @@ class Source:
 
     @property
     def side(self) -> SideData:
-        """What the source holds beside its pictures; complete when the frames have been walked."""
+        """What the source holds beside its pictures; complete after all frames have been read."""
         return getattr(self._reader, "side", SideData())
 
     def __iter__(self) -> Iterator[Frame]:
@@ -149,7 +149,7 @@ def open_source(
 
 
 class _Options:
-    """What the user says about the input, checked for itself first and against the clip later."""
+    """The user's options for the input, checked on their own first and against the clip later."""
 
     def __init__(
         self, input_res: tuple[int, int] | None, fps: Fraction | None, csp: str | None, depth: int | None

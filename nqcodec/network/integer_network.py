@@ -59,8 +59,8 @@ class Context:
 
     Attributes:
         base: scale of a value whose neighbours were all predicted exactly, in 1/512.
-        mean: of each of the 14 neighbours, its weight in the prediction, in 1/64.
-        scale: of each of the 14 neighbours, the weight of its residual in the scale, in 1/64.
+        mean: weight of each of the 14 neighbours in the prediction, in 1/64.
+        scale: weight of the residual of each of the 14 neighbours in the scale, in 1/64.
 
     A neighbour whose two weights are 0 is not used.
     """
@@ -102,7 +102,7 @@ class IntTensor:
 
 @dataclass
 class Layer:
-    """What the file says of one operation: its output map's format and its tensors, by name in file order.
+    """The file's data of one operation: its output map's format and its tensors, by name in file order.
 
     `width` is the signed width in bits that the map is clamped to; its value is integer * 2^-frac.
     Both are 0 for operations that keep their input's format.

@@ -91,7 +91,7 @@ LIMITS = {
     "frames": LimitKind("frames", (1 << 31) - 1),
     "memory": LimitKind("bytes of memory", 1 << 44),
 }
-"""Of each field of `Limits`."""
+"""Kind of each field of `Limits`."""
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,12 @@ class CudaOptions(ctypes.Structure):
 
 @dataclass(frozen=True)
 class CudaWork:
-    """What operations cost for a frame, int64 [operations] each: 0 for those that run with another or once for all.
+    """The work of operations for a frame, int64 [operations] each: 0 for those that run with another or once for all.
 
     Attributes:
         macs: multiply-accumulates of convolutions, as the format counts them.
-        products: of bytes, that matrix instructions do for them, idle ones among them.
-        bytes: of maps, tensors and planes, each read or written once.
+        products: products of bytes in the matrix instructions for them, idle lanes included.
+        bytes: bytes of maps, tensors and planes, each read or written once.
     """
 
     macs: npt.NDArray[np.int64]
@@ -210,7 +210,7 @@ class CudaSynthesizer:
         return values
 
     def work(self) -> CudaWork:
-        """What each operation costs for a frame."""
+        """The work of each operation for a frame."""
         self._check_open()
         values = np.zeros((self._operations, 3), np.int64)
         self._library.nq_cuda_synth_work(self._handle, ctypes.c_void_p(values.ctypes.data))

@@ -55,7 +55,7 @@ def test_weights_round_trip_and_their_bytes_are_counted(base: int, mean: int, sc
     assert len(packed_context) == record_bytes(context)
 
 
-@pytest.mark.parametrize("steps", [1, 6])
+@pytest.mark.parametrize("step_count", [1, 6])
 def test_latents_in_context_round_trip(step_count: int) -> None:
     original = latent_network(CONTEXT, step_count)
     data = pack_file(VIDEO, [(3, pack_segment(original))])

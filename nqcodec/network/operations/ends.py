@@ -1,4 +1,4 @@
-"""Where a program begins and ends: latents, functions of the frame number, picture planes."""
+"""Operations at the ends of a program: latents, functions of the frame number, picture planes."""
 
 from __future__ import annotations
 
