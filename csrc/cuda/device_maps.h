@@ -21,7 +21,7 @@ struct MapInput {
 };
 
 // What it takes to run an operation for some frames. All pointers are the device's.
-struct MapStep {
+struct MapNode {
   NqOp op = {};
   std::vector<MapInput> inputs;
   DeviceMap out;
@@ -35,16 +35,16 @@ struct Batch {
   const FramePlace* places;  // [lists, frames]
   uint8_t* pictures;         // [frames, picture_bytes]
 
-  const FramePlace* places_of(const MapStep& step) const { return places + int64_t{step.place} * frames; }
+  const FramePlace* places_of(const MapNode& node) const { return places + int64_t{node.place} * frames; }
 };
 
 // Any operation but a convolution. `program` has the device's tables.
-void run_map(const MapStep& step, const NqProgram& program, const Batch& batch);
+void run_map(const MapNode& node, const NqProgram& program, const Batch& batch);
 
 // Where frames begin and end: grid, frequency, planes.
-void run_grid(const MapStep& step, const Batch& batch);
-void run_frequency(const MapStep& step, const int32_t* sine, const Batch& batch);
-void run_planes(const MapStep& step, const NqProgram& program, const Batch& batch);
+void run_grid(const MapNode& node, const Batch& batch);
+void run_frequency(const MapNode& node, const int32_t* sine, const Batch& batch);
+void run_planes(const MapNode& node, const NqProgram& program, const Batch& batch);
 
 }  // namespace nq
 

@@ -98,7 +98,7 @@ class Graph {
     try {
       body();
     } catch (...) {
-      // The capture is over after this call whatever it says; the error that began it all is the one to tell.
+      // The capture is over after this call, whatever it returns; the first error is the one to report.
       if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
       throw;
     }

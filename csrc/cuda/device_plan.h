@@ -11,7 +11,7 @@
 
 namespace nq {
 
-struct StepPlan {
+struct NodePlan {
   int32_t op = -1;     // the operation that runs
   int32_t fold = -1;   // a shuffle or fold that its store does
   int32_t pair = -1;   // an add or mul that its store does
@@ -29,9 +29,9 @@ struct Placement {
 };
 
 struct DevicePlan {
-  std::vector<StepPlan> steps;  // in program order
+  std::vector<NodePlan> nodes;  // in program order
   std::vector<char> is_static;  // by operation
-  Placement once, each;         // maps of static steps; of the others, for every frame of a batch
+  Placement once, each;         // maps of static nodes; of the others, for every frame of a batch
 };
 
 // For a valid program. Operations that nothing needs are left out.
@@ -41,10 +41,10 @@ DevicePlan plan_device(const NqProgram& program);
 int64_t plane_bytes(const NqProgram& program, int32_t plane);
 int64_t picture_bytes(const NqProgram& program);
 
-// What is different for each frame of a batch, found on the host; a step that depends on t has one for each.
+// What is different for each frame of a batch, found on the host; a node that depends on t has one for each.
 struct FramePlace {
-  int64_t first, second;  // grid: where its two latents begin; window: row and column of the first cell seen
-  int32_t a, b, c, d;     // grid: the second's weight; window: weights down and right, steps down and right
+  int64_t first, second;  // grid: where its two latents begin; window: row and column of the first visible cell
+  int32_t a, b, c, d;     // grid: the second's weight; window: weights, then offsets of the next cell, down and right
 };
 
 FramePlace frame_place(const NqOp& op, int64_t t, int64_t frames);

@@ -20,14 +20,14 @@ __global__ void grid_kernel(const int16_t* latents, const FramePlace* places, in
   }
 }
 
-__global__ void frequency_kernel(const uint32_t* steps, const uint32_t* phases, const FramePlace* places,
+__global__ void frequency_kernel(const uint32_t* increments, const uint32_t* phases, const FramePlace* places,
                                  int64_t channels, int32_t frac, int32_t low, int32_t high, const int32_t* sine,
                                  DeviceMap out) {
   const int32_t frame = blockIdx.y;
   const uint32_t t = static_cast<uint32_t>(places[frame].first);
   NQ_FOR_EACH(index, channels) {
     const uint32_t quarter_turns = index % 2;  // 1 for cosines
-    const uint32_t angle = phases[index / 2] + t * steps[index / 2] + (quarter_turns << 30);
+    const uint32_t angle = phases[index / 2] + t * increments[index / 2] + (quarter_turns << 30);
     out.data[frame * out.stride + index] = static_cast<int16_t>(nq_sine(angle, frac, low, high, sine));
   }
 }
@@ -56,23 +56,23 @@ __global__ void plane_kernel(DeviceMap in, const PlaneLayout s, uint8_t* out) {
 
 }  // namespace
 
-void run_grid(const MapStep& step, const Batch& batch) {
-  const NqOp& op = step.op;
+void run_grid(const MapNode& node, const Batch& batch) {
+  const NqOp& op = node.op;
   const int32_t lines = op.channels * op.height;
-  launch(grid_kernel, line_shape(lines, op.width, batch.frames), batch.stream, op.values, batch.places_of(step), lines,
-         op.height, op.width, Rescales{op.multiplier, op.shift}, nq_low(op.map_width), nq_high(op.map_width), step.out);
+  launch(grid_kernel, line_shape(lines, op.width, batch.frames), batch.stream, op.values, batch.places_of(node), lines,
+         op.height, op.width, Rescales{op.multiplier, op.shift}, nq_low(op.map_width), nq_high(op.map_width), node.out);
 }
 
-void run_frequency(const MapStep& step, const int32_t* sine, const Batch& batch) {
-  const NqOp& op = step.op;
-  launch(frequency_kernel, value_shape(op.channels, batch.frames), batch.stream, op.steps, op.phases,
-         batch.places_of(step), int64_t{op.channels}, op.frac, nq_low(op.map_width), nq_high(op.map_width), sine,
-         step.out);
+void run_frequency(const MapNode& node, const int32_t* sine, const Batch& batch) {
+  const NqOp& op = node.op;
+  launch(frequency_kernel, value_shape(op.channels, batch.frames), batch.stream, op.increments, op.phases,
+         batch.places_of(node), int64_t{op.channels}, op.frac, nq_low(op.map_width), nq_high(op.map_width), sine,
+         node.out);
 }
 
-void run_planes(const MapStep& step, const NqProgram& program, const Batch& batch) {
-  const NqOp& op = step.op;
-  DeviceMap in = step.inputs[0].map;
+void run_planes(const MapNode& node, const NqProgram& program, const Batch& batch) {
+  const NqOp& op = node.op;
+  DeviceMap in = node.inputs[0].map;
   uint8_t* out = batch.pictures;
   for (int32_t k = 0; k < program.plane_count; ++k) {
     const NqPlane& plane = program.planes[k];

@@ -195,74 +195,74 @@ __global__ void __launch_bounds__(kNormThreads)
   }
 }
 
-void run_concat(const MapStep& step, Range range, const Batch& batch) {
-  DeviceMap out = step.out;
-  for (const MapInput& input : step.inputs) {
+void run_concat(const MapNode& node, Range range, const Batch& batch) {
+  DeviceMap out = node.out;
+  for (const MapInput& input : node.inputs) {
     const int64_t count = input.size();
     const bool packed = takes_packs({input.map, out}, count);
     const int64_t packs = packed ? count / kPack : count;
     launch(packed ? reformat_kernel<kPack> : reformat_kernel<1>, value_shape(packs, batch.frames), batch.stream,
-           input.map, packs, input.frac - step.op.frac, range, out);
+           input.map, packs, input.frac - node.op.frac, range, out);
     out.data += count;
   }
 }
 
-void run_pair(const MapStep& step, const Batch& batch) {
-  const NqOp& op = step.op;
-  const MapInput &a = step.inputs[0], &b = step.inputs[1];
-  const bool is_product = op.code == kNqMul, packed = takes_packs({a.map, b.map, step.out}, map_size(op));
+void run_pair(const MapNode& node, const Batch& batch) {
+  const NqOp& op = node.op;
+  const MapInput &a = node.inputs[0], &b = node.inputs[1];
+  const bool is_product = op.code == kNqMul, packed = takes_packs({a.map, b.map, node.out}, map_size(op));
   const int64_t packs = packed ? map_size(op) / kPack : map_size(op);
   launch(packed ? pair_kernel<kPack> : pair_kernel<1>, value_shape(packs, batch.frames), batch.stream, a.map, b.map,
-         packs, is_product, nq_pair(a.frac, b.frac, op.map_width, op.frac, is_product), step.out);
+         packs, is_product, nq_pair(a.frac, b.frac, op.map_width, op.frac, is_product), node.out);
 }
 
-void run_norm(const MapStep& step, Range range, const Batch& batch) {
-  const NqOp& op = step.op;
+void run_norm(const MapNode& node, Range range, const Batch& batch) {
+  const NqOp& op = node.op;
   const bool keeps = op.channels <= kMostKeptChannels;
   LaunchShape shape = value_shape(map_area(op), batch.frames, kNormThreads);
   shape.shared_bytes = keeps ? sizeof(int16_t) * kNormThreads * op.channels : 0;
-  launch(keeps ? norm_kernel<true> : norm_kernel<false>, shape, batch.stream, step.inputs[0].map, op.channels,
-         map_area(op), op.frac, range, step.out);
+  launch(keeps ? norm_kernel<true> : norm_kernel<false>, shape, batch.stream, node.inputs[0].map, op.channels,
+         map_area(op), op.frac, range, node.out);
 }
 
 // A kernel whose threads each make the same column of lines [C, H].
 template <typename Kernel, typename... Arguments>
-void run_lines(Kernel kernel, const MapStep& step, const Batch& batch, Arguments... arguments) {
-  const NqOp& op = step.op;
-  const MapInput& in = step.inputs[0];
-  const Shapes shapes = {in.map, step.out, in.height, in.width, op.channels * op.height, op.height, op.width};
+void run_lines(Kernel kernel, const MapNode& node, const Batch& batch, Arguments... arguments) {
+  const NqOp& op = node.op;
+  const MapInput& in = node.inputs[0];
+  const Shapes shapes = {in.map, node.out, in.height, in.width, op.channels * op.height, op.height, op.width};
   launch(kernel, line_shape(shapes.lines, op.width, batch.frames), batch.stream, shapes, arguments...);
 }
 
-void run_warp(const MapStep& step, const Batch& batch) {
-  const NqOp& op = step.op;
-  const MapInput &in = step.inputs[0], &vectors = step.inputs[1];
+void run_warp(const MapNode& node, const Batch& batch) {
+  const NqOp& op = node.op;
+  const MapInput &in = node.inputs[0], &vectors = node.inputs[1];
   const int32_t lines = nq_ceil_div(op.channels, kWarpedChannels) * op.height;
-  const Shapes shapes = {in.map, step.out, in.height, in.width, lines, op.height, op.width};
+  const Shapes shapes = {in.map, node.out, in.height, in.width, lines, op.height, op.width};
   launch(warped_kernel, line_shape(lines, op.width, batch.frames), batch.stream, shapes,
          Vectors{vectors.map, vectors.frac + op.bits - kNqWarpBits, op.channels});
 }
 
 }  // namespace
 
-void run_map(const MapStep& step, const NqProgram& program, const Batch& batch) {
-  const NqOp& op = step.op;
+void run_map(const MapNode& node, const NqProgram& program, const Batch& batch) {
+  const NqOp& op = node.op;
   const Range range = {nq_low(op.map_width), nq_high(op.map_width)};
   switch (code_of(op)) {
-    case kNqGrid: return run_grid(step, batch);
-    case kNqFrequency: return run_frequency(step, program.tables.sine, batch);
+    case kNqGrid: return run_grid(node, batch);
+    case kNqFrequency: return run_frequency(node, program.tables.sine, batch);
     case kNqShuffle:
-    case kNqFold: return run_lines(fold_kernel, step, batch, op.rows, op.columns);
-    case kNqUpsample: return run_lines(upsample_kernel, step, batch, op.ratio);
-    case kNqTile: return run_lines(tile_kernel, step, batch);
-    case kNqWindow: return run_lines(window_kernel, step, batch, batch.places_of(step), op.bits, op.ratio);
-    case kNqConcat: return run_concat(step, range, batch);
+    case kNqFold: return run_lines(fold_kernel, node, batch, op.rows, op.columns);
+    case kNqUpsample: return run_lines(upsample_kernel, node, batch, op.ratio);
+    case kNqTile: return run_lines(tile_kernel, node, batch);
+    case kNqWindow: return run_lines(window_kernel, node, batch, batch.places_of(node), op.bits, op.ratio);
+    case kNqConcat: return run_concat(node, range, batch);
     case kNqAdd:
-    case kNqMul: return run_pair(step, batch);
-    case kNqNorm: return run_norm(step, range, batch);
-    case kNqWarp: return run_warp(step, batch);
-    case kNqPlanes: return run_planes(step, program, batch);
-    case kNqConv: break;  // with the tensors of its step, by DeviceProgram
+    case kNqMul: return run_pair(node, batch);
+    case kNqNorm: return run_norm(node, range, batch);
+    case kNqWarp: return run_warp(node, batch);
+    case kNqPlanes: return run_planes(node, program, batch);
+    case kNqConv: break;  // with the tensors of its node, by DeviceProgram
   }
   stop_at_unknown_code(op.code);
 }

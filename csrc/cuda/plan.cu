@@ -13,9 +13,9 @@ bool is_static_op(const NqProgram& program, int32_t index, const std::vector<cha
   return std::all_of(op.inputs, op.inputs + op.input_count, [&](int32_t input) { return is_static[input] != 0; });
 }
 
-class StepPlanner {
+class NodePlanner {
  public:
-  StepPlanner(const NqProgram& program, const std::vector<char>& is_static)
+  NodePlanner(const NqProgram& program, const std::vector<char>& is_static)
       : program_(program), is_static_(is_static), made_(program.op_count), readers_(program.op_count) {
     std::vector<char> needed(program.op_count);
     needed.back() = 1;
@@ -30,18 +30,18 @@ class StepPlanner {
     }
   }
 
-  std::vector<StepPlan> steps;
+  std::vector<NodePlan> nodes;
 
  private:
   void add(int32_t index) {
-    StepPlan step;
-    step.op = step.made = index;
-    step.is_static = is_static_[index];
-    if (program_.ops[index].code == kNqConv) take_followers(step);
-    for (const int32_t done : {step.op, step.fold, step.pair}) {
+    NodePlan node;
+    node.op = node.made = index;
+    node.is_static = is_static_[index];
+    if (program_.ops[index].code == kNqConv) take_followers(node);
+    for (const int32_t done : {node.op, node.fold, node.pair}) {
       if (done >= 0) made_[done] = 1;
     }
-    steps.push_back(step);
+    nodes.push_back(node);
   }
 
   // The only reader of a map if its code is one of two, else -1.
@@ -52,16 +52,16 @@ class StepPlanner {
   }
 
   // A pair joins only if its other map is there by then, and if that does not make a static map one of every frame.
-  void take_followers(StepPlan& step) const {
-    step.fold = follower(step.op, kNqShuffle, kNqFold);
-    if (step.fold >= 0) step.made = step.fold;
-    const int32_t pair = follower(step.made, kNqAdd, kNqMul);
-    if (pair < 0 || is_static_[pair] != is_static_[step.op]) return;
+  void take_followers(NodePlan& node) const {
+    node.fold = follower(node.op, kNqShuffle, kNqFold);
+    if (node.fold >= 0) node.made = node.fold;
+    const int32_t pair = follower(node.made, kNqAdd, kNqMul);
+    if (pair < 0 || is_static_[pair] != is_static_[node.op]) return;
     const int32_t* const inputs = program_.ops[pair].inputs;
-    const int32_t other = inputs[inputs[0] == step.made ? 1 : 0];
+    const int32_t other = inputs[inputs[0] == node.made ? 1 : 0];
     if (!made_[other]) return;
-    step.pair = step.made = pair;
-    step.other = other;
+    node.pair = node.made = pair;
+    node.other = other;
   }
 
   const NqProgram& program_;
@@ -70,31 +70,31 @@ class StepPlanner {
   std::vector<std::vector<int32_t>> readers_;
 };
 
-std::vector<int32_t> maps_read(const NqProgram& program, const StepPlan& step) {
-  const NqOp& op = program.ops[step.op];
+std::vector<int32_t> maps_read(const NqProgram& program, const NodePlan& node) {
+  const NqOp& op = program.ops[node.op];
   std::vector<int32_t> maps(op.inputs, op.inputs + op.input_count);
-  if (step.other >= 0) maps.push_back(step.other);
+  if (node.other >= 0) maps.push_back(node.other);
   return maps;
 }
 
-// Places the maps of the static steps, or of the others.
+// Places the maps of the static nodes, or of the others.
 class Placer {
  public:
-  Placer(const NqProgram& program, const std::vector<StepPlan>& steps, bool is_static)
+  Placer(const NqProgram& program, const std::vector<NodePlan>& nodes, bool is_static)
       : program_(program), last_reader_(program.op_count, -1) {
     placement.buffer_of.assign(program.op_count, -1);
-    const int32_t count = static_cast<int32_t>(steps.size());
+    const int32_t count = static_cast<int32_t>(nodes.size());
     for (int32_t at = 0; at < count; ++at) {
-      last_reader_[steps[at].made] = std::max(last_reader_[steps[at].made], at);
-      for (const int32_t map : maps_read(program, steps[at])) {
-        // A static map that a step of every frame reads stays for ever.
-        const bool stays = is_static && !steps[at].is_static;
+      last_reader_[nodes[at].made] = std::max(last_reader_[nodes[at].made], at);
+      for (const int32_t map : maps_read(program, nodes[at])) {
+        // A static map that a node of every frame reads stays for ever.
+        const bool stays = is_static && !nodes[at].is_static;
         last_reader_[map] = stays ? count : std::max(last_reader_[map], at);
       }
     }
     for (int32_t at = 0; at < count; ++at) {
-      if (steps[at].is_static != is_static) continue;
-      if (program.ops[steps[at].op].code != kNqPlanes) take(steps[at].made, last_reader_[steps[at].made] == count);
+      if (nodes[at].is_static != is_static) continue;
+      if (program.ops[nodes[at].op].code != kNqPlanes) take(nodes[at].made, last_reader_[nodes[at].made] == count);
       for (int32_t map = 0; map < program.op_count; ++map) {
         if (last_reader_[map] == at && placement.buffer_of[map] >= 0) free_.push_back(placement.buffer_of[map]);
       }
@@ -124,7 +124,7 @@ class Placer {
   }
 
   const NqProgram& program_;
-  std::vector<int32_t> last_reader_;  // by operation: the last step that reads its map, or makes it
+  std::vector<int32_t> last_reader_;  // by operation: the last node that reads its map, or makes it
   std::vector<int32_t> free_;
 };
 
@@ -140,9 +140,9 @@ DevicePlan plan_device(const NqProgram& program) {
   DevicePlan plan;
   plan.is_static.resize(program.op_count);
   for (int32_t i = 0; i < program.op_count; ++i) plan.is_static[i] = is_static_op(program, i, plan.is_static);
-  plan.steps = StepPlanner(program, plan.is_static).steps;
-  plan.once = Placer(program, plan.steps, true).placement;
-  plan.each = Placer(program, plan.steps, false).placement;
+  plan.nodes = NodePlanner(program, plan.is_static).nodes;
+  plan.once = Placer(program, plan.nodes, true).placement;
+  plan.each = Placer(program, plan.nodes, false).placement;
   return plan;
 }
 
@@ -178,11 +178,11 @@ DeviceMemory device_memory(const NqProgram& program, const DevicePlan& plan) {
   memory.fixed = int64_t{4} * kNqTableSize * sizeof(int32_t) + sizeof(int16_t) * total(plan.once.buffer_size);
   memory.each = sizeof(int16_t) * total(plan.each.buffer_size);
   int64_t slot = picture_bytes(program);
-  for (const StepPlan& step : plan.steps) {
-    const NqOp& op = program.ops[step.op];
+  for (const NodePlan& node : plan.nodes) {
+    const NqOp& op = program.ops[node.op];
     if (depends_on_time(op)) slot += sizeof(FramePlace);
     if (op.code == kNqFrequency) memory.fixed += sizeof(uint32_t) * op.channels;
-    if (op.code == kNqConv) memory.fixed += conv_bytes(op, program.ops[op.inputs[0]], step.fold < 0);
+    if (op.code == kNqConv) memory.fixed += conv_bytes(op, program.ops[op.inputs[0]], node.fold < 0);
     if (op.code != kNqGrid) continue;
     memory.fixed += sizeof(int16_t) * op.times * map_size(op) + int64_t{2} * sizeof(int32_t) * op.channels;
   }

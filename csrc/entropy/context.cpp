@@ -1,6 +1,6 @@
 // The context model of formats/nq.md, 3.6; nqcodec/entropy/context.py is the definition, and names follow it.
 //
-// A latent is gone through row by row. What other rows add to a row's predictions and spreads is summed for the whole
+// A latent is gone through row by row. What other rows add to a row's predictions and scales is summed for the whole
 // row beforehand, by plain loops that vectorise; the two neighbours to the left are added value by value.
 #include <algorithm>
 #include <cmath>
@@ -33,8 +33,7 @@ bool is_valid(const NqContext& c) {
     return std::all_of(weights, weights + kNeighbours, [=](int32_t w) { return w >= low && w <= high; });
   };
   return c.times >= 1 && c.channels >= 1 && c.height >= 1 && c.width >= 1 && c.piece >= 1 && c.bits >= 2 &&
-         c.bits <= 12 && c.base >= 1 && c.base <= 65535 && all_within(c.mean, -256, 255) &&
-         all_within(c.spread, 0, 255);
+         c.bits <= 12 && c.base >= 1 && c.base <= 65535 && all_within(c.mean, -256, 255) && all_within(c.scale, 0, 255);
 }
 
 // The table's row for each scale index and |phase|.
@@ -57,9 +56,9 @@ class CodedRows {
 };
 
 // With values and predictions in 12 + 3 bits and the weights of is_valid, sums stay below 2^27.
-inline int scale_index(int32_t spread) {
-  const int length = bit_length(static_cast<uint32_t>(spread));
-  return std::clamp(4 * length + ((4 * spread) >> (length - 1)) - 28, 0, kMaxScale);
+inline int scale_index(int32_t scale) {
+  const int length = bit_length(static_cast<uint32_t>(scale));
+  return std::clamp(4 * length + ((4 * scale) >> (length - 1)) - 28, 0, kMaxScale);
 }
 
 class Latent {
@@ -73,7 +72,7 @@ class Latent {
         known_(context.times * context.channels * context.height * stride_ + kMargin),
         residuals_(known_.size()),
         mean_(context.width),
-        spread_(context.width) {}
+        scale_(context.width) {}
 
   // For each value in order, code(row, centre, mirrored, &value) gives or takes the value, until one answers other
   // than OK. Values are read where they are known and written where they are not.
@@ -95,14 +94,14 @@ class Latent {
  private:
   void sum_other_rows(int64_t t, int64_t c, int64_t y, int64_t start) {
     std::fill(mean_.begin(), mean_.end(), 0);
-    std::fill(spread_.begin(), spread_.end(), c_.base);
+    std::fill(scale_.begin(), scale_.end(), c_.base);
     for (int j = 0; j < kNeighbours; ++j) {
       const Offset& o = kOffsets[j];
       const bool inside = t + o.t >= 0 && c + o.c >= 0 && y + o.y >= 0 && y + o.y < c_.height;
       if (j == kLeft || j == kLeft2 || !inside) continue;
       const int64_t there = start + ((o.t * c_.channels + o.c) * c_.height + o.y) * stride_ + o.x;
       add_weighted(known_.data() + there, c_.mean[j], mean_.data());
-      add_weighted(residuals_.data() + there, c_.spread[j], spread_.data());
+      add_weighted(residuals_.data() + there, c_.scale[j], scale_.data());
     }
   }
 
@@ -118,9 +117,9 @@ class Latent {
     for (int64_t x = 0; x < c_.width; ++x) {
       const int32_t total = mean_[x] + c_.mean[kLeft] * left + c_.mean[kLeft2] * left_2;
       const int32_t prediction = std::clamp((total + 4) >> 3, 8 * low_, 8 * high_);
-      const int32_t spread = spread_[x] + c_.spread[kLeft] * residual + c_.spread[kLeft2] * residual_2;
+      const int32_t scale = scale_[x] + c_.scale[kLeft] * residual + c_.scale[kLeft2] * residual_2;
       const int32_t centre = (prediction + 4) >> 3, phase = prediction - 8 * centre;
-      const TableRow& row = rows_.at(scale_index(spread), std::abs(phase));
+      const TableRow& row = rows_.at(scale_index(scale), std::abs(phase));
       const int32_t status = code(row, centre, phase < 0, values + x);
       if (status != kNqOk) return status;
       if (values[x] < low_ || values[x] > high_) return kNqOutOfRange;
@@ -140,7 +139,7 @@ class Latent {
   int32_t low_, high_;
   std::vector<int16_t> known_;       // rows of values with a margin before each and after the last
   std::vector<uint16_t> residuals_;  // |8 value - prediction| of each, below 2^15
-  std::vector<int32_t> mean_, spread_;
+  std::vector<int32_t> mean_, scale_;
 };
 
 // Puts the known values of a latent into a sink.

@@ -1,4 +1,4 @@
-// The context rate on the CPU: latents in planes with margins, and the steps over them, behind nq/context_rate.h.
+// The context rate on the CPU: latents in planes with margins, and the loops over them, behind nq/context_rate.h.
 #include "nq/context_rate.h"
 
 #include <algorithm>
@@ -37,7 +37,7 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 struct Layout {
   explicit Layout(const int32_t (&shape)[4]) : times(shape[0]), channels(shape[1]), rows(shape[2]), columns(shape[3]) {
     stride = columns + kReach;
-    length = (rows * stride + kRunStep - 1) / kRunStep * kRunStep;
+    length = (rows * stride + kRunValues - 1) / kRunValues * kRunValues;
     margin = kReach * stride + kReach;
     size = (times * channels + 1) * (margin + length) + margin;
   }
@@ -84,7 +84,7 @@ class ContextRate {
     });
     find_rates();
     for_each_run([&](const Run& at) {
-      kernels_.through_spreads(&e_[at.first], neighbours(h_, factors_, at, -1), at.length, &g_[at.first]);
+      kernels_.through_scales(&e_[at.first], neighbours(h_, factors_, at, -1), at.length, &g_[at.first]);
     });
     find_weight_gradients();
     find_value_gradients();
@@ -99,13 +99,13 @@ class ContextRate {
   void find_places() {
     for (int32_t j = 0; j < rate_.neighbours; ++j) {
       const int32_t* const place = rate_.places + 4 * j;
-      rate_.mean_gradient[j] = rate_.spread_gradient[j] = 0;
+      rate_.mean_gradient[j] = rate_.scale_gradient[j] = 0;
       const auto reaches = [&](int axis) { return std::abs(int64_t{place[axis]}) < rate_.shape[axis]; };
       if (!(reaches(0) && reaches(1) && reaches(2) && reaches(3))) continue;
       const int32_t count = count_++;
       places_[count] = {place[0], place[1], place[2] * layout_.stride + place[3], j};
       mean_[count] = rate_.mean[j];
-      factors_[count] = static_cast<float>(softplus(rate_.spread[j]));
+      factors_[count] = static_cast<float>(softplus(rate_.scale[j]));
     }
   }
 
@@ -143,7 +143,7 @@ class ContextRate {
   }
 
   void find_rates() {
-    const float least = static_cast<float>(rate_.least_spread + softplus(rate_.base));
+    const float least = static_cast<float>(rate_.least_scale + softplus(rate_.base));
     double nats = 0, slopes = 0;
     for_each_run([&](const Run& at) {
       const RunTotals totals = kernels_.rates(&e_[at.first], neighbours(magnitudes_, factors_, at, 1), least,
@@ -166,7 +166,7 @@ class ContextRate {
     for (int32_t j = 0; j < count_; ++j) {
       const int32_t number = places_[j].number;
       rate_.mean_gradient[number] = static_cast<float>(by_mean[j] / kLn2);
-      rate_.spread_gradient[number] = static_cast<float>(by_factor[j] * sigmoid(rate_.spread[number]) / kLn2);
+      rate_.scale_gradient[number] = static_cast<float>(by_factor[j] * sigmoid(rate_.scale[number]) / kLn2);
     }
   }
 

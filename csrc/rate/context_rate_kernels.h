@@ -1,6 +1,6 @@
 // The body of the context rate's kernels. Included by one file for each instruction set, after it has defined
 //   NQ_TARGET   attribute that allows the instruction set in a function
-//   kLanes      in namespace nq and an unnamed namespace within: floats of a vector, a divisor of kRunStep
+//   kLanes      in namespace nq and an unnamed namespace within: floats of a vector, a divisor of kRunValues
 // Vectors are the compiler's own (GCC and Clang): operators work by lane, and nothing is fused or reordered, so that
 // every instruction set gives the same bits.
 #include <cstdint>
@@ -15,9 +15,9 @@ typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
 typedef int32_t IntVec __attribute__((vector_size(kLanes * sizeof(float))));
 typedef uint32_t BitVec __attribute__((vector_size(kLanes * sizeof(float))));
 
-constexpr int kVectors = static_cast<int>(kRunStep / kLanes);  // of a step
+constexpr int kVectors = static_cast<int>(kRunValues / kLanes);  // for kRunValues values
 constexpr uint32_t kSignBit = 0x80000000;
-constexpr float kLogisticStd = 1.8137993642f;  // pi / sqrt(3): standard deviation of a logistic of scale 1
+constexpr float kLogisticStd = 1.8137993642f;  // pi / sqrt(3): standard deviation of the standard logistic distribution
 constexpr float kNatsToBits = 1.4426950409f;
 
 NQ_TARGET inline Vec load(const float* p) {
@@ -88,17 +88,17 @@ NQ_TARGET inline Vec log_1_plus(Vec z) {
   return __builtin_convertvector((IntVec)exponent, Vec) * 0.69314718056f + p;
 }
 
-// Nats of a residual under a spread and their derivatives.
+// Nats of a residual under a scale and their derivatives.
 struct Rate {
-  Vec nats, by_residual, by_spread;
+  Vec nats, by_residual, by_scale;
 };
 
 // With E = |e|, x = pi / sqrt(3) / s, a = exp(-E x) and c = exp(-x / 2), the integral over a unit interval is
 //   P = sigmoid((E + 1/2) x) - sigmoid((E - 1/2) x) = a (1 - c^2) / ((a + c) (1 + a c)),
 // of which the tail's exp(-(E - 1/2) x) is taken out of the logarithm. 1 - a and 1 - c come without cancellation, so
-// derivatives hold for any spread.
-NQ_TARGET inline Rate logistic_rate(Vec e, Vec spread) {
-  const Vec distance = magnitude(e), x = kLogisticStd / spread, scaled = distance * x;
+// derivatives hold for any scale.
+NQ_TARGET inline Rate logistic_rate(Vec e, Vec scale) {
+  const Vec distance = magnitude(e), x = kLogisticStd / scale, scaled = distance * x;
   const Decay a = decay(at_most(scaled, kMostExponent)), c = decay(at_most(0.5f * x, kMostExponent));
   const Vec ac = a.value * c.value, cc = c.value * c.value;
   const IntVec tail = distance > 0.5f;
@@ -114,7 +114,7 @@ NQ_TARGET inline Rate logistic_rate(Vec e, Vec spread) {
   return {nats, with_sign_of(x * difference, e), by_log_x * x * (-1.0f / kLogisticStd)};
 }
 
-// The step's sums over neighbours from value i on, onto `sum`.
+// Adds the sums over neighbours of kRunValues values from value i on to `sum`.
 NQ_TARGET inline void add_neighbours(const NeighbourRuns& from, int64_t i, Vec (&sum)[kVectors]) {
   for (int32_t j = 0; j < from.count; ++j) {
     const float* const p = from.arrays[j] + i;
@@ -125,7 +125,7 @@ NQ_TARGET inline void add_neighbours(const NeighbourRuns& from, int64_t i, Vec (
 
 // In the order of lanes, whatever kLanes is.
 NQ_TARGET inline float total(const Vec (&lanes)[kVectors]) {
-  float parts[kRunStep], sum = 0;
+  float parts[kRunValues], sum = 0;
   for (int k = 0; k < kVectors; ++k) store(parts + k * kLanes, lanes[k]);
   for (const float part : parts) sum += part;
   return sum;
@@ -133,7 +133,7 @@ NQ_TARGET inline float total(const Vec (&lanes)[kVectors]) {
 
 NQ_TARGET void residuals(const float* y, NeighbourRuns from, const int32_t* mask, int64_t length, float* e,
                          float* magnitudes) {
-  for (int64_t i = 0; i < length; i += kRunStep) {
+  for (int64_t i = 0; i < length; i += kRunValues) {
     Vec means[kVectors] = {};
     add_neighbours(from, i, means);
     for (int k = 0; k < kVectors; ++k) {
@@ -148,26 +148,26 @@ NQ_TARGET void residuals(const float* y, NeighbourRuns from, const int32_t* mask
 NQ_TARGET RunTotals rates(const float* e, NeighbourRuns from, float least, const int32_t* mask, int64_t length,
                           float* h, float* g) {
   Vec nats[kVectors] = {}, slopes[kVectors] = {};
-  for (int64_t i = 0; i < length; i += kRunStep) {
-    Vec spreads[kVectors];
-    for (int k = 0; k < kVectors; ++k) spreads[k] = all(least);
-    add_neighbours(from, i, spreads);
+  for (int64_t i = 0; i < length; i += kRunValues) {
+    Vec scales[kVectors];
+    for (int k = 0; k < kVectors; ++k) scales[k] = all(least);
+    add_neighbours(from, i, scales);
     for (int k = 0; k < kVectors; ++k) {
       const int64_t at = i + k * kLanes;
       const IntVec valid = load_mask(mask + at);
-      const Rate rate = logistic_rate(load(e + at), spreads[k]);
-      const Vec by_spread = masked(rate.by_spread, valid);
+      const Rate rate = logistic_rate(load(e + at), scales[k]);
+      const Vec by_scale = masked(rate.by_scale, valid);
       nats[k] += masked(rate.nats, valid);
-      slopes[k] += by_spread;
-      store(h + at, by_spread);
+      slopes[k] += by_scale;
+      store(h + at, by_scale);
       store(g + at, masked(rate.by_residual, valid));
     }
   }
   return {total(nats), total(slopes)};
 }
 
-NQ_TARGET void through_spreads(const float* e, NeighbourRuns from, int64_t length, float* g) {
-  for (int64_t i = 0; i < length; i += kRunStep) {
+NQ_TARGET void through_scales(const float* e, NeighbourRuns from, int64_t length, float* g) {
+  for (int64_t i = 0; i < length; i += kRunValues) {
     Vec sums[kVectors] = {};
     add_neighbours(from, i, sums);
     for (int k = 0; k < kVectors; ++k) {
@@ -180,7 +180,7 @@ NQ_TARGET void through_spreads(const float* e, NeighbourRuns from, int64_t lengt
 }
 
 NQ_TARGET void value_gradients(const float* g, NeighbourRuns from, int64_t length, float* out) {
-  for (int64_t i = 0; i < length; i += kRunStep) {
+  for (int64_t i = 0; i < length; i += kRunValues) {
     Vec sums[kVectors] = {};
     add_neighbours(from, i, sums);
     for (int k = 0; k < kVectors; ++k) {
@@ -192,13 +192,13 @@ NQ_TARGET void value_gradients(const float* g, NeighbourRuns from, int64_t lengt
 
 NQ_TARGET float dot(const float* a, const float* b, int64_t length) {
   Vec sums[kVectors] = {};
-  for (int64_t i = 0; i < length; i += kRunStep) {
+  for (int64_t i = 0; i < length; i += kRunValues) {
     for (int k = 0; k < kVectors; ++k) sums[k] += load(a + i + k * kLanes) * load(b + i + k * kLanes);
   }
   return total(sums);
 }
 
-constexpr ContextRateKernels kContextRateKernels = {residuals, rates, through_spreads, value_gradients, dot};
+constexpr ContextRateKernels kContextRateKernels = {residuals, rates, through_scales, value_gradients, dot};
 
 }  // namespace
 }  // namespace nq

@@ -45,7 +45,7 @@ NQ_TARGET inline void look_up(const int16_t* __restrict p, int32_t count, const 
   for (; x < count; ++x) *out++ = centre[*p++];
 }
 
-// `rows` of `width` values, one after another at p, where kGateStep more can be read; the first `valid` of each go to
+// `rows` of `width` values, one after another at p, where kGateValues more can be read; the first `valid` of each go to
 // out, `stride` from row to row.
 NQ_TARGET void activate(const int16_t* __restrict p, int32_t rows, int32_t width, int32_t valid,
                         const ActivationTable& a, int16_t* __restrict out, int64_t stride) {
@@ -155,7 +155,7 @@ NQ_TARGET void dense_row(const ConvLayer& c, const PackedRows& in, int32_t colum
   const int32_t first = block * c.block;
   const int32_t count = c.channels - first < c.block ? c.channels - first : c.block;
   const int16_t* const weights = c.weights + 2 * c.taps() * c.pairs() * first;
-  alignas(64) int16_t p[kTiles * kLanes + kGateStep];
+  alignas(64) int16_t p[kTiles * kLanes + kGateValues];
   const int32_t widest = most_vectors(count);
   int32_t tile = 0;
   for (int32_t x = 0; x < columns; x += tile) {
@@ -226,7 +226,7 @@ NQ_TARGET void depthwise_row(const ConvLayer& c, const PackedRows& in, int32_t c
       sum_low = vec_dot(sum_low, vec_pairs_low(one, other), w);
       sum_high = vec_dot(sum_high, vec_pairs_high(one, other), w);
     }
-    alignas(64) int16_t p[2 * kLanes + kGateStep];
+    alignas(64) int16_t p[2 * kLanes + kGateValues];
     rescale_halves(c, c.rescale[channel], sum_low, sum_high, p);
     activate(p, 1, 2 * kLanes, columns - x < 2 * kLanes ? columns - x : 2 * kLanes, c.activation, out + x, 0);
   }

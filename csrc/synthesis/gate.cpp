@@ -119,7 +119,7 @@ NQ_TARGET void run_blocks(const GateTable& gate, int32_t frac, const int16_t* p,
   const __m512i half = _mm512_set1_epi16(static_cast<int16_t>(frac > 8 ? 1 << (frac - 9) : 0));
   const __m512i last = _mm512_set1_epi16(kGateSize - 1);
   const __m512i high_bytes = _mm512_set1_epi16(-256), low_bytes = _mm512_set1_epi16(255);
-  for (Units units(rows); !units.done(); p += kGateStep) {
+  for (Units units(rows); !units.done(); p += kGateValues) {
     const __m512i p0 = load_two(p), p1 = load_two(p + 2 * kUnit);
     const __m512i n0 = index_of(p0, half, shift, last), n1 = index_of(p1, half, shift, last);
     // Values of p0 take the even bytes, those of p1 the odd ones.

@@ -11,7 +11,7 @@
 namespace nq {
 
 constexpr int32_t kGateSize = 1152, kGateWide = 640;
-constexpr int32_t kGateStep = 64;  // values that are done at once
+constexpr int32_t kGateValues = 64;  // values that are done at once
 
 struct GateTable {
   alignas(64) uint8_t low[kGateSize];
@@ -31,7 +31,7 @@ struct GateRows {
   int64_t stride;
 };
 
-// Of values p, rows one after another, where kGateStep more can be read. For a frac of 8 to 20.
+// Of values p, rows one after another, where kGateValues more can be read. For a frac of 8 to 20.
 void run_gate(const GateTable& gate, int32_t frac, const int16_t* p, const GateRows& rows);
 
 }  // namespace nq

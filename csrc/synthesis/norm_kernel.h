@@ -56,7 +56,7 @@ NQ_TARGET bool find_factors(const NormSums& s, int32_t count, int32_t channels, 
     const int32_t mean = toward_zero - (toward_zero > quotient ? 1 : 0);
     const double m = mean, deviations = 65536.0 * s.squares[x] - 512.0 * m * sum + c * m * m;
     const double variance = floor_below(deviations / c);
-    // The root of v = variance 2^16 < 2^60 is at most one too large; r r - v is so small that 32 bits tell its sign.
+    // The root of v = variance 2^16 < 2^60 is at most one too large; r r - v is so small that 32 bits hold its sign.
     const double high = floor_below(variance * (1.0 / 65536));
     const uint32_t v = static_cast<uint32_t>(static_cast<int32_t>(variance - high * 65536.0)) << 16;
     uint32_t root = static_cast<uint32_t>(static_cast<int32_t>(sqrt(variance * 65536.0)));

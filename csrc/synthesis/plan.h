@@ -168,7 +168,7 @@ inline bool is_valid_warp(const NqOp& op, const NqOp& vectors) {
 
 // Where a window is at frame t: what a kernel needs of its path (formats/nq.md, 6.13).
 struct WindowPlace {
-  int64_t row, column;            // of the first cell that is seen
+  int64_t row, column;            // of the first visible cell
   int32_t down, right;            // weights of the row below and of the column to the right, of 2^bits
   int64_t next_row, next_column;  // how far those are: 0 where they weigh nothing, and the map may end before them
 };
@@ -214,7 +214,7 @@ inline bool is_valid_op(const NqProgram& program, int32_t index) {
   const NqOp& in = op.input_count ? program.ops[op.inputs[0]] : op;
   switch (code_of(op)) {
     case kNqGrid: return op.times >= 1 && has_valid_rescale(op);
-    case kNqFrequency: return op.steps && op.phases && op.channels % 2 == 0 && map_area(op) == 1;
+    case kNqFrequency: return op.increments && op.phases && op.channels % 2 == 0 && map_area(op) == 1;
     case kNqConv: return is_valid_conv(op, in);
     case kNqShuffle:
     case kNqFold: return is_valid_fold(op, in);

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "common/integer_math.h"
+#include "synthesis/nodes.h"
 #include "synthesis/plan.h"
-#include "synthesis/steps.h"
 #include "synthesis/strips.h"
 
 namespace nq {
@@ -58,31 +58,31 @@ Rescale bounded(int32_t multiplier, int32_t shift, int32_t low, int32_t high) {
           upper <= INT32_MAX ? static_cast<int32_t>(upper) : 0};
 }
 
-void prepare_conv(Step& step, const Kernels& kernels, ActivationTables& tables) {
-  const NqOp& op = step.op;
-  const int32_t in_channels = op.depthwise ? 1 : step.sources[0].channels;
-  step.bias.assign(op.bias, op.bias + op.channels);
+void prepare_conv(Node& node, const Kernels& kernels, ActivationTables& tables) {
+  const NqOp& op = node.op;
+  const int32_t in_channels = op.depthwise ? 1 : node.sources[0].channels;
+  node.bias.assign(op.bias, op.bias + op.channels);
   const int32_t block = even_block(op.channels, kernels.conv.block);
-  step.values = op.depthwise ? pack_depthwise(op) : pack_dense(op, in_channels, block);
+  node.values = op.depthwise ? pack_depthwise(op) : pack_dense(op, in_channels, block);
   const NqEpilogue e = nq_epilogue(op.activation, op.map_width, op.frac, {});
   bool narrows = true, has_upper = true;
   for (int32_t c = 0; c < op.channels; ++c) {
     // The multiplier is at least 2^15 (6.1), so a rescale by one is the only one of shift 15 that does not enlarge.
     narrows = narrows && op.multiplier[c] > 0 && op.multiplier[c] <= int64_t{1} << op.shift[c];
     if (op.multiplier[c] > 0) {
-      step.rescale.push_back(bounded(op.multiplier[c], op.shift[c], e.p_low, e.p_high));
+      node.rescale.push_back(bounded(op.multiplier[c], op.shift[c], e.p_low, e.p_high));
     } else {
-      step.rescale.push_back({op.multiplier[c], op.shift[c], INT32_MIN, INT32_MAX, 0});
+      node.rescale.push_back({op.multiplier[c], op.shift[c], INT32_MIN, INT32_MAX, 0});
     }
-    has_upper = has_upper && step.rescale.back().upper != 0;
+    has_upper = has_upper && node.rescale.back().upper != 0;
   }
-  step.conv = {op.channels,
+  node.conv = {op.channels,
                in_channels,
                op.kernel,
                block,
-               step.values.data(),
-               step.bias.data(),
-               step.rescale.data(),
+               node.values.data(),
+               node.bias.data(),
+               node.rescale.data(),
                narrows,
                narrows && has_upper,
                e.p_low,
@@ -118,25 +118,25 @@ ActivationTable ActivationTables::find(const NqOp& op, bool gates) {
   return {ActivationTable::kValue, table.data() - e.p_low};
 }
 
-Step make_step(const NqProgram& program, int32_t index, const Kernels& kernels, ActivationTables& tables) {
-  Step step;
-  step.op = program.ops[index];
-  const NqOp& op = step.op;
+Node make_node(const NqProgram& program, int32_t index, const Kernels& kernels, ActivationTables& tables) {
+  Node node;
+  node.op = program.ops[index];
+  const NqOp& op = node.op;
   for (int32_t k = 0; k < op.input_count; ++k) {
-    step.inputs.push_back(op.inputs[k]);
-    step.sources.push_back(program.ops[op.inputs[k]]);
+    node.inputs.push_back(op.inputs[k]);
+    node.sources.push_back(program.ops[op.inputs[k]]);
   }
   if (op.code == kNqGrid) {
-    step.values.assign(op.values, op.values + op.times * map_size(op));
-    for (int32_t c = 0; c < op.channels; ++c) step.rescale.push_back({op.multiplier[c], op.shift[c], 0, 0, 0});
+    node.values.assign(op.values, op.values + op.times * map_size(op));
+    for (int32_t c = 0; c < op.channels; ++c) node.rescale.push_back({op.multiplier[c], op.shift[c], 0, 0, 0});
   }
-  if (op.code == kNqConv) prepare_conv(step, kernels, tables);
-  if (op.code == kNqWindow) step.knots.assign(op.knots, op.knots + op.knot_count);
+  if (op.code == kNqConv) prepare_conv(node, kernels, tables);
+  if (op.code == kNqWindow) node.knots.assign(op.knots, op.knots + op.knot_count);
   if (op.code == kNqFrequency) {
-    step.steps.assign(op.steps, op.steps + op.channels / 2);
-    step.phases.assign(op.phases, op.phases + op.channels / 2);
+    node.increments.assign(op.increments, op.increments + op.channels / 2);
+    node.phases.assign(op.phases, op.phases + op.channels / 2);
   }
-  return step;
+  return node;
 }
 
 }  // namespace nq

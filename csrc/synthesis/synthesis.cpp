@@ -10,9 +10,9 @@
 #include "common/buffer.h"
 #include "common/thread_pool.h"
 #include "nq/synthesis.h"
+#include "synthesis/nodes.h"
 #include "synthesis/plan.h"
 #include "synthesis/schedule.h"
-#include "synthesis/steps.h"
 #include "synthesis/strips.h"
 
 namespace nq {
@@ -55,8 +55,8 @@ class Synthesizer {
     copy_tables();
     activations_.reset(new ActivationTables(program_.tables));
     for (int32_t i = 0; i < program.op_count; ++i) {
-      steps_.push_back(make_step(program, i, kernels_, *activations_));
-      bytes_ += sizeof(int16_t) * steps_.back().values.size();
+      nodes_.push_back(make_node(program, i, kernels_, *activations_));
+      bytes_ += sizeof(int16_t) * nodes_.back().values.size();
     }
     for (const int64_t size : schedule_.buffer_size) maps_.push_back(allocate(size));
     kept_.resize(program.op_count);
@@ -74,9 +74,9 @@ class Synthesizer {
   }
 
   void seconds(double* by_operation) const {
-    std::fill_n(by_operation, steps_.size(), 0.0);
+    std::fill_n(by_operation, nodes_.size(), 0.0);
     for (const Scratch& scratch : scratch_) {
-      for (size_t i = 0; i < steps_.size(); ++i) by_operation[i] += scratch.seconds[i];
+      for (size_t i = 0; i < nodes_.size(); ++i) by_operation[i] += scratch.seconds[i];
     }
   }
 
@@ -108,8 +108,8 @@ class Synthesizer {
       scratch_.emplace_back();
       for (const int64_t size : strips_.map_values) scratch_.back().maps.push_back(allocate(size));
       scratch_.back().packed = allocate(strips_.packed_values);
-      scratch_.back().rows.resize(steps_.size());
-      scratch_.back().seconds.resize(steps_.size());
+      scratch_.back().rows.resize(nodes_.size());
+      scratch_.back().seconds.resize(nodes_.size());
     }
   }
 
@@ -119,7 +119,7 @@ class Synthesizer {
     if (rows.rows() <= 0) return;
     for (const int32_t index : group.ops) {
       if (schedule_.buffer_of[index] < 0) continue;
-      const NqOp& op = steps_[index].op;
+      const NqOp& op = nodes_[index].op;
       const int32_t made = rows_made(op);
       kept_[index] = {maps_[schedule_.buffer_of[index]].get(), int64_t{rows.rows()} * made * op.width,
                       rows.first * made, op.width};
@@ -132,21 +132,21 @@ class Synthesizer {
   }
 
   void run_strip(const Group& group, RowRange rows, const FrameTarget& target, Scratch& scratch) const {
-    const StepRunner runner(program_, kernels_);
+    const NodeRunner runner(program_, kernels_);
     auto begin = Clock::now();
     for (size_t place = 0; place < group.ops.size(); ++place) {
       const int32_t index = group.ops[place];
-      const Step& step = steps_[index];
+      const Node& node = nodes_[index];
       Rows& out = scratch.rows[index];
       out = kept_[index];
       if (schedule_.buffer_of[index] < 0) {
-        out = {scratch.maps[place].get(), int64_t{rows.rows()} * step.op.width, rows.first, step.op.width};
+        out = {scratch.maps[place].get(), int64_t{rows.rows()} * node.op.width, rows.first, node.op.width};
       }
       scratch.inputs.clear();
-      for (const int32_t input : step.inputs) {
+      for (const int32_t input : node.inputs) {
         scratch.inputs.push_back(schedule_.buffer_of[input] < 0 ? scratch.rows[input] : kept_[input]);
       }
-      runner.run(step, rows, target, scratch.inputs.data(), out, scratch.packed.get());
+      runner.run(node, rows, target, scratch.inputs.data(), out, scratch.packed.get());
       const auto end = Clock::now();
       scratch.seconds[index] += std::chrono::duration<double>(end - begin).count();
       begin = end;
@@ -161,7 +161,7 @@ class Synthesizer {
   const Strips strips_;
   std::vector<int32_t> tables_;
   std::unique_ptr<ActivationTables> activations_;
-  std::vector<Step> steps_;
+  std::vector<Node> nodes_;
   std::vector<Buffer> maps_;
   std::vector<Rows> kept_;  // by operation, of the band that runs
   std::vector<Scratch> scratch_;
@@ -191,17 +191,17 @@ void run_operation(const NqProgram& program, const NqOptions& options, int32_t i
                    int16_t* out, const FrameTarget& target) {
   const Kernels kernels = kernels_of(options.level);
   ActivationTables tables(program.tables);
-  const Step step = make_step(program, index, kernels, tables);
+  const Node node = make_node(program, index, kernels, tables);
   std::vector<Rows> in;
-  for (size_t k = 0; k < step.sources.size(); ++k) {
+  for (size_t k = 0; k < node.sources.size(); ++k) {
     // Read only, as every input is.
-    in.push_back({const_cast<int16_t*>(inputs[k]), map_area(step.sources[k]), 0, step.sources[k].width});
+    in.push_back({const_cast<int16_t*>(inputs[k]), map_area(node.sources[k]), 0, node.sources[k].width});
   }
-  const int32_t height = rows_made(step.op) > 1 ? step.sources[0].height : step.op.height;
-  const int32_t in_channels = step.sources.empty() ? 0 : step.sources[0].channels;
-  const Buffer packed(scratch_values(step.op, in_channels, height), options.flags & kNqGuarded);
-  StepRunner(program, kernels)
-      .run(step, {0, height}, target, in.data(), {out, map_area(step.op), 0, step.op.width}, packed.get());
+  const int32_t height = rows_made(node.op) > 1 ? node.sources[0].height : node.op.height;
+  const int32_t in_channels = node.sources.empty() ? 0 : node.sources[0].channels;
+  const Buffer packed(scratch_values(node.op, in_channels, height), options.flags & kNqGuarded);
+  NodeRunner(program, kernels)
+      .run(node, {0, height}, target, in.data(), {out, map_area(node.op), 0, node.op.width}, packed.get());
 }
 
 }  // namespace

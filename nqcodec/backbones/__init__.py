@@ -23,7 +23,7 @@ class SizedBuild(Protocol):
 
 @dataclass(frozen=True)
 class Backbone:
-    """What every backbone offers.
+    """The interface of a backbone.
 
     Attributes:
         build: (video, frames, parameters) to the largest program within the budget; raises RateError below `smallest`.
@@ -31,9 +31,9 @@ class Backbone:
         smallest: (video, frames) to the fewest parameters that `build` can make.
         presets: names that `build_preset` knows.
         encoder: True if the latents of a preset come from `nqcodec.training.paper.encoder` while fitting, as published.
-        rate_aware: True if it measured better fitted for its rate than fitted first and quantised then.
+        rate_aware: True if fitting it for its rate measured better than quantising it after the fit.
         for_bytes: (video, frames, bytes, camera's path, whether anything moves) to the program that suits a file of
-            that size; None where parameters do.
+            that size; None if its size follows from a number of parameters.
     """
 
     build: Callable[[Video, int, int], Program]
@@ -65,7 +65,7 @@ BACKBONES: dict[str, Backbone] = {
 
 
 DEFAULT = "pyramid"
-"""What `auto` stands for: the best at every rate and clip measured (BENCHMARKS.md)."""
+"""The backbone that `auto` means: the best at every rate and clip measured (BENCHMARKS.md)."""
 
 
 def backbone(name: str) -> Backbone:

@@ -1,4 +1,4 @@
-"""What backbones share: assembling a program, solving its width for a budget, and refusing what presets cannot do."""
+"""Shared by the backbones: assembling a program, solving its width for a budget, and checks of presets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LEAST_WIDTH = 2
 """Narrowest stem that a `build` makes."""
 
 LARGEST_SIZE = 1 << 30
-"""A size that no program of which decoders would accept."""
+"""A size above that of every program that decoders accept."""
 
 CELL_PENALTY = 0.05
-"""What a doubling of the cells away from the aim weighs against padding, as a part of the picture."""
+"""Penalty for twice or half the cells aimed at, in the unit of padding: a part of the picture."""
 
 
 class ProgramBuilder(list[Operation]):
-    """The operations of a program as they are put together."""
+    """Builds a program: a list to which operations are appended."""
 
     def add(self, operation: Operation) -> int:
         """Append `operation` and give its index, which later operations take as an input."""
@@ -32,7 +32,7 @@ class ProgramBuilder(list[Operation]):
         return len(self) - 1
 
     def stack(self, maps: Sequence[int]) -> int:
-        """Index of the maps as one: a `Concat` where there are several."""
+        """Index of one map with all channels of `maps`: a `Concat` is appended if there are several."""
         return maps[0] if len(maps) == 1 else self.add(Concat(tuple(maps)))
 
 
@@ -55,10 +55,10 @@ def widest(make: Callable[[int], Program], least: int, video: Video, parameters:
 
     `make` gives a program that grows with its size; the one of `least` fits.
     """
-    low, step = least, 1
-    while low + step <= most and fits(make(low + step), video, parameters):
-        low, step = low + step, 2 * step
-    high = min(low + step, most + 1)
+    low, stride = least, 1
+    while low + stride <= most and fits(make(low + stride), video, parameters):
+        low, stride = low + stride, 2 * stride
+    high = min(low + stride, most + 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(make(middle), video, parameters) else (low, middle)
@@ -105,7 +105,7 @@ def factors(ratio: int) -> tuple[int, ...]:
 def best_ratio(video: Video, aim: float) -> int:
     """The ratio between half the picture and its first map with little padding and about `aim` cells.
 
-    Padding costs time and bits, and so do cells that are too many or too few: the best sum of both.
+    Padding costs time and bits, and so do too many or too few cells: the sum of both penalties is minimised.
     """
 
     def score(ratio: int) -> float:

@@ -32,7 +32,7 @@ BASE_LEVELS, LOCAL_LEVELS = 2, 3
 """Grids of the first cells and of each stage's encoding: each has half the times and twice the channels of the last."""
 
 EXPANSION = 4
-"""Inner width of a block against its output's; 1 in the last stage."""
+"""Ratio of the inner width of a block to its output width; 1 in the last stage."""
 
 LEAST_WIDTH = 4
 """Narrowest first stage of our own networks, and narrowest later one: norms need several channels."""
@@ -44,10 +44,10 @@ CELL_RANGE = (12, 576)
 """Cells to aim at, least and most: the published 18 x 32 where the budget reaches it."""
 
 CELL_PARAMETERS = 280
-"""Parameters that each cell of the aim stands for."""
+"""Parameters of the budget for each cell aimed at."""
 
 CELL_PIXELS = 256
-"""Pixels that a cell of the aim stands for at least, so that small pictures too have two stages and more."""
+"""Least pixels for each cell aimed at, so that small pictures too have at least two stages."""
 
 TIME_SHARE = 0.3
 """Times of the first grid for each frame: 0.25 and 0.3 as published."""
@@ -154,7 +154,8 @@ def build(video: Video, frames: int, parameters: int) -> Program:
     plans = [_smallest_settings(clip), *_plans(clip, parameters)]
     fitting = [plan for plan in plans if fits(assemble(plan, clip), clip, parameters)]
     programs = [_widened(plan, clip, parameters) for plan in fitting]
-    # Widths come in coarse steps, and grids of another size fill what they leave; the first plan is for want of any.
+    # One more channel of width is many parameters, and grids of other sizes use what the width leaves. The first plan
+    # serves if no other fits.
     return max(programs[1:] or programs, key=lambda program: program.parameters)
 
 

@@ -38,7 +38,7 @@ CELL_RANGE = (4, 48)
 """Latent cells a frame to aim at, least and most: about 2 x 2 to 5 x 9, so that trunks stay deep."""
 
 REDUCTION = 1.2
-"""Channels of a stage against those of the next."""
+"""Ratio of the channels of a stage to those of the next."""
 
 LOWER_WIDTH = 12
 """Narrowest stage of the published networks, and of ours where the budget reaches it."""
@@ -98,7 +98,7 @@ def build(video: Video, frames: int, parameters: int) -> Program:
     clip = video.with_frames(frames)
     plans = [_smallest_settings(clip), *_plans(clip, parameters)]
     programs = [_widened(plan, clip, parameters) for plan in plans if fits(_assembled(plan, clip), clip, parameters)]
-    # Widths are whole channels, so budgets are met only in steps; the first plan is for want of any other.
+    # Widths are whole channels, so no plan meets the budget exactly. The first plan serves if no other fits.
     return max(programs[1:] or programs, key=lambda program: program.parameters)
 
 

@@ -19,7 +19,7 @@ LOWER_WIDTH = 96
 """Narrowest stage after the first, as published."""
 
 LOWER_SHARE = 1.5
-"""That width against the first map's in our own networks, up to the published one: 0.9 to 3.7 as published."""
+"""Ratio of that width to the first map's in our own networks, at most the published width; 0.9 to 3.7 as published."""
 
 
 @dataclass(frozen=True)

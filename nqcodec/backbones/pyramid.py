@@ -1,12 +1,13 @@
 """The latent pyramid: grids at several scales, dense in time where coarse and static where fine, and a narrow trunk.
 
-What moves is told at the coarse scales, once in a few frames; what stays is told once, at the fine ones. It is fitted
-for its rate (`nqcodec.methods.rate_aware`): grids that a clip does not need become zeros and cost next to nothing, so
-one set of grids serves many clips and rates, and only the trunk's width follows the budget.
+The coarse grids have a latent map for every few frames and represent what moves; the fine grids have one for the whole
+segment and represent what does not. The pyramid is fitted for its rate (`nqcodec.methods.rate_aware`): grids that a
+clip does not need become zeros and cost next to nothing, so the same grids serve many clips and rates, and only the
+width of the trunk depends on the budget.
 
-Where the camera moves, nothing stays at its place in the picture, but most does in the scene: all grids are then as
-large as what the camera sees of the scene, and each level reads the part that it sees at the time. Where it stands
-still, the coarsest level tells vectors by which the finer grids are displaced, for what moves by itself.
+If the camera moves, objects change their place in the picture but not in the scene; the grids then cover the whole
+scene, and each level reads the window that the camera sees at that time. If it stands still, the coarsest level gives
+vectors that displace the finer grids, so that objects that move are followed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from nqcodec.network.operations import (
 from nqcodec.network.program import Limits, Program, head_channels
 
 COARSEST_ROWS = 24
-"""Rows of the coarsest map to aim at. A coarser level brought its overhead alone: fits for a rate left it empty."""
+"""Rows of the coarsest map to aim at. A coarser level only adds overhead: rate-aware fits set its latents to zero."""
 
 WIDTHS = (18, 16, 12)
 """Channels of the trunk at scale 1, coarsest level first; further levels have as many as the last."""
@@ -47,36 +48,39 @@ LEAST_WIDTH = 4
 """Narrowest level."""
 
 SCALE_BYTES, LEAST_SCALE = 14000, 0.5
-"""Bytes of a file that suit scale 1, and the least scale for any size. A trunk held to scale 1.1 cost 0.2 decibels at
-23 kB, 0.7 at 46 kB and 0.4 at 95 kB (BENCHMARKS.md)."""
+"""Bytes of a file for which scale 1 is best, and the least scale for any size. A trunk held to scale 1.1 cost 0.2
+decibels at 23 kB, 0.7 at 46 kB and 0.4 at 95 kB (BENCHMARKS.md)."""
 
 MOST_MACS, FREE_SCALE = 1_850_000_000, 1.1
 """Multiply-accumulates of a frame that two cores decode at about 30 frames a second, and the scale up to which more
 are taken: 2 thousand a pixel at 1280x720, 0.9 from 1920x1080 on."""
 
 SCALE_STEP = 0.05
-"""Fineness of the scale that a budget is solved for."""
+"""Steps in which the scale is searched for a budget."""
 
 SHARPER = 2
-"""Resolution of the finest level's scene over that of its map: at the map's own, following a slow camera cost 0.2 dB,
-at twice that it gained a decibel."""
+"""Resolution of the finest level's scene over that of its map. At the map's own resolution, following a slow camera
+cost 0.2 dB; at twice that resolution it gained a decibel."""
 
 
 VECTOR_BITS = 2
-"""Bits of vectors below a cell of the finest level: 2 measured no worse than 0 and 3. The coarsest map's convolution
-learns them at the rate of all weights."""
+"""Fractional bits of vectors in cells of the finest level: 2 measured no worse than 0 and 3. The convolution of the
+coarsest map that gives the vectors is learned at the learning rate of all weights."""
 
 
 @dataclass(frozen=True)
 class Latents:
-    """One grid of a level: a latent for every `every` frames (0: one for the whole segment) of `channels` channels."""
+    """One grid of a level: a latent map of `channels` channels for every `temporal_stride` frames.
 
-    every: int
+    A stride of 0 means one map for the whole segment.
+    """
+
+    temporal_stride: int
     channels: int
 
     def times(self, frames: int) -> int:
-        """Latents in time for a segment of `frames` frames."""
-        return 1 if self.every == 0 else max(1, frames // self.every)
+        """Latent maps for a segment of `frames` frames."""
+        return max(1, frames // self.temporal_stride) if self.temporal_stride else 1
 
 
 LEVELS = (
@@ -84,7 +88,7 @@ LEVELS = (
     (Latents(4, 1), Latents(0, 2)),
     (Latents(0, 2),),
 )
-"""Grids of each level, coarsest first; further levels are as the last."""
+"""Grids of each level, coarsest first; further levels have those of the last."""
 
 RICH_GRIDS = (
     (Latents(1, 2), Latents(8, 1), Latents(0, 2)),
@@ -109,7 +113,7 @@ DENSE_GRIDS = (
 )
 FULL_GRIDS = ((Latents(1, 4), Latents(4, 4), Latents(0, 4)),)
 GRID_PRESETS = (RICH_GRIDS, MEDIUM_GRIDS, DENSE_GRIDS, FULL_GRIDS)
-"""For rates that fewer latents could not use, in their order."""
+"""Denser and denser grids, for rates at which fewer latents could not use all bits."""
 
 DENSER_BITS, USABLE_BITS = 2.0, 5.0
 """Bits a parameter from which on denser grids are better (120 frames of 176x144 gain 0.4 decibels by the medium ones at
@@ -119,7 +123,7 @@ FRUGAL_GRIDS = (
     (Latents(8, 1), Latents(0, 2)),
     (Latents(0, 1),),
 )
-"""For budgets that the full set leaves nothing of for the trunk."""
+"""For budgets that the full set of grids would use up, so that none is left for the trunk."""
 
 LEAST_GRIDS = ((Latents(0, 1),),)
 
@@ -131,11 +135,11 @@ class Settings:
     Attributes:
         levels: grids of each level, coarsest first; the last stands for all finer ones.
         widths: channels of each level at scale 1, likewise.
-        scale: of the widths.
-        ratio: of the planes operation: the finest level's resolution.
-        finest: grids of the finest level, where they are not as `levels` says.
+        scale: factor on the widths.
+        ratio: ratio of the planes operation, which sets the finest level's resolution.
+        finest: grids of the finest level, if they differ from those of `levels`.
         most: largest scale that `for_bytes` chooses.
-        path: the camera's, in pixels; None where it stands still.
+        path: the camera's path, in pixels; None if it stands still.
         displaced: whether vectors displace the grids of all levels but the coarsest.
     """
 
@@ -165,8 +169,8 @@ LIGHT = Settings(widths=LIGHT_WIDTHS, ratio=4, finest=(Latents(8, 1), Latents(0,
 
 def ratios(video: Video, finest: int) -> list[int]:
     """Ratios between picture and map of each level, coarsest first, each half of the one before."""
-    steps = max(0, round(log2(max(video.height, video.width * 9 / 16) / COARSEST_ROWS / finest)))
-    return [finest << step for step in range(steps, -1, -1)]
+    finer = max(0, round(log2(max(video.height, video.width * 9 / 16) / COARSEST_ROWS / finest)))
+    return [finest << halvings for halvings in range(finer, -1, -1)]
 
 
 def assemble(settings: Settings, video: Video, frames: int) -> Program:
@@ -187,19 +191,19 @@ class _Assembly:
         self._vectors: int | None = None
 
     def level(self, level: int, ratio: int, last: bool) -> None:
-        """The trunk enlarged by two, what the level's grids add, and one residual block."""
+        """Upsample the trunk by two, add the level's latents, and append one residual block."""
         height, width = -(-self._video.height // ratio), -(-self._video.width // ratio)
         channels = self._settings.width(level)
-        told = self._told(self._settings.grids(level, last), ratio, height, width, sharp=last)
+        latent_input = self._latent_input(self._settings.grids(level, last), ratio, height, width, sharp=last)
         if self._map is None:
-            self._map = self._builder.add(Conv((told,), channels, 3, activation=Activation.GELU))
+            self._map = self._builder.add(Conv((latent_input,), channels, 3, activation=Activation.GELU))
         else:
             if self._settings.displaced:
-                told = self._displaced(told, ratio, height, width)
-            # One position is mixed before it is enlarged: the same map for a quarter of the work.
+                latent_input = self._displaced(latent_input, ratio, height, width)
+            # The 1x1 convolution runs before the upsampling: the result is the same, with a quarter of the work.
             narrow = self._builder.add(Conv((self._map,), channels, 1))
             enlarged = self._builder.add(Upsample((narrow,), 2, height, width))
-            self._map = self._builder.add(Add((enlarged, self._builder.add(Conv((told,), channels, 1)))))
+            self._map = self._builder.add(Add((enlarged, self._builder.add(Conv((latent_input,), channels, 1)))))
         block = self._builder.add(Conv((self._map,), channels, 3, activation=Activation.GELU))
         self._map = self._builder.add(Add((self._map, block)))
 
@@ -211,15 +215,18 @@ class _Assembly:
         self._builder.add(Planes((head,), self._settings.ratio))
         return Program.of(self._builder, self._video)
 
-    def _told(self, latent_grids: tuple[Latents, ...], ratio: int, height: int, width: int, *, sharp: bool) -> int:
+    def _latent_input(
+        self, latent_grids: tuple[Latents, ...], ratio: int, height: int, width: int, *, sharp: bool
+    ) -> int:
         """The level's grids as one map of the picture, through windows if the camera moves.
 
-        With `sharp`, grids of several channels then have one for a cell's places instead, at `SHARPER` times the
-        resolution: between cells, what is as fine as they are would be lost.
+        With `sharp`, windows read grids of several channels as grids of `SHARPER` times the resolution and fewer
+        channels, because interpolation between cells would blur details as fine as a cell.
         """
         grids = dict[int, int]()
         for latents in latent_grids:
-            # In short segments several densities come to the same; the one with most channels stands for all.
+            # In short segments, grids of different temporal stride can have the same number of maps; the one with most
+            # channels is kept.
             times = latents.times(self._frames)
             grids[times] = max(grids.get(times, 0), latents.channels)
         ordered = sorted(grids.items(), key=lambda one: -one[1])
@@ -227,31 +234,33 @@ class _Assembly:
             return self._builder.stack([self._builder.add(Grid((), *grid, height, width)) for grid in ordered])
         fine = [(times, -(-channels // SHARPER**2)) for times, channels in ordered if sharp and channels > 1]
         plain = [(times, channels) for times, channels in ordered if not sharp or channels == 1]
-        seen = [
-            self._seen(group, ratio, cells, height, width) for group, cells in ((fine, SHARPER), (plain, 1)) if group
+        windowed = [
+            self._windowed(group, ratio, cells, height, width)
+            for group, cells in ((fine, SHARPER), (plain, 1))
+            if group
         ]
-        return self._builder.stack(seen)
+        return self._builder.stack(windowed)
 
-    def _seen(self, grids: list[tuple[int, int]], ratio: int, cells: int, height: int, width: int) -> int:
+    def _windowed(self, grids: list[tuple[int, int]], ratio: int, cells: int, height: int, width: int) -> int:
         """Grids (times, channels) of the whole scene, `cells` x `cells` to a cell of the level, through one window."""
         path = self._settings.path
         assert path is not None
-        # The same numbers serve every level: what is a pixel's fraction is a smaller one of a cell.
+        # The same path serves every level: a coarser level divides it by its ratio, by more fractional bits.
         bits = path.bits + round(log2(ratio // cells))
         rows, columns = (
-            size * cells + -(-reach >> bits) for size, reach in ((height, path.rows), (width, path.columns))
+            size * cells + -(-extent >> bits) for size, extent in ((height, path.rows), (width, path.columns))
         )
         scene = self._builder.stack([self._builder.add(Grid((), *grid, rows, columns)) for grid in grids])
         return self._builder.add(Window((scene,), height, width, cells, bits, path.knots))
 
-    def _displaced(self, told: int, ratio: int, height: int, width: int) -> int:
-        """A level's grids, displaced by the coarsest level's vectors: enlarged, they are the same in the picture."""
+    def _displaced(self, latents: int, ratio: int, height: int, width: int) -> int:
+        """A level's latents, displaced by the coarsest level's vectors, upsampled to the level's resolution."""
         if self._vectors is None:
             assert self._map is not None
             self._vectors = self._builder.add(Conv((self._map,), 2, 3))
         self._vectors = self._builder.add(Upsample((self._vectors,), 2, height, width))
         bits = min(VECTOR_BITS + round(log2(ratio // self._settings.ratio)), MOST_WARP_BITS)
-        return self._builder.add(Warp((told, self._vectors), bits))
+        return self._builder.add(Warp((latents, self._vectors), bits))
 
 
 def build(video: Video, frames: int, parameters: int, base: Settings | None = None) -> Program:
@@ -286,11 +295,11 @@ def for_bytes(
     *,
     base: Settings | None = None,
 ) -> Program:
-    """The pyramid for a file of `size` bytes: all grids, and a trunk whose width follows the size.
+    """The pyramid for a file of `size` bytes: all grids, and a trunk whose width depends on the size.
 
     Args:
-        path: of the camera, followed as far as decoders accept the scene's size.
-        moves: whether anything moves; where the camera's path does not explain it, grids are displaced for it.
+        path: the camera's path, which is used if decoders accept the size of its scene.
+        moves: whether anything moves; if the camera's path does not explain it, vectors displace the grids.
 
     Raises:
         LimitError: if it is beyond what decoders accept (formats/nq.md, 8).
@@ -304,7 +313,7 @@ def for_bytes(
     chosen = settings[rich]
     program = assemble(chosen, clip, frames)
     program.check_limits(clip, Limits())
-    # Denser grids have another finest level: a network with one of its own keeps it for as long as it serves.
+    # Denser grids replace the finest level, so a network with a finest level of its own keeps it for longer.
     most = USABLE_BITS if base.finest else DENSER_BITS
     for denser in settings[rich + 1 :]:
         other = assemble(denser, clip, frames)
@@ -317,7 +326,7 @@ def for_bytes(
 
 
 def _scaled(settings: Settings, video: Video, wanted: float) -> Settings:
-    """Settings at a scale of the trunk that is allowed and not too slow to decode, as near as can be to `wanted`."""
+    """Settings whose trunk has the allowed scale nearest to `wanted` that is not too slow to decode."""
     most, free = round(min(max(wanted, LEAST_SCALE), settings.most) / SCALE_STEP), round(FREE_SCALE / SCALE_STEP)
     for count in range(most, free, -1):
         one = replace(settings, scale=count * SCALE_STEP)
@@ -349,7 +358,7 @@ def smallest_light(video: Video, frames: int) -> int:
 
 
 def build_preset(name: str, video: Video, frames: int) -> Program:
-    """There are no published pyramids: raises UsageError."""
+    """Raises UsageError, because no pyramid has been published as a preset."""
     raise UsageError(f"there is no pyramid network {name}: it has no presets, its size follows from --bpp or --params")
 
 
@@ -364,7 +373,7 @@ def _widened(settings: Settings, video: Video, parameters: int) -> Settings:
 
 
 def _following(settings: Settings, path: Path | None, video: Video) -> Settings:
-    """Settings with a camera's path, as fine as windows of all levels can have it; without, if it leads too far."""
+    """Settings with the camera's path at the precision that windows allow; without it if the scene is too large."""
     coarsest = round(log2(ratios(video, settings.ratio)[0]))
     if path is None or coarsest > MOST_WINDOW_BITS:
         return settings

@@ -1,4 +1,4 @@
-"""What NeRV and NeRV++ share: an encoding of time, first cells from a stem of two layers, and solving for a budget."""
+"""Shared by NeRV and NeRV++: an encoding of time, first cells from a stem of two layers, and solving for a budget."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ BASE = Fraction(5, 4)
 """Published ratio of neighbouring frequencies."""
 
 REDUCTION = 2
-"""Channels of a stage against those of the next; the first stage keeps the stem's."""
+"""Ratio of the channels of a stage to those of the next; the first stage keeps the stem's."""
 
 CELL_RANGE = (4, 144)
 """Cells of the first map to aim at, least and most: the published 9 x 16 where the budget reaches it."""
 
 CELL_PARAMETERS = 3000
-"""Parameters that each cell of the aim stands for; 500 and 1000 measured 1.6 and 0.7 dB worse for NeRV at 40,000."""
+"""Parameters of the budget for each cell aimed at; 500 and 1000 measured 1.6 and 0.7 dB worse for NeRV at 40,000."""
 
 HIDDEN_SHARE = 2
 """Channels between the stem's layers for each of the first map's, up to `HIDDEN`; 4.6 to 64 as published.
@@ -40,9 +40,10 @@ Parameters measured better in stages than in the stem: 4 was 0.4 dB worse for Ne
 
 
 def time_encoding(levels: int, frames: int) -> Frequency:
-    """Sines and cosines of pi 1.25^k t / `frames` for k below `levels`, in whole steps (formats/nq.md, 6.7).
+    """Sines and cosines of pi 1.25^k t / `frames` for k below `levels`, in whole increments (formats/nq.md, 6.7).
 
-    A step is rounded by at most 2^-33 of a turn, far below the table's resolution of 2^-12 after thousands of frames.
+    An increment is rounded by at most 2^-33 of a turn, far below the table's resolution of 2^-12 even after thousands
+    of frames.
     """
     turns = [BASE**level / (2 * frames) for level in range(levels)]
     return Frequency((), tuple(round(turn * (1 << 32)) % (1 << 32) for turn in turns), (0,) * levels)
@@ -79,7 +80,8 @@ class Family:
         if not fits(self._of(clip, ratio, LEAST_WIDTH), clip, parameters):
             ratio = self._cheapest(clip)
         width = widest(lambda width: self._of(clip, ratio, width), LEAST_WIDTH, clip, parameters)
-        # Widths come in coarse steps; what they leave goes to the stem's inner layer.
+        # One more channel of width is many parameters; what the width leaves of the budget goes to the stem's inner
+        # layer.
         least = _hidden(width)
         hidden = widest(lambda hidden: self.make(clip, ratio, width, hidden), least, clip, parameters)
         return self.make(clip, ratio, width, hidden)

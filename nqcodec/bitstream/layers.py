@@ -1,4 +1,4 @@
-"""Layer records: map formats, bit widths, steps and entropy models (formats/nq.md, 4), and their side lists."""
+"""Layer records: map formats, bit widths, step indices and entropy models (formats/nq.md, 4), and side lists."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TensorRecord:
 
     bits: int
     adaptive: bool
-    step: int
+    step_index: int
     step_index_scale: int
     offset: int
     scale: int
@@ -74,7 +74,7 @@ def _piece(data: bytes) -> bytes:
 def pack_context(context: Context) -> bytes:
     """Mask, base and weights of a context model, as a record has them."""
     used = used_neighbours(context)
-    weights = (write_sv(context.mean[j]) + write_uv(context.spread[j]) for j in used)
+    weights = (write_sv(context.mean[j]) + write_uv(context.scale[j]) for j in used)
     return write_uv(sum(1 << j for j in used)) + write_uv(context.base) + b"".join(weights)
 
 
@@ -126,7 +126,7 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
         )
     if _contradict(name, bits, flags):
         raise reader.error(f"{name} flags {flags:#04x} contradict one another", start)
-    step = reader.sv("step")
+    step_index = reader.sv("step")
     step_index_scale = reader.fixed("u8", "step_scale") if flags & CHANNEL_STEP_INDICES else -1
     adaptive, context = bool(flags & ADAPTIVE), _parse_context(reader) if flags & CONTEXT else None
     offset = scale = 0
@@ -139,7 +139,7 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
     if max(step_index_scale, scale, scale_scale) > MAX_SCALE:
         raise reader.error(f"a scale index is over {MAX_SCALE}", start)
     hadamard = _parse_hadamard(reader) if flags & HADAMARD else None
-    return TensorRecord(bits, adaptive, step, step_index_scale, offset, scale, scale_scale, hadamard, context)
+    return TensorRecord(bits, adaptive, step_index, step_index_scale, offset, scale, scale_scale, hadamard, context)
 
 
 def _contradict(name: str, bits: int, flags: int) -> bool:
@@ -157,12 +157,12 @@ def _parse_context(reader: Reader) -> Context:
     mask, base = reader.uv("mask"), reader.uv("base")
     if mask >> CONTEXT_NEIGHBOURS:
         raise reader.error(f"context: mask {mask:#x} has more than {CONTEXT_NEIGHBOURS} neighbours", start)
-    mean, spread = [0] * CONTEXT_NEIGHBOURS, [0] * CONTEXT_NEIGHBOURS
+    mean, scale = [0] * CONTEXT_NEIGHBOURS, [0] * CONTEXT_NEIGHBOURS
     for j in (j for j in range(CONTEXT_NEIGHBOURS) if mask >> j & 1):
-        mean[j], spread[j] = reader.sv("mean"), reader.uv("spread")
-        if mean[j] == spread[j] == 0:
+        mean[j], scale[j] = reader.sv("mean"), reader.uv("spread")
+        if mean[j] == scale[j] == 0:
             raise reader.error(f"context: neighbour {j} of the mask has no weight", start)
-    context = Context(base, tuple(mean), tuple(spread))
+    context = Context(base, tuple(mean), tuple(scale))
     try:
         check_context(context)
     except ValueError as error:
@@ -225,10 +225,10 @@ def _decode_list(data: bytes, count: int, base: int, scale: int, bounds: tuple[i
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """A tensor whose side lists are decoded: its steps, and its values as they are coded."""
+    """A tensor whose side lists are decoded: its step indices, and its values as they are coded."""
 
     entry: TensorEntry
-    steps: Int32
+    step_indices: Int32
     coded: CodedValues
 
     @staticmethod
@@ -236,22 +236,22 @@ class _Opened:
         """Decode the side lists; raises ValueError."""
         record, axis = entry.record, channel_axis(entry.name)
         channels = entry.shape[axis]
-        steps, scales = np.array([record.step], np.int32), None
+        step_indices, scales = np.array([record.step_index], np.int32), None
         if record.step_index_scale >= 0:
-            steps = _decode_list(
-                entry.step_index_list, channels, record.step, record.step_index_scale, STEP_INDEX_RANGE, "step"
+            step_indices = _decode_list(
+                entry.step_index_list, channels, record.step_index, record.step_index_scale, STEP_INDEX_RANGE, "step"
             )
         if record.scale_scale >= 0:
             bounds = (0, MAX_SCALE)
             scales = _decode_list(entry.scale_list, channels, record.scale, record.scale_scale, bounds, "scale")
         scale_scale = max(record.scale_scale, 0)
         model = TensorModel(record.adaptive, record.offset, record.scale, scales, scale_scale, record.context)
-        return _Opened(entry, steps, CodedValues.of(entry.pieces, entry.shape, record.bits, model, axis))
+        return _Opened(entry, step_indices, CodedValues.of(entry.pieces, entry.shape, record.bits, model, axis))
 
     def tensor(self, values: Int32) -> IntTensor:
-        """With its values."""
+        """The tensor with its decoded `values`."""
         record = self.entry.record
-        return IntTensor(values, record.bits, self.steps, record.hadamard, record.context)
+        return IntTensor(values, record.bits, self.step_indices, record.hadamard, record.context)
 
 
 def decode_tensors(reader: Reader, entries: list[TensorEntry], threads: int) -> list[IntTensor]:

@@ -55,7 +55,7 @@ def pack_mastering(display: MasteringDisplay) -> bytes:
 
 
 def parse_metadata(chunks: Sequence[Chunk], video: Video, path: str) -> Metadata:
-    """What the chunks of a file say; raises FormatError, which names the chunk and the byte."""
+    """The metadata in the chunks of a file; raises FormatError, which names the chunk and the byte."""
     found: dict[str, Any] = {}
     for chunk in chunks:
         if chunk.kind not in PARSERS:

@@ -70,8 +70,8 @@ def conform(**options: Any) -> None:
     check_save(options["save"])
     vectors = load_vectors(Path(options["folder"] or FOLDER), options["only"])
     if options["listing"]:
-        told = [vector.told for vector in vectors]
-        give_out(told, options["save"], options["as_json"], lambda: "\n".join(listed(vectors)))
+        descriptors = [vector.descriptor for vector in vectors]
+        give_out(descriptors, options["save"], options["as_json"], lambda: "\n".join(listed(vectors)))
         return
     results = {}
     for name, outcomes in runs(vectors, options):
@@ -85,7 +85,7 @@ def conform(**options: Any) -> None:
 
 def listed(vectors: list[Vector]) -> list[str]:
     """A line for each vector."""
-    return [f"{vector.name:<40} {vector.error or 'plays':<17} {vector.told['purpose']}" for vector in vectors]
+    return [f"{vector.name:<40} {vector.error or 'plays':<17} {vector.descriptor['purpose']}" for vector in vectors]
 
 
 def runs(vectors: list[Vector], options: dict[str, Any]) -> Iterator[tuple[str, Iterator[Outcome]]]:

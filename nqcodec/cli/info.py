@@ -61,7 +61,7 @@ def _operation_info(layout: SegmentLayout, index: int) -> dict[str, Any]:
             "model": entry.record.model,
             "context": asdict(entry.record.context) if entry.record.context else None,
             "steps": "channel" if entry.record.step_index_scale >= 0 else "tensor",
-            "step": entry.record.step,
+            "step": entry.record.step_index,
             "hadamard": asdict(entry.record.hadamard) if entry.record.hadamard else None,
             "bytes": entry.data_bytes,
         }

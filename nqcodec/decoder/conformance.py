@@ -27,7 +27,7 @@ from nqcodec.media.video import Video, frame_bytes
 from nqcodec.network import tables
 
 FOLDER = tables.FORMATS / "conformance"
-"""Where an installed package, and the source tree, have the vectors."""
+"""The folder of the vectors, in an installed package or the source tree."""
 
 TIMEOUT = 60.0
 """Seconds that a command may take for a vector."""
@@ -39,11 +39,11 @@ class Vector:
 
     Attributes:
         path: the .nq file.
-        told: the descriptor's fields.
+        descriptor: the fields of its JSON file.
     """
 
     path: Path
-    told: dict[str, Any]
+    descriptor: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -52,14 +52,14 @@ class Vector:
 
     @property
     def features(self) -> list[str]:
-        """What it exercises, "kind:value" each."""
-        features: list[str] = self.told["features"]
+        """The features of the format that it exercises, "kind:value" each."""
+        features: list[str] = self.descriptor["features"]
         return features
 
     @property
     def error(self) -> str:
         """Class of `nqcodec.errors` that refuses it; empty for a legal file."""
-        error: str = self.told.get("error", "")
+        error: str = self.descriptor.get("error", "")
         return error
 
     def matches(self, patterns: Sequence[str]) -> bool:
@@ -70,7 +70,10 @@ class Vector:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a decoder made of a vector: `reason` is empty where it did what it must; `seconds` is wall time."""
+    """The result of a decoder on a vector: `reason` says what was wrong, and is empty if nothing was.
+
+    `seconds` is wall time.
+    """
 
     vector: Vector
     reason: str
@@ -94,15 +97,15 @@ def load_vectors(folder: Path = FOLDER, only: Sequence[str] = ()) -> list[Vector
 
 
 def _load(path: Path) -> Vector:
-    descriptor = path.with_suffix(".json")
+    beside = path.with_suffix(".json")
     try:
-        told, data = json.loads(descriptor.read_text(encoding="utf-8")), path.read_bytes()
-        stated = told["file_md5"], told["features"], told.get("error") or (told["md5"], told["frame_md5"])
+        fields, data = json.loads(beside.read_text(encoding="utf-8")), path.read_bytes()
+        needed = fields["file_md5"], fields["features"], fields.get("error") or (fields["md5"], fields["frame_md5"])
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{descriptor}: is no descriptor of a vector: {error}") from error
-    if hashlib.md5(data, usedforsecurity=False).hexdigest() != stated[0]:
+        raise InputError(f"{beside}: is no descriptor of a vector: {error}") from error
+    if hashlib.md5(data, usedforsecurity=False).hexdigest() != needed[0]:
         raise InputError(f"{path}: is not the file that its descriptor is about; restore both")
-    return Vector(path, told)
+    return Vector(path, fields)
 
 
 def run_backend(vectors: Iterable[Vector], backend: str, threads: int = 1) -> Iterator[Outcome]:
@@ -134,7 +137,7 @@ def _run(vectors: Iterable[Vector], check: Callable[[Vector], str]) -> Iterator[
 
 
 def check_backend(vector: Vector, backend: str, threads: int = 1) -> str:
-    """Why a backend of ours does not do with a vector what it must; empty where it does."""
+    """What a backend of ours does wrong with a vector; empty if nothing."""
     hashes, whole = [], hashlib.md5(usedforsecurity=False)
     try:
         file = read_file(vector.path)
@@ -158,7 +161,7 @@ def _wanted(vector: Vector) -> str:
 
 
 def _header_difference(vector: Vector, video: Video) -> str:
-    seen = {
+    stated = {
         "width": video.width,
         "height": video.height,
         "frames": video.frames,
@@ -167,26 +170,31 @@ def _header_difference(vector: Vector, video: Video) -> str:
         "fps": f"{video.fps.numerator}/{video.fps.denominator}",
     }
     wrong = [
-        f"{name} {value} instead of {vector.told[name]}" for name, value in seen.items() if vector.told[name] != value
+        f"{name} {value} instead of {vector.descriptor[name]}"
+        for name, value in stated.items()
+        if vector.descriptor[name] != value
     ]
     return ", ".join(wrong)
 
 
 def _difference(vector: Vector, hashes: list[str], whole: str) -> str:
-    expected = vector.told["frame_md5"]
+    expected = vector.descriptor["frame_md5"]
     if len(hashes) != len(expected):
         return f"{counted(len(hashes), 'frame')} instead of {len(expected)}"
     for number, (made, right) in enumerate(zip(hashes, expected, strict=True)):
         if made != right:
             return f"frame {number}: MD5 {made} instead of {right}"
-    return "" if whole == vector.told["md5"] else f"MD5 {whole} instead of {vector.told['md5']}"
+    return "" if whole == vector.descriptor["md5"] else f"MD5 {whole} instead of {vector.descriptor['md5']}"
 
 
 def check_command(vector: Vector, words: Sequence[str], timeout: float = TIMEOUT, *, strict: bool = False) -> str:
-    """Why a command does not do with a vector what it must; empty where it does.
+    """What a command does wrong with a vector; empty if nothing.
 
-    A legal file: exit code 0, and the planes of all frames in the output. Any other: another exit code, by no signal,
-    and nothing left where the output would be. Raises UsageError where the command cannot be started.
+    For a legal file it must end with exit code 0 and leave the planes of all frames in the output. For any other it
+    must end with another exit code, not by a signal, and leave nothing where the output would be.
+
+    Raises:
+        UsageError: if the command cannot be started.
     """
     with tempfile.TemporaryDirectory(prefix="nqconform-") as folder:
         output = Path(folder) / "out.yuv"
@@ -204,8 +212,8 @@ def check_command(vector: Vector, words: Sequence[str], timeout: float = TIMEOUT
             return f"not done after {timeout:g} s"
         except OSError as error:
             raise UsageError(f"the decoder {asked[0]} cannot be started: {error.strerror}") from error
-        told = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        because = f": {told[0]}" if told else ""
+        message = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        because = f": {message[0]}" if message else ""
         if done.returncode < 0:
             return f"ended by signal {-done.returncode}{because}"
         if vector.error:
@@ -230,7 +238,7 @@ def _output_difference(vector: Vector, output: Path) -> str:
         data = output.read_bytes()
     except OSError as error:
         return f"exit code 0, and no output: {error.strerror}"
-    size = len(data) // len(vector.told["frame_md5"])
+    size = len(data) // len(vector.descriptor["frame_md5"])
     parts = [data[start : start + size] for start in range(0, len(data), size)] if size else []
     hashes = [hashlib.md5(part, usedforsecurity=False).hexdigest() for part in parts]
     return _difference(vector, hashes, hashlib.md5(data, usedforsecurity=False).hexdigest())

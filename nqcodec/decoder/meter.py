@@ -1,6 +1,6 @@
 """Times frames of a synthesizer, beside the machine's ceiling: 16-bit dot products on registers alone.
 
-Both are taken in turns, so that what else the machine does meets both.
+Both are measured in turns, so that other work of the machine slows both alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BURST_ROUNDS = 500_000
 
 
 def spread(seconds: list[float], unit: float = 1000.0) -> dict[str, float]:
-    """Median, 10th and 90th percentile and least of times, in `unit`s of a second, and their number."""
+    """Median, 10th and 90th percentile and least of times, each multiplied by `unit`, and their number."""
     low, median, high = (unit * float(np.percentile(seconds, q)) for q in (10, 50, 90))
     return {"median": median, "p10": low, "p90": high, "least": unit * min(seconds), "runs": len(seconds)}
 
@@ -89,10 +89,10 @@ class Meter:
         self._bursts.append(macs / (time.perf_counter() - begin) / 1e9)
 
     def figures(self) -> dict[str, Any]:
-        """Times and rates of the frames so far, and shares of the ceiling: the best frame's of the best burst.
+        """Times and rates of the frames so far, and the share of the best burst's rate that the best frame reaches.
 
-        Rates of dense convolutions count each thread's own time in them, so where threads share a CPU, which lets one
-        rest while the other works, they are too high.
+        Rates of dense convolutions count only the time that each thread works on them. If threads share a CPU core,
+        a thread's time does not include its waiting for the core, and the rates are too high.
         """
         macs, times = self._program.macs, np.array(self.times)
         median = float(np.median(times))

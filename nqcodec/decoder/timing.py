@@ -1,7 +1,8 @@
 """Decoding speed of one file, stage by stage and end to end (`nqdec --bench`).
 
-Wall clock. Synthesis and its followers are timed by the frame, after one warm-up frame; the rest a few times over, the
-first of which counts as warm-up. Medians with 10th and 90th percentile. Hashes are not computed.
+Times are wall-clock time. Synthesis and the stages after it are timed frame by frame, after one warm-up frame; the
+other stages are run a few times, of which the first is warm-up. Medians are given with the 10th and 90th percentile.
+Hashes are not computed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from nqcodec.network.program import Limits
 from nqcodec.synthesis.backends import choose
 
 ROUNDS, LONG_SECONDS = 5, 2.0
-"""Times that a stage is run, and the seconds after which fewer have to do."""
+"""Number of runs of a stage, and the seconds after which fewer are enough."""
 
 DEFINITIONS = {
     "parse_ms": "opening the file and checking its frame, checksums and header",
@@ -50,7 +51,7 @@ DEFINITIONS = {
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
+    """The machine and the versions that the figures were measured with."""
     name = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:

@@ -1,8 +1,8 @@
 """The context model of latents: values to events and back (formats/nq.md, 3.6). The definition.
 
-Every value has a prediction and a spread, both sums over values before it in the array. Values are integers
-[T, C, H, W]; whoever codes them knows them all, so that side works on whole arrays. A decoder goes row by row: what
-rows before contribute is summed for a whole row, and the two neighbours to the left are added value by value.
+Every value has a prediction and a scale, both sums over values before it in the array. Values are integers
+[T, C, H, W]. An encoder knows them all and works on whole arrays. A decoder goes row by row: the contributions of
+earlier rows are summed for a whole row, and the two neighbours to the left are added value by value.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ PHASES = 5
 
 
 def used_neighbours(context: Context) -> list[int]:
-    """Those in the mask: with a weight other than 0."""
-    return [j for j in range(len(NEIGHBOURS)) if context.mean[j] or context.spread[j]]
+    """The neighbours in the mask: those with a weight other than 0."""
+    return [j for j in range(len(NEIGHBOURS)) if context.mean[j] or context.scale[j]]
 
 
 def record_bytes(context: Context) -> int:
     """Bytes of mask, base and weights in a tensor's record (formats/nq.md, 4)."""
     used = used_neighbours(context)
     zigzags = [2 * a if a >= 0 else -2 * a - 1 for a in (context.mean[j] for j in used)]
-    numbers = [sum(1 << j for j in used), context.base, *zigzags, *(context.spread[j] for j in used)]
+    numbers = [sum(1 << j for j in used), context.base, *zigzags, *(context.scale[j] for j in used)]
     return sum(max(1, -(-number.bit_length() // 7)) for number in numbers)
 
 
@@ -77,7 +77,7 @@ def check(shape: tuple[int, ...], bits: int, context: Context) -> Shape:
 
 @dataclass(frozen=True)
 class Points:
-    """What codes each value of a tensor, int64 [values] each: row of the table, k, and u of the specification."""
+    """How each value of a tensor is coded, int64 [values] each: row of the table, k, and u of the specification."""
 
     rows: Int64
     shifts: Int64
@@ -95,12 +95,12 @@ def points(values: IntArray, bits: int, context: Context) -> Points:
     known = values.astype(np.int64)
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     prediction = np.clip((_weighted(known, context.mean) + 4) >> 3, 8 * low, 8 * high)
-    spread = context.base + _weighted(np.abs(8 * known - prediction), context.spread)
-    length = models.bit_length(spread)
-    scales = np.clip(4 * length + ((4 * spread) >> (length - 1)) - 28, 0, MAX_SCALE)
+    scale = context.base + _weighted(np.abs(8 * known - prediction), context.scale)
+    length = models.bit_length(scale)
+    scale_indices = np.clip(4 * length + ((4 * scale) >> (length - 1)) - 28, 0, MAX_SCALE)
     centre = (prediction + 4) >> 3
     phase = prediction - 8 * centre
-    rows, shifts = models.scale_row(scales)
+    rows, shifts = models.scale_row(scale_indices)
     distances = np.where(phase < 0, centre - known, known - centre)
     rows = PHASES * rows + np.where(shifts == 0, np.abs(phase), 0)
     return Points(rows.ravel(), shifts.ravel(), distances.ravel())
@@ -190,35 +190,35 @@ def _rows_before(shape: tuple[int, ...], at: tuple[int, int, int], context: Cont
 def _row_sums(
     known: Int32, shape: tuple[int, ...], start: int, at: tuple[int, int, int], context: Context
 ) -> tuple[Int32, Int32]:
-    """What other rows add to the predictions (1/64) and spreads (1/512) of the row at `start`, int32 [W] each.
+    """The part of other rows in the predictions (1/64) and scales (1/512) of the row at `start`, int32 [W] each.
 
     `known` is int32 [2, n]: values and residuals so far, a margin before each row and after the last.
     """
     width = shape[-1]
-    mean, spread = np.zeros(width, np.int32), np.full(width, context.base, np.int32)
+    mean, scale = np.zeros(width, np.int32), np.full(width, context.base, np.int32)
     for j, back in _rows_before(shape, at, context):
         there = slice(start - back, start - back + width)
         mean += context.mean[j] * known[0, there]
-        spread += context.spread[j] * known[1, there]
-    return mean, spread
+        scale += context.scale[j] * known[1, there]
+    return mean, scale
 
 
 def _decode_row(
-    reader: _PieceReader, mean: Int32, spread: Int32, bits: int, context: Context
+    reader: _PieceReader, mean: Int32, scale: Int32, bits: int, context: Context
 ) -> tuple[list[int], list[int]]:
     """Values and residuals of one row; raises ValueError for a damaged piece."""
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     coded = _coded_rows()
     values, residuals = [0, 0], [0, 0]
-    for others_mean, others_spread in zip(mean.tolist(), spread.tolist(), strict=True):
+    for others_mean, others_scale in zip(mean.tolist(), scale.tolist(), strict=True):
         total = others_mean + context.mean[LEFT] * values[-1] + context.mean[LEFT_2] * values[-2]
         prediction = min(max((total + 4) >> 3, 8 * low), 8 * high)
-        spread_here = others_spread + context.spread[LEFT] * residuals[-1] + context.spread[LEFT_2] * residuals[-2]
-        length = spread_here.bit_length()
-        scale = min(max(4 * length + ((4 * spread_here) >> (length - 1)) - 28, 0), MAX_SCALE)
+        scale_here = others_scale + context.scale[LEFT] * residuals[-1] + context.scale[LEFT_2] * residuals[-2]
+        length = scale_here.bit_length()
+        scale_index = min(max(4 * length + ((4 * scale_here) >> (length - 1)) - 28, 0), MAX_SCALE)
         centre = (prediction + 4) >> 3
         phase = prediction - 8 * centre
-        distance = models.decode_distance(reader.next(), *coded[scale][abs(phase)])
+        distance = models.decode_distance(reader.next(), *coded[scale_index][abs(phase)])
         value = centre - distance if phase < 0 else centre + distance
         if not low <= value <= high:
             raise ValueError(f"a value is outside {bits} bits ({low}..{high})")

@@ -1,4 +1,4 @@
-"""What symbols cost under the integer tables, in bits, before anything is coded. Encode side only: floating point."""
+"""Bits that symbols take under the integer tables, found without coding. Encode side only: floating point."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def adaptive_bits(values: Int32, bits: int) -> float:
 
 @dataclass(frozen=True)
 class Histogram:
-    """A tensor's distinct values and how often each occurs in each channel: what a static model's cost depends on.
+    """A tensor's distinct values and how often each occurs in each channel, on which the bits of a static model depend.
 
     Attributes:
         values: int64 [distinct], ascending.
@@ -72,7 +72,7 @@ class Histogram:
 
     @staticmethod
     def of(values: npt.NDArray[np.integer], axis: int | None) -> Histogram:
-        """Of a tensor, by channel along `axis`, or as a whole if that is None."""
+        """The histogram of a tensor, by channel along `axis`, or of the whole tensor if that is None."""
         if axis is None:
             axis, values = 0, values.reshape(1, -1)
         channels, low = values.shape[axis], int(values.min())
@@ -81,8 +81,8 @@ class Histogram:
         row_shape = [-1 if i == axis else 1 for i in range(values.ndim)]
         cell = column + span * np.arange(channels).reshape(row_shape)
         counts = np.bincount(cell.ravel(), minlength=channels * span).reshape(channels, span)
-        seen = np.flatnonzero(counts.any(axis=0))
-        return Histogram(seen + low, counts[:, seen].astype(np.float64))
+        present = np.flatnonzero(counts.any(axis=0))
+        return Histogram(present + low, counts[:, present].astype(np.float64))
 
     @property
     def totals(self) -> Float64:
@@ -113,8 +113,8 @@ def best_scale(by_scale: Float64) -> tuple[int, float]:
 def best_channel_scales(by_scale: Float64) -> tuple[Int32, int, int, float]:
     """Scale indices by channel in fewest bits, the list's own included.
 
-    A list entry's cost depends only on its distance from the base and on the list's scale index, so for each such
-    pair every channel's best choice is its own.
+    The bits of a list entry depend only on its distance from the base and on the list's scale index, so for each such
+    pair the best scale index of a channel does not depend on the other channels.
 
     Args:
         by_scale: float64 [channels, 64], bits of each channel under each scale index.

@@ -1,4 +1,4 @@
-"""Side lists, of a tensor's steps and scales: one piece each of the Gaussian model (formats/nq.md, 4)."""
+"""Side lists, of a tensor's step and scale indices: one piece each of the Gaussian model (formats/nq.md, 4)."""
 
 from __future__ import annotations
 

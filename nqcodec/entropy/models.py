@@ -66,7 +66,7 @@ def table_events(table: FrequencyTable, rows: Int64, shifts: Int64, distances: I
     escaped = beyond > 0
     length = np.where(escaped, bit_length(np.maximum(beyond, 0)), 0)
     if length.size and int(length.max()) > MAX_ESCAPE_BITS:
-        raise ValueError(f"a value is more than 2^{MAX_ESCAPE_BITS} steps from the offset")
+        raise ValueError(f"a value is more than 2^{MAX_ESCAPE_BITS} from the offset")
     symbol = np.where(escaped, 2 * width + 1, h + width)
     escape_events = np.where(escaped, 2 * length, 0)
     events_of_value = 1 + escape_events + shifts

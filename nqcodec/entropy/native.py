@@ -54,7 +54,7 @@ class _Context(ctypes.Structure):
         ("bits", ctypes.c_int32),
         ("base", ctypes.c_int32),
         ("mean", ctypes.c_int32 * CONTEXT_NEIGHBOURS),
-        ("spread", ctypes.c_int32 * CONTEXT_NEIGHBOURS),
+        ("scale", ctypes.c_int32 * CONTEXT_NEIGHBOURS),
     )
 
 
@@ -82,7 +82,7 @@ GAUSSIAN, ADAPTIVE, IN_CONTEXT = range(3)
 
 @dataclass(frozen=True)
 class PieceScales:
-    """Which scale index each value of a piece has: value j has scales[(start + j) // inner % channels].
+    """Scale indices of the values of a piece: value j has scales[(start + j) // inner % channels].
 
     Attributes:
         scales: uint8 [channels], contiguous.
@@ -164,7 +164,7 @@ def _logistic_table() -> _Table:
 
 
 def status_text(status: int, bits: int) -> str:
-    """What a status other than OK means for values of `bits`; raises MemoryError where it is that."""
+    """The message of a status other than OK for values of `bits`; raises MemoryError if that is the status."""
     if status == Status.NO_RESOURCES:
         check_status(status, "context model")
     if status == Status.OUT_OF_RANGE:
@@ -233,7 +233,7 @@ def adaptive_decode(data: bytes, count: int, bits: int) -> Int32:
 def _context_struct(shape: tuple[int, ...], bits: int, context: Context, piece: int) -> _Context:
     weights = ctypes.c_int32 * CONTEXT_NEIGHBOURS
     sizes = (ctypes.c_int64 * 4)(*shape)
-    return _Context(sizes, piece, bits, context.base, weights(*context.mean), weights(*context.spread))
+    return _Context(sizes, piece, bits, context.base, weights(*context.mean), weights(*context.scale))
 
 
 def _context_arguments(shape: tuple[int, ...], bits: int, context: Context, piece: int) -> tuple[_Table, _Context]:
@@ -280,15 +280,15 @@ def context_decode(pieces: list[bytes], shape: tuple[int, ...], bits: int, conte
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What decodes by itself: a Gaussian piece, one or two adaptive ones, or all pieces of a latent in context.
+    """An independent part: a Gaussian piece, one or two adaptive ones, or all pieces of a latent in context.
 
     Attributes:
         pieces: the coded bytes.
         values: int32, contiguous, of the shape that a latent in context has; where the values go.
         bits: their width.
         model: GAUSSIAN, ADAPTIVE or IN_CONTEXT.
-        scales: of a Gaussian piece.
-        offset: of a Gaussian piece.
+        scales: scale indices of a Gaussian piece.
+        offset: offset of a Gaussian piece.
         context: weights of the context model.
         piece: values of a piece, where there are several.
     """

@@ -27,10 +27,10 @@ CODERS = ("native", "python", "torchac")
 BACKENDS = ("native", "python")
 
 CHANNEL_VALUES = 8
-"""Channels of fewer values than this cannot pay for a scale of their own."""
+"""Least values of a channel for which a scale of its own can save bits."""
 
 RECORD_BYTES, PIECE_BYTES = 3, 3
-"""Bits, flags and step of a record, and a piece's length field and rounding: for estimates."""
+"""Bytes of a record's bits, flags and step index, and of a piece's length field and rounding, for estimates."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,12 @@ class TensorModel:
     """How a tensor's values are coded.
 
     Attributes:
-        adaptive: the adaptive model; the other fields then mean nothing.
+        adaptive: whether the adaptive model codes the tensor; the other fields then mean nothing.
         offset: m of the Gaussian model.
-        scale: base scale index, 0..63; that of all values unless `scales` is there.
+        scale: base scale index, 0..63; the scale index of all values if `scales` is None.
         scales: int32 [channels], absolute scale index of each channel, or None.
         scale_scale: Gaussian scale index of the list that transmits scales - scale.
-        context: weights of the context model, where that codes the tensor; the other fields then mean nothing.
+        context: weights of the context model if that codes the tensor; the other fields then mean nothing.
     """
 
     adaptive: bool
@@ -61,7 +61,7 @@ def default_coder() -> str:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the pieces of a tensor lie and which scale each value has."""
+    """The pieces of a tensor and the scale index of each of its values."""
 
     count: int
     scales: npt.NDArray[np.uint8]
@@ -343,10 +343,10 @@ def model_bits(values: IntArray, bits: int, model: TensorModel, axis: int) -> fl
 
 
 def estimate_bits(values: IntArray, bits: int, axis: int, context: Context | None = None) -> float:
-    """Bits that a tensor takes in a file, nearly: values, side information, record and piece lengths.
+    """Estimated bits of a tensor in a file: values, side information, record and piece lengths.
 
-    The adaptive model is not run: its cost is taken as the order-0 entropy and what each distinct value costs to
-    learn, as measured on stationary data. Tensors whose statistics drift can take less. The context model's is exact.
+    The adaptive model is not run. Its estimate is the order-0 entropy and bits for learning each distinct value, as
+    measured on stationary data; tensors whose statistics drift can take less. The context model's bits are exact.
 
     Raises:
         ValueError: for a context that does not fit the tensor.

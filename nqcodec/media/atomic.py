@@ -27,7 +27,7 @@ REASONS = {
     errno.EISDIR: "it is a folder",
     errno.EPIPE: "closed by its reader before the end",
 }
-"""What the system's commonest refusals mean, in a user's words."""
+"""Messages for the most common errors of the system."""
 
 Buffer = bytes | bytearray | memoryview
 

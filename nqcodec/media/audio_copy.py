@@ -1,4 +1,4 @@
-"""The audio of another file beside the pictures that are written: its packets as they are, not coded anew."""
+"""Copies the audio of another file beside the pictures that are written: its packets, not coded again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AudioCopy:
     """
 
     def __init__(self, path: str | os.PathLike[str], begin: Fraction, length: Fraction) -> None:
-        """Take what sounds from `begin` seconds after the first picture of `path` on, for `length` seconds."""
+        """Copy the audio from `begin` seconds after the first picture of `path` on, for `length` seconds."""
         self._av, self.name = import_av(), os.fspath(path)
         self._length, self._whole_start = length, not begin
         self._zero = self._first_picture() + begin
@@ -46,7 +46,7 @@ class AudioCopy:
             raise InputError(f"{self.name}: is no file that FFmpeg reads audio from ({reason(error)})") from error
 
     def _first_picture(self) -> Fraction:
-        """When the first picture is shown, in seconds; 0 where there is none."""
+        """Time of the first picture in seconds; 0 if there is none."""
         with self._open() as container:
             if not container.streams.video:
                 return Fraction(0)
@@ -59,7 +59,7 @@ class AudioCopy:
             return Fraction(picture.pts * picture.time_base)
 
     def attach(self, output: OutputContainer, path: str) -> None:
-        """Give the output its audio streams, before anything is written; raises OutputError if it takes no such."""
+        """Give the output its audio streams, before anything is written; raises OutputError if it cannot hold them."""
         for stream in self._streams:
             codec = stream.codec_context.name if stream.codec_context else "unknown"
             try:
@@ -70,7 +70,7 @@ class AudioCopy:
                 ) from error
 
     def write_until(self, output: OutputContainer, seconds: Fraction) -> None:
-        """Write what begins before `seconds` and has not been written."""
+        """Write the packets that begin before `seconds` and have not been written."""
         while (found := self._next or next(self._packets, None)) is not None:
             self._next = found
             begin, packet = found
@@ -80,14 +80,14 @@ class AudioCopy:
             self._next = None
 
     def _shifted(self) -> Iterator[tuple[Fraction, Packet[Any]]]:
-        """(begin in seconds, packet) of what is inside, with the output's time stamps and stream."""
+        """(begin in seconds, packet) of the packets within the length, with the output's time stamps and stream."""
         try:
             for packet in self._container.demux(self._streams):
                 if packet.pts is None or packet.time_base is None:
                     continue
                 unit = Fraction(packet.time_base)
                 begin = packet.pts * unit - self._zero
-                # What lies before the first picture of the file belongs to it: decoders start up on it.
+                # Packets before the first picture of the file are kept with it, because decoders need them to start.
                 if begin + (packet.duration or 0) * unit <= 0 and not self._whole_start:
                     continue
                 if begin >= self._length:

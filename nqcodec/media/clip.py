@@ -32,10 +32,10 @@ class ClipInput:
 
     Attributes:
         path: file, folder, pattern or "-".
-        input_res, fps, csp, depth: of raw input, None where the source says it itself.
+        input_res, fps, csp, depth: description of raw input; None if the source states it itself.
         start, count: --seek and --frames; times become frames by the source's frame rate.
         coded_csp, coded_depth: format to code in, None for the source's own (RGB sources: i420).
-        label: the name to show; differs from `path` once standard input has been spooled.
+        label: the name to show; differs from `path` once standard input has been copied to a file.
     """
 
     path: str
@@ -51,7 +51,7 @@ class ClipInput:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The clip's name in messages."""
         return self.label or ("stdin" if self.path == "-" else self.path)
 
     def open(self, start: int = 0, count: int | None = None) -> Source:
@@ -105,8 +105,8 @@ class ClipInput:
         """The video as it will be coded, frames counted in one pass over them, and what the source has beside them.
 
         Args:
-            watch: is shown the first plane (luma, or green) of each frame of the source, and its bits a sample.
-            digest: is given every sample.
+            watch: called with the first plane (luma, or green) of each frame of the source, and its bits a sample.
+            digest: updated with every sample.
 
         Raises:
             InputError: it cannot be read or has no frames.
@@ -127,7 +127,7 @@ class ClipInput:
         return self.coded(video).with_frames(frames), source.side
 
     def coded(self, video: Video) -> Video:
-        """What the source's video becomes in the file."""
+        """The description of the source's video as it is coded in the file."""
         csp = self.coded_csp or ("i420" if video.is_rgb else None)
         depth = self.coded_depth or min(max(video.depth, 8), 12)
         if csp is None:

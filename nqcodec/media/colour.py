@@ -95,7 +95,7 @@ def relevel(plane: Plane, source: Colour, depth_in: int, depth_out: int) -> npt.
 
 
 class _Levels:
-    """Where black, neutral chroma and the ends of the ranges lie at a depth (section 9.1)."""
+    """Black, neutral chroma and the ends of the ranges at a depth (section 9.1)."""
 
     def __init__(self, depth: int, full: bool) -> None:
         self.depth, self.peak, self.neutral = depth, (1 << depth) - 1, 1 << (depth - 1)
@@ -115,7 +115,7 @@ def _same_samples(source: Video, target: Video) -> bool:
 
 
 def _matrices_differ(source: Video, target: Video) -> bool:
-    """Whether two YUV clips need another matrix; grey has none, and equal code points need no knowledge of it."""
+    """Whether two YUV clips need another matrix; grey has none, and equal code points need not be known."""
     if source.is_rgb or target.is_rgb or Chroma.C400 in {source.chroma, target.chroma}:
         return False
     return source.colour.matrix != target.colour.matrix and matrix_of(source) != matrix_of(target)

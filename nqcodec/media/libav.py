@@ -6,7 +6,7 @@ least: RGB and palettes to GBR; otherwise the coarsest chroma format that is at 
 4:2:2, 4:4:0 gives 4:4:4, 4:1:0 gives 4:2:0), at the smallest of these depths that is enough, or 12. Alpha is dropped.
 
 Frames come in display order, one a coded picture; the rate is the stream's average one. Neither time stamps nor
-rotation are applied: they are in `side`, with what else there is beside the pictures. PyAV does not tell chroma
+rotation are applied: they are in `side`, with what else there is beside the pictures. PyAV does not give chroma
 sample locations: they are taken as left (0), but centre (1) for Motion JPEG.
 """
 
@@ -88,7 +88,7 @@ def nearest_layout(pixels: av.VideoFormat) -> tuple[Chroma, int, bool]:
         return Chroma.C444, depth, True
     if len(colours) < 3:
         return Chroma.C400, depth, False
-    # chroma_width of 16 luma samples tells the subsampling.
+    # chroma_width of 16 luma samples gives the subsampling.
     coarse_x, coarse_y = pixels.chroma_width(16) < 16, pixels.chroma_height(16) < 16
     if not coarse_x:
         return Chroma.C444, depth, False
@@ -99,7 +99,7 @@ class LibavReader:
     """Frames of the first video stream of anything FFmpeg reads.
 
     Attributes:
-        video: the clip; `frames` is 0, since containers only estimate it. `has_rate` is false where the file tells
+        video: the clip; `frames` is 0, since containers only estimate it. `has_rate` is false where the file states
         none. `side` is what there is beside the pictures, as far as frames have been read.
 
     Raises:
@@ -151,7 +151,7 @@ class LibavReader:
         return stream, replace(video, sar=Fraction(sar or 1)), bool(rate)
 
     def _beside(self, pixels: av.VideoFormat) -> SideData:
-        """What the container and the pixel format say beside the pictures."""
+        """What the container and the pixel format state beside the pictures."""
         streams = self._container.streams
         bits = max((component.bits for component in pixels.components if not component.is_alpha), default=0)
         return SideData(
@@ -218,5 +218,5 @@ def plane_views(picture: av.VideoFrame, video: Video) -> list[Plane]:
 
 
 def reason(error: Exception) -> str:
-    """What FFmpeg or the system says, without the file's name."""
+    """The message of FFmpeg or the system, without the file's name."""
     return getattr(error, "strerror", None) or str(error)

@@ -182,7 +182,7 @@ class LibavWriter:
             self._container.mux(packet)
 
     def _describe_beside(self, metadata: Metadata) -> Metadata:
-        """Tell the container the display matrix; returns what of the metadata is written."""
+        """Set the container's display matrix; returns the part of the metadata that is written."""
         takes_matrix = hasattr(self._stream, "set_display_matrix")  # PyAV before version 18 has no such thing
         if metadata.matrix and takes_matrix:
             self._stream.set_display_matrix(metadata.matrix.values)
@@ -190,7 +190,7 @@ class LibavWriter:
         return kept if self._codec in HDR else replace(kept, mastering=None, light=None)
 
     def _describe(self) -> None:
-        """Tell the encoder size, pixel format, time base, colour and aspect."""
+        """Set the size, pixel format, time base, colour and aspect of the encoder."""
         video, context = self.video, self._stream.codec_context
         context.width, context.height, context.pix_fmt = video.width, video.height, self._format
         context.time_base = self._clock.time_base

@@ -13,7 +13,7 @@ from typing import Any
 
 CHROMATICITY_UNIT = Fraction(1, 50000)
 LUMINANCE_UNIT = Fraction(1, 10000)
-"""Of `MasteringDisplay`: CIE 1931 coordinates, and cd/m2."""
+"""Units of `MasteringDisplay`: of CIE 1931 coordinates, and in cd/m2."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FrameTimes:
         return self._begins[run] + (frame - self._firsts[run]) * self.runs[run][0]
 
     def cut(self, start: int, stop: int) -> FrameTimes:
-        """Those of frames start..stop-1."""
+        """The times of frames start..stop-1."""
         kept = []
         for (ticks, count), first in zip(self.runs, self._firsts, strict=False):
             inside = min(stop, first + count) - max(start, first)
@@ -131,11 +131,11 @@ class Metadata:
         return any(getattr(self, field.name) for field in fields(self))
 
     def cut(self, start: int, stop: int) -> Metadata:
-        """That of frames start..stop-1 alone."""
+        """The metadata of frames start..stop-1 alone."""
         return replace(self, times=self.times.cut(start, stop)) if self.times else self
 
     def as_dict(self) -> dict[str, Any]:
-        """What there is, as plain data with its units in the names."""
+        """The metadata that is present, as plain data with its units in the names."""
         found: dict[str, Any] = {}
         if self.encoder:
             found["encoder"] = self.encoder

@@ -10,7 +10,7 @@ from nqcodec.media.atomic import Buffer, RawOutput, output_error, write_all
 
 
 class ByteOutput(Protocol):
-    """What the byte-wise writers need: `AtomicFile` and `StandardOutput` are such."""
+    """The interface that the byte-wise writers need; `AtomicFile` and `StandardOutput` have it."""
 
     def write(self, data: Buffer) -> None: ...
 
@@ -22,7 +22,7 @@ class ByteOutput(Protocol):
 class StandardOutput:
     """Standard output as a `ByteOutput`; what is written cannot be taken back.
 
-    Bytes pass by the buffer of `sys.stdout`, so that a reader that goes away is noticed here and not when Python
+    Bytes go around the buffer of `sys.stdout`, so that a reader that goes away is noticed here and not when Python
     exits.
 
     Raises:
@@ -49,7 +49,7 @@ class StandardOutput:
             raise output_error("standard output", error) from error
 
     def commit(self) -> None:
-        """Nothing is held back, so nothing is left to do."""
+        """Does nothing, because bytes are written at once."""
 
     def abort(self) -> None:
-        """Nothing can be taken back."""
+        """Does nothing, because written bytes cannot be removed."""

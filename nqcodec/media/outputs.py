@@ -1,4 +1,4 @@
-"""What is about to be written over: an output is never a file that is read, and existing outputs can be named first."""
+"""Files that an output would overwrite: inputs among them are refused, and existing outputs are named beforehand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nqcodec.errors import UsageError
 
 AnyPath = str | os.PathLike[str]
 Identity = str | tuple[int, int]
-"""What two names of a file share: its path without links, or its device and inode."""
+"""Equal for all names of a file: its path without links, or its device and inode."""
 
 
 def refuse_sources(outputs: Iterable[AnyPath | None], sources: Iterable[AnyPath | None]) -> None:
@@ -60,7 +60,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _identities(path: Path) -> Iterator[Identity]:
-    """None of what is no regular file, which writing does not replace."""
+    """The identities of a regular file; other files have none, because writing does not replace them."""
     try:
         state = path.stat()
     except OSError:

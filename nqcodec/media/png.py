@@ -29,9 +29,9 @@ from nqcodec.media.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Video
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NUMBER = re.compile(r"%(0\d+)?d")
 _SRGB = Colour(primaries=1, transfer=13, matrix=MATRIX_IDENTITY, full_range=True)
-"""A PNG without a word about colour is sRGB: primaries of BT.709, the transfer function of IEC 61966-2-1."""
+"""A PNG that states no colour is sRGB: primaries of BT.709, the transfer function of IEC 61966-2-1."""
 IN_FOLDER = "%05d.png"
-"""What pictures in a folder that is an output are called."""
+"""Names of the pictures in a folder that is an output."""
 FIRST_NUMBER = 0
 """Number of a clip's first picture: pictures are counted as frames are."""
 
@@ -68,7 +68,7 @@ def _numbers(pattern: Path) -> set[int]:
 
 @dataclass(frozen=True)
 class _Picture:
-    """What a PNG's header says."""
+    """The contents of a PNG's header."""
 
     width: int
     height: int
@@ -78,7 +78,7 @@ class _Picture:
 
     @property
     def kind(self) -> tuple[int, int, bool, bool]:
-        """What all pictures of a clip share."""
+        """The properties that all pictures of a clip must share."""
         return self.width, self.height, self.grey, self.deep
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """Raw planar video (.yuv): streaming reader and writer.
 
 The file is frames and nothing else: planes in order, rows in order, little-endian 16-bit samples above 8 bits
-(`planar.py`). What it holds must be said by options.
+(`planar.py`). Options must say what it holds.
 """
 
 from __future__ import annotations

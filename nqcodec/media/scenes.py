@@ -32,17 +32,17 @@ NEAR = 4
 """Frames on either side of a cut of which every pair must differ: one more than the longest flash ignored."""
 
 AROUND = 6
-"""Distances between neighbours, on either side of a cut, that tell how much its scenes change by themselves."""
+"""Frame distances on each side of a cut from which the ordinary change within its scenes is estimated."""
 
 RANK = 2
-"""Which of those counts, from the largest: a flash or a short shot beside a cut makes a single one large."""
+"""Rank, from the largest, of the distance that is that estimate: a flash beside a cut makes a single one large."""
 
 LEAST_DISTANCE, UNREST_FACTOR = 10.0, 1.5
-"""8-bit levels that every pair across a cut differs by at least in scenes that stand still, and what is added for
-each level that neighbours differ by."""
+"""Least distance of every pair across a cut in scenes that stand still, in 8-bit levels, and what is added to it for
+each level of the ordinary change."""
 
 NOISE = 1.0
-"""Standard deviation, in 8-bit levels, of a thumbnail that hardly shows anything: it predicts no other."""
+"""Standard deviation, in 8-bit levels, of a thumbnail with so little contrast that it cannot predict another."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,17 @@ class Cut:
 
 
 class SceneDetector:
-    """Takes luma planes in order, and tells where scenes begin."""
+    """Takes luma planes in order; gives the frames at which scenes begin."""
 
     def __init__(self) -> None:
         self._recent: deque[Thumbnail] = deque(maxlen=2 * NEAR)
-        # _steps[i] is what frames i and i + 1 differ by; _across[i] the least that pairs across a cut before frame
-        # i + NEAR do.
-        self._steps: list[float] = []
+        # _distances[i] is the distance of frames i and i + 1; _across[i] is the least distance of the pairs across a
+        # cut before frame i + NEAR.
+        self._distances: list[float] = []
         self._across: list[float] = []
 
     def add(self, luma: Plane, depth: int) -> None:
-        """Look at the next frame.
+        """Measure the next frame.
 
         Args:
             luma: [H, W]; of RGB, the green plane serves.
@@ -73,15 +73,15 @@ class SceneDetector:
         self._recent.append(thumbnail(luma, depth))
         covariance = _covariance(np.stack(self._recent))
         if len(self._recent) > 1:
-            # Steps of a fade count here: the last one, to black, is no larger than those before it.
-            self._steps.append(_difference(covariance[-2:, -2:]))
+            # Distances within a fade count here: the last one, to black, is no larger than those before it.
+            self._distances.append(_difference(covariance[-2:, -2:]))
         if len(self._recent) == 2 * NEAR:
             self._across.append(float(_unpredicted(covariance)[:NEAR, NEAR:].min()))
 
     def cuts(self) -> list[Cut]:
-        """The cuts among the frames seen so far, in order, scenes `LEAST_SCENE` frames long at least.
+        """The cuts among the frames so far, in order; every scene has at least `LEAST_SCENE` frames.
 
-        Of cuts nearer to one another the strongest stays, of equals the first.
+        Of cuts that are nearer to one another, the strongest is kept, and of equally strong ones the first.
         """
         found: list[Cut] = []
         for cut in sorted(self._candidates(), key=lambda cut: (-cut.strength, cut.frame)):
@@ -90,13 +90,13 @@ class SceneDetector:
         return sorted(found, key=lambda cut: cut.frame)
 
     def _candidates(self) -> list[Cut]:
-        places = range(LEAST_SCENE, len(self._steps) + 1 - LEAST_SCENE + 1)
+        places = range(LEAST_SCENE, len(self._distances) + 1 - LEAST_SCENE + 1)
         cuts = (Cut(frame, self._across[frame - NEAR]) for frame in places)
         return [cut for cut in cuts if cut.strength >= LEAST_DISTANCE + UNREST_FACTOR * self._unrest(cut.frame)]
 
     def _unrest(self, frame: int) -> float:
-        """What neighbours before and after a cut before `frame` differ by; the livelier side counts."""
-        before, after = self._steps[frame - 1 - AROUND : frame - 1], self._steps[frame : frame + AROUND]
+        """The ordinary change before or after a cut before `frame`, whichever is larger."""
+        before, after = self._distances[frame - 1 - AROUND : frame - 1], self._distances[frame : frame + AROUND]
         return max(sorted(side)[-RANK] for side in (before, after))
 
 
@@ -130,10 +130,10 @@ def _difference(covariance: npt.NDArray[np.float64]) -> float:
 
 
 def _unpredicted(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """What of the more contrasted picture of each pair the other does not predict: [N, N], in 8-bit levels.
+    """The part of the picture with more contrast that the other picture of each pair does not predict.
 
-    That is sigma * sqrt(1 - rho^2) with the larger standard deviation and the pair's correlation, at least 0: a
-    negative predicts nothing that lasts.
+    It is sigma * sqrt(1 - rho^2), [N, N] in 8-bit levels, with the larger standard deviation sigma and the pair's
+    correlation rho. A negative correlation counts as 0, because no scene goes on as its own negative.
     """
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     correlation = np.clip(covariance / (np.outer(deviation, deviation) + NOISE**2), 0.0, 1.0)

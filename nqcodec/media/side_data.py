@@ -1,6 +1,7 @@
 """What a source holds beside its pictures: audio, frame times, HDR10 values, display matrix, interlacing.
 
-Readers fill a `SideData` as they go; `nqcodec.encoder.kept` decides what a file keeps of it and what the user is told.
+Readers fill a `SideData` as they go; `nqcodec.encoder.kept` decides what a file keeps of it and which warnings
+the user gets.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import av
 
 ANOTHER_RATE = Fraction(1, 1000)
-"""Part of a frame rate by which the one that a container tells may be off: some only estimate it."""
+"""Relative error that the frame rate of a container may have, because some containers only estimate it."""
 _MASTERING = struct.Struct("=22i")
 """AVMasteringDisplayMetadata: red, green, blue and white (x, y), least and greatest luminance, each a fraction of two
 integers, and two flags: whether chromaticities and luminances are known."""
@@ -44,7 +45,7 @@ class Stamps:
         tick: their unit, in seconds.
         shown: the stamp of each frame.
         last: ticks that the last of them is shown for; 0 if unknown.
-        usable: whether each frame has one and it is later than that before.
+        usable: whether each frame has a stamp that is later than the one before.
     """
 
     tick: Fraction
@@ -53,7 +54,7 @@ class Stamps:
     usable: bool = True
 
     def add(self, stamp: int | None, duration: int | None) -> None:
-        """The next frame's, as its decoder tells them."""
+        """Add the time stamp and the duration of the next frame, as its decoder gives them, in ticks."""
         if stamp is None or (self.shown and stamp <= self.shown[-1]):
             self.usable = False
             stamp = self.shown[-1] if self.shown else 0
@@ -61,7 +62,7 @@ class Stamps:
         self.last = duration or 0
 
     def times(self, start: int, frames: int, fps: Fraction) -> FrameTimes | None:
-        """Those of frames start..start+frames-1 of the source; None where they cannot be used."""
+        """Times of frames start..start+frames-1 of the source; None if they cannot be used."""
         if not self.usable or len(self.shown) < start + frames:
             return None
         shown = self.shown[start : start + frames + 1]
@@ -95,8 +96,8 @@ class SideData:
         audio, subtitles: the codec of each such stream.
         interlaced: whether its pictures are pairs of fields.
         alpha: whether it has an alpha channel, which readers drop.
-        depth: bits a sample where readers give fewer of them, else 0.
-        stamps: when its frames are shown, where it says so.
+        depth: bits a sample of the source if readers give fewer, else 0.
+        stamps: when its frames are shown, if it has time stamps.
     """
 
     audio: tuple[str, ...] = ()
@@ -110,7 +111,7 @@ class SideData:
     matrix: DisplayMatrix | None = None
 
     def see(self, picture: av.VideoFrame) -> None:
-        """Note what a decoded frame, the next in display order, tells."""
+        """Record the side data of the next decoded frame, in display order."""
         if self.stamps is None:
             self.stamps = Stamps(Fraction(picture.time_base or 1))
             found: list[Any] = list(picture.side_data)  # PyAV's stubs take it for a mapping of names
@@ -119,14 +120,14 @@ class SideData:
         self.interlaced = self.interlaced or picture.interlaced_frame
 
     def take(self, found: Mapping[str, bytes]) -> None:
-        """Note what FFmpeg's side data of a frame says, by the name of its type."""
+        """Record FFmpeg's side data of a frame, given by the name of its type."""
         self.mastering = mastering_display(found.get("MASTERING_DISPLAY_METADATA", b"")) or self.mastering
         self.light = light_level(found.get("CONTENT_LIGHT_LEVEL", b"")) or self.light
         self.matrix = display_matrix(found.get("DISPLAYMATRIX", b"")) or self.matrix
 
 
 def mastering_display(data: bytes) -> MasteringDisplay | None:
-    """AVMasteringDisplayMetadata in our units; None where it says nothing or what no display can have."""
+    """AVMasteringDisplayMetadata in our units; None if it is empty or impossible for a display."""
     if len(data) < _MASTERING.size:
         return None
     numbers = _MASTERING.unpack_from(data)
@@ -145,7 +146,7 @@ def mastering_display(data: bytes) -> MasteringDisplay | None:
 
 
 def light_level(data: bytes) -> LightLevel | None:
-    """AVContentLightMetadata; None where it says nothing or more than 16 bits hold."""
+    """AVContentLightMetadata; None if it is empty or a value needs more than 16 bits."""
     if len(data) < _LIGHT.size:
         return None
     most, average = _LIGHT.unpack_from(data)
@@ -153,7 +154,7 @@ def light_level(data: bytes) -> LightLevel | None:
 
 
 def display_matrix(data: bytes) -> DisplayMatrix | None:
-    """FFmpeg's display matrix; None where it says nothing or leaves pictures as they are."""
+    """FFmpeg's display matrix; None if it is missing or leaves pictures as they are."""
     if len(data) < _MATRIX.size:
         return None
     values = _MATRIX.unpack_from(data)

@@ -25,7 +25,7 @@ from nqcodec.media.y4m import Y4mWriter
 
 
 class Writer(Protocol):
-    """What every format's writer offers. `video` is the clip as written."""
+    """The interface of every format's writer. `video` is the clip as written."""
 
     video: Video
 
@@ -39,11 +39,11 @@ class Writer(Protocol):
 class Sink:
     """A clip being written. As a context manager it closes when the block ends and aborts on any exception.
 
-    Nothing bears the output's name before `close`, and after `abort` or an error nothing is left (of bytes sent to
-    standard output there is no return).
+    No file has the output's name before `close`, and after `abort` or an error nothing is left, except for bytes that
+    were sent to standard output.
 
     Attributes:
-        name: what messages call it.
+        name: its name in messages.
         video: the clip that `write` takes.
         written: the clip as the file holds it; it differs where the format cannot hold `video`.
         depth: bits a sample in the file.
@@ -139,7 +139,7 @@ def open_sink(
         stdout: the stream behind "-", by default `sys.stdout.buffer`.
         y4m, raw: force that format whatever the name.
         first: number of the first frame in the names of pictures, where `video` is a part of a clip.
-        metadata: what there is beside the pictures; FFmpeg's containers take frame times, display matrix and, by some
+        metadata: what to write beside the pictures; FFmpeg's containers take frame times, display matrix and, by some
             encoders, HDR10 values.
         audio: audio to write beside the pictures, into FFmpeg's containers only; it is closed with the sink.
 

@@ -31,7 +31,7 @@ DEPTHS = range(8, 13)
 
 
 class Reader(Protocol):
-    """What every format's reader offers."""
+    """The interface of every format's reader."""
 
     video: Video
 
@@ -63,7 +63,7 @@ class Source:
 
     @property
     def side(self) -> SideData:
-        """What the source holds beside its pictures; complete when the frames have been walked."""
+        """What the source holds beside its pictures; complete after all frames have been read."""
         return getattr(self._reader, "side", SideData())
 
     def __iter__(self) -> Iterator[Frame]:
@@ -122,7 +122,7 @@ def open_source(
     Args:
         path: file, folder, numbered pattern, or "-" for standard input.
         input_res: (width, height), for raw video.
-        fps: rate of raw video and PNGs (default 25), and of streams that tell none.
+        fps: rate of raw video and PNGs (default 25), and of streams that state none.
         csp: i400, i420 (default), i422, i444 or gbr, for raw video.
         depth: 8 (default) to 12 bits a sample, for raw video.
         start: frames to pass over.
@@ -149,7 +149,7 @@ def open_source(
 
 
 class _Options:
-    """What the user says about the input, checked for itself first and against the clip later."""
+    """The user's options for the input, checked on their own first and against the clip later."""
 
     def __init__(
         self, input_res: tuple[int, int] | None, fps: Fraction | None, csp: str | None, depth: int | None
@@ -168,7 +168,7 @@ class _Options:
         """The raw clip that the options describe."""
         if self.input_res is None:
             raise UsageError(
-                f"{name}: raw video does not tell its size; give --input-res WIDTHxHEIGHT, and --fps, --input-csp and "
+                f"{name}: raw video does not state its size; give --input-res WIDTHxHEIGHT, and --fps, --input-csp and "
                 "--input-depth where they are not 25, i420 and 8"
             )
         colour = Colour(matrix=MATRIX_IDENTITY, full_range=True) if self.csp == "gbr" else Colour()
@@ -176,7 +176,7 @@ class _Options:
         return _within_limit(name, Video(*self.input_res, 0, self.fps or DEFAULT_FPS, chroma, self.depth or 8, colour))
 
     def check(self, name: str, reader: Reader) -> None:
-        """Refuse options that the opened clip contradicts, and take the rate where it tells none."""
+        """Refuse options that the opened clip contradicts, and use the given rate if the clip states none."""
         video = _within_limit(name, reader.video)
         if not getattr(reader, "has_rate", True) and self.fps is not None:
             reader.video = video = replace(video, fps=self.fps)

@@ -21,7 +21,7 @@ class ByteStream:
     """A forward reader that knows its name and offset, and its size where the bytes lie in a regular file.
 
     Attributes:
-        name: what messages call it.
+        name: its name in messages.
         size: bytes in all, or None for a pipe.
         offset: bytes taken so far.
     """

@@ -1,4 +1,4 @@
-"""Frames in memory as a clip to encode: spooled to a raw file, so that every segment's process reads its own part."""
+"""Frames in memory as a clip to encode: written to a raw file, so that every segment's process reads its own part."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Pictures: TypeAlias = "Iterable[Picture] | npt.NDArray[Any]"
 
 EXPECTED = "an array is a clip [T, H, W] or [T, H, W, 3], or one picture [H, W] or [H, W, 3], R'G'B' last"
 LARGEST_CHANNELS = 4
-"""Sizes of a last axis up to this are taken for channels, which no picture's width is taken for."""
+"""Largest size of a last axis that is taken for channels and not for the width of a picture."""
 
 NAME = "frames"
-"""What messages call a clip in memory."""
+"""Name of a clip in memory in messages."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def frames_of(pictures: Pictures, video: Video | None) -> Iterator[Picture]:
 
 
 def inferred(picture: Picture, fps: Fraction | None) -> Video:
-    """What a clip is whose first frame is this; raises UsageError where that does not follow from the arrays."""
+    """The description of a clip with this first frame; raises UsageError if it does not follow from the arrays."""
     arrays = list(_arrays(picture))
     if any(array.dtype != np.uint8 for array in arrays):
         raise UsageError(
@@ -147,7 +147,7 @@ def planes_of(picture: Picture, video: Video, number: int) -> Frame:
 
 
 def _channels_first(shape: tuple[int, ...]) -> str:
-    """What to do with a frame [3, H, W], as words to append; empty for other shapes."""
+    """A hint for a frame [3, H, W], to append to a message; empty for other shapes."""
     return ": move the channels last, numpy.moveaxis(frame, 0, 2)" if len(shape) == 3 and shape[0] == 3 else ""
 
 

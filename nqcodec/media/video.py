@@ -1,4 +1,4 @@
-"""What a clip is: size, chroma format, bit depth, rate, colour, and its planes. No input or output lives here."""
+"""Description of a clip: size, chroma format, bit depth, rate, colour, and its planes. Reads and writes nothing."""
 
 from __future__ import annotations
 

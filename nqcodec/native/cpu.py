@@ -11,7 +11,7 @@ CPU_LEVELS = ("scalar", "avx2", "avx512")
 """Instruction sets with kernels of their own, in the order of NqCpuLevel (csrc/include/nq/abi.h)."""
 
 SYNTHESIS_LEVELS = (*CPU_LEVELS, "vnni")
-"""Those of synthesis."""
+"""Instruction sets for which synthesis has kernels of its own."""
 
 
 def available_cores() -> int:

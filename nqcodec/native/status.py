@@ -1,4 +1,4 @@
-"""What functions of the C libraries return, and the errors that stand for it."""
+"""Statuses that functions of the C libraries return, and the errors raised for them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TEXT = {
     Status.BAD_ESCAPE: "an escape of more than 20 bits",
     Status.OUT_OF_RANGE: "a value is outside its bits",
 }
-"""What each status but OK means, for messages."""
+"""Messages for each status but OK."""
 
 
 def check_status(status: int, what: str = "", detail: str = "") -> None:

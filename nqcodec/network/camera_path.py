@@ -27,7 +27,7 @@ def extent(knots: tuple[Knot, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def position_at(knots: tuple[Knot, ...], t: int) -> tuple[int, int]:
-    """(row, column) at frame t: between two knots it moves evenly, before the first and after the last it rests."""
+    """(row, column) at frame t: between two knots it moves evenly; outside them it stands still."""
     after = bisect_right(knots, t, key=itemgetter(0))
     if after in (0, len(knots)):
         return knots[max(after - 1, 0)][1:]
@@ -43,10 +43,10 @@ PATH_BITS = 3
 
 @dataclass(frozen=True)
 class Path:
-    """A camera's way: where the picture's top left corner is in the scene.
+    """A camera's path: positions of the picture's top left corner in the scene.
 
     Attributes:
-        knots: corners of the way (frame, row, column) in 2^-`bits` pixels, the least row and column 0.
+        knots: corners of the path (frame, row, column) in 2^-`bits` pixels, the least row and column 0.
     """
 
     knots: tuple[Knot, ...]

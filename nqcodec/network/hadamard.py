@@ -15,7 +15,7 @@ MAX_BLOCK = 4096
 """Values of the largest block."""
 
 Transform: TypeAlias = Callable[[Int32], Int32]
-"""What `transform` does, by whatever means: int32 [..., C] to int32 of the same shape."""
+"""A function with the result of `transform`: int32 [..., C] to int32 of the same shape."""
 
 
 @cache

@@ -20,7 +20,7 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
 MANTISSAS: tuple[int, ...] = (32768, 35734, 38968, 42495, 46341, 50535, 55109, 60097)
-"""round(2^(15 + j/8)), j = 0..7: the only fractions that a rescale knows (formats/nq.md, 6.1)."""
+"""round(2^(15 + j/8)), j = 0..7: the mantissas of rescales (formats/nq.md, 6.1)."""
 
 WIDTH_RANGE = (8, 14)
 FRAC_RANGE = (0, 20)
@@ -34,7 +34,7 @@ BITS_RANGE = {"weight": WEIGHT_BITS, "bias": BIAS_BITS, "latent": LATENT_BITS}
 CONTEXT_NEIGHBOURS = 14
 CONTEXT_BASE_RANGE = (1, 65535)
 CONTEXT_MEAN_RANGE = (-256, 255)
-CONTEXT_SPREAD_RANGE = (0, 255)
+CONTEXT_SCALE_RANGE = (0, 255)
 GRID_FRACTION_BITS = 16
 HALF_TANH_FRAC = 12
 """Fractional bits of what goes into the half_tanh table (formats/nq.md, 6.5)."""
@@ -46,7 +46,7 @@ class Hadamard:
 
     Attributes:
         used_width: signed width in bits that the weights as used are clamped to.
-        gain: the weights as used are in units of 2^-gain of the tensor's step.
+        gain: the weights as used are in units of 2^-gain of the tensor's step size.
     """
 
     used_width: int
@@ -58,16 +58,16 @@ class Context:
     """Weights by which a latent's values are predicted from the ones before them (formats/nq.md, 3.6).
 
     Attributes:
-        base: spread of a value whose neighbours were all predicted exactly, in 1/512.
-        mean: of each of the 14 neighbours, its weight in the prediction, in 1/64.
-        spread: of each of the 14 neighbours, the weight of its residual in the spread, in 1/64.
+        base: scale of a value whose neighbours were all predicted exactly, in 1/512.
+        mean: weight of each of the 14 neighbours in the prediction, in 1/64.
+        scale: weight of the residual of each of the 14 neighbours in the scale, in 1/64.
 
     A neighbour whose two weights are 0 is not used.
     """
 
     base: int
     mean: tuple[int, ...]
-    spread: tuple[int, ...]
+    scale: tuple[int, ...]
 
 
 @dataclass
@@ -78,7 +78,7 @@ class IntTensor:
         values: int32, in [-2^(bits-1), 2^(bits-1) - 1].
         bits: alphabet's width.
         step_indices: int32 step indices, one, or one a channel (weights: output channels; latents: channels);
-            value = integer * 2^(step / 8).
+            value = integer * 2^(step index / 8).
         hadamard: for a weight [out, in, k, k] whose values are its orthonormal transform along `in`, else None.
         context: for a latent, the weights of the context model, which codes it where that is smaller; else None.
     """
@@ -102,7 +102,7 @@ class IntTensor:
 
 @dataclass
 class Layer:
-    """What the file says of one operation: its output map's format and its tensors, by name in file order.
+    """The file's data of one operation: its output map's format and its tensors, by name in file order.
 
     `width` is the signed width in bits that the map is clamped to; its value is integer * 2^-frac.
     Both are 0 for operations that keep their input's format.
@@ -198,8 +198,8 @@ def derive(network: IntegerNetwork, index: int, transform: definition.Transform 
 def _derive_grid(network: IntegerNetwork, index: int) -> Rescaled:
     layer, channels = network.layers[index], network.program.shapes[index][0]
     latent = layer.tensors["latent"]
-    steps = np.broadcast_to(latent.step_indices, (channels,))
-    multiplier, shift = rescale_factors(steps + 8 * (layer.frac - GRID_FRACTION_BITS))
+    step_indices = np.broadcast_to(latent.step_indices, (channels,))
+    multiplier, shift = rescale_factors(step_indices + 8 * (layer.frac - GRID_FRACTION_BITS))
     return Rescaled(multiplier, shift, np.zeros(channels, np.int32), latent.values)
 
 
@@ -207,13 +207,13 @@ def _derive_conv(network: IntegerNetwork, index: int, op: Conv, transform: defin
     layer, channels = network.layers[index], network.program.shapes[index][0]
     width_in, frac_in = network.map_format(op.inputs[0])
     weight, bias = layer.tensors["weight"], layer.tensors["bias"]
-    steps, used = np.broadcast_to(used_step_indices(weight), (channels,)), used_weight(weight, transform)
+    step_indices, used = np.broadcast_to(used_step_indices(weight), (channels,)), used_weight(weight, transform)
     frac_out = HALF_TANH_FRAC if op.activation is Activation.HALF_TANH else layer.frac
-    multiplier, shift = rescale_factors(steps + 8 * (frac_out - frac_in))
-    bias_factors = rescale_factors(bias.step_indices - steps + 8 * frac_in)
+    multiplier, shift = rescale_factors(step_indices + 8 * (frac_out - frac_in))
+    bias_factors = rescale_factors(bias.step_indices - step_indices + 8 * frac_in)
     acc_bias = rescale(bias.values, *bias_factors)
-    reach = np.abs(used.astype(np.int64)).sum(axis=(1, 2, 3)) << (width_in - 1)
-    if int((reach + np.abs(acc_bias)).max()) >= 1 << 31:
+    largest = np.abs(used.astype(np.int64)).sum(axis=(1, 2, 3)) << (width_in - 1)
+    if int((largest + np.abs(acc_bias)).max()) >= 1 << 31:
         raise ValueError(f"operation {index} (conv) can overflow its 32-bit accumulator")
     return Rescaled(multiplier, shift, acc_bias.astype(np.int32), used)
 
@@ -262,7 +262,7 @@ def check_context(context: Context) -> None:
     claims = (
         ("base", (context.base,), 1, CONTEXT_BASE_RANGE),
         ("mean weight", context.mean, CONTEXT_NEIGHBOURS, CONTEXT_MEAN_RANGE),
-        ("spread weight", context.spread, CONTEXT_NEIGHBOURS, CONTEXT_SPREAD_RANGE),
+        ("spread weight", context.scale, CONTEXT_NEIGHBOURS, CONTEXT_SCALE_RANGE),
     )
     for what, values, count, (low, high) in claims:
         if len(values) != count:
@@ -284,7 +284,7 @@ def _check_context(where: str, context: Context | None, name: str) -> None:
 
 
 def channel_axis(name: str) -> int:
-    """Axis of a tensor that its per-channel steps and scales follow: 0 for weights and biases, 1 for latents."""
+    """Axis of a tensor that its per-channel step and scale indices follow: 0 for weights and biases, 1 for latents."""
     return 1 if name == "latent" else 0
 
 
@@ -297,7 +297,7 @@ def _check_tensor(where: str, tensor: IntTensor, name: str, shape: tuple[int, ..
     if tensor.step_indices.size not in (1, shape[channel_axis(name)]) or (
         name == "bias" and tensor.step_indices.size != 1
     ):
-        raise ValueError(f"{where}: {tensor.step_indices.size} steps do not fit {shape}")
+        raise ValueError(f"{where}: {tensor.step_indices.size} step indices do not fit {shape}")
     if int(tensor.step_indices.min()) < STEP_INDEX_RANGE[0] or int(tensor.step_indices.max()) > STEP_INDEX_RANGE[1]:
         raise ValueError(f"{where}: a step index is outside {STEP_INDEX_RANGE[0]}..{STEP_INDEX_RANGE[1]}")
     if int(tensor.values.min()) < tensor.low or int(tensor.values.max()) > tensor.high:

@@ -34,7 +34,7 @@ the Hadamard domain, 20 for any other, 8 for a latent)."""
 
 @dataclass(frozen=True)
 class Limits:
-    """What a decoder agrees to before it allocates anything (formats/nq.md, 8).
+    """The limits that a decoder checks before it allocates anything (formats/nq.md, 8).
 
     `memory` is in bytes, and bounds what tensors and maps take in this implementation, working space included.
     """
@@ -77,7 +77,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class LimitKind:
-    """What a limit counts, and the most that it can be raised to: beyond, numbers leave the decoders' integers."""
+    """What a limit counts, and the most that it can be raised to; above it, numbers overflow the decoders' integers."""
 
     what: str
     most: int
@@ -91,7 +91,7 @@ LIMITS = {
     "frames": LimitKind("frames", (1 << 31) - 1),
     "memory": LimitKind("bytes of memory", 1 << 44),
 }
-"""Of each field of `Limits`."""
+"""Kind of each field of `Limits`."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ GAUSSIAN_SHA256 = "1e16486e8bdbc3b4b63999b6cd2ee56f016eb86ac559552566a085f63328e
 LOGISTIC_SHA256 = "6d5ea815a645b77bfa105a116d57472e87ecf642f2386ae176e7f08ee9be611b"
 ACTIVATIONS_SHA256 = "02ec43b3b3a63a50509527ed94fdb023a4c081dab7b6bccdb80f638b0113c2b2"
 SINE_SHA256 = "0bd4d3323a34013d96c313c4a038324ebf4fb3e138d2a7d4d23da5570bd6deba"
-"""Of all integers of the file in order, each as four bytes, little-endian."""
+"""SHA-256 of all integers of each file in order, each as four bytes, little-endian."""
 
 TOTAL = 1 << 16
 """Sum of the frequencies of every row and context."""
@@ -40,7 +40,7 @@ def _formats() -> Path:
 
 
 FORMATS = _formats()
-"""Where an installed package and a source tree have nq.md, the tables and the conformance vectors."""
+"""The folder of nq.md, the tables and the conformance vectors, in an installed package or a source tree."""
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,13 @@ BACKENDS = ("cuda", "native", "reference")
 
 
 class Synthesizer(Protocol):
-    """What makes a segment's frames, in any order; a context manager that closes itself."""
+    """Computes a segment's frames, in any order; a context manager that closes itself."""
 
     def frame(self, t: int) -> Frame:
         """Planes of frame t of the segment; raises ValueError outside it."""
 
     def close(self) -> None:
-        """Free what it holds; may be called again."""
+        """Free its memory; may be called again."""
 
     def __enter__(self) -> Self: ...
 
@@ -45,7 +45,7 @@ class Synthesizer(Protocol):
 
 
 def frames_of(synthesizer: Synthesizer | FrameParallelSynthesizer, start: int, stop: int) -> Iterator[Frame]:
-    """Frames start..stop-1 in order, by the batch or beside one another where the synthesizer does that."""
+    """Frames start..stop-1 in order; in batches or in parallel if the synthesizer can do that."""
     if isinstance(synthesizer, CudaSynthesizer | FrameParallelSynthesizer):
         return synthesizer.frames(start, stop)
     return (synthesizer.frame(t) for t in range(start, stop))
@@ -129,10 +129,10 @@ def open_frames(
     *,
     low_memory: bool = False,
 ) -> Synthesizer | FrameParallelSynthesizer:
-    """What is best for `count` frames in order: several synthesizers on threads of their own where maps are small.
+    """The best synthesizer for `count` frames in order: several synthesizers on threads of their own if maps are small.
 
-    The native backend alone has that, and without `low_memory`; else this is `open_synthesizer`, whose arguments and
-    errors it has.
+    Only the native backend has such, without `low_memory`; otherwise this is `open_synthesizer`. Arguments and errors
+    are those of `open_synthesizer`.
     """
     total, agreed = threads or available_cores(), limits or Limits()
     if choose(backend) == "native" and not low_memory and min(total, count) > 1:

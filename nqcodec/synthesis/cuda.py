@@ -33,12 +33,12 @@ class CudaOptions(ctypes.Structure):
 
 @dataclass(frozen=True)
 class CudaWork:
-    """What operations cost for a frame, int64 [operations] each: 0 for those that run with another or once for all.
+    """The work of operations for a frame, int64 [operations] each: 0 for those that run with another or once for all.
 
     Attributes:
         macs: multiply-accumulates of convolutions, as the format counts them.
-        products: of bytes, that matrix instructions do for them, idle ones among them.
-        bytes: of maps, tensors and planes, each read or written once.
+        products: products of bytes in the matrix instructions for them, idle lanes included.
+        bytes: bytes of maps, tensors and planes, each read or written once.
     """
 
     macs: npt.NDArray[np.int64]
@@ -99,15 +99,15 @@ class CudaSynthesizer:
         network: any that `validate` accepts.
         video: the picture's size, chroma format and depth.
         frames: T of formats/nq.md 6.2, the frames of the segment.
-        threads: taken as the other backends take it; the device schedules its own.
+        threads: unused; here because the other backends have it.
         limits: its `memory` bounds what is allocated on the device, so the batch too; None for no bound.
-        batch: frames at once, at most 1024; 0 chooses as many as are good and fit.
+        batch: frames at once, at most 1024; 0 chooses a fast number that fits the memory.
 
     Raises:
         LimitError: a network that needs more memory for a single frame.
         UnsupportedError: no libnq_cuda or no device.
         ValueError: a network that breaks a rule of formats/nq.md 6.
-        MemoryError: device memory that is not there.
+        MemoryError: not enough device memory.
         NqError: any other error of the device, in its own words.
     """
 
@@ -152,7 +152,7 @@ class CudaSynthesizer:
         return planes
 
     def frames(self, start: int, stop: int) -> Iterator[Frame]:
-        """Planes of frames start..stop-1, made in batches ahead of what is asked for.
+        """Planes of frames start..stop-1, computed in batches ahead of their use.
 
         One such iteration at a time; single frames may be asked for meanwhile. Raises ValueError for frames outside the
         segment, and while another iteration is under way.
@@ -184,7 +184,7 @@ class CudaSynthesizer:
 
     @property
     def batch(self) -> int:
-        """Frames that are made at once."""
+        """Frames in a batch."""
         self._check_open()
         return int(self._library.nq_cuda_synth_batch(self._handle))
 
@@ -210,7 +210,7 @@ class CudaSynthesizer:
         return values
 
     def work(self) -> CudaWork:
-        """What each operation costs for a frame."""
+        """The work of each operation for a frame."""
         self._check_open()
         values = np.zeros((self._operations, 3), np.int64)
         self._library.nq_cuda_synth_work(self._handle, ctypes.c_void_p(values.ctypes.data))

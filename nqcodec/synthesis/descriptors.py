@@ -26,13 +26,13 @@ class OpDescriptor(ctypes.Structure):
         ("inputs", ctypes.c_void_p),
         *((name, ctypes.c_int32) for name in ("channels", "height", "width", "map_width", "frac", "ratio")),
         *((name, ctypes.c_int32) for name in ("rows", "columns", "times", "kernel", "depthwise", "activation")),
-        *((name, ctypes.c_void_p) for name in ("values", "bias", "multiplier", "shift", "steps", "phases")),
+        *((name, ctypes.c_void_p) for name in ("values", "bias", "multiplier", "shift", "increments", "phases")),
         *((name, ctypes.c_int32) for name in ("bits", "knot_count")),
         ("knots", ctypes.c_void_p),
     )
 
 
-ARRAY_TYPES = {"steps": np.uint32, "phases": np.uint32, "knots": np.int64}
+ARRAY_TYPES = {"increments": np.uint32, "phases": np.uint32, "knots": np.int64}
 """Types of what the pointers among an operation's own fields (`Operation.native`) lead to."""
 
 

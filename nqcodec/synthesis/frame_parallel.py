@@ -1,7 +1,7 @@
-"""Frames on threads of their own: several synthesizers make whole frames beside one another, and they come in order.
+"""Several synthesizers on threads of their own, which compute whole frames in parallel; frames are given in order.
 
-Rows of a small frame cannot feed several threads: they wait for one another at every operation. Each synthesizer here
-has maps of its own, so this is for networks whose maps are small.
+Threads that share the rows of a small frame wait for one another at every operation, so whole frames in parallel are
+faster. Each synthesizer here has maps of its own, so this is for networks whose maps are small.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 MOST_BYTES = 1 << 26
-"""What the synthesizers may hold together, so that memory stays near that of one."""
+"""Most bytes of all synthesizers together, so that memory stays near that of one."""
 
 
 def workers_for(threads: int, count: int, needed: Callable[[int], int], most_bytes: int) -> int:
-    """How many synthesizers are to make `count` frames on `threads` threads, two each at least; 1 for one alone.
+    """Number of synthesizers for `count` frames on `threads` threads: one, or so many that each has two frames or more.
 
     Args:
-        threads: of all of them together.
-        count: frames to make.
-        needed: bytes that a synthesizer on so many threads holds.
-        most_bytes: what they may hold together.
+        threads: threads of all synthesizers together.
+        count: frames to compute.
+        needed: gives the bytes of a synthesizer on a number of threads.
+        most_bytes: most bytes of all synthesizers together.
     """
     for workers in range(min(threads, count // 2), 1, -1):
         if workers * needed(threads // workers) <= most_bytes:
@@ -38,10 +38,10 @@ def workers_for(threads: int, count: int, needed: Callable[[int], int], most_byt
 
 
 class FrameParallelSynthesizer:
-    """Makes frames on a thread for each synthesizer. At most one frame more than these are kept at a time.
+    """Computes frames on a thread for each synthesizer, and keeps at most one frame more than there are synthesizers.
 
     Args:
-        synthesizers: of one network, for this object to close.
+        synthesizers: synthesizers of one network; `close` closes them.
     """
 
     def __init__(self, synthesizers: list[NativeSynthesizer]):
@@ -54,7 +54,7 @@ class FrameParallelSynthesizer:
         self._pool = ThreadPoolExecutor(len(synthesizers), thread_name_prefix="frames")
 
     def frame(self, t: int) -> Frame:
-        """Planes of frame t, by the caller's thread; raises ValueError outside the segment."""
+        """Planes of frame t, computed on the caller's thread; raises ValueError outside the segment."""
         synthesizer = self._idle.get()
         try:
             return synthesizer.frame(t)
@@ -62,7 +62,7 @@ class FrameParallelSynthesizer:
             self._idle.put(synthesizer)
 
     def frames(self, begin: int, end: int) -> Iterator[Frame]:
-        """Frames begin..end-1 in order; those after the one that is asked for are made meanwhile."""
+        """Frames begin..end-1 in order; the following frames are computed meanwhile."""
         ahead: deque[Future[Frame]] = deque()
         following = begin
         for _ in range(begin, end):
@@ -72,7 +72,7 @@ class FrameParallelSynthesizer:
             yield ahead.popleft().result()
 
     def close(self) -> None:
-        """Wait for frames in the making and free the library's memory; may be called again."""
+        """Wait for frames that are being computed, and free the library's memory; may be called again."""
         self._pool.shutdown(cancel_futures=True)
         for each in self._synthesizers:
             each.close()

@@ -37,7 +37,7 @@ class _Descriptor(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Rows:
-    """What is transformed: contiguous rows [rows, length] of one type, cut into `block_sizes(length)`.
+    """Rows to transform: contiguous rows [rows, length] of one type, cut into `block_sizes(length)`.
 
     Attributes:
         rows: 0 or more.

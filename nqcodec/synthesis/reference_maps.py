@@ -47,7 +47,7 @@ MEAN_BITS, DEVIATION_BITS, RECIPROCAL_BITS = 8, 16, 46
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an operation's definition computes from, beside its fields.
+    """The inputs of an operation's definition, beside the operation's fields.
 
     Attributes:
         inputs: maps that it reads.
@@ -122,14 +122,14 @@ def run_upsample(x: Int16, op: Upsample) -> Int16:
 
 
 def run_window(x: Int16, op: Window, t: int) -> Int16:
-    """The part of [C, H, W] that is seen at frame t, as [C r r, op.height, op.width] (formats/nq.md, 6.13)."""
+    """The window of [C, H, W] at frame t, as [C r r, op.height, op.width] (formats/nq.md, 6.13)."""
     (i, f), (j, g) = (divmod(place, 1 << op.bits) for place in op.position(t))
-    # The row and column past the part have no weight where the map ends before them.
+    # The row and column past the window have no weight if the map ends before them.
     r = op.ratio
     rows, columns = i + np.arange(op.height * r + 1), j + np.arange(op.width * r + 1)
-    seen = x[:, np.minimum(rows, x.shape[1] - 1)][:, :, np.minimum(columns, x.shape[2] - 1)].astype(np.int64)
+    covered = x[:, np.minimum(rows, x.shape[1] - 1)][:, :, np.minimum(columns, x.shape[2] - 1)].astype(np.int64)
     one = 1 << op.bits
-    lines = seen[:, :-1] * (one - f) + seen[:, 1:] * f
+    lines = covered[:, :-1] * (one - f) + covered[:, 1:] * f
     part = shift(lines[:, :, :-1] * (one - g) + lines[:, :, 1:] * g, 2 * op.bits).astype(np.int16)
     return part.reshape(-1, op.height, r, op.width, r).transpose(0, 2, 4, 1, 3).reshape(-1, op.height, op.width)
 
@@ -178,7 +178,7 @@ def isqrt(values: Int64) -> Int64:
     """Largest integers whose squares are at most `values`, each in 0 .. 2^60.
 
     A root in float64 is off by one at most: its argument is rounded by less than 2^8, and a neighbour's square differs
-    by 2^30 there. Two steps in integers put it right.
+    by 2^30 there. Two corrections in integers make it exact.
     """
     root = np.sqrt(values.astype(np.float64)).astype(np.int64)
     root -= root * root > values

@@ -45,10 +45,12 @@ def published(name: str, video: Video) -> Program:
     return hinerv.assemble(hinerv.Settings((3, 2), (5, 2), (3, 4), 12, (5, 2), (2, 1)), video)
 
 
-def learned(program: Program, video: Video, frames: list[Frame], steps: int) -> tuple[float, float, IntegerNetwork]:
+def learned(
+    program: Program, video: Video, frames: list[Frame], iterations: int
+) -> tuple[float, float, IntegerNetwork]:
     """Float PSNR-YUV before and after a fit, and the integer network of it at about 6.5 bits a parameter."""
     clip = pack(frames, video, program)
-    how = FitSettings(steps, dtype="float32")
+    how = FitSettings(iterations, dtype="float32")
     network = new_network(program, video.frames, how)
     before = evaluate(network, clip).yuv
     fit(network, clip, how)

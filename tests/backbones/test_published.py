@@ -90,9 +90,9 @@ def test_hinerv_grids() -> None:
 
 def test_time_encoding_is_exact() -> None:
     op = stem.time_encoding(40, 132)
-    for level, step in enumerate(op.increments):
+    for level, increment in enumerate(op.increments):
         turns = Fraction(5, 4) ** level / (2 * 132)
-        assert abs((turns - Fraction(step, 1 << 32) + Fraction(1, 2)) % 1 - Fraction(1, 2)) <= Fraction(1, 1 << 33)
+        assert abs((turns - Fraction(increment, 1 << 32) + Fraction(1, 2)) % 1 - Fraction(1, 2)) <= Fraction(1, 1 << 33)
     assert op.phases == (0,) * 40
 
 

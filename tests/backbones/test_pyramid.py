@@ -46,7 +46,7 @@ def check(program: Program, video: Video) -> None:
     for grid, shape in grids(program):
         assert 1 <= grid.times <= max(1, video.frames)
         by_scale.setdefault(shape[1:], []).append(grid.times)
-    # Grids of one level that have equally many latents in time would tell the same things twice.
+    # Grids of one level that have equally many latents in time would represent the same things twice.
     assert all(len(set(times)) == len(times) for times in by_scale.values())
 
 
@@ -77,7 +77,7 @@ def test_any_budget_of_parameters(name: str, width: int, height: int, frames: in
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (97, 61), (1920, 1080)])
-def test_the_smallest_is_told_and_buildable(name: str, width: int, height: int) -> None:
+def test_the_smallest_is_named_and_buildable(name: str, width: int, height: int) -> None:
     video = Video(width, height, 8)
     least = BACKBONES[name].smallest(video, 8)
     assert BACKBONES[name].build(video, 8, least).parameters == least
@@ -141,7 +141,7 @@ def test_levels_are_dense_in_time_where_coarse_and_static_where_fine(name: str) 
     densest = {shape[1]: max(g.times for g, s in grids(program) if s[1] == shape[1]) for _, shape in grids(program)}
     times = [densest[height] for height in sorted(densest)]
     assert times == sorted(times, reverse=True)
-    assert times[0] >= 32, "what moves is told every other frame at least"
+    assert times[0] >= 32, "what moves has a latent map for every other frame at least"
     assert min(grid.times for grid, _ in grids(program)) == 1
 
 
@@ -218,8 +218,8 @@ def test_levels_see_the_scene_through_windows_on_one_path(
         # A pixel's fraction is a smaller one of a cell; the path is coarser where that would be too small.
         level = round(math.log2(width / op.width if width >= height else height / op.height))
         pixel = 2.0 ** (op.bits - level) * op.ratio
-        reach = [max(knot[axis] for knot in op.knots) / pixel for axis in (1, 2)]
-        assert reach == pytest.approx([rows / 8, columns / 8], abs=0.5 / pixel)
+        extent = [max(knot[axis] for knot in op.knots) / pixel for axis in (1, 2)]
+        assert extent == pytest.approx([rows / 8, columns / 8], abs=0.5 / pixel)
         scene = program.shapes[op.inputs[0]]
         extra = [-(-max(knot[axis] for knot in op.knots) >> op.bits) for axis in (1, 2)]
         assert scene[1:] == (op.height * op.ratio + extra[0], op.width * op.ratio + extra[1])

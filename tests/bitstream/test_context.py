@@ -24,42 +24,42 @@ VIDEO = Video(37, 21, 3)
 MEAN = (64, 64, -64, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0)
 CONTEXT = Context(180, MEAN, (20, 20, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 7))
 CONTEXT_FIELDS = bytes([0x97, 0x42, 0xB4, 1, 0x80, 1, 20, 0x80, 1, 20, 127, 0, 0, 20, 1, 0, 0, 7])
-"""Mask of neighbours 0, 1, 2, 4, 8 and 13, base 180, and of each the mean, zigzag, and the spread."""
+"""Mask of neighbours 0, 1, 2, 4, 8 and 13, base 180, and of each the mean, zigzag, and the scale weight."""
 
 CONTEXT_RECORD = bytes([8, 16, 6]) + CONTEXT_FIELDS
-"""Latent of 8 bits, in context, step 3."""
+"""Latent of 8 bits, in context, step index 3."""
 
 
-def latent_network(context: Context | None, steps: int = 1) -> IntegerNetwork:
+def latent_network(context: Context | None, step_count: int = 1) -> IntegerNetwork:
     """A grid of smooth latents and the planes it shows."""
     program = Program.of([Grid((), 3, 6, 11, 19), Planes((0,), 2)], VIDEO)
     t, c, y, x = np.meshgrid(*map(np.arange, (3, 6, 11, 19)), indexing="ij")
     values = np.rint(40 * np.sin(0.4 * y + 0.2 * t + c) + 30 * np.cos(0.25 * x - c)).astype(np.int32)
-    latent = IntTensor(values, 8, np.arange(8, 8 + steps, dtype=np.int32), context=context)
+    latent = IntTensor(values, 8, np.arange(8, 8 + step_count, dtype=np.int32), context=context)
     return IntegerNetwork(program, [Layer(12, 4, {"latent": latent}), Layer()])
 
 
 def test_the_record_in_context_by_hand() -> None:
     assert pack_context(CONTEXT) == CONTEXT_FIELDS
     record = parse_record(Reader(CONTEXT_RECORD), "latent")
-    assert (record.bits, record.step, record.step_index_scale, record.context) == (8, 3, -1, CONTEXT)
+    assert (record.bits, record.step_index, record.step_index_scale, record.context) == (8, 3, -1, CONTEXT)
     assert record.model == "context"
 
 
 @pytest.mark.parametrize("base", [1, 127, 128, 16383, 16384, 65535])
-@pytest.mark.parametrize(("mean", "spread"), [(0, 0), (-64, 1), (63, 127), (64, 128), (-65, 0), (255, 255), (-256, 2)])
-def test_weights_round_trip_and_their_bytes_are_counted(base: int, mean: int, spread: int) -> None:
-    context = Context(base, (0,) * 13 + (mean,), (0, 3) + (0,) * 11 + (spread,))
+@pytest.mark.parametrize(("mean", "scale"), [(0, 0), (-64, 1), (63, 127), (64, 128), (-65, 0), (255, 255), (-256, 2)])
+def test_weights_round_trip_and_their_bytes_are_counted(base: int, mean: int, scale: int) -> None:
+    context = Context(base, (0,) * 13 + (mean,), (0, 3) + (0,) * 11 + (scale,))
     packed_context = pack_context(context)
     assert parse_record(Reader(b"\x08\x10\0" + packed_context), "latent").context == context
     assert len(packed_context) == record_bytes(context)
 
 
-@pytest.mark.parametrize("steps", [1, 6])
-def test_latents_in_context_round_trip(steps: int) -> None:
-    original = latent_network(CONTEXT, steps)
+@pytest.mark.parametrize("step_count", [1, 6])
+def test_latents_in_context_round_trip(step_count: int) -> None:
+    original = latent_network(CONTEXT, step_count)
     data = pack_file(VIDEO, [(3, pack_segment(original))])
-    assert len(data) < 0.6 * len(pack_file(VIDEO, [(3, pack_segment(latent_network(None, steps)))]))
+    assert len(data) < 0.6 * len(pack_file(VIDEO, [(3, pack_segment(latent_network(None, step_count)))]))
     file = parse_file(data, "x.nq")
     decoded = file.segment(0, threads=3)
     latent, coded = (network.layers[0].tensors["latent"] for network in (original, decoded.network))

@@ -85,10 +85,10 @@ def test_errors_name_chunk_and_byte(kind: str) -> None:
 
 def test_a_hostile_run_of_frames_takes_no_memory() -> None:
     frames = 1 << 24
-    told = read_back(pack_metadata(Metadata(times=FrameTimes(Fraction(1), 0, ((3, frames),)))), frames)
-    assert told.times is not None
-    assert told.times.runs == ((3, frames),)
-    assert told.times.ticks(frames) == 3 * frames
+    kept = read_back(pack_metadata(Metadata(times=FrameTimes(Fraction(1), 0, ((3, frames),)))), frames)
+    assert kept.times is not None
+    assert kept.times.runs == ((3, frames),)
+    assert kept.times.ticks(frames) == 3 * frames
 
 
 def test_a_file_with_metadata_differs_by_its_chunks_alone() -> None:

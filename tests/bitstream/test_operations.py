@@ -115,12 +115,12 @@ def test_info_tells_an_operation(case: OperationCase) -> None:
     program, video, index = program_around(case.example)
     segment = pack_segment(random_network(np.random.default_rng(2), video, program))
     info = file_info(parse_file(pack_file(video, [(video.frames, segment)]), "x.nq"), Limits())
-    told, op = info["segments"][0]["operations"][index], case.example.op
-    assert (told["operation"], told["inputs"]) == (op.name, list(program.operations[index].inputs))
+    entry, op = info["segments"][0]["operations"][index], case.example.op
+    assert (entry["operation"], entry["inputs"]) == (op.name, list(program.operations[index].inputs))
     values = {field.name: getattr(op, field.name) for field in wire_fields(case.kind)}
     plain = {name: list(value) if isinstance(value, tuple) else int(value) for name, value in values.items()}
-    assert {name: told[name] for name in plain} == plain
-    assert ("frac" in told) == op.has_format
+    assert {name: entry[name] for name in plain} == plain
+    assert ("frac" in entry) == op.has_format
     line = " ".join([f"{op.name:<9}", *(f"{name}={value}" for name, value in plain.items())])
     assert line in "\n".join(info_lines(info))
 

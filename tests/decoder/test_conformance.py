@@ -53,20 +53,20 @@ def test_every_rule_of_the_specification_has_a_vector(descriptors: dict[str, dic
     without = [(section, rule) for section, rule, names in table.rows(descriptors) if not names]
     assert not without
     assert rules.unused() == []
-    assert all(told["sections"] for told in descriptors.values())
+    assert all(descriptor["sections"] for descriptor in descriptors.values())
 
 
 def test_every_pattern_of_a_rule_means_a_vector(descriptors: dict[str, dict[str, Any]]) -> None:
     patterns = {pattern for _, patterns in rules.ruled() for pattern in patterns}
-    named = [(name, told["features"]) for name, told in descriptors.items()]
+    named = [(name, descriptor["features"]) for name, descriptor in descriptors.items()]
     assert not [p for p in patterns if not any(rules.exercises((p,), *vector) for vector in named)]
 
 
 def test_every_section_of_the_decoding_process_is_in_the_table() -> None:
     headings = re.findall(r"^#+ ((?:[1-8])(?:\.\d+)*)\.? ", SPECIFICATION.read_text(encoding="utf-8"), re.MULTILINE)
-    told = re.findall(r"^### (\S+) ", README.read_text(encoding="utf-8"), re.MULTILINE)
-    assert [heading for heading in headings if heading in rules.SECTIONS] == told
-    assert set(headings) - set(told) == {"3"}  # whose text is all in 3.1 to 3.6
+    listed = re.findall(r"^### (\S+) ", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [heading for heading in headings if heading in rules.SECTIONS] == listed
+    assert set(headings) - set(listed) == {"3"}  # whose text is all in 3.1 to 3.6
 
 
 def test_units_of_a_text() -> None:
@@ -94,13 +94,13 @@ def test_nothing_of_a_kind_is_left_out(feature: str, descriptors: dict[str, dict
         "hadamard:block": [str(1 << m) for m in range(13)],
     }[feature]
     separator = "-" if ":" in feature else ":"
-    seen = {one for told in descriptors.values() for one in told["features"]}
-    assert {f"{feature}{separator}{value}" for value in wanted} <= seen
+    features = {one for descriptor in descriptors.values() for one in descriptor["features"]}
+    assert {f"{feature}{separator}{value}" for value in wanted} <= features
 
 
 def test_vectors_are_small(descriptors: dict[str, dict[str, Any]]) -> None:
-    assert max(told["bytes"] for told in descriptors.values()) < MOST_BYTES
-    assert max(told.get("macs", 0) for told in descriptors.values()) < MOST_MACS
+    assert max(descriptor["bytes"] for descriptor in descriptors.values()) < MOST_BYTES
+    assert max(descriptor.get("macs", 0) for descriptor in descriptors.values()) < MOST_MACS
     assert len(descriptors) >= 40
 
 
@@ -130,7 +130,7 @@ def test_the_coder_in_python_passes_every_vector(monkeypatch: pytest.MonkeyPatch
 
 
 def test_errors_are_ours(descriptors: dict[str, dict[str, Any]]) -> None:
-    named = {told["error"] for told in descriptors.values() if "error" in told}
+    named = {one["error"] for one in descriptors.values() if "error" in one}
     assert named == {"FormatError", "UnsupportedError", "LimitError", "HashError"}
     assert all(issubclass(getattr(errors, name), errors.NqError) for name in named)
 
@@ -148,6 +148,6 @@ def test_two_vectors_of_one_name_are_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_descriptor_is_json_of_its_own_name() -> None:
     for path in sorted(FOLDER.glob("*.json")):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        assert told["name"] == path.stem
-        assert Path(FOLDER / f"{told['name']}.nq").stat().st_size == told["bytes"]
+        descriptor = json.loads(path.read_text(encoding="utf-8"))
+        assert descriptor["name"] == path.stem
+        assert Path(FOLDER / f"{descriptor['name']}.nq").stat().st_size == descriptor["bytes"]

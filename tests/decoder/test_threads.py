@@ -45,7 +45,7 @@ def at_once(tasks: list[Callable[[], None]]) -> None:
         try:
             start.wait()
             task()
-        except BaseException as error:  # an assertion is told too
+        except BaseException as error:  # an assertion is reported too
             failed.append(error)
 
     threads = [threading.Thread(target=run, args=(task,)) for task in tasks]
@@ -199,10 +199,10 @@ def test_a_damaged_list_hides_behind_a_tensor_that_is_damaged_before_it() -> Non
     data = tensors.encode_values(values, 8, TensorModel(True), 0)[0]
     record = TensorRecord(8, True, 0, -1, 0, 0, -1, None)
     listed = TensorRecord(8, True, 0, 10, 0, 0, -1, None)
-    steps = lists.code_list(np.zeros(4, np.int32), 10)[1]
+    step_list = lists.code_list(np.zeros(4, np.int32), 10)[1]
     good = TensorEntry(1, "weight", values.shape, record, b"", b"", (data,), 0, 0, 0)
     damaged = TensorEntry(2, "weight", values.shape, record, b"", b"", (data + b"\0",), 0, 0, 0)
-    bad_list = TensorEntry(3, "weight", values.shape, listed, steps + b"\0", b"", (data,), 0, 0, 0)
+    bad_list = TensorEntry(3, "weight", values.shape, listed, step_list + b"\0", b"", (data,), 0, 0, 0)
     reader = Reader(b"", path="some.nq")
     for threads in (1, 2):
         assert len(decode_tensors(reader, [good, good], threads)) == 2

@@ -47,7 +47,7 @@ def smooth(seed: int, shape: tuple[int, ...], amplitude: float = 30, noise: floa
 
 
 def fitted(values: np.ndarray) -> Context:
-    """Least-squares mean weights of seven neighbours, and plausible spread weights: what an encoder might find."""
+    """Least-squares mean weights of seven neighbours, and plausible scale weights: what an encoder might find."""
     used = range(7)
     padded = np.pad(values, [(1, 0), (1, 0), (2, 1), (2, 1)]).astype(np.float64)
     t, c, h, w = values.shape
@@ -77,7 +77,7 @@ def specification_decode(
         near = [known.get(tuple(i + d for i, d in zip(at, offset, strict=True)), (0, 0)) for offset in offsets]
         p = (sum(a * v for a, (v, _) in zip(model.mean, near, strict=True)) + 4) >> 3
         p = min(max(p, 8 * low), 8 * high)
-        sig = model.base + sum(b * d for b, (_, d) in zip(model.spread, near, strict=True))
+        sig = model.base + sum(b * d for b, (_, d) in zip(model.scale, near, strict=True))
         n = len(f"{sig:b}")
         s = min(max(4 * n + ((4 * sig) >> (n - 1)) - 28, 0), 63)
         k = 0 if s < 32 else (s - 28) >> 2
@@ -106,9 +106,9 @@ def random_context(rng: np.random.Generator) -> Context:
     mask = rng.random(14) < rng.random()
     kind = int(rng.integers(3))
     mean = (rng.integers(-30, 40, 14), rng.integers(-256, 256, 14), rng.choice([-256, 255], 14))[kind] * mask
-    spread = (rng.integers(0, 40, 14), rng.integers(0, 256, 14), np.full(14, 255))[kind] * mask
+    scale = (rng.integers(0, 40, 14), rng.integers(0, 256, 14), np.full(14, 255))[kind] * mask
     base = int(rng.choice([1, 2, 65535, rng.integers(1, 4000)]))
-    return Context(base, tuple(mean.tolist()), tuple(spread.tolist()))
+    return Context(base, tuple(mean.tolist()), tuple(scale.tolist()))
 
 
 def random_latent(rng: np.random.Generator, shape: tuple[int, ...], bits: int) -> np.ndarray:
@@ -165,8 +165,8 @@ def test_coders_and_the_specification_agree(shape, seed, monkeypatch):
     st.lists(st.integers(0, 255), min_size=14, max_size=14),
     st.integers(0, 2**32 - 1),
 )
-def test_any_legal_weights_round_trip(shape, bits, base, mean, spread, seed):
-    model = TensorModel(False, context=Context(base, tuple(mean), tuple(spread)))
+def test_any_legal_weights_round_trip(shape, bits, base, mean, scale, seed):
+    model = TensorModel(False, context=Context(base, tuple(mean), tuple(scale)))
     values = random_latent(np.random.default_rng(seed), shape, bits)
     pieces = tensors.encode_values(values, bits, model, 1)
     for backend in BACKENDS:
@@ -351,14 +351,14 @@ REFUSED = {
     "one bit": (np.zeros((1, 1, 1, 1), np.int32), 1, USUAL, "2 to 12 bits, not 1"),
     "thirteen bits": (GOOD, 13, USUAL, "2 to 12 bits, not 13"),
     "value outside": (GOOD, 4, USUAL, "outside 4 bits"),
-    "base 0": (GOOD, 8, Context(0, USUAL.mean, USUAL.spread), r"base 0 is outside 1\.\.65535"),
-    "base over": (GOOD, 8, Context(65536, USUAL.mean, USUAL.spread), "base 65536 is outside"),
-    "mean over": (GOOD, 8, Context(1, weights({3: 256}), USUAL.spread), r"mean weight 256 is outside -256\.\.255"),
-    "mean under": (GOOD, 8, Context(1, weights({13: -257}), USUAL.spread), "mean weight -257 is outside"),
+    "base 0": (GOOD, 8, Context(0, USUAL.mean, USUAL.scale), r"base 0 is outside 1\.\.65535"),
+    "base over": (GOOD, 8, Context(65536, USUAL.mean, USUAL.scale), "base 65536 is outside"),
+    "mean over": (GOOD, 8, Context(1, weights({3: 256}), USUAL.scale), r"mean weight 256 is outside -256\.\.255"),
+    "mean under": (GOOD, 8, Context(1, weights({13: -257}), USUAL.scale), "mean weight -257 is outside"),
     "spread over": (GOOD, 8, Context(1, USUAL.mean, weights({0: 256})), r"spread weight 256 is outside 0\.\.255"),
     "spread under": (GOOD, 8, Context(1, USUAL.mean, weights({0: -1})), "spread weight -1 is outside"),
-    "thirteen weights": (GOOD, 8, Context(1, USUAL.mean[1:], USUAL.spread), "13 mean weights instead of 14"),
-    "fifteen weights": (GOOD, 8, Context(1, USUAL.mean, (*USUAL.spread, 0)), "15 spread weights instead of 14"),
+    "thirteen weights": (GOOD, 8, Context(1, USUAL.mean[1:], USUAL.scale), "13 mean weights instead of 14"),
+    "fifteen weights": (GOOD, 8, Context(1, USUAL.mean, (*USUAL.scale, 0)), "15 spread weights instead of 14"),
 }
 
 
@@ -377,7 +377,7 @@ def test_refused_tensors(name):
 
 @needs_native
 @pytest.mark.parametrize(
-    "change", [{"bits": 1}, {"bits": 13}, {"context": Context(0, USUAL.mean, USUAL.spread)}, {"piece": 0}]
+    "change", [{"bits": 1}, {"bits": 13}, {"context": Context(0, USUAL.mean, USUAL.scale)}, {"piece": 0}]
 )
 def test_the_library_checks_for_itself(change):
     arguments = {"bits": 8, "context": USUAL, "piece": 65536} | change

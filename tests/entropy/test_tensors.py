@@ -127,8 +127,8 @@ def test_pieces_have_65536_values(count, pieces):
 
 def test_python_serves_where_libnq_is_missing(monkeypatch):
     values = latents(np.random.default_rng(5), 2, 2000)
-    steps = np.array([0, -3, 5, 200, -320], np.int32)
-    expected = [tensors.choose_model(values, 8, 1), coded_bits(values, 8, 1), lists.code_list(steps)]
+    step_indices = np.array([0, -3, 5, 200, -320], np.int32)
+    expected = [tensors.choose_model(values, 8, 1), coded_bits(values, 8, 1), lists.code_list(step_indices)]
     monkeypatch.setattr(native, "load_libnq", lambda: None)
     native._library.cache_clear()
     try:
@@ -138,9 +138,9 @@ def test_python_serves_where_libnq_is_missing(monkeypatch):
         assert coded_bits(values, 8, 1, model) == expected[1]
         pieces = tensors.encode_values(values, 8, model, 1)
         assert np.array_equal(decode_values(pieces, values.shape, 8, model, 1), values)
-        scale, data = lists.code_list(steps)
+        scale, data = lists.code_list(step_indices)
         assert (scale, data) == expected[2]
-        assert lists.decode_list(data, 5, scale).tolist() == steps.tolist()
+        assert lists.decode_list(data, 5, scale).tolist() == step_indices.tolist()
         with pytest.raises(UnsupportedError, match="libnq"):
             tensors.encode_values(values, 8, model, 1, "native")
     finally:

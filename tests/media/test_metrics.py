@@ -28,7 +28,7 @@ def test_yuv_is_six_to_one_to_one_in_db() -> None:
     meter = QualityMeter(video)
     meter.add(tuple(zero), (zero[0] + 1, zero[1] + 2, zero[2] + 4))
     meter.add(tuple(zero), tuple(zero))
-    y, u, v = (20 * np.log10(255 / step) for step in (1, 2, 4))
+    y, u, v = (20 * np.log10(255 / error) for error in (1, 2, 4))
     assert meter.rows[0]["yuv"] == pytest.approx((6 * y + u + v) / 8)
     assert meter.means()["y"] == pytest.approx((y + MAX_DB) / 2)
 

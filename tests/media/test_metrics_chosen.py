@@ -48,7 +48,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def nqenc(clip: Path, out: Path, *words: object) -> Result:
-    return CliRunner().invoke(main, [str(clip), "-o", str(out), "--jobs", "1", "--steps", "12", *map(str, words)])
+    return CliRunner().invoke(main, [str(clip), "-o", str(out), "--jobs", "1", "--iterations", "12", *map(str, words)])
 
 
 def ssim_by_definition(reference: np.ndarray[Any, Any], decoded: np.ndarray[Any, Any]) -> float:

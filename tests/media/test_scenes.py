@@ -125,7 +125,7 @@ def test_no_cut_in_fades(lumas: Lumas, length: int) -> None:
     assert cuts_of(levels(lumas, list(down))) == []
     assert cuts_of(levels(lumas, list(down[::-1]))) == []
     stark = [np.where(plane > np.median(plane), 235, 16).astype(np.uint8) for plane in lumas]
-    assert cuts_of(levels(stark, list(down))) == [], "the last step before black is as large as those before it"
+    assert cuts_of(levels(stark, list(down))) == [], "the last distance before black is as large as those before it"
 
 
 def test_no_cut_in_a_slow_dissolve(lumas: Lumas) -> None:
@@ -177,13 +177,13 @@ def test_thumbnails_are_area_means(height: int, width: int, depth: int) -> None:
 
 
 def test_the_clip_is_watched_as_it_is_described(sample_frames: list[Frame], tmp_path: Path) -> None:
-    path, seen = tmp_path / "clip.y4m", list[tuple[Plane, int]]()
+    path, measured = tmp_path / "clip.y4m", list[tuple[Plane, int]]()
     with open_sink(path, Video(320, 180, 3, chroma=Chroma.C420, depth=10)) as sink:
         for frame in sample_frames[:3]:
             sink.write(tuple(plane.astype(np.uint16) << 2 for plane in frame))
-    video = ClipInput(str(path), coded_csp="i444", coded_depth=8).describe(lambda *shown: seen.append(shown))
-    assert video.frames == len(seen) == 3
-    for frame, (luma, depth) in zip(sample_frames, seen, strict=False):
+    video = ClipInput(str(path), coded_csp="i444", coded_depth=8).describe(lambda *shown: measured.append(shown))
+    assert video.frames == len(measured) == 3
+    for frame, (luma, depth) in zip(sample_frames, measured, strict=False):
         assert depth == 10
         assert np.array_equal(luma, frame[0].astype(np.uint16) << 2)
 

@@ -1,4 +1,4 @@
-"""What sources have beside their pictures: read by the readers, kept or told by the encoder."""
+"""What sources have beside their pictures: read by the readers, kept by the encoder, or named in its warnings."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ def test_hdr10(tmp_path: Path) -> None:
     _, side = side_of(path)
     assert (side.mastering, side.light) == (MASTERING, LIGHT)
     assert len(keep(side, 0, VIDEO, wanted=True).notes) == 1
-    told = keep(side, 0, VIDEO, wanted=False).warnings
-    assert told == ("HDR10 mastering display and content light level are not kept (--no-metadata)",)
+    warnings = keep(side, 0, VIDEO, wanted=False).warnings
+    assert warnings == ("HDR10 mastering display and content light level are not kept (--no-metadata)",)
 
 
 def test_side_data_as_ffmpeg_holds_it() -> None:
@@ -166,8 +166,8 @@ def test_interlacing(tmp_path: Path) -> None:
         path = tmp_path / "a.y4m"
         path.write_bytes(f"YUV4MPEG2 W2 H2 F25:1 I{tag} C420jpeg\nFRAME\n".encode() + bytes(6))
         assert side_of(path)[1].interlaced is interlaced
-    (told,) = keep(SideData(interlaced=True), 0, VIDEO, wanted=True).warnings
-    assert "interlaced" in told
+    (warning,) = keep(SideData(interlaced=True), 0, VIDEO, wanted=True).warnings
+    assert "interlaced" in warning
 
 
 def test_alpha_and_depth_beyond_ours(tmp_path: Path) -> None:
@@ -216,9 +216,9 @@ def test_an_encode_keeps_what_it_can_and_tells_the_rest(tmp_path: Path) -> None:
     assert report.metadata == file.metadata.as_dict() == report.as_dict()["metadata"]
     assert report.parts["metadata"] == len(pack_metadata(file.metadata))
     assert sum(report.parts.values()) == report.size <= report.target  # type: ignore[operator]
-    told = [event.text for event in events if event.stage == "read"][1:]
-    assert [text.split()[0] for text in told] == ["frame", "the", "warning:"]
-    assert report.warnings == [told[-1].removeprefix("warning: ")]
+    texts = [event.text for event in events if event.stage == "read"][1:]
+    assert [text.split()[0] for text in texts] == ["frame", "the", "warning:"]
+    assert report.warnings == [texts[-1].removeprefix("warning: ")]
     assert "audio is not kept (aac)" in report.warnings[0]
     assert [warning.split()[0] for warning in bare.warnings] == ["audio", "frame", "the"]
     assert "metadata" not in bare.parts
@@ -234,7 +234,7 @@ def test_nqenc_warns_on_stderr_and_not_if_quiet(tmp_path: Path) -> None:
         "6",
         "--preset",
         "ultrafast",
-        "--steps",
+        "--iterations",
         "8",
         "--threads",
         "1",

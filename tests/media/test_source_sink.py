@@ -88,7 +88,7 @@ def test_options_that_agree_are_taken(y4m: Path) -> None:
 
 def test_raw_needs_its_size(tmp_path: Path) -> None:
     (tmp_path / "a.yuv").write_bytes(bytes(24))
-    with pytest.raises(UsageError, match=r"a\.yuv: raw video does not tell its size; give --input-res WIDTHxHEIGHT"):
+    with pytest.raises(UsageError, match=r"a\.yuv: raw video does not state its size; give --input-res WIDTHxHEIGHT"):
         open_source(tmp_path / "a.yuv")
 
 

@@ -156,12 +156,12 @@ def test_files_round_trip_and_every_decoder_agrees(channels: int) -> None:
 
 
 RECORD = bytes([5, 0b1001, 0, 10, 3])
-"""Weight of 5 bits, adaptive, Hadamard, step 0, used_width 10, gain 3."""
+"""Weight of 5 bits, adaptive, Hadamard, step index 0, used_width 10, gain 3."""
 
 
 def test_the_record_by_hand() -> None:
     record = parse_record(Reader(RECORD), "weight")
-    assert (record.bits, record.adaptive, record.step, record.hadamard) == (5, True, 0, USUAL)
+    assert (record.bits, record.adaptive, record.step_index, record.hadamard) == (5, True, 0, USUAL)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,10 @@ def test_accumulator_bound_is_exact() -> None:
         (lambda n: setattr(n.layers[1].tensors["weight"], "bits", 9), "9 bits"),
         (lambda n: n.layers[1].tensors["weight"].values.__setitem__((0, 0, 0, 0), 128), "outside 8 bits"),
         (lambda n: n.layers[1].tensors["bias"].step_indices.__setitem__(0, 400), "step index"),
-        (lambda n: setattr(n.layers[1].tensors["bias"], "step_indices", np.zeros(6, np.int32)), "steps do not fit"),
+        (
+            lambda n: setattr(n.layers[1].tensors["bias"], "step_indices", np.zeros(6, np.int32)),
+            "step indices do not fit",
+        ),
         (lambda n: setattr(n.layers[0].tensors["latent"], "values", np.zeros((1, 4, 3, 4), np.int32)), "shape"),
     ],
 )

@@ -20,7 +20,7 @@ def dequantized(network: IntegerNetwork, frames: int, dtype: torch.dtype = torch
     result.dtype = dtype
     for tensor in tensor_names(network.program):
         integers = network.layers[tensor.index].tensors[tensor.name]
-        steps = along_channels(torch.tensor(used_step_indices(integers)), tensor.name, integers.values.ndim)
-        value = dequantize(torch.tensor(used_weight(integers, fastest())).to(dtype), steps)
+        step_indices = along_channels(torch.tensor(used_step_indices(integers)), tensor.name, integers.values.ndim)
+        value = dequantize(torch.tensor(used_weight(integers, fastest())).to(dtype), step_indices)
         result.tensors[tensor.key] = torch.nn.Parameter(value)
     return result

@@ -47,7 +47,7 @@ OK, REFUSED, BROKEN = 0, 1, 2
 """What a forked encode answers with: done, a named error, anything else."""
 
 Fault = Callable[[str], None]
-"""Is told of each step that an encode takes: "write", "replace", or a stage's name; does harm or not."""
+"""Called at each step of an encode, with "write", "replace", or a stage's name; it may do harm."""
 
 
 @dataclass
@@ -117,13 +117,13 @@ def encode(clip: Path, out: Path, method: str, steps: Steps, *, resume: bool) ->
     """One encode of the tiny clip; `steps` hears of stages as well."""
     settings, bpp = METHODS[method]
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         if not event.iterations or event.iteration % 16 == 0:
             steps(event.stage)
 
     watch(steps)
     job = ClipJob(ClipInput(str(clip)), (Output(out, Rate(bpp=bpp)),))
-    encode_clips([job], replace(settings, resume=resume), tell)
+    encode_clips([job], replace(settings, resume=resume), report)
 
 
 def forked(run: Callable[[], None]) -> int:

@@ -30,7 +30,7 @@ def small_clip(
 
 
 def fail(task: str, context: JobContext) -> None:
-    """One way or another of not ending well; `wait` ends only when it is told to."""
+    """One way or another of not ending well; `wait` ends only when it is asked to."""
     if task == "input":
         raise InputError("segment 1 is cut")
     if task == "bug":

@@ -30,7 +30,7 @@ OUTPUT = "{output}"
 """Stands in a command for the file that it writes its figures to; a command without it prints them."""
 
 Figures = Callable[[Path], dict[str, Any]]
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -90,28 +90,28 @@ class Place:
         unfinished.replace(self.path(result["part"]))
 
 
-def run_parts(parts: Sequence[Part], place: Place, tell: Tell, *, again: bool = False) -> bool:
+def run_parts(parts: Sequence[Part], place: Place, report: Report, *, again: bool = False) -> bool:
     """Run what has not passed yet, or everything with `again`; True if every part has passed now."""
     place.folder.mkdir(parents=True, exist_ok=True)
     names = {part.name for part in parts}
     passed = {part.name for part in parts if not again and place.has_passed(part.name)}
     for part in parts:
         if part.name in passed:
-            tell(f"{part.name}: passed before with these sources on this device: kept")
+            report(f"{part.name}: passed before with these sources on this device: kept")
             continue
         missing = [one for one in part.needs if one not in passed and (one in names or not place.has_passed(one))]
         if missing:
             result = _result(part, NOT_RUN, reason=f"{', '.join(missing)} has not passed")
         else:
-            tell(f"{part.name}: at most {part.limit:.0f} s ...")
+            report(f"{part.name}: at most {part.limit:.0f} s ...")
             result = run_part(part, place)
         place.keep(result)
-        tell(told(result, place))
+        report(summary_line(result, place))
         passed |= {part.name} if result["status"] == PASSED else set()
     return passed == names
 
 
-def told(result: dict[str, Any], place: Place) -> str:
+def summary_line(result: dict[str, Any], place: Place) -> str:
     """A line about a result."""
     if result["status"] == NOT_RUN:
         return f"{result['part']}: not run: {result['reason']}"
@@ -185,11 +185,11 @@ def _tail(log: Path) -> list[str]:
 
 
 def json_figures(output: Path) -> dict[str, Any]:
-    """What a command told as JSON; raises ValueError where it is none."""
-    told = json.loads(output.read_text("utf-8"))
-    if not isinstance(told, dict):
+    """The JSON object that a command printed; raises ValueError if it printed none."""
+    printed = json.loads(output.read_text("utf-8"))
+    if not isinstance(printed, dict):
         raise ValueError("the command's JSON is no object")
-    return told
+    return printed
 
 
 def find_device() -> tuple[str, str]:
@@ -227,7 +227,7 @@ def hash_of_sources(root: Path) -> str:
 
 
 def commit_of(root: Path) -> str:
-    """The commit, with "-dirty" where files differ from it; "" where git cannot tell."""
+    """The commit, with "-dirty" where files differ from it; "" if git gives none."""
     command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=30)

@@ -110,11 +110,11 @@ CASES = (
         0,
         "0a 02 01000000 00000080 ffffffff 00000000",
         random_frequency,
-        broken=(("channels", 5), ("width", 2), ("steps", None), ("phases", None)),
+        broken=(("channels", 5), ("width", 2), ("increments", None), ("phases", None)),
         extremes=((Instance(Frequency((), (1, 2, 3), (0, 0, (1 << 32) - 1))), (6, 1, 1), 0),),
         refused=(
             (Instance(Frequency((), (), ())), "at least one"),
-            (Instance(Frequency((), (1, 2), (1,))), "a step and a phase"),
+            (Instance(Frequency((), (1, 2), (1,))), "an increment and a phase"),
             (Instance(Frequency((), (1 << 32,), (0,))), "increments 4294967296 is outside 0..4294967295"),
         ),
         rounding=0.5,

@@ -89,8 +89,8 @@ def random_norm(rng: np.random.Generator) -> Instance:
 
 def random_frequency(rng: np.random.Generator) -> Instance:
     count = int(rng.integers(1, 5))
-    steps, phases = (tuple(int(v) for v in values) for values in rng.integers(0, 1 << 32, (2, count)))
-    return Instance(Frequency((), steps, phases))
+    increments, phases = (tuple(int(v) for v in values) for values in rng.integers(0, 1 << 32, (2, count)))
+    return Instance(Frequency((), increments, phases))
 
 
 def random_conv(rng: np.random.Generator) -> Instance:

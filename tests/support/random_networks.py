@@ -32,7 +32,7 @@ from nqcodec.network.program import Program
 EXPONENTS = (-31 * 8, 14 * 8 + 7)
 """Least and largest exponent of a rescale: shifts 46 and 1 (formats/nq.md, 6.1)."""
 
-STEP_SPREAD = 6
+STEP_INDEX_SPREAD = 6
 """Most that a channel's step index differs from the tensor's."""
 
 
@@ -44,9 +44,10 @@ def random_video(rng: np.random.Generator) -> Video:
 
 
 def random_network(rng: np.random.Generator, video: Video, program: Program | None = None) -> IntegerNetwork:
-    """Random formats, steps and integers for `program` (a random one if None); valid by `validate`.
+    """Random formats, step indices and integers for `program` (a random one if None); valid by `validate`.
 
-    A quarter of the tensors hold extreme values only; steps are such that maps use their width, sometimes saturated.
+    A quarter of the tensors hold extreme values only. Step indices are such that maps use their width, and sometimes
+    saturate.
     """
     program = program or random_program(rng, video)
     network = IntegerNetwork(program, [])
@@ -92,20 +93,24 @@ def _random_bits(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
     return int(rng.integers(bounds[0], bounds[1] + 1))
 
 
-def _random_steps(rng: np.random.Generator, exponent: float, offset: int, channels: int, low: int) -> Int32:
-    """One step or one a channel, at least `low`, so that the exponent step + offset is near the asked one and legal."""
+def _random_step_indices(rng: np.random.Generator, exponent: float, offset: int, channels: int, low: int) -> Int32:
+    """One step index, or one a channel, at least `low`, whose sum with `offset` is legal and near `exponent`."""
     count = channels if rng.random() < 0.5 else 1
-    steps = round(exponent) - offset + rng.integers(-STEP_SPREAD, STEP_SPREAD + 1, count)
+    step_indices = round(exponent) - offset + rng.integers(-STEP_INDEX_SPREAD, STEP_INDEX_SPREAD + 1, count)
     return np.clip(
-        steps, max(STEP_INDEX_RANGE[0], EXPONENTS[0] - offset, low), min(STEP_INDEX_RANGE[1], EXPONENTS[1] - offset)
+        step_indices,
+        max(STEP_INDEX_RANGE[0], EXPONENTS[0] - offset, low),
+        min(STEP_INDEX_RANGE[1], EXPONENTS[1] - offset),
     ).astype(np.int32)
 
 
 def _random_latent(rng: np.random.Generator, op: Grid, layer: Layer) -> IntTensor:
     bits = _random_bits(rng, LATENT_BITS)
     exponent = 8 * (layer.width - bits - GRID_FRACTION_BITS + rng.uniform(-2, 1.5))
-    steps = _random_steps(rng, exponent, 8 * (layer.frac - GRID_FRACTION_BITS), op.channels, STEP_INDEX_RANGE[0])
-    return IntTensor(random_values(rng, (op.times, op.channels, op.height, op.width), bits), bits, steps)
+    step_indices = _random_step_indices(
+        rng, exponent, 8 * (layer.frac - GRID_FRACTION_BITS), op.channels, STEP_INDEX_RANGE[0]
+    )
+    return IntTensor(random_values(rng, (op.times, op.channels, op.height, op.width), bits), bits, step_indices)
 
 
 def _random_hadamard(rng: np.random.Generator, op: Conv, fan_in: int, width_in: int) -> Hadamard | None:
@@ -133,15 +138,17 @@ def _fill_conv(rng: np.random.Generator, network: IntegerNetwork, index: int, op
     size = log2(fan_in) / 2 + used_bits - 2 + width_in - 2
     target = 15 if half_tanh else layer.width - 1
     offset = 8 * ((HALF_TANH_FRAC if half_tanh else layer.frac) - frac_in - gain)
-    # The bias needs a legal exponent too: bias_step - step + 8 (gain + frac_in) is at most EXPONENTS[1].
+    # The bias needs a legal exponent too: bias_step_index - step_index + 8 (gain + frac_in) is at most EXPONENTS[1].
     frac_acc = gain + frac_in
     low = STEP_INDEX_RANGE[0] + 8 * frac_acc - EXPONENTS[1] + 1
-    steps = _random_steps(rng, 8 * (target - size + rng.uniform(-1.5, 1.5)), offset, op.out_channels, low)
+    step_indices = _random_step_indices(rng, 8 * (target - size + rng.uniform(-1.5, 1.5)), offset, op.out_channels, low)
     bias_bits = _random_bits(rng, BIAS_BITS)
-    bias_step = round(8 * (size - bias_bits + rng.uniform(-2, 1))) - 8 * frac_acc + int(steps.min())
-    least = max(STEP_INDEX_RANGE[0], EXPONENTS[0] - 8 * frac_acc + int(steps.max()))
-    most = min(STEP_INDEX_RANGE[1], EXPONENTS[1] - 8 * frac_acc + int(steps.min()))
+    bias_step_index = round(8 * (size - bias_bits + rng.uniform(-2, 1))) - 8 * frac_acc + int(step_indices.min())
+    least = max(STEP_INDEX_RANGE[0], EXPONENTS[0] - 8 * frac_acc + int(step_indices.max()))
+    most = min(STEP_INDEX_RANGE[1], EXPONENTS[1] - 8 * frac_acc + int(step_indices.min()))
     bias = IntTensor(
-        random_values(rng, shapes["bias"], bias_bits), bias_bits, np.array([min(max(bias_step, least), most)], np.int32)
+        random_values(rng, shapes["bias"], bias_bits),
+        bias_bits,
+        np.array([min(max(bias_step_index, least), most)], np.int32),
     )
-    layer.tensors = {"weight": IntTensor(weight, bits, steps, hadamard), "bias": bias}
+    layer.tensors = {"weight": IntTensor(weight, bits, step_indices, hadamard), "bias": bias}

@@ -64,11 +64,11 @@ class Growth:
     def waves(self) -> int:
         """Sines and cosines of t: [2 n, 1, 1]."""
         count = int(self.rng.integers(1, 4))
-        steps, phases = (
+        increments, phases = (
             tuple(int(v) for v in np.where(self.rng.random(count) < 0.3, self.rng.choice(ANGLES, count), random))
             for random in self.rng.integers(0, 1 << 32, (2, count))
         )
-        return self.put(Frequency((), steps, phases))
+        return self.put(Frequency((), increments, phases))
 
     def alike(self, index: int) -> int:
         """A map of the shape of map `index`: that one, another one, or a convolution of it."""
@@ -87,7 +87,7 @@ class Growth:
         if self.rng.random() < 0.5:
             self.tiled(height, width)
         if self.rng.random() < 0.4 and height * width <= 4096:
-            self.seen(height, width)
+            self.windowed(height, width)
         same = [i for i, shape in enumerate(self.shapes) if shape[1:] == (height, width)]
         chosen, total = [first], self.shapes[first][0]
         for i in (int(i) for i in self.rng.choice(same, int(self.rng.integers(0, 5)))):
@@ -101,7 +101,7 @@ class Growth:
         """Rows or columns that a map has more than its windows see."""
         return int(self.rng.integers(0, 6))
 
-    def seen(self, height: int, width: int) -> int:
+    def windowed(self, height: int, width: int) -> int:
         """A window of a size on its way over a larger map, or over one of just that size; some share a path."""
         bits = int(self.rng.integers(0, MOST_WINDOW_BITS + 1))
         others = [op for op in self.operations if isinstance(op, Window)]

@@ -68,5 +68,5 @@ class Case:
 
 def static_bits(values: Tensor) -> Tensor:
     """Bits of a tensor under a static Gaussian of its own variance, a scalar: the definition."""
-    spread = (values.square().mean() + STATIC_VARIANCE).sqrt()
-    return gaussian_bits(values, spread).sum()
+    scale = (values.square().mean() + STATIC_VARIANCE).sqrt()
+    return gaussian_bits(values, scale).sum()

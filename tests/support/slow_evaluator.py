@@ -62,7 +62,7 @@ def shift(v: int, n: int) -> int:
     return (v + 2 ** (n - 1)) >> n if n > 0 else v << -n
 
 
-def step_of(tensor: IntTensor, channel: int) -> int:
+def step_index_of(tensor: IntTensor, channel: int) -> int:
     return int(tensor.step_indices[channel if tensor.step_indices.size > 1 else 0])
 
 
@@ -88,7 +88,7 @@ def grid(network: IntegerNetwork, index: int, t: int, frames: int) -> Map:
 
     def value(c: int, y: int, x: int) -> int:
         v = values[i][c][y][x] * (65536 - f) + values[j][c][y][x] * f
-        return clamp_width(rescale(v, step_of(latent, c) + 8 * (layer.frac - 16)), layer.width)
+        return clamp_width(rescale(v, step_index_of(latent, c) + 8 * (layer.frac - 16)), layer.width)
 
     return [[[value(c, y, x) for x in range(op.width)] for y in range(op.height)] for c in range(op.channels)]
 
@@ -122,17 +122,17 @@ def conv(network: IntegerNetwork, index: int, source: Map) -> Map:
     height, width, q = len(source[0]), len(source[0][0]), (op.kernel - 1) // 2
 
     def value(o: int, y: int, x: int) -> int:
-        step = step_of(weight, o) - gain
-        acc = rescale(biases[o], int(bias.step_indices[0]) - step + 8 * frac_in)
+        step_index = step_index_of(weight, o) - gain
+        acc = rescale(biases[o], int(bias.step_indices[0]) - step_index + 8 * frac_in)
         for n, i in enumerate([o] if op.depthwise else range(len(source))):
             for a in range(op.kernel):
                 for b in range(op.kernel):
                     if 0 <= y + a - q < height and 0 <= x + b - q < width:
                         acc += w[o][n][a][b] * source[i][y + a - q][x + b - q]
         if op.activation == 4:
-            p = clamp_width(rescale(acc, step + 8 * (12 - frac_in)), 16)
+            p = clamp_width(rescale(acc, step_index + 8 * (12 - frac_in)), 16)
         else:
-            p = clamp_width(rescale(acc, step + 8 * (layer.frac - frac_in)), layer.width)
+            p = clamp_width(rescale(acc, step_index + 8 * (layer.frac - frac_in)), layer.width)
         return activation(p, int(op.activation), layer.width, layer.frac)
 
     return [[[value(o, y, x) for x in range(width)] for y in range(height)] for o in range(op.out_channels)]
@@ -152,8 +152,8 @@ def fold(source: Map, rows: int, columns: int) -> Map:
 
 def frequency(op: Frequency, t: int, width: int, frac: int) -> Map:
     out = []
-    for step, phase in zip(op.increments, op.phases, strict=True):
-        i = ((phase + t * step + 2**19) % 2**32) >> 20
+    for increment, phase in zip(op.increments, op.phases, strict=True):
+        i = ((phase + t * increment + 2**19) % 2**32) >> 20
         for entry in (table("sine")[i], table("sine")[(i + 1024) & 4095]):
             out.append([[clamp_width(shift(entry, 15 - frac), width)]])
     return out

@@ -76,6 +76,6 @@ def _grid(rng: np.random.Generator, program: Program, index: int, layer: Layer, 
     """`layer` with latents that fill its width, or as much of it as damping leaves."""
     shape = program.tensors(index)["latent"]
     exponent = 8 * (layer.width - LATENT_BITS - GRID_FRACTION_BITS) - damping
-    steps = np.array([exponent - 8 * (layer.frac - GRID_FRACTION_BITS)], np.int32)
-    layer.tensors = {"latent": IntTensor(random_values(rng, shape, LATENT_BITS), LATENT_BITS, steps)}
+    step_indices = np.array([exponent - 8 * (layer.frac - GRID_FRACTION_BITS)], np.int32)
+    layer.tensors = {"latent": IntTensor(random_values(rng, shape, LATENT_BITS), LATENT_BITS, step_indices)}
     return layer

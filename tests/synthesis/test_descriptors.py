@@ -126,9 +126,9 @@ def test_a_switch_that_lacks_an_operation_does_not_compile(tmp_path: Path) -> No
     header = sources / "include" / "nq" / "synthesis.h"
     header.write_text(re.sub(r"(enum NqCode .*?)\};", r"\1  kNqForeign = 99,\n};", header.read_text(), flags=re.DOTALL))
     includes = [f"-I{folder}" for folder in (EMULATION, sources, sources / "include")]
-    for source in ("synthesis/steps.cpp", "cuda/maps.cu"):
+    for source in ("synthesis/nodes.cpp", "cuda/maps.cu"):
         command = [str(compiler()), *FLAGS, *includes, "-x", "c++", "-fsyntax-only", str(sources / source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode != 0
         found |= set(re.findall(r"(\w+\.\w+):\d+:\d+: error: .*kNqForeign", done.stderr))
-    assert found == {"plan.h", "steps.cpp", "maps.cu"}
+    assert found == {"plan.h", "nodes.cpp", "maps.cu"}

@@ -90,9 +90,9 @@ def test_upsampling_by_two_by_hand() -> None:
 def test_a_window_by_hand() -> None:
     x = np.array([[[0, 100, 200], [1000, 1100, 1207]]], np.int16)
     op = Window((0,), 1, 2, 1, 2, ((0, 0, 0), (4, 4, 4)))
-    seen = [maps.run_window(x, op, t).ravel().tolist() for t in (0, 1, 2, 4)]
+    windowed = [maps.run_window(x, op, t).ravel().tolist() for t in (0, 1, 2, 4)]
     # A quarter of the way down and right; halfway, where 651.75 rounds up; and all the way.
-    assert seen == [[0, 100], [275, 375], [550, 652], [1100, 1207]]
+    assert windowed == [[0, 100], [275, 375], [550, 652], [1100, 1207]]
     # The places within a cell become channels.
     assert maps.run_window(x, Window((0,), 1, 1, 2, 0, ((0, 0, 1),)), 5).ravel().tolist() == [100, 200, 1100, 1207]
 
@@ -144,7 +144,7 @@ def test_the_norm_of_equal_channels_is_zero(value: int, channels: int) -> None:
 
 @pytest.mark.parametrize("x", [[LOW, HIGH] * (MOST_NORM_CHANNELS // 2), [LOW] * (MOST_NORM_CHANNELS - 1) + [HIGH]])
 def test_the_norm_of_the_most_channels_stays_within_64_bits(x: list[int]) -> None:
-    """The largest sum of squares, and the largest deviation over its root; numpy would not tell of an overflow."""
+    """The largest sum of squares, and the largest deviation over its root; numpy would not report an overflow."""
     source = np.array(x, np.int16).reshape(-1, 1, 1)
     assert maps.run_norm(source, 14, 5).tolist() == slow.norm(source.tolist(), 14, 5)
 
@@ -182,8 +182,8 @@ def check_shown(
     ratio = round(channels**0.5)
     video = Video(width * ratio, height * ratio, 2, chroma=Chroma.C400, depth=12)
     program = Program.of([grid, *operations, Planes((len(operations),), ratio)], video)
-    step = 8 * (2 - GRID_FRACTION_BITS) - 8 * (frac - GRID_FRACTION_BITS)
-    latent = IntTensor(latents[None].astype(np.int32), 12, np.array([step], np.int32))
+    step_index = 8 * (2 - GRID_FRACTION_BITS) - 8 * (frac - GRID_FRACTION_BITS)
+    latent = IntTensor(latents[None].astype(np.int32), 12, np.array([step_index], np.int32))
     layers = [Layer(14, frac, {"latent": latent}), *(Layer(*own) for own in formats), Layer()]
     check_native(IntegerNetwork(program, layers), video)
 

@@ -75,9 +75,9 @@ def test_blend(first: int, second: int, fraction: int) -> None:
 def test_activations(activation: int, width: int, frac: int) -> None:
     table = tables.activations()
     pointers = [ctypes.c_void_p(part.ctypes.data) for part in (table.gelu, table.silu, table.half_tanh)]
-    reach = 1 << 15 if activation == 4 else 1 << (width - 1)
-    values = {-reach, -reach + 1, -9, -8, -1, 0, 1, 7, 8, reach - 1}
-    values |= set(np.random.default_rng(frac).integers(-reach, reach, 60).tolist())
+    largest = 1 << 15 if activation == 4 else 1 << (width - 1)
+    values = {-largest, -largest + 1, -9, -8, -1, 0, 1, 7, 8, largest - 1}
+    values |= set(np.random.default_rng(frac).integers(-largest, largest, 60).tolist())
     for p in values:
         got = hook("nq_math_activate", p, activation, width, frac, *pointers)
         assert got == slow.activation(p, activation, width, frac), p

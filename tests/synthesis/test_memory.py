@@ -40,7 +40,7 @@ class _Heap(ctypes.Structure):
 
 
 def heap_bytes() -> int | None:
-    """Bytes that malloc has given out in this process; None where the C library does not tell."""
+    """Bytes that malloc has given out in this process; None if the C library does not say."""
     try:
         ask = ctypes.CDLL(None).mallinfo2
     except AttributeError:
@@ -67,7 +67,7 @@ def test_the_estimate_bounds_what_random_programs_take(seed: int) -> None:
                     assert needed <= 1.1 * synthesizer.planned_bytes + 4096
 
 
-@pytest.mark.skipif(heap_bytes() is None, reason="malloc does not tell what it has given out")
+@pytest.mark.skipif(heap_bytes() is None, reason="malloc does not say what it has given out")
 def test_malloc_gives_no_more_than_the_estimate() -> None:
     largest = 0
     for seed in range(10):

@@ -92,11 +92,11 @@ def test_every_number_of_output_channels(out_channels: int, check: Check) -> Non
     check(network, video)
 
 
-def _set_conv(layer: Layer, weight: Int32, step: int, bias: int, frac_in: int) -> None:
-    """Weights of 8 bits at `step`, and a bias of 16 bits that counts accumulator units."""
-    layer.tensors["weight"] = IntTensor(weight, 8, np.array([step], np.int32))
+def _set_conv(layer: Layer, weight: Int32, step_index: int, bias: int, frac_in: int) -> None:
+    """Weights of 8 bits at `step_index`, and a bias of 16 bits that counts accumulator units."""
+    layer.tensors["weight"] = IntTensor(weight, 8, np.array([step_index], np.int32))
     bias_values = np.full(weight.shape[0], bias, np.int32)
-    layer.tensors["bias"] = IntTensor(bias_values, 16, np.array([step - 8 * frac_in], np.int32))
+    layer.tensors["bias"] = IntTensor(bias_values, 16, np.array([step_index - 8 * frac_in], np.int32))
 
 
 @pytest.mark.parametrize("sign", [-1, 1])

@@ -29,7 +29,7 @@ struct NqContext {
   int64_t times, channels, height, width;
   int64_t piece;
   int32_t bits, base;
-  int32_t mean[14], spread[14];
+  int32_t mean[14], scale[14];
 };
 
 enum NqCoderModel : int32_t { kNqGaussian = 0, kNqAdaptive = 1, kNqInContext = 2 };

@@ -10,15 +10,15 @@
 
 // Arrays are contiguous and do not overlap. The gradients are those of `bits`.
 struct NqContextRate {
-  const float* values;         // [T, C, H, W], in steps
+  const float* values;         // [T, C, H, W], in units of the step size
   const int32_t* places;       // [neighbours, 4]: (dt, dc, dy, dx), with |dy| and |dx| at most 2
   const float* mean;           // [neighbours]: weights of the neighbours' values
-  const float* spread;         // [neighbours]: softplus of it weighs the magnitudes of the neighbours' residuals
+  const float* scale;          // [neighbours]: softplus of it weighs the magnitudes of the neighbours' residuals
   float* values_gradient;      // [T, C, H, W]
   float* mean_gradient;        // [neighbours]; 0 for a neighbour that no value of this shape has
-  float* spread_gradient;      // [neighbours]; the same
+  float* scale_gradient;       // [neighbours]; the same
   double bits, base_gradient;  // results
-  float base, least_spread;    // a spread is least_spread + softplus(base) + the neighbours' part
+  float base, least_scale;     // a scale is least_scale + softplus(base) + the neighbours' part
   int32_t shape[4];            // T, C, H, W, each at least 1
   int32_t neighbours;          // 0..32
 };

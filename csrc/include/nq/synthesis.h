@@ -46,7 +46,7 @@ struct NqOp {
   const int32_t* bias;    // [C], in accumulator units
   const int32_t* multiplier;
   const int32_t* shift;
-  const uint32_t* steps;  // frequency: [C / 2]
+  const uint32_t* increments;  // frequency: [C / 2]
   const uint32_t* phases;
   int32_t bits, knot_count;  // window; warp has bits alone
   const NqKnot* knots;
@@ -146,7 +146,7 @@ NQ_API int32_t nq_cuda_synth_frame(void* handle, int64_t t, void* const* planes,
 // again, and leaves them in device memory; seconds from the first launch to the last result.
 NQ_API int32_t nq_cuda_synth_repeat(void* handle, int32_t batches, double* seconds);
 
-// The same once, step by step: seconds of each operation for the batch.
+// The same once, node by node: seconds of each operation for the batch.
 NQ_API int32_t nq_cuda_synth_seconds(void* handle, double* by_operation);
 
 NQ_API void nq_cuda_synth_work(void* handle, NqCudaWork* by_operation);

@@ -19,7 +19,7 @@ DEFINITIONS = {
 }
 _SIDES = {"ssim": similarity.SSIM_SIDE, "ms_ssim": similarity.MS_SSIM_SIDE, "vmaf": 1}
 NAMES = tuple(name.replace("_", "-") for name in DEFINITIONS)
-"""As a user writes them; figures have an underscore in their names."""
+"""Names as a user writes them; the names of figures have underscores."""
 
 
 def figure_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def measurable(video: Video) -> tuple[str, ...]:
 
 
 def check_pictures(figures: Sequence[str], video: Video) -> None:
-    """Raise now what measuring such pictures would raise after hours of fitting.
+    """Raise beforehand the errors that measuring such pictures would raise after hours of fitting.
 
     VMAF is tried on a grey frame: which sizes and formats libvmaf takes depends on its version.
 

@@ -25,7 +25,7 @@ MISSING = (
     "VMAF is left out: neither PyAV's FFmpeg nor an ffmpeg program found here has libvmaf "
     "(pip install 'nqcodec[vmaf]' brings one)"
 )
-"""What a reader of figures without VMAF is told."""
+"""The note that replaces VMAF where it is not measured."""
 
 
 def has_vmaf() -> bool:
@@ -34,7 +34,7 @@ def has_vmaf() -> bool:
 
 
 def vmaf_source() -> str | None:
-    """Which FFmpeg measures VMAF, for the record; None where none can."""
+    """A description of the FFmpeg that measures VMAF, to note with results; None if there is none."""
     if _library_has_vmaf():
         return f"PyAV {import_av().__version__}"
     program = vmaf_program()
@@ -64,7 +64,7 @@ def vmaf_program() -> str | None:
 
 
 def _output(program: str, option: str) -> str:
-    """What a program prints; nothing if it does not run."""
+    """The output of a program; empty if it does not run."""
     try:
         done = subprocess.run(
             [program, "-hide_banner", option], capture_output=True, text=True, timeout=_SECONDS, check=False

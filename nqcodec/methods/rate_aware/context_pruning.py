@@ -9,7 +9,7 @@ from nqcodec.entropy.tensors import TensorModel, model_bits
 from nqcodec.network.integer_network import (
     CONTEXT_BASE_RANGE,
     CONTEXT_MEAN_RANGE,
-    CONTEXT_SPREAD_RANGE,
+    CONTEXT_SCALE_RANGE,
     Context,
     Int32,
     channel_axis,
@@ -29,13 +29,13 @@ def prune_context(values: Int32, bits: int, context: Context) -> Context:
     Arguments as in `nqcodec.entropy.tensors.model_bits`; the cost is exact, the weights' own bytes included.
     """
     search = _Search(values, bits, context)
-    order = sorted(range(len(context.mean)), key=lambda j: abs(context.mean[j]) + context.spread[j])
+    order = sorted(range(len(context.mean)), key=lambda j: abs(context.mean[j]) + context.scale[j])
     for j in order:
-        search.offer(_with(_with(search.best, "mean", j, 0), "spread", j, 0))
+        search.offer(_with(_with(search.best, "mean", j, 0), "scale", j, 0))
     for factor in BASE_CHANGES:
         search.offer(replace(search.best, base=clamp(search.best.base * factor, CONTEXT_BASE_RANGE)))
     for j in order:
-        for name, bounds in (("mean", CONTEXT_MEAN_RANGE), ("spread", CONTEXT_SPREAD_RANGE)):
+        for name, bounds in (("mean", CONTEXT_MEAN_RANGE), ("scale", CONTEXT_SCALE_RANGE)):
             for change in CHANGES:
                 weight = getattr(search.best, name)[j]
                 if weight or name == "mean":
@@ -63,7 +63,7 @@ class _Search:
 def _with(context: Context, name: str, place: int, weight: int) -> Context:
     weights: tuple[int, ...] = getattr(context, name)
     changed = (*weights[:place], weight, *weights[place + 1 :])
-    return replace(context, mean=changed) if name == "mean" else replace(context, spread=changed)
+    return replace(context, mean=changed) if name == "mean" else replace(context, scale=changed)
 
 
 def clamp(value: float, bounds: tuple[int, int]) -> int:

@@ -34,7 +34,7 @@ class Rate:
     Attributes:
         bits: float32 scalar.
         symbols: with respect to the symbols, by tensor key.
-        contexts: with respect to (base, mean, spread) of each latent's context model, by tensor key.
+        contexts: with respect to (base, mean, scale) of each latent's context model, by tensor key.
     """
 
     bits: Tensor
@@ -76,9 +76,9 @@ def rate(sample: QuantizedSample, contexts: dict[str, ContextWeights]) -> Rate:
     """Bits of the symbols drawn under the file's models, and their gradients."""
     total, symbols, models = _static(sample, [key for key in sample.symbols if key not in contexts])
     for key, weights in contexts.items():
-        bits, values, base, mean, spread = context_gradients(sample.symbols[key], weights)
+        bits, values, base, mean, scale = context_gradients(sample.symbols[key], weights)
         total = total + bits
-        symbols[key], models[key] = values, (base, mean, spread)
+        symbols[key], models[key] = values, (base, mean, scale)
     return Rate(total, symbols, models)
 
 
@@ -93,8 +93,8 @@ def _static(
     counts = torch.tensor(sizes, device=flat.device)
     owner = torch.repeat_interleave(torch.arange(len(keys), device=flat.device), counts)
     squares = torch.zeros(len(keys), device=flat.device).index_add(0, owner, flat.square())
-    spread = (squares / counts + STATIC_VARIANCE).sqrt()
-    bits = gaussian_bits(flat, spread[owner]).sum()
+    scale = (squares / counts + STATIC_VARIANCE).sqrt()
+    bits = gaussian_bits(flat, scale[owner]).sum()
     (gradient,) = torch.autograd.grad(bits, flat)
     shaped = {key: part.view_as(sample.symbols[key]) for key, part in zip(keys, gradient.split(sizes), strict=True)}
     return bits.detach(), shaped, {}

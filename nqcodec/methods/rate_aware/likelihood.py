@@ -16,32 +16,32 @@ from torch import Tensor
 from nqcodec.entropy.context import NEIGHBOURS
 
 LOGISTIC_STD = math.pi / math.sqrt(3)
-"""Standard deviation of the logistic distribution of scale 1."""
+"""Standard deviation of the standard logistic distribution."""
 
-LEAST_SPREAD = 1 / 16
+LEAST_SCALE = 1 / 16
 """Smallest standard deviation, in steps: that of the first row of the file's tables."""
 
 STATIC_VARIANCE = 1e-3
 """Added to a static model's variance, so that a tensor of zeros has one."""
 
 
-def logistic_bits(distance: Tensor, spread: Tensor) -> Tensor:
-    """Bits of values at `distance` from the mean of a logistic distribution of standard deviation `spread`.
+def logistic_bits(distance: Tensor, scale: Tensor) -> Tensor:
+    """Bits of values at `distance` from the mean of a logistic distribution of standard deviation `scale`.
 
     The integral over a unit interval around each value, whose difference of two sigmoids is taken as
     s(a) s(-c) (1 - exp(c - a)): exact, and smooth wherever floats reach.
     """
-    inverse = LOGISTIC_STD / spread
+    inverse = LOGISTIC_STD / scale
     upper, lower = (0.5 - distance) * inverse, (-0.5 - distance) * inverse
     nats = F.softplus(-upper) + F.softplus(lower) - torch.log(-torch.expm1(-inverse))
     return nats / math.log(2)
 
 
-def gaussian_bits(distance: Tensor, spread: Tensor) -> Tensor:
-    """Bits of values at `distance` from the mean of a normal distribution of standard deviation `spread`."""
-    low, high = (distance.abs() - 0.5) / spread, (distance.abs() + 0.5) / spread
+def gaussian_bits(distance: Tensor, scale: Tensor) -> Tensor:
+    """Bits of values at `distance` from the mean of a normal distribution of standard deviation `scale`."""
+    low, high = (distance.abs() - 0.5) / scale, (distance.abs() + 0.5) / scale
     # Beyond about four deviations the difference of two integrals is nothing in floats; the density goes on.
-    tail = 0.5 * (distance / spread).square() + torch.log(spread * math.sqrt(2 * math.pi))
+    tail = 0.5 * (distance / scale).square() + torch.log(scale * math.sqrt(2 * math.pi))
     inside = 0.5 * (torch.erfc(low / math.sqrt(2)) - torch.erfc(high / math.sqrt(2)))
     nats = torch.where(low < 4.0, -torch.log(inside.clamp(min=1e-9)), tail)
     return nats / math.log(2)
@@ -76,18 +76,18 @@ class ContextWeights:
     """A context model with real weights (formats/nq.md, 3.6): float32 tensors.
 
     Attributes:
-        base: [1]; the spread is `LEAST_SPREAD` + softplus(base) + the neighbours' part.
+        base: [1]; the scale is `LEAST_SCALE` + softplus(base) + the neighbours' part.
         mean: [14] weights of the neighbours' values.
-        spread: [14]; softplus of it weighs the magnitudes of the neighbours' residuals.
+        scale: [14]; softplus of it weighs the magnitudes of the neighbours' residuals.
     """
 
     base: Tensor
     mean: Tensor
-    spread: Tensor
+    scale: Tensor
 
     @staticmethod
     def start(device: torch.device | str = "cpu") -> ContextWeights:
-        """Before anything is known: no prediction, and a spread that hardly depends on neighbours."""
+        """Before anything is known: no prediction, and a scale that hardly depends on neighbours."""
         count = len(NEIGHBOURS)
         return ContextWeights(
             torch.full((1,), -0.5, device=device),
@@ -97,7 +97,7 @@ class ContextWeights:
 
     def parameters(self) -> list[Tensor]:
         """Its tensors, for an optimizer."""
-        return [self.base, self.mean, self.spread]
+        return [self.base, self.mean, self.scale]
 
 
 def context_bits(values: Tensor, weights: ContextWeights) -> Tensor:
@@ -107,7 +107,7 @@ def context_bits(values: Tensor, weights: ContextWeights) -> Tensor:
     for number in numbers:
         mean = mean + weights.mean[number] * shifted(values, NEIGHBOURS[number])
     residual = values - mean
-    spread = LEAST_SPREAD + F.softplus(weights.base)
-    for number, factor in zip(numbers, F.softplus(weights.spread[numbers]), strict=True):
-        spread = spread + factor * shifted(residual, NEIGHBOURS[number]).abs()
-    return logistic_bits(residual, spread.expand_as(residual)).sum()
+    scale = LEAST_SCALE + F.softplus(weights.base)
+    for number, factor in zip(numbers, F.softplus(weights.scale[numbers]), strict=True):
+        scale = scale + factor * shifted(residual, NEIGHBOURS[number]).abs()
+    return logistic_bits(residual, scale.expand_as(residual)).sum()

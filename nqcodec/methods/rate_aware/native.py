@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from nqcodec.entropy.context import NEIGHBOURS
 from nqcodec.methods.rate_aware import likelihood
-from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, ContextWeights
+from nqcodec.methods.rate_aware.likelihood import LEAST_SCALE, ContextWeights
 from nqcodec.native.cpu import cpu_levels, level_number
 from nqcodec.native.loading import load_libnq
 from nqcodec.native.status import check_status
@@ -31,14 +31,14 @@ class _Descriptor(ctypes.Structure):
         ("values", ctypes.c_void_p),
         ("places", ctypes.c_void_p),
         ("mean", ctypes.c_void_p),
-        ("spread", ctypes.c_void_p),
+        ("scale", ctypes.c_void_p),
         ("values_gradient", ctypes.c_void_p),
         ("mean_gradient", ctypes.c_void_p),
-        ("spread_gradient", ctypes.c_void_p),
+        ("scale_gradient", ctypes.c_void_p),
         ("bits", ctypes.c_double),
         ("base_gradient", ctypes.c_double),
         ("base", ctypes.c_float),
-        ("least_spread", ctypes.c_float),
+        ("least_scale", ctypes.c_float),
         ("shape", ctypes.c_int32 * 4),
         ("neighbours", ctypes.c_int32),
     )
@@ -52,14 +52,14 @@ class ContextGradients(NamedTuple):
         values: [T, C, H, W].
         base: [1].
         mean: [14].
-        spread: [14].
+        scale: [14].
     """
 
     bits: float
     values: Tensor
     base: Tensor
     mean: Tensor
-    spread: Tensor
+    scale: Tensor
 
 
 def _fits(values: Tensor, weights: ContextWeights) -> bool:
@@ -96,18 +96,18 @@ def context_gradients(values: Tensor, weights: ContextWeights, *, cpu: str | Non
     library = load_libnq()
     if library is None or not _fits(values, weights):
         return _by_definition(values, weights)
-    values, base, mean, spread = (t.detach().contiguous() for t in (values, *weights.parameters()))
-    gradients = torch.empty_like(values), torch.empty_like(mean), torch.empty_like(spread)
+    values, base, mean, scale = (t.detach().contiguous() for t in (values, *weights.parameters()))
+    gradients = torch.empty_like(values), torch.empty_like(mean), torch.empty_like(scale)
     descriptor = _Descriptor(
         values=values.data_ptr(),
         places=_PLACES.ctypes.data,
         mean=mean.data_ptr(),
-        spread=spread.data_ptr(),
+        scale=scale.data_ptr(),
         values_gradient=gradients[0].data_ptr(),
         mean_gradient=gradients[1].data_ptr(),
-        spread_gradient=gradients[2].data_ptr(),
+        scale_gradient=gradients[2].data_ptr(),
         base=float(base),
-        least_spread=LEAST_SPREAD,
+        least_scale=LEAST_SCALE,
         shape=(ctypes.c_int32 * 4)(*values.shape),
         neighbours=len(_PLACES),
     )
@@ -121,8 +121,8 @@ class _ContextBits(torch.autograd.Function):
     """Gradients come with the value, so that backward only scales them."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, base: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
-        bits, *gradients = context_gradients(values, ContextWeights(base, mean, spread))
+    def forward(ctx: Any, values: Tensor, base: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        bits, *gradients = context_gradients(values, ContextWeights(base, mean, scale))
         ctx.save_for_backward(*gradients)
         return values.new_tensor(bits)
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from nqcodec.methods.rate_aware.context_pruning import clamp, prune_context
-from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, ContextWeights
+from nqcodec.methods.rate_aware.likelihood import LEAST_SCALE, ContextWeights
 from nqcodec.methods.rate_aware.noise import Noise
 from nqcodec.network.integer_network import (
     BITS_RANGE,
     CONTEXT_BASE_RANGE,
     CONTEXT_MEAN_RANGE,
-    CONTEXT_SPREAD_RANGE,
+    CONTEXT_SCALE_RANGE,
     STEP_INDEX_RANGE,
     Context,
     IntTensor,
@@ -90,8 +90,8 @@ class Quantizers:
         result = Quantizers(network)
         for tensor in tensor_names(network.program):
             value = network.tensors[tensor.key].detach()
-            spread = float(value.std()) if value.numel() > 1 else 0.0
-            index = OCTAVE * math.log2(max(FIRST_STEP[tensor.name] * spread, LEAST_STEP))
+            scale = float(value.std()) if value.numel() > 1 else 0.0
+            index = OCTAVE * math.log2(max(FIRST_STEP[tensor.name] * scale, LEAST_STEP))
             result.step_indices[tensor.key] = torch.full((1,), index, device=value.device)
             if tensor.name == "latent":
                 result.contexts[tensor.key] = ContextWeights.start(value.device)
@@ -189,10 +189,10 @@ class Quantizers:
 
 def whole(weights: ContextWeights) -> Context:
     """A context model's weights as the file holds them (formats/nq.md, 3.6)."""
-    base = LEAST_SPREAD + float(torch.nn.functional.softplus(weights.base))
-    spreads = torch.nn.functional.softplus(weights.spread).tolist()
+    base = LEAST_SCALE + float(torch.nn.functional.softplus(weights.base))
+    scales = torch.nn.functional.softplus(weights.scale).tolist()
     return Context(
         clamp(base * STEP_UNIT, CONTEXT_BASE_RANGE),
         tuple(clamp(value * WEIGHT_UNIT, CONTEXT_MEAN_RANGE) for value in weights.mean.tolist()),
-        tuple(clamp(value * WEIGHT_UNIT, CONTEXT_SPREAD_RANGE) for value in spreads),
+        tuple(clamp(value * WEIGHT_UNIT, CONTEXT_SCALE_RANGE) for value in scales),
     )

@@ -1,4 +1,4 @@
-"""What every operation of a network program is (formats/nq.md, 5 and 6)."""
+"""The base class of all operations of a network program (formats/nq.md, 5 and 6)."""
 
 from __future__ import annotations
 

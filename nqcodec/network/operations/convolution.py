@@ -11,7 +11,7 @@ from nqcodec.network.operations.wire import U8, Flag, NativeValue, Size, Wire
 
 
 class Activation(IntEnum):
-    """What follows a convolution's rescale (formats/nq.md, 6.5)."""
+    """The function after a convolution's rescale (formats/nq.md, 6.5)."""
 
     NONE = 0
     RELU = 1

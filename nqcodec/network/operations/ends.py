@@ -1,4 +1,4 @@
-"""Where a program begins and ends: latents, functions of the frame number, picture planes."""
+"""Operations at the ends of a program: latents, functions of the frame number, picture planes."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Grid(Operation):
 
 @dataclass(frozen=True)
 class Frequency(Operation):
-    """Sine and cosine of frame t at given angular steps: [2 n, 1, 1], sine first in each pair (formats/nq.md, 6.7).
+    """Sine and cosine of frame t at given angular frequencies: [2 n, 1, 1], sine first (formats/nq.md, 6.7).
 
-    `steps` and `phases` are in turns / 2^32, n of each: the angle at t is phase + t step.
+    `increments` and `phases` are in turns / 2^32, n of each: the angle at t is phase + t increment.
     """
 
     increments: U32List
@@ -54,11 +54,11 @@ class Frequency(Operation):
 
     def shape(self, inputs: list[Shape]) -> Shape:
         if not self.increments or len(self.increments) != len(self.phases):
-            raise ValueError("a frequency operation has a step and a phase for each of its sines, and at least one")
+            raise ValueError("a frequency operation has an increment and a phase for each sine, and at least one")
         return 2 * len(self.increments), 1, 1
 
     def native(self) -> dict[str, NativeValue]:
-        return {"steps": self.increments, "phases": self.phases}
+        return {"increments": self.increments, "phases": self.phases}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ MOST_WINDOW_BITS = 8
 """Most fractional bits of a `window`'s positions: its sums stay within 32 bits."""
 
 Ratio = Annotated[int, Wire("u8", 1, MOST_RATIO)]
-"""Of an `upsample` or a `window`."""
+"""Ratio of an `upsample` or a `window`."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,12 @@ class Tile(Operation):
 
 @dataclass(frozen=True)
 class Window(Operation):
-    """The part of the input that a camera sees on its way over it, as cells of `ratio` x `ratio` (formats/nq.md, 6.13).
+    """The window of the input that a moving camera sees, as cells of `ratio` x `ratio` (formats/nq.md, 6.13).
 
-    The map has `height` x `width` cells, and a channel for each place within a cell: with `ratio` 1 it is the part
-    itself. `knots` are the way's corners, in the order of their frames: where the part's top left corner is in the
-    input, in 2^-`bits` of its own cells. Between two it moves evenly; before the first and after the last it rests.
+    The map has `height` x `width` cells, and a channel for each place within a cell: with `ratio` 1 it is the
+    window itself. `knots` are the corners of the camera's path, in the order of their frames: positions of the window's
+    top left corner in the input, in 2^-`bits` of the input's cells. Between two knots the window moves evenly; before
+    the first and after the last it stands still.
     """
 
     height: UV

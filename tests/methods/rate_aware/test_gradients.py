@@ -47,7 +47,7 @@ def quantizers(clip: PackedClip) -> Quantizers:
         value.data.add_(0.02 * torch.randn(value.shape, generator=source))
     for weights in result.contexts.values():
         weights.mean.add_(0.1 * torch.randn(weights.mean.shape, generator=source))
-        weights.spread.add_(0.3 * torch.randn(weights.spread.shape, generator=source))
+        weights.scale.add_(0.3 * torch.randn(weights.scale.shape, generator=source))
     return result
 
 

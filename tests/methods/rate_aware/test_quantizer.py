@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from nqcodec.backbones import pyramid
 from nqcodec.media.video import Video
-from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, NEIGHBOURS, ContextWeights
+from nqcodec.methods.rate_aware.likelihood import LEAST_SCALE, NEIGHBOURS, ContextWeights
 from nqcodec.methods.rate_aware.noise import Noise
 from nqcodec.methods.rate_aware.quantizer import QuantizedSample, Quantizers, whole
 from nqcodec.network.integer_network import (
     CONTEXT_BASE_RANGE,
     CONTEXT_MEAN_RANGE,
-    CONTEXT_SPREAD_RANGE,
+    CONTEXT_SCALE_RANGE,
     STEP_INDEX_RANGE,
     IntegerNetwork,
     Layer,
@@ -176,14 +176,14 @@ def test_integers_are_the_rounded_symbols_and_legal() -> None:
 @given(
     base=st.floats(-200, 200, width=32),
     mean=st.lists(st.floats(-1e4, 1e4, width=32), min_size=COUNT, max_size=COUNT),
-    spread=st.lists(st.floats(-200, 1e4, width=32), min_size=COUNT, max_size=COUNT),
+    scale=st.lists(st.floats(-200, 1e4, width=32), min_size=COUNT, max_size=COUNT),
 )
-def test_whole_contexts_are_what_a_file_holds(base: float, mean: list[float], spread: list[float]) -> None:
-    context = whole(ContextWeights(torch.tensor([base]), torch.tensor(mean), torch.tensor(spread)))
+def test_whole_contexts_are_what_a_file_holds(base: float, mean: list[float], scale: list[float]) -> None:
+    context = whole(ContextWeights(torch.tensor([base]), torch.tensor(mean), torch.tensor(scale)))
     check_context(context)
     for value, (low, high) in (
         *((weight, CONTEXT_MEAN_RANGE) for weight in context.mean),
-        *((weight, CONTEXT_SPREAD_RANGE) for weight in context.spread),
+        *((weight, CONTEXT_SCALE_RANGE) for weight in context.scale),
         (context.base, CONTEXT_BASE_RANGE),
     ):
         assert low <= value <= high
@@ -194,11 +194,11 @@ def test_whole_contexts_are_near_the_real_ones() -> None:
     source = torch.Generator().manual_seed(0)
     weights = ContextWeights(*(torch.randn(count, generator=source) for count in (1, COUNT, COUNT)))
     context = whole(weights)
-    base = LEAST_SPREAD + math.log1p(math.exp(float(weights.base)))
+    base = LEAST_SCALE + math.log1p(math.exp(float(weights.base)))
     assert context.base / 512 == pytest.approx(base, abs=0.5 / 512 + 1e-6)
-    spread = torch.nn.functional.softplus(weights.spread)
+    scale = torch.nn.functional.softplus(weights.scale)
     np.testing.assert_allclose(np.array(context.mean) / 64, weights.mean.numpy(), atol=0.5 / 64 + 1e-6)
-    np.testing.assert_allclose(np.array(context.spread) / 64, spread.numpy(), atol=0.5 / 64 + 1e-6)
+    np.testing.assert_allclose(np.array(context.scale) / 64, scale.numpy(), atol=0.5 / 64 + 1e-6)
 
 
 def test_tensors_and_load_are_inverse() -> None:

@@ -69,7 +69,7 @@ def vectors() -> Iterator[Vector]:
 
 def times() -> Iterator[Vector]:
     """Frame times."""
-    for name, purpose, told in (
+    for name, purpose, stamps in (
         (
             "single",
             "A duration of its own for each frame.",
@@ -87,7 +87,7 @@ def times() -> Iterator[Vector]:
             FrameTimes(LONG_TICK, (1 << 32) - 1, ((MOST_TICKS, 4), (MOST_TICKS, 1))),
         ),
     ):
-        yield legal(f"frame-times-{name}", purpose, (FRAME_TIMES, pack_times(told)))
+        yield legal(f"frame-times-{name}", purpose, (FRAME_TIMES, pack_times(stamps)))
 
 
 def colour_volumes() -> Iterator[Vector]:

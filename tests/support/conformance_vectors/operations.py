@@ -165,7 +165,7 @@ def pairs() -> Iterator[Vector]:
         "op-norm": [*two, Norm((2,)), Conv((3,), 1, 1), Planes((4,), 1)],
         "op-same-input-twice": [*two, Add((1, 1)), Mul((3, 3)), Conv((4,), 1, 1), Planes((5,), 1)],
     }
-    told = {
+    purposes = {
         "op-add": "The sum of two maps.",
         "op-mul": "The product of two maps.",
         "op-concat": "Four maps stacked, one of them twice.",
@@ -173,7 +173,7 @@ def pairs() -> Iterator[Vector]:
         "op-same-input-twice": "A map added to itself and multiplied by itself.",
     }
     for number, (name, operations) in enumerate(made.items()):
-        yield calm_vector(name, told[name], Calm(200 + number, fracs={1: 8, 2: 11, 3: 9}), operations)
+        yield calm_vector(name, purposes[name], Calm(200 + number, fracs={1: 8, 2: 11, 3: 9}), operations)
     yield calm_vector(
         "op-norm-one-channel",
         "A norm of one channel, whose deviation is nought: r is 1 and the map 0.",

@@ -76,15 +76,15 @@ FIELDS = {
 def vectors() -> Iterator[Vector]:
     """All of this module."""
     for name, (purpose, knots, played) in PATHS.items():
-        data = faulty(told(WINDOW, path_bytes(knots)), played or knots[:4])
+        data = faulty(with_path(WINDOW, path_bytes(knots)), played or knots[:4])
         yield refused(f"program-window-{name}", purpose, data, FORMAT, *FEATURES)
     for name, (purpose, window) in FIELDS.items():
-        yield refused(f"program-window-{name}", purpose, faulty(told(window), window.knots), FORMAT, *FEATURES)
+        yield refused(f"program-window-{name}", purpose, faulty(with_path(window), window.knots), FORMAT, *FEATURES)
     yield from missing_paths()
     yield from limits()
 
 
-def told(window: Window, path: bytes | None = None) -> bytes:
+def with_path(window: Window, path: bytes | None = None) -> bytes:
     """The program with that window, its path in those bytes."""
     fields = write_uv(window.height) + write_uv(window.width) + bytes([window.ratio, window.bits])
     planes = bytes([4, 1, 1])
@@ -116,9 +116,9 @@ def missing_paths() -> Iterator[Vector]:
         ("no-path", "A first window that takes the path of the one before it.", b"\0"),
         ("knots-cut", "A path of 4,000 knots, for which the payload is too short.", write_uv(4000)),
     ):
-        data = faulty(told(WINDOW, path), REST)
+        data = faulty(with_path(WINDOW, path), REST)
         yield refused(f"program-window-{name}", purpose, data, FORMAT, *FEATURES)
-    parts = [sealed_by(told(WINDOW), REST), sealed_by(told(WINDOW, b"\0"), REST)]
+    parts = [sealed_by(with_path(WINDOW), REST), sealed_by(with_path(WINDOW, b"\0"), REST)]
     yield refused(
         "program-window-no-path-in-segment",
         "A first window of a segment that takes the path of the segment before.",

@@ -115,9 +115,9 @@ def _tensor(entry: TensorEntry, tensor: IntTensor) -> Iterator[str]:
         yield f"hadamard:gain-{record.hadamard.gain}"
         yield "hadamard:mixed" if len(block_sizes(entry.shape[1])) > 1 else "hadamard:single"
     if record.context is not None:
-        used = zip(record.context.mean, record.context.spread, strict=True)
+        used = zip(record.context.mean, record.context.scale, strict=True)
         yield from (f"context:neighbour-{j}" for j, weights in enumerate(used) if any(weights))
-        if all(record.context.mean[j] or record.context.spread[j] for j in range(CONTEXT_NEIGHBOURS)):
+        if all(record.context.mean[j] or record.context.scale[j] for j in range(CONTEXT_NEIGHBOURS)):
             yield "context:all"
 
 

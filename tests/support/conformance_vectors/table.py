@@ -19,18 +19,18 @@ def rows(descriptors: Descriptors) -> list[tuple[str, str, list[str]]]:
     """(section and title, rule, names of its vectors) of every rule in order."""
     made = []
     for unit, patterns in ruled():
-        names = [name for name, told in descriptors.items() if exercises(patterns, name, told["features"])]
+        names = [name for name, descriptor in descriptors.items() if exercises(patterns, name, descriptor["features"])]
         made.append((f"{unit.section} {unit.title}", unit.text, sorted(names)))
     return made
 
 
 def lines(descriptors: Descriptors) -> list[str]:
     """The table and the counts before it, as Markdown."""
-    refused = sum("error" in told for told in descriptors.values())
+    refused = sum("error" in one for one in descriptors.values())
     out = [
         f"{len(descriptors)} vectors, {len(descriptors) - refused} of them legal and {refused} to be refused; "
-        f"{sum(told['bytes'] for told in descriptors.values())} bytes, "
-        f"{sum(told.get('macs', 0) for told in descriptors.values()) / 1e6:.1f} million multiply-accumulates.",
+        f"{sum(one['bytes'] for one in descriptors.values())} bytes, "
+        f"{sum(one.get('macs', 0) for one in descriptors.values()) / 1e6:.1f} million multiply-accumulates.",
     ]
     section = ""
     for title, rule, names in rows(descriptors):

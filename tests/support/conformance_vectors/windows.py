@@ -166,8 +166,8 @@ def shared() -> Iterator[Vector]:
     again += [Conv((3,), 1, 1), Planes((4,), 1)]
     network = calm_network(VIEW, again, Calm(1061))
     program, table, pieces = pack_network(network)
-    short, told = b"\x0d\x02\x06\x08\x01\x05\0", path_bytes(CORNERS)
-    body = program.replace(short, short[:-1] + told) + table + pieces
+    short, path_record = b"\x0d\x02\x06\x08\x01\x05\0", path_bytes(CORNERS)
+    body = program.replace(short, short[:-1] + path_record) + table + pieces
     yield Vector(
         "op-window-shared-path-in-full",
         "Two windows whose paths are the same, each told in full: legal, if longer.",

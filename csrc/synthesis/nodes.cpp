@@ -1,5 +1,5 @@
 // Runs operations on strips of rows (formats/nq.md, 6).
-#include "synthesis/steps.h"
+#include "synthesis/nodes.h"
 #include "common/integer_math.h"
 
 #include <algorithm>
@@ -35,39 +35,39 @@ void copy_window(const int16_t* row, int32_t width, int64_t first, int64_t count
 
 }  // namespace
 
-void StepRunner::run(const Step& step, RowRange rows, const FrameTarget& frame, const Rows* in, const Rows& out,
+void NodeRunner::run(const Node& node, RowRange rows, const FrameTarget& frame, const Rows* in, const Rows& out,
                      int16_t* scratch) const {
-  switch (code_of(step.op)) {
-    case kNqGrid: return run_grid(step, rows, frame.t, out);
+  switch (code_of(node.op)) {
+    case kNqGrid: return run_grid(node, rows, frame.t, out);
     case kNqConv:
-      if (step.op.depthwise) return run_depthwise(step, rows, in[0], out, scratch);
-      return run_dense(step, rows, in[0], out, scratch);
+      if (node.op.depthwise) return run_depthwise(node, rows, in[0], out, scratch);
+      return run_dense(node, rows, in[0], out, scratch);
     case kNqShuffle:
-    case kNqFold: return run_fold(step, rows, in[0], out);
-    case kNqUpsample: return run_upsample(step, rows, in[0], out);
-    case kNqConcat: return run_concat(step, rows, in, out);
+    case kNqFold: return run_fold(node, rows, in[0], out);
+    case kNqUpsample: return run_upsample(node, rows, in[0], out);
+    case kNqConcat: return run_concat(node, rows, in, out);
     case kNqAdd:
-    case kNqMul: return run_pairwise(step, rows, in, out);
-    case kNqNorm: return run_norm(step, rows, in[0], out);
-    case kNqFrequency: return run_frequency(step, frame.t, out);
-    case kNqTile: return run_tile(step, rows, in[0], out);
-    case kNqWindow: return run_window(step, rows, frame.t, in[0], out);
-    case kNqWarp: return run_warp(step, rows, in, out);
-    case kNqPlanes: return run_planes(step, rows, frame, in[0]);
+    case kNqMul: return run_pairwise(node, rows, in, out);
+    case kNqNorm: return run_norm(node, rows, in[0], out);
+    case kNqFrequency: return run_frequency(node, frame.t, out);
+    case kNqTile: return run_tile(node, rows, in[0], out);
+    case kNqWindow: return run_window(node, rows, frame.t, in[0], out);
+    case kNqWarp: return run_warp(node, rows, in, out);
+    case kNqPlanes: return run_planes(node, rows, frame, in[0]);
   }
-  stop_at_unknown_code(step.op.code);
+  stop_at_unknown_code(node.op.code);
 }
 
 // 6.2.
-void StepRunner::run_grid(const Step& step, RowRange rows, int64_t t, const Rows& out) const {
-  const NqOp& op = step.op;
+void NodeRunner::run_grid(const Node& node, RowRange rows, int64_t t, const Rows& out) const {
+  const NqOp& op = node.op;
   const int64_t area = map_area(op), size = map_size(op);
   const int64_t p = nq_grid_position(t, program_.frames, op.times);
   const int64_t i = p >> kNqGridFractionBits, j = std::min<int64_t>(i + 1, op.times - 1);
   const int32_t fraction = static_cast<int32_t>(p & ((1 << kNqGridFractionBits) - 1));
   for (int64_t c = 0; c < op.channels; ++c) {
-    const int16_t* const channel = step.values.data() + c * area + int64_t{rows.first} * op.width;
-    const Rescale& r = step.rescale[c];
+    const int16_t* const channel = node.values.data() + c * area + int64_t{rows.first} * op.width;
+    const Rescale& r = node.rescale[c];
     const NqBlend blend = {fraction, r.multiplier, r.shift, nq_low(op.map_width), nq_high(op.map_width)};
     kernels_.maps.blend(channel + i * size, channel + j * size, int64_t{rows.rows()} * op.width, blend,
                         out.at(c, rows.first));
@@ -75,9 +75,9 @@ void StepRunner::run_grid(const Step& step, RowRange rows, int64_t t, const Rows
 }
 
 // 6.3 and 6.5. The rows that the strip reads are packed first; a pointwise convolution's strip is one long row.
-void StepRunner::run_dense(const Step& step, RowRange rows, const Rows& in, const Rows& out, int16_t* packed) const {
-  const ConvLayer& c = step.conv;
-  const int32_t width = step.op.width, pad = (c.kernel - 1) / 2;
+void NodeRunner::run_dense(const Node& node, RowRange rows, const Rows& in, const Rows& out, int16_t* packed) const {
+  const ConvLayer& c = node.conv;
+  const int32_t width = node.op.width, pad = (c.kernel - 1) / 2;
   const bool is_pointwise = c.kernel == 1;
   const int32_t columns = is_pointwise ? rows.rows() * width : width;
   const int64_t pitch = row_pitch(columns, c.kernel);
@@ -86,7 +86,7 @@ void StepRunner::run_dense(const Step& step, RowRange rows, const Rows& in, cons
     const bool has_second = 2 * pair + 1 < c.in_channels;
     const int32_t end = is_pointwise ? rows.first + 1 : rows.end + pad;
     for (int32_t y = rows.first - pad; y < end; ++y, target += 2 * pitch) {
-      const bool inside = y >= 0 && y < step.op.height;
+      const bool inside = y >= 0 && y < node.op.height;
       const int64_t left = inside ? pad : pitch, used = inside ? pad + int64_t{columns} : pitch;
       std::memset(target, 0, sizeof(int16_t) * 2 * left);
       if (inside) {
@@ -96,16 +96,16 @@ void StepRunner::run_dense(const Step& step, RowRange rows, const Rows& in, cons
       std::memset(target + 2 * used, 0, sizeof(int16_t) * 2 * (pitch - used));
     }
   }
-  run_dense_rows(step, rows, packed, pitch, out);
+  run_dense_rows(node, rows, packed, pitch, out);
 }
 
 // Blocks of channels outside, rows inside: a block's weights are read once a strip.
-void StepRunner::run_dense_rows(const Step& step, RowRange rows, const int16_t* packed, int64_t pitch,
+void NodeRunner::run_dense_rows(const Node& node, RowRange rows, const int16_t* packed, int64_t pitch,
                                 const Rows& out) const {
-  const ConvLayer& c = step.conv;
+  const ConvLayer& c = node.conv;
   const bool is_pointwise = c.kernel == 1;
   const int32_t lines = is_pointwise ? 1 : rows.rows();
-  const int32_t columns = is_pointwise ? rows.rows() * step.op.width : step.op.width;
+  const int32_t columns = is_pointwise ? rows.rows() * node.op.width : node.op.width;
   const int64_t plane = 2 * pitch * (lines + c.kernel - 1);
   for (int32_t block = 0; block * c.block < c.channels; ++block) {
     for (int32_t y = 0; y < lines; ++y) {
@@ -116,10 +116,10 @@ void StepRunner::run_dense_rows(const Step& step, RowRange rows, const int16_t* 
 }
 
 // Most of a row is read where it lies; tiles that reach over its edges, or rows over the map's, are packed.
-void StepRunner::run_depthwise(const Step& step, RowRange rows, const Rows& in, const Rows& out,
+void NodeRunner::run_depthwise(const Node& node, RowRange rows, const Rows& in, const Rows& out,
                                int16_t* packed) const {
-  const ConvLayer& c = step.conv;
-  const int32_t width = step.op.width, height = step.op.height, pad = (c.kernel - 1) / 2;
+  const ConvLayer& c = node.conv;
+  const int32_t width = node.op.width, height = node.op.height, pad = (c.kernel - 1) / 2;
   const auto run_packed = [&](int32_t channel, int32_t y, int32_t first, int32_t columns) {
     const int64_t pitch = row_pitch(columns, c.kernel);
     for (int32_t a = 0; a < c.kernel; ++a) {
@@ -147,11 +147,11 @@ void StepRunner::run_depthwise(const Step& step, RowRange rows, const Rows& in, 
 }
 
 // 6.8.
-void StepRunner::run_upsample(const Step& step, RowRange rows, const Rows& in, const Rows& out) const {
-  const NqOp& op = step.op;
+void NodeRunner::run_upsample(const Node& node, RowRange rows, const Rows& in, const Rows& out) const {
+  const NqOp& op = node.op;
   UpsampleRow row = {nullptr, nullptr, 0, in.width, op.width, op.ratio, {}};
   for (int32_t phase = 0; phase < op.ratio; ++phase) row.phases[phase] = nq_phase(phase, op.ratio);
-  const int64_t last = step.sources[0].height - 1;
+  const int64_t last = node.sources[0].height - 1;
   for (int32_t c = 0; c < op.channels; ++c) {
     for (int64_t y = rows.first; y < rows.end; ++y) {
       const NqPhase phase = row.phases[y % op.ratio];
@@ -165,23 +165,23 @@ void StepRunner::run_upsample(const Step& step, RowRange rows, const Rows& in, c
 }
 
 // 6.10.
-void StepRunner::run_concat(const Step& step, RowRange rows, const Rows* in, const Rows& out) const {
-  const int32_t low = nq_low(step.op.map_width), high = nq_high(step.op.map_width);
-  const int64_t count = int64_t{rows.rows()} * step.op.width;
+void NodeRunner::run_concat(const Node& node, RowRange rows, const Rows* in, const Rows& out) const {
+  const int32_t low = nq_low(node.op.map_width), high = nq_high(node.op.map_width);
+  const int64_t count = int64_t{rows.rows()} * node.op.width;
   int64_t to = 0;
-  for (size_t k = 0; k < step.sources.size(); ++k) {
-    const NqOp& source = step.sources[k];
+  for (size_t k = 0; k < node.sources.size(); ++k) {
+    const NqOp& source = node.sources[k];
     for (int64_t c = 0; c < source.channels; ++c, ++to) {
-      kernels_.maps.reformat(in[k].at(c, rows.first), count, source.frac - step.op.frac, low, high,
+      kernels_.maps.reformat(in[k].at(c, rows.first), count, source.frac - node.op.frac, low, high,
                              out.at(to, rows.first));
     }
   }
 }
 
 // 6.11.
-void StepRunner::run_pairwise(const Step& step, RowRange rows, const Rows* in, const Rows& out) const {
-  const NqOp& op = step.op;
-  const NqPair pair = nq_pair(step.sources[0].frac, step.sources[1].frac, op.map_width, op.frac, op.code == kNqMul);
+void NodeRunner::run_pairwise(const Node& node, RowRange rows, const Rows* in, const Rows& out) const {
+  const NqOp& op = node.op;
+  const NqPair pair = nq_pair(node.sources[0].frac, node.sources[1].frac, op.map_width, op.frac, op.code == kNqMul);
   const auto kernel = op.code == kNqMul ? kernels_.maps.mul : kernels_.maps.add;
   for (int64_t c = 0; c < op.channels; ++c) {
     kernel(in[0].at(c, rows.first), in[1].at(c, rows.first), int64_t{rows.rows()} * op.width, pair,
@@ -190,8 +190,8 @@ void StepRunner::run_pairwise(const Step& step, RowRange rows, const Rows* in, c
 }
 
 // 6.12.
-void StepRunner::run_norm(const Step& step, RowRange rows, const Rows& in, const Rows& out) const {
-  const NqOp& op = step.op;
+void NodeRunner::run_norm(const Node& node, RowRange rows, const Rows& in, const Rows& out) const {
+  const NqOp& op = node.op;
   NormLayer layer = {in.at(0, rows.first), out.at(0, rows.first), in.stride, out.stride, op.channels, op.frac,
                      nq_low(op.map_width), nq_high(op.map_width)};
   for (int64_t left = int64_t{rows.rows()} * op.width; left > 0; left -= kNormTile) {
@@ -202,8 +202,8 @@ void StepRunner::run_norm(const Step& step, RowRange rows, const Rows& in, const
 }
 
 // 6.4.
-void StepRunner::run_fold(const Step& step, RowRange rows, const Rows& in, const Rows& out) const {
-  const NqOp& op = step.op;
+void NodeRunner::run_fold(const Node& node, RowRange rows, const Rows& in, const Rows& out) const {
+  const NqOp& op = node.op;
   for (int64_t c = 0; c < op.channels; ++c) {
     for (int64_t y = rows.first; y < rows.end; ++y) {
       for (int64_t a = 0; a < op.rows; ++a) {
@@ -215,8 +215,8 @@ void StepRunner::run_fold(const Step& step, RowRange rows, const Rows& in, const
 }
 
 // 6.9.
-void StepRunner::run_tile(const Step& step, RowRange rows, const Rows& in, const Rows& out) const {
-  const NqOp &op = step.op, &source = step.sources[0];
+void NodeRunner::run_tile(const Node& node, RowRange rows, const Rows& in, const Rows& out) const {
+  const NqOp &op = node.op, &source = node.sources[0];
   const int32_t columns = std::min(op.width, source.width);
   for (int64_t c = 0; c < op.channels; ++c) {
     for (int64_t y = rows.first; y < rows.end; ++y) {
@@ -227,9 +227,9 @@ void StepRunner::run_tile(const Step& step, RowRange rows, const Rows& in, const
 }
 
 // 6.13.
-void StepRunner::run_window(const Step& step, RowRange rows, int64_t t, const Rows& in, const Rows& out) const {
-  const NqOp& op = step.op;
-  const WindowPlace place = window_place(step.knots.data(), op, t);
+void NodeRunner::run_window(const Node& node, RowRange rows, int64_t t, const Rows& in, const Rows& out) const {
+  const NqOp& op = node.op;
+  const WindowPlace place = window_place(node.knots.data(), op, t);
   const NqWindow weights = {op.bits, place.down, place.right};
   for (int64_t c = 0; c < op.channels; ++c) {
     // Channel (i ratio + a) ratio + b has the places (a, b) within the cells of channel i of the input.
@@ -244,9 +244,9 @@ void StepRunner::run_window(const Step& step, RowRange rows, int64_t t, const Ro
 }
 
 // 6.14.
-void StepRunner::run_warp(const Step& step, RowRange rows, const Rows* in, const Rows& out) const {
-  const NqOp& op = step.op;
-  const int32_t shift = step.sources[1].frac + op.bits - kNqWarpBits;
+void NodeRunner::run_warp(const Node& node, RowRange rows, const Rows* in, const Rows& out) const {
+  const NqOp& op = node.op;
+  const int32_t shift = node.sources[1].frac + op.bits - kNqWarpBits;
   for (int32_t y = rows.first; y < rows.end; ++y) {
     const WarpRow row = {
         in[0].at(0, 0), in[0].stride, in[1].at(0, y), in[1].at(1, y), out.stride, op.channels, op.height, op.width, y,
@@ -256,12 +256,12 @@ void StepRunner::run_warp(const Step& step, RowRange rows, const Rows* in, const
 }
 
 // 6.7.
-void StepRunner::run_frequency(const Step& step, int64_t t, const Rows& out) const {
-  const NqOp& op = step.op;
+void NodeRunner::run_frequency(const Node& node, int64_t t, const Rows& out) const {
+  const NqOp& op = node.op;
   const int32_t low = nq_low(op.map_width), high = nq_high(op.map_width);
   constexpr uint32_t kQuarterTurn = uint32_t{1} << 30;
   for (int32_t k = 0; k < op.channels / 2; ++k) {
-    const uint32_t angle = step.phases[k] + static_cast<uint32_t>(t) * step.steps[k];
+    const uint32_t angle = node.phases[k] + static_cast<uint32_t>(t) * node.increments[k];
     const int32_t* const sine = program_.tables.sine;
     *out.at(2 * k, 0) = static_cast<int16_t>(nq_sine(angle, op.frac, low, high, sine));
     *out.at(2 * k + 1, 0) = static_cast<int16_t>(nq_sine(angle + kQuarterTurn, op.frac, low, high, sine));
@@ -269,15 +269,15 @@ void StepRunner::run_frequency(const Step& step, int64_t t, const Rows& out) con
 }
 
 // 6.6.
-void StepRunner::run_planes(const Step& step, RowRange rows, const FrameTarget& frame, const Rows& in) const {
+void NodeRunner::run_planes(const Node& node, RowRange rows, const FrameTarget& frame, const Rows& in) const {
   int64_t first = 0;
   for (int32_t k = 0; k < program_.plane_count; ++k) {
     const NqPlane& plane = program_.planes[k];
-    const int32_t lines = step.op.ratio / plane.sub_y, columns = step.op.ratio / plane.sub_x;
+    const int32_t lines = node.op.ratio / plane.sub_y, columns = node.op.ratio / plane.sub_x;
     const int64_t end = std::min<int64_t>(int64_t{rows.end} * lines, plane.height);
     for (int64_t y = int64_t{rows.first} * lines; y < end; ++y) {
       const int64_t channel = first + y % lines * columns;
-      kernels_.maps.sample_row({in.at(channel, y / lines), in.stride, columns, plane.width}, step.sources[0].frac,
+      kernels_.maps.sample_row({in.at(channel, y / lines), in.stride, columns, plane.width}, node.sources[0].frac,
                                program_.depth, static_cast<char*>(frame.planes[k]) + y * frame.strides[k]);
     }
     first += int64_t{lines} * columns;
