@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from nqcodec.entropy.context import NEIGHBOURS
 from nqcodec.methods.rate_aware import likelihood
-from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, ContextWeights
+from nqcodec.methods.rate_aware.likelihood import LEAST_SCALE, ContextWeights
 from nqcodec.native.cpu import cpu_levels, level_number
 from nqcodec.native.loading import load_libnq
 from nqcodec.native.status import check_status
@@ -45,25 +45,25 @@ class _Descriptor(ctypes.Structure):
 
 
 class ContextGradients(NamedTuple):
-    """Bits of a latent under a context model, and their gradients, of the types of what they are taken by.
+    """Bits of a latent under a context model, and its gradients, each of the type of its variable.
 
     Attributes:
         bits: of the whole latent.
         values: [T, C, H, W].
         base: [1].
         mean: [14].
-        spread: [14].
+        scale: [14].
     """
 
     bits: float
     values: Tensor
     base: Tensor
     mean: Tensor
-    spread: Tensor
+    scale: Tensor
 
 
 def _fits(values: Tensor, weights: ContextWeights) -> bool:
-    """Whether libnq is there and takes these."""
+    """Whether libnq is installed and supports these tensors."""
     tensors = [values, *weights.parameters()]
     if any(tensor.dtype != torch.float32 or tensor.device.type != "cpu" for tensor in tensors):
         return False
@@ -74,7 +74,7 @@ def _by_definition(values: Tensor, weights: ContextWeights) -> ContextGradients:
     leaves = [tensor.detach().requires_grad_(True) for tensor in (values, *weights.parameters())]
     with torch.enable_grad():
         bits = likelihood.context_bits(leaves[0], ContextWeights(*leaves[1:]))
-    # A latent of one value has no neighbours, so that their weights are not used.
+    # A latent of one value has no neighbours, so their weights are not used and have no gradients otherwise.
     return ContextGradients(float(bits.detach()), *torch.autograd.grad(bits, leaves, materialize_grads=True))
 
 
@@ -85,7 +85,7 @@ def context_gradients(values: Tensor, weights: ContextWeights, *, cpu: str | Non
     and level.
 
     Args:
-        values: [T, C, H, W] in units of the latent's steps.
+        values: [T, C, H, W] in units of the latent's step size.
         weights: the context model's.
         cpu: one of `nqcodec.native.cpu.CPU_LEVELS` for libnq to use; None takes the best that the CPU has.
 
@@ -96,18 +96,18 @@ def context_gradients(values: Tensor, weights: ContextWeights, *, cpu: str | Non
     library = load_libnq()
     if library is None or not _fits(values, weights):
         return _by_definition(values, weights)
-    values, base, mean, spread = (t.detach().contiguous() for t in (values, *weights.parameters()))
-    gradients = torch.empty_like(values), torch.empty_like(mean), torch.empty_like(spread)
+    values, base, mean, scale = (t.detach().contiguous() for t in (values, *weights.parameters()))
+    gradients = torch.empty_like(values), torch.empty_like(mean), torch.empty_like(scale)
     descriptor = _Descriptor(
         values=values.data_ptr(),
         places=_PLACES.ctypes.data,
         mean=mean.data_ptr(),
-        spread=spread.data_ptr(),
+        spread=scale.data_ptr(),
         values_gradient=gradients[0].data_ptr(),
         mean_gradient=gradients[1].data_ptr(),
         spread_gradient=gradients[2].data_ptr(),
         base=float(base),
-        least_spread=LEAST_SPREAD,
+        least_spread=LEAST_SCALE,
         shape=(ctypes.c_int32 * 4)(*values.shape),
         neighbours=len(_PLACES),
     )
@@ -121,8 +121,8 @@ class _ContextBits(torch.autograd.Function):
     """Gradients come with the value, so that backward only scales them."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, base: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
-        bits, *gradients = context_gradients(values, ContextWeights(base, mean, spread))
+    def forward(ctx: Any, values: Tensor, base: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        bits, *gradients = context_gradients(values, ContextWeights(base, mean, scale))
         ctx.save_for_backward(*gradients)
         return values.new_tensor(bits)
 

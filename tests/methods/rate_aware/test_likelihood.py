@@ -15,7 +15,7 @@ from rateaware_cases import static_bits
 from torch import Tensor
 
 from nqcodec.methods.rate_aware import likelihood, native
-from nqcodec.methods.rate_aware.likelihood import LEAST_SPREAD, NEIGHBOURS, ContextWeights
+from nqcodec.methods.rate_aware.likelihood import LEAST_SCALE, NEIGHBOURS, ContextWeights
 from nqcodec.methods.rate_aware.native import ContextGradients, context_gradients
 from nqcodec.native.cpu import cpu_levels
 from nqcodec.native.loading import load_libnq, why_absent
@@ -57,7 +57,7 @@ def exact(values: Tensor, weights: ContextWeights) -> ContextGradients:
 def assert_close(got: ContextGradients, expected: ContextGradients, relative: float = 1e-4) -> None:
     """Bits and every gradient to `relative` of themselves, or to a part in 10^6 of their tensor's largest."""
     assert math.isclose(got.bits, expected.bits, rel_tol=relative)
-    for name in ("values", "base", "mean", "spread"):
+    for name in ("values", "base", "mean", "scale"):
         mine, theirs = getattr(got, name), getattr(expected, name)
         assert mine.shape == theirs.shape
         slack = 1e-6 * float(theirs.abs().max())
@@ -90,7 +90,7 @@ def test_static_bits_are_the_entropy_of_a_gaussian() -> None:
 
 def bits_by_loops(values: np.ndarray, weights: ContextWeights) -> float:
     """The context model value by value; the probability as a difference of two logistic integrals."""
-    mean, spread = (weights.mean.numpy(), np.log1p(np.exp(weights.spread.numpy())))
+    mean, spread = (weights.mean.numpy(), np.log1p(np.exp(weights.scale.numpy())))
 
     def neighbour(of: np.ndarray, at: tuple[int, ...], j: int) -> float:
         place = tuple(a + step for a, step in zip(at, NEIGHBOURS[j], strict=True))
@@ -102,7 +102,7 @@ def bits_by_loops(values: np.ndarray, weights: ContextWeights) -> float:
         residuals[at] = values[at] - sum(mean[j] * neighbour(values, at, j) for j in range(COUNT))
     for at in places:
         part = sum(spread[j] * abs(neighbour(residuals, at, j)) for j in range(COUNT))
-        scale = (LEAST_SPREAD + math.log1p(math.exp(float(weights.base))) + part) * math.sqrt(3) / math.pi
+        scale = (LEAST_SCALE + math.log1p(math.exp(float(weights.base))) + part) * math.sqrt(3) / math.pi
         high, low = ((residuals[at] + half) / scale for half in (0.5, -0.5))
         total -= math.log2(1 / (1 + math.exp(-high)) - 1 / (1 + math.exp(-low)))
     return total
@@ -139,7 +139,7 @@ def test_libnq_is_the_definition(shape: tuple[int, ...]) -> None:
 def test_libnq_of_single_values_to_the_last_places_of_float32(base: float) -> None:
     """No sums in which an error would drown: exponentials and logarithms over all of their ranges."""
     _, start = random_case((1, 1, 1, 1))
-    weights = ContextWeights(torch.tensor([base]), start.mean, start.spread)
+    weights = ContextWeights(torch.tensor([base]), start.mean, start.scale)
     for value in [0.0, 0.49, 0.5, *torch.logspace(-3, 3, 150).tolist()]:
         latent = torch.full((1, 1, 1, 1), value)
         got, expected = context_gradients(latent, weights), exact(latent, weights)
@@ -198,19 +198,19 @@ def test_nothing_outside_the_arrays_is_read_or_written(shape: tuple[int, ...]) -
     library = load_libnq()
     assert library is not None
     for cpu, level in zip(cpu_levels(), range(3), strict=False):
-        inputs = [guarded(tensor) for tensor in (values, weights.mean, weights.spread)]
+        inputs = [guarded(tensor) for tensor in (values, weights.mean, weights.scale)]
         before = [whole.tobytes() for whole in inputs]
-        outputs = [guarded(torch.zeros_like(tensor)) for tensor in (values, weights.mean, weights.spread)]
+        outputs = [guarded(torch.zeros_like(tensor)) for tensor in (values, weights.mean, weights.scale)]
         y, mean, spread, *gradients = map(inside, inputs + outputs)
         places = native._PLACES.ctypes.data
         descriptor = native._Descriptor(y, places, mean, spread, *gradients)
-        descriptor.base, descriptor.least_spread = float(weights.base), LEAST_SPREAD
+        descriptor.base, descriptor.least_spread = float(weights.base), LEAST_SCALE
         descriptor.shape, descriptor.neighbours = (ctypes.c_int32 * 4)(*shape), COUNT
         assert library.nq_context_rate(ctypes.byref(descriptor), level) == 0
         assert [whole.tobytes() for whole in inputs] == before
         expected = context_gradients(values, weights, cpu=cpu)
         assert descriptor.bits == expected.bits
-        for whole, gradient in zip(outputs, (expected.values, expected.mean, expected.spread), strict=True):
+        for whole, gradient in zip(outputs, (expected.values, expected.mean, expected.scale), strict=True):
             assert np.isnan(whole[:GUARD]).all()
             assert np.isnan(whole[-GUARD:]).all()
             assert whole[GUARD:-GUARD].tobytes() == gradient.numpy().tobytes()
@@ -223,9 +223,9 @@ def test_a_value_or_weight_that_is_no_number_shows() -> None:
     spoilt[1, 0, 2, 3] = math.nan
     assert math.isnan(context_gradients(spoilt, weights).bits)
     for spoilt_weights in (
-        ContextWeights(torch.tensor([math.nan]), weights.mean, weights.spread),
-        ContextWeights(weights.base, weights.mean * math.nan, weights.spread),
-        ContextWeights(weights.base, weights.mean, weights.spread * math.nan),
+        ContextWeights(torch.tensor([math.nan]), weights.mean, weights.scale),
+        ContextWeights(weights.base, weights.mean * math.nan, weights.scale),
+        ContextWeights(weights.base, weights.mean, weights.scale * math.nan),
     ):
         assert math.isnan(context_gradients(values, spoilt_weights).bits)
 
