@@ -1,1 +1,2 @@
-"""Float network to integer network, as far as both methods share it: quantizers, export, map formats, size search."""
+"""The conversion of a float network to an integer network that both methods share: quantizers, export, map formats,
+size search."""

@@ -28,7 +28,7 @@ from nqcodec.training.network import FloatNetwork
 def integer_network(program: Program, tensors: dict[str, IntTensor], formats: dict[int, MapFormat]) -> IntegerNetwork:
     """The network of integer tensors by key and map formats by operation index, checked by `validate`.
 
-    Where an accumulator or a rescale would leave its range, weights are used less finely and map formats narrowed.
+    If an accumulator or a rescale would leave its range, the gains of weights and the widths of maps are reduced.
 
     Raises:
         LimitError: if no format makes the network legal.
@@ -53,8 +53,7 @@ def export(network: FloatNetwork, transform: QuantTransform) -> IntegerNetwork:
 
 
 def fix_formats(network: FloatNetwork, clip: PackedClip, transform: QuantTransform, settings: QuantSettings) -> None:
-    """Choose the map formats of `transform`, and how weights in the Hadamard domain are used, for the tensors that it
-    makes: legal ones."""
+    """Choose legal map formats and Hadamard gains for the tensors that `transform` makes, and set them in it."""
     frames = spread_frames(clip.frames, settings.frames)
     transform.round_maps = False
     transform.formats = choose_formats(network, clip, transform, frames, settings.map_width, settings.head_width)
@@ -72,7 +71,7 @@ def fix_formats(network: FloatNetwork, clip: PackedClip, transform: QuantTransfo
 
 
 def _narrow(network: IntegerNetwork) -> None:
-    """Make each convolution legal: give up gain of a weight in the Hadamard domain, then low bits of inputs."""
+    """Make each convolution legal: reduce the gain of a weight in the Hadamard domain, then the width of its input."""
     for index, op in enumerate(network.program.operations):
         if not isinstance(op, Conv):
             continue

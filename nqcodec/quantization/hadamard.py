@@ -1,7 +1,7 @@
 """Weights coded in the Hadamard domain of their input channels, as a decoder uses them (formats/nq.md, 6.3.1).
 
-What the decoder multiplies by are integers again: the inverse transform of coded ones, rounded a second time to
-`used_width` bits. Which weights are coded so is searched in `nqcodec.methods.post_training.hadamard_search`.
+The decoder multiplies by integers: it takes the inverse transform of the coded ones and rounds it to `used_width`
+bits. Which weights are coded so is searched in `nqcodec.methods.post_training.hadamard_search`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INPUT_CHANNELS = 1
 """Axis of a weight [out, in, k, k] that is transformed."""
 
 HEADROOM = 1.25
-"""Room left for weights that still grow: a fine-tune goes on after how they are used has been settled."""
+"""Factor by which weights may still grow in the fine-tune after their width has been chosen."""
 
 ACCUMULATOR = 1 << 31
 """Magnitude that no accumulator may reach (formats/nq.md, 6.3)."""
@@ -46,7 +46,7 @@ def input_format_index(program: Program, index: int) -> int:
 
 
 def choose_use(values: Int32, map_width: int) -> Hadamard:
-    """How coded integers [out, in, k, k] are best used: finest where nothing is clamped and no accumulator overflows.
+    """The width and the largest gain at which coded integers [out, in, k, k] clamp nothing and overflow no accumulator.
 
     Args:
         map_width: signed width of the maps that the weights are multiplied with.
@@ -55,10 +55,10 @@ def choose_use(values: Int32, map_width: int) -> Hadamard:
     sums = fastest()(np.ascontiguousarray(np.moveaxis(values, INPUT_CHANNELS, -1)))
     sizes = np.abs(sums) * np.exp2(-stages / 2)
     peak = HEADROOM * float(sizes.max())
-    reach = HEADROOM * float(sizes.sum(axis=tuple(range(1, sizes.ndim))).max()) * 2.0 ** (map_width - 1)
+    largest_sum = HEADROOM * float(sizes.sum(axis=tuple(range(1, sizes.ndim))).max()) * 2.0 ** (map_width - 1)
     low, high = USED_WIDTH_RANGE
     gain = GAIN_RANGE[1]
-    while gain > GAIN_RANGE[0] and (_width(peak * 2**gain) > high or reach * 2**gain >= ACCUMULATOR):
+    while gain > GAIN_RANGE[0] and (_width(peak * 2**gain) > high or largest_sum * 2**gain >= ACCUMULATOR):
         gain -= 1
     return Hadamard(min(max(_width(peak * 2**gain), low), high), gain)
 
@@ -84,9 +84,9 @@ class _Use(Function):
     @staticmethod
     def forward(ctx: Any, integers: Tensor, how: Hadamard) -> Tensor:
         roots, factors = _use_factors(integers.shape[INPUT_CHANNELS], how.gain, integers.device)
-        # Sums reach 2^19, so even float32 holds them with some bits to spare: rounding makes them exact again.
+        # Sums are below 2^19, which float32 holds with some bits to spare, so rounding makes them exact.
         sums = (hadamard(integers, INPUT_CHANNELS) * roots).round()
-        # Products take 36 bits, which float64 holds: this is formats/nq.md 6.1 to the last bit.
+        # Products take 36 bits, which float64 holds, so the result equals that of formats/nq.md 6.1 exactly.
         used = torch.floor(sums * factors + 0.5)
         high = (1 << (how.used_width - 1)) - 1
         ctx.save_for_backward((used < -high - 1) | (used > high))
@@ -99,11 +99,11 @@ class _Use(Function):
         return hadamard(gradient.masked_fill(clamped, 0), INPUT_CHANNELS) * 2.0**ctx.gain, None
 
 
-def use(integers: Tensor, steps: Tensor, how: Hadamard) -> Tensor:
+def use(integers: Tensor, step_indices: Tensor, how: Hadamard) -> Tensor:
     """The weights [out, in, k, k] that a decoder computes with, of coded integers (of a float type); straight-through.
 
-    `steps` are their step indices, which broadcast with them. In float32 and in float64 the result is the decoder's
-    integers times their steps, exactly.
+    `step_indices` broadcast with them. In float32 and in float64 the result is the decoder's
+    integers times their step sizes, exactly.
     """
     used: Tensor = _Use.apply(integers, how)  # type: ignore[no-untyped-call]
-    return dequantize(used, steps - OCTAVE * how.gain)
+    return dequantize(used, step_indices - OCTAVE * how.gain)

@@ -1,4 +1,4 @@
-"""Formats of feature maps: which power of two each one counts in, and rounding to it (formats/nq.md, 4 and 6).
+"""Fixed-point formats of feature maps: how they are chosen, and rounding to them (formats/nq.md, 4 and 6).
 
 A map of signed width w and frac f holds integers in [-2^(w-1), 2^(w-1) - 1], worth 2^-f each.
 """
@@ -24,17 +24,17 @@ SAMPLE_REACH = 0.5
 """Packed samples beyond this are clipped by `planes`, so a head's map need not hold them."""
 
 MOST_FRAC = 14
-"""Finest format used: 2^-14 is a quarter of a 12-bit sample; finer ones could leave a bias no legal rescale."""
+"""Finest format used: 2^-14 is a quarter of a 12-bit sample; with a finer one a bias could have no legal rescale."""
 
 FINER = 2
 """Finer formats tried beside the one that clamps nothing: clamping a few values can cost less than rounding all."""
 
 
 RANGE_FRAMES = 64
-"""Frames whose maps' largest magnitudes are taken."""
+"""Most frames from which the largest magnitude of each map is measured."""
 
 RANGE_BATCH = 4
-"""Frames run at once for it."""
+"""Frames that the network computes at once for that measurement."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,10 @@ def spread_frames(frames: int, count: int) -> Tensor:
 
 
 def range_frames(frames: int) -> Tensor:
-    """Frame numbers (int64) whose maps show what ranges to expect: all of a short clip, else some with both ends.
+    """Numbers (int64) of the frames that map ranges are measured on: all of a short clip, else some with both ends.
 
-    A format that clamps what it never saw can cost decibels in the frames concerned, mostly the first and the last.
+    A map that exceeds its measured range is clamped, which can cost decibels in that frame. The first and the last
+    frame have the most unusual maps, so they are always measured.
     """
     ends = torch.tensor([0, frames - 1])
     times: Tensor = torch.cat([spread_frames(frames, RANGE_FRAMES), ends]).unique()
@@ -99,16 +100,16 @@ def range_frames(frames: int) -> Tensor:
 
 @dataclass
 class _Ranges:
-    """Passes tensors to `inner` and notes the largest magnitude of each map."""
+    """Passes tensors to `inner` and records the largest magnitude of each map."""
 
     inner: Transform
-    reach: dict[int, float] = field(default_factory=dict)
+    largest: dict[int, float] = field(default_factory=dict)
 
     def tensor(self, index: int, name: str, value: Tensor) -> Tensor:
         return self.inner.tensor(index, name, value)
 
     def map(self, index: int, value: Tensor) -> Tensor:
-        self.reach[index] = max(self.reach.get(index, 0.0), float(value.abs().max()))
+        self.largest[index] = max(self.largest.get(index, 0.0), float(value.abs().max()))
         return value
 
 
@@ -116,8 +117,8 @@ class _Ranges:
 class _Errors:
     """Passes tensors to `inner` and sums the squared error that each candidate format makes of each map.
 
-    A gated map is judged after its gate, and only once: what a GELU sends to zero may be clamped
-    at no cost, and what comes out is never larger than what went in.
+    The error of a gated map is taken after its gate, and only once: values that a GELU sends to zero may be clamped
+    at no cost, and no output is larger than its input.
     """
 
     inner: Transform
@@ -137,13 +138,13 @@ class _Errors:
         if _has_gate(self.program, index):
             self.gated.add(index)
         sums = self.errors.setdefault(index, [0.0] * len(self.candidates[index]))
-        wanted = self._seen(index, value)
+        wanted = self._as_used(index, value)
         for place, form in enumerate(self.candidates[index]):
-            error = self._seen(index, round_map(value, form)) - wanted
+            error = self._as_used(index, round_map(value, form)) - wanted
             sums[place] += float(error.double().square().sum())
         return value
 
-    def _seen(self, index: int, value: Tensor) -> Tensor:
+    def _as_used(self, index: int, value: Tensor) -> Tensor:
         op = self.program.operations[index]
         if isinstance(op, Conv) and _has_gate(self.program, index):
             value = activate(value, op.activation)
@@ -171,7 +172,7 @@ def choose_formats(
     for times in range_frames(clip.frames).to(clip.device).split(RANGE_BATCH):
         network(times, ranges)
     candidates = {
-        index: _candidates(head_width if index == head else width, reach) for index, reach in ranges.reach.items()
+        index: _candidates(head_width if index == head else width, largest) for index, largest in ranges.largest.items()
     }
     errors = _Errors(transform, network.program, candidates, head)
     for time in frames.to(clip.device).split(1):
@@ -182,8 +183,8 @@ def choose_formats(
     }
 
 
-def _candidates(width: int, reach: float) -> list[MapFormat]:
-    """The finest format that clamps nothing within `reach`, and a few finer ones."""
-    whole = math.ceil(math.log2(reach)) if reach > 0 else 0
+def _candidates(width: int, largest: float) -> list[MapFormat]:
+    """The finest format that clamps nothing within `largest`, and a few finer ones."""
+    whole = math.ceil(math.log2(largest)) if largest > 0 else 0
     frac = min(max(width - 1 - whole, FRAC_RANGE[0]), MOST_FRAC)
     return [MapFormat(width, f) for f in range(frac, min(frac + FINER, MOST_FRAC) + 1)]

@@ -1,9 +1,9 @@
 """Uniform quantizers on integer step indices: value = integer * 2^(index / 8) (formats/nq.md, 4 and 6.1).
 
-A file has steps but no zero points. It holds asymmetric quantizers all the same: what it stores is the code minus the
-zero point, so a zero point only decides where integers are clamped (`UniformQuantizer`). Entropy coded integers cost
-the same wherever their range lies, and coded bits are what the encoder allocates; therefore its own quantizers are
-symmetric, and asymmetric ones serve to compare sensitivities and the papers' fixed bit widths.
+A file has step sizes but no zero points. It can hold asymmetric quantizers all the same: it stores the code minus the
+zero point, so a zero point only decides where integers are clamped (`UniformQuantizer`). The rate of entropy-coded
+integers does not depend on where their range lies, and the encoder allocates coded bits. Therefore its own quantizers
+are symmetric; asymmetric ones serve to compare sensitivities and the papers' fixed bit widths.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch.autograd import Function
 from nqcodec.network.integer_network import STEP_INDEX_RANGE, Int32, channel_axis
 
 OCTAVE = 8
-"""Step indices to a factor of two."""
+"""Step indices for a factor of two of the step size."""
 
 SEARCHES: dict[str, float | None] = {"max": None, "mse": 2.0, "l1": 1.0, "lp": 3.5}
-"""Initial steps by name: the one that covers the range, or the power of the error that a search makes least. What
-NeuroQuant calls `mse` is our `lp`, with its power."""
+"""Searches for an initial step size by name: the power p of the summed |error|^p that is minimised, or None for the
+step size that just covers the range. NeuroQuant's `mse` is our `lp`, with its power."""
 
 Float64 = npt.NDArray[np.float64]
 
@@ -46,13 +46,13 @@ def step_size(index: npt.ArrayLike) -> Float64:
     return np.exp2(np.asarray(index, np.float64) / OCTAVE)
 
 
-def along_channels(steps: Tensor, name: str, dimensions: int) -> Tensor:
-    """Steps [1] or [channels] shaped to broadcast over a tensor `name` with that many dimensions."""
-    if steps.numel() == 1:
-        return steps.reshape(())
+def along_channels(step_indices: Tensor, name: str, dimensions: int) -> Tensor:
+    """Step indices [1] or [channels] shaped to broadcast over a tensor `name` with that many dimensions."""
+    if step_indices.numel() == 1:
+        return step_indices.reshape(())
     shape = [1] * dimensions
     shape[channel_axis(name)] = -1
-    return steps.view(shape)
+    return step_indices.view(shape)
 
 
 class _Round(Function):
@@ -73,19 +73,19 @@ def straight_round(x: Tensor) -> Tensor:
     return rounded
 
 
-def quantize(x: Tensor, steps: Tensor, bits: int) -> Tensor:
+def quantize(x: Tensor, step_indices: Tensor, bits: int) -> Tensor:
     """Integers of `x`, in `x`'s type, for step indices that broadcast with it; clamped to `bits` bits.
 
-    Straight-through: the gradient reaches `x` where nothing is clamped, and `steps` everywhere; through `dequantize`
-    they get that of LSQ (Esser et al., ICLR 2020).
+    Straight-through: the gradient passes to `x` where nothing is clamped, and to `step_indices` everywhere; with
+    `dequantize` theirs is that of LSQ (Esser et al., ICLR 2020).
     """
     low, high = limits(bits)
-    return straight_round(x / torch.exp2(steps.to(x.dtype) / OCTAVE)).clamp(low, high)
+    return straight_round(x / torch.exp2(step_indices.to(x.dtype) / OCTAVE)).clamp(low, high)
 
 
-def dequantize(integers: Tensor, steps: Tensor) -> Tensor:
-    """Integers (of a float type) times their steps."""
-    return integers * torch.exp2(steps.to(integers.dtype) / OCTAVE)
+def dequantize(integers: Tensor, step_indices: Tensor) -> Tensor:
+    """Integers (of a float type) times their step sizes."""
+    return integers * torch.exp2(step_indices.to(integers.dtype) / OCTAVE)
 
 
 def quantize_array(x: npt.NDArray[np.floating], index: npt.ArrayLike, bits: int) -> Int32:
@@ -96,29 +96,30 @@ def quantize_array(x: npt.NDArray[np.floating], index: npt.ArrayLike, bits: int)
 
 def covering_step_index(x: npt.NDArray[np.floating], bits: int) -> int:
     """The finest step index at which nothing of `x` is clamped to `bits` bits."""
-    reach = float(np.abs(x).max(initial=0.0)) / (limits(bits)[1] + 0.5 - 1e-6)
-    if reach <= 0:
+    size = float(np.abs(x).max(initial=0.0)) / (limits(bits)[1] + 0.5 - 1e-6)
+    if size <= 0:
         return 0
-    return min(max(math.ceil(OCTAVE * math.log2(reach)), STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1])
+    return min(max(math.ceil(OCTAVE * math.log2(size)), STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1])
 
 
 def search_step_index(x: npt.NDArray[np.floating], bits: int, power: float = 2.0) -> int:
-    """The step index of least sum |error|^power at `bits` bits: rounding against clamping, by trial."""
+    """The step index of least sum |error|^power at `bits` bits: the best compromise of rounding and clamping, found by
+    trial."""
     low, high = (np.array([limit]) for limit in limits(bits))
     return int(_search_rows(x.reshape(1, -1), np.array([covering_step_index(x, bits)]), low, high, power)[0])
 
 
 def initial_step_index(x: npt.NDArray[np.floating], bits: int, search: str) -> int:
-    """The symmetric step index of `x` that a name of `SEARCHES` stands for."""
+    """The step index of a symmetric quantizer of `x`, by a name of `SEARCHES`."""
     power = SEARCHES[search]
     return covering_step_index(x, bits) if power is None else search_step_index(x, bits, power)
 
 
 def _search_rows(rows: npt.NDArray[np.floating], coarsest: Int32, low: Int32, high: Int32, power: float) -> Int32:
-    """Of each row of `rows` [n, values] the step index of least sum |error|^power, clamped to low..high [n].
+    """For each row of `rows` [n, values] the step index of least sum |error|^power, clamped to low..high [n].
 
-    Tries every index from `coarsest` [n], which clamps nothing, down two octaves: no finer one has ever less error on
-    values that are spread like a Gaussian or a Laplacian. Of equal ones the coarsest is taken.
+    Tries every index from `coarsest` [n], which clamps nothing, down two octaves: no finer one has less error on
+    values of a Gaussian or a Laplacian distribution. Of equal ones the coarsest is taken.
     """
     flat = rows.astype(np.float64)
     best, least = coarsest.astype(np.int32), np.full(len(rows), np.inf)
@@ -137,8 +138,8 @@ class QuantizerKind:
 
     Attributes:
         symmetric: zero point in the middle of the codes; otherwise where the range of the values, 0 included, has it.
-        per_channel: a step (and a zero point) for each output channel of a weight and each channel of a latent; a bias
-            has one (formats/nq.md, 4).
+        per_channel: a step size (and a zero point) for each output channel of a weight and each channel of a latent; a
+            bias has one (formats/nq.md, 4).
         search: a name of `SEARCHES`.
     """
 
@@ -149,7 +150,7 @@ class QuantizerKind:
 
 @dataclass(frozen=True, eq=False)
 class UniformQuantizer:
-    """Codes 0 .. 2^bits - 1 with value = (code - zero) * 2^(step / 8).
+    """Codes 0 .. 2^bits - 1 with value = (code - zero) * 2^(step index / 8).
 
     The integer code - zero is what a file stores. It needs `bits` bits if the quantizer is symmetric, and at most one
     more if not: an 8-bit asymmetric weight can exceed what a file allows, and nothing else can.
@@ -157,7 +158,7 @@ class UniformQuantizer:
     Attributes:
         axis: the tensor's axis of channels (formats/nq.md, 4).
         step_indices: int32 step indices, [1] or [channels].
-        zeros: int32 zero points, 0 .. 2^bits - 1, shaped as `steps`.
+        zeros: int32 zero points, 0 .. 2^bits - 1, shaped as `step_indices`.
         bits: width of the codes.
     """
 
@@ -178,10 +179,10 @@ class UniformQuantizer:
         else:
             coarsest, zeros = _asymmetric(rows, bits)
         power = SEARCHES[kind.search]
-        steps = coarsest
+        step_indices = coarsest
         if power is not None:
-            steps = _search_rows(rows, coarsest, -zeros, (1 << bits) - 1 - zeros, power)
-        return UniformQuantizer(axis, steps, zeros, bits)
+            step_indices = _search_rows(rows, coarsest, -zeros, (1 << bits) - 1 - zeros, power)
+        return UniformQuantizer(axis, step_indices, zeros, bits)
 
     def integers(self, x: npt.NDArray[np.floating]) -> Int32:
         """Codes less zero points, int32, of `x`'s shape."""
@@ -203,12 +204,12 @@ class UniformQuantizer:
 def _asymmetric(rows: npt.NDArray[np.floating], bits: int) -> tuple[Int32, Int32]:
     """(step indices, zero points) [n] whose codes span each row's range, 0 included.
 
-    The step is the next index above range / (2^bits - 1), so at most half a step at an end is clamped. A search that
-    narrows the range narrows both of its ends alike, which leaves the zero point as it is.
+    The step size is the next one above range / (2^bits - 1), so at most half a step size is clamped at an end. A search
+    that narrows the range narrows both of its ends alike, so the zero point does not change.
     """
     low, high = np.minimum(rows.min(axis=1), 0.0), np.maximum(rows.max(axis=1), 0.0)
-    reach = (high - low) / ((1 << bits) - 1)
-    index = np.ceil(OCTAVE * np.log2(np.where(reach > 0, reach, 1.0)))
-    steps = np.clip(index, *STEP_INDEX_RANGE).astype(np.int32)
-    zeros = np.clip(np.rint(-low / step_size(steps)), 0, (1 << bits) - 1).astype(np.int32)
-    return steps, zeros
+    size = (high - low) / ((1 << bits) - 1)
+    index = np.ceil(OCTAVE * np.log2(np.where(size > 0, size, 1.0)))
+    step_indices = np.clip(index, *STEP_INDEX_RANGE).astype(np.int32)
+    zeros = np.clip(np.rint(-low / step_size(step_indices)), 0, (1 << bits) - 1).astype(np.int32)
+    return step_indices, zeros

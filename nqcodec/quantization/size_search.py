@@ -1,11 +1,11 @@
-"""The last step: under the most bytes that a file may have, with the cheapest changes (rate-distortion order).
+"""The last part of an encode: it fits the file to its size by the changes of least distortion a bit.
 
 Distortion is predicted by the curvature of the loss; rate by a Gaussian of each channel's variance for single values
 and by the file's entropy models for whole tensors. Only the real size of the file decides when to stop.
 
-Integers that were trained as such stay on their steps: the floats behind them lie anywhere within a step, and at other
-steps they would be rounded to values that no training has seen. So a file that training ended too small stays so,
-unless more training follows.
+Trained integers keep their step sizes: the floats behind them lie anywhere within a step, so with another step size
+they would be rounded to values that training has not used. So a file that is too small after training stays so, unless
+more training follows.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from nqcodec.quantization.settings import SizeOf
 from nqcodec.quantization.transform import TensorName, tensor_names
 
 LOWERED_SHARE = 0.03
-"""Part of a file that moving single values may save; beyond it a coarser step loses less."""
+"""Part of a file that moving single values may save; beyond it a coarser step size loses less."""
 
 ROUNDS = 200
-"""Real sizes taken before giving up: a landing takes a handful."""
+"""Most times that the real size is measured before the search gives up; it usually takes a handful."""
 
 
 class SizeError(RateError):
@@ -42,13 +42,13 @@ class SizeError(RateError):
 
     @staticmethod
     def too_small(asked: int, least: int) -> SizeError:
-        """Asked for less than the coarsest quantisation takes."""
+        """The error for a size below that of the coarsest quantisation."""
         return SizeError(f"{asked} bytes are too few for this network: the least is {least}", least)
 
 
 @dataclass(frozen=True)
-class _Step:
-    """A change of one tensor's steps: what comes of it, bits that it adds or saves, distortion per bit."""
+class _StepChange:
+    """A change of one tensor's step indices: the new tensor, the bits that it adds or saves, the distortion a bit."""
 
     tensor: TensorName
     result: IntTensor
@@ -58,16 +58,16 @@ class _Step:
 
 @dataclass
 class SizeSearch:
-    """Integer tensors on their way to a size.
+    """A search for integer tensors whose file has a given size.
 
     Attributes:
         values: the float tensors that the integers stand for, float64 by key.
         curvatures: rise of the loss with the squared error of each parameter, float64 by key.
         bounds: (finest, coarsest) base step index by key.
         tensors: the integers, changed in place.
-        tuned: whether the integers were trained as such: then they, not the floats they came from, are the optimum
-            that distortion is counted from.
-        refines: whether steps may become finer where the file is smaller than it should be.
+        tuned: whether the integers were trained; then they are the optimum that distortion is counted from, and not
+            the floats that they were rounded from.
+        refines: whether step sizes may become finer if the file is smaller than it should be.
         moved: whether anything had to be changed.
     """
 
@@ -87,10 +87,10 @@ class SizeSearch:
         self.names = list(tensor_names(self.program))
 
     def run(self, least: int, most: int) -> IntegerNetwork:
-        """The network whose file has at most `most` bytes, and at least `least` where finer steps can give that.
+        """The network whose file has at most `most` bytes, and at least `least` if finer step sizes can give that.
 
         Raises:
-            SizeError: if there is none; it says the least size in bytes.
+            SizeError: if there is none; it holds the least size in bytes.
         """
         refined = False
         for _ in range(ROUNDS):
@@ -102,55 +102,56 @@ class SizeSearch:
             if size < least:
                 refined = True
             else:
-                # Whatever a refinement overshot by is taken back from single values, or the two would alternate.
+                # After a refinement only single values are lowered: coarser step sizes would undo it, and so on for
+                # ever.
                 excess = 8.0 * (size - most)
-                rest = excess - LOWERED_SHARE * 8 * size
-                coarser = not refined and self.refines and rest > 0 and self._change_steps(1, rest)
+                remaining = excess - LOWERED_SHARE * 8 * size
+                coarser = not refined and self.refines and remaining > 0 and self._change_steps(1, remaining)
                 if not coarser and not self._lower_symbols(excess):
                     raise SizeError.too_small(most, size)
         raise SizeError.too_small(most, size)
 
     def _refine(self, bits: float) -> bool:
-        """Add about `bits` bits by finer steps; False if that may not be, or if all are at their bounds."""
+        """Add about `bits` bits by finer step sizes; False if that is not allowed, or if all are at their bounds."""
         return self.refines and self._change_steps(-1, bits)
 
     def _change_steps(self, by: int, bits: float) -> bool:
-        """Make steps finer (`by` -1) or coarser (1) in order of distortion over rate, until about `bits` bits have been
-        added or saved; False if all are at their bounds."""
+        """Make step sizes finer (`by` -1) or coarser (1) in order of distortion over rate, until about `bits` bits have
+        been added or saved; False if all are at their bounds."""
         changed = 0.0
-        moves = {t.key: move for t in self.names if (move := self._stepped(t, by))}
+        moves = {t.key: move for t in self.names if (move := self._step_change(t, by))}
         moved = bool(moves)
         while changed < bits and moves:
             key, move = (min if by > 0 else max)(moves.items(), key=lambda item: item[1].score)
             self.tensors[key] = move.result
             changed += move.bits
-            following = self._stepped(move.tensor, by)
+            following = self._step_change(move.tensor, by)
             if following:
                 moves[key] = following
             else:
                 del moves[key]
         return moved
 
-    def _stepped(self, tensor: TensorName, by: int) -> _Step | None:
-        """What moving a tensor's steps by `by` does; None if that would leave its bounds."""
+    def _step_change(self, tensor: TensorName, by: int) -> _StepChange | None:
+        """The change of a tensor's step indices by `by`; None if that would leave its bounds."""
         old = self.tensors[tensor.key]
-        steps = old.step_indices + np.int32(by)
+        step_indices = old.step_indices + np.int32(by)
         low, high = self.bounds[tensor.key]
-        if int(steps.min()) < low or int(steps.max()) > high:
+        if int(step_indices.min()) < low or int(step_indices.max()) > high:
             return None
-        values = quantize_array(self.values[tensor.key], _shaped(steps, tensor, old), BITS_RANGE[tensor.name][1])
-        new = IntTensor(values, bits_needed(values), steps, context=old.context)
+        values = quantize_array(self.values[tensor.key], _shaped(step_indices, tensor, old), BITS_RANGE[tensor.name][1])
+        new = IntTensor(values, bits_needed(values), step_indices, context=old.context)
         if old.hadamard is not None:
             source = input_format_index(self.program, tensor.index)
             new.hadamard = choose_use(values, self.formats[source].width)
         bits = max(abs(tensor_bits(new, tensor.name) - tensor_bits(old, tensor.name)), 1.0)
-        # Rounding errors have a variance of step^2 / 12; what is common to all moves does not change their order.
+        # Rounding errors have a variance of step size^2 / 12; the 1/12 is common to all changes and left out.
         squared = np.broadcast_to(step_size(_shaped(old.step_indices, tensor, old)) ** 2, old.values.shape)
-        return _Step(tensor, new, bits, float((self.curvatures[tensor.key] * squared).sum()) / bits)
+        return _StepChange(tensor, new, bits, float((self.curvatures[tensor.key] * squared).sum()) / bits)
 
     def _lower_symbols(self, bits: float) -> bool:
-        """Move values one integer towards their tensor's mean, cheapest first, to save about `bits` bits; False if
-        none is left to move."""
+        """Move values one integer towards their tensor's mean, in order of distortion over bits saved, to save about
+        `bits` bits; False if none is left to move."""
         moves = [self._value_moves(tensor) for tensor in self.names]
         score = np.concatenate([distortion / saved for _, distortion, saved, _ in moves])
         savings = np.concatenate([saved for _, _, saved, _ in moves])
@@ -176,9 +177,9 @@ class SizeSearch:
         centre = float(np.rint(values.mean()))
         towards = values - np.sign(values - centre)
         axes = tuple(d for d in range(values.ndim) if d != channel_axis(tensor.name)) if values.ndim > 1 else (0,)
-        spread = (values - centre) ** 2
-        variance = spread.mean(axis=axes, keepdims=True) + ROUNDING_VARIANCE
-        saved = (spread - (towards - centre) ** 2) / (2 * math.log(2) * variance)
+        squares = (values - centre) ** 2
+        variance = squares.mean(axis=axes, keepdims=True) + ROUNDING_VARIANCE
+        saved = (squares - (towards - centre) ** 2) / (2 * math.log(2) * variance)
         exact = values if self.tuned else self.values[tensor.key] / size
         rise = self.curvatures[tensor.key] * size**2 * ((exact - towards) ** 2 - (exact - values) ** 2)
         places = np.flatnonzero(values != centre).astype(np.int32)
@@ -186,10 +187,10 @@ class SizeSearch:
         return places, distortion, saving, moved.astype(np.int32)
 
 
-def _shaped(steps: Int32, tensor: TensorName, like: IntTensor) -> Int32:
-    """Steps [1] or [channels] shaped to broadcast with a tensor's values."""
-    if steps.size == 1:
-        return steps.reshape((1,) * like.values.ndim)
+def _shaped(step_indices: Int32, tensor: TensorName, like: IntTensor) -> Int32:
+    """Step indices [1] or [channels] shaped to broadcast with a tensor's values."""
+    if step_indices.size == 1:
+        return step_indices.reshape((1,) * like.values.ndim)
     shape = [1] * like.values.ndim
     shape[channel_axis(tensor.name)] = -1
-    return steps.reshape(shape)
+    return step_indices.reshape(shape)

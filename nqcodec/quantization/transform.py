@@ -1,4 +1,4 @@
-"""The quantizer of a whole network that is still in floats: a `Transform` with steps, bit widths and map formats."""
+"""The quantizer of a whole float network: a `Transform` with step indices, bit widths and map formats."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def tensor_names(program: Program) -> Iterator[TensorName]:
 
 @dataclass(frozen=True)
 class Unrounded:
-    """The float network of tensors that are held in the domains of `transform`."""
+    """A `Transform` without rounding, for a network that holds coefficients of the Hadamard domain as `transform`
+    says."""
 
     transform: QuantTransform
 
@@ -56,11 +57,11 @@ class QuantTransform:
             them.
         bits: bit width that each tensor's integers are clamped to, by tensor key.
         formats: output format by operation index.
-        round_maps: round maps to their formats, and weights coded in the Hadamard domain a second time, to what they
-            are used as; otherwise both stay floats.
-        only: if not None, the one tensor key that is quantised, for sensitivity.
-        hadamard: how weights are used that are coded in the Hadamard domain, by tensor key. Of such a weight the
-            network must hold the coefficients, not the weight.
+        round_maps: round maps to their formats, and weights coded in the Hadamard domain a second time, to the integers
+            that a decoder uses; otherwise both stay floats.
+        only: if not None, the key of the only tensor that is quantised, to measure its sensitivity.
+        hadamard: width and gain of the weights that are coded in the Hadamard domain, by tensor key. The network
+            holds the coefficients of such a weight, not the weight.
     """
 
     step_indices: dict[str, Tensor]
@@ -74,57 +75,58 @@ class QuantTransform:
         key = tensor_key(index, name)
         if self.only is not None and key != self.only:
             return value
-        steps = along_channels(self.step_indices[key], name, value.dim())
-        integers = quantize(value, steps, self.bits[key])
+        step_indices = along_channels(self.step_indices[key], name, value.dim())
+        integers = quantize(value, step_indices, self.bits[key])
         if self.round_maps and key in self.hadamard:
-            return use(integers, steps, self.hadamard[key])
-        return self.spatial(key, dequantize(integers, steps))
+            return use(integers, step_indices, self.hadamard[key])
+        return self.spatial(key, dequantize(integers, step_indices))
 
     def spatial(self, key: str, coded: Tensor) -> Tensor:
-        """A tensor from the domain that it is coded in, without a second rounding."""
+        """The weights or values of a coded tensor: the inverse transform if it is in the Hadamard domain, not rounded
+        again."""
         return hadamard(coded, INPUT_CHANNELS) if key in self.hadamard else coded
 
     def map(self, index: int, value: Tensor) -> Tensor:
         return round_map(value, self.formats[index]) if self.round_maps else value
 
-    def set_tensor(self, key: str, steps: Int32, bits: int, device: torch.device) -> None:
+    def set_tensor(self, key: str, step_indices: Int32, bits: int, device: torch.device) -> None:
         """Give a tensor new step indices and a new bit width."""
-        self.step_indices[key] = torch.tensor(np.atleast_1d(steps), dtype=torch.float32, device=device)
+        self.step_indices[key] = torch.tensor(np.atleast_1d(step_indices), dtype=torch.float32, device=device)
         self.bits[key] = bits
 
     @torch.no_grad()
     def snap(self, sizes: dict[str, int]) -> None:
-        """Round learned steps to indices that a file can hold, with next to no change of the rate.
+        """Round learned step indices to the whole ones that a file can hold, with hardly any change of the rate.
 
-        An eighth of an octave is an eighth of a bit a value. What rounding one channel's step adds is handed on to the
-        next, from the largest tensor to the smallest, so that the sum nearly vanishes.
+        One index more saves an eighth of a bit a value. The change of the rate by rounding one index is carried to the
+        next, from the largest tensor to the smallest (error diffusion), so that the sum nearly vanishes.
 
         Args:
             sizes: values by tensor key.
         """
         carried = 0.0
         for key in sorted(self.step_indices, key=lambda k: (-sizes[k], k)):
-            steps = self.step_indices[key]
-            count = sizes[key] / steps.numel()
+            step_indices = self.step_indices[key]
+            count = sizes[key] / step_indices.numel()
             snapped = []
-            for learned in steps.tolist():
+            for learned in step_indices.tolist():
                 index = round(learned + min(max(carried / count, -0.5), 0.5))
                 carried += (learned - index) * count
                 snapped.append(float(index))
-            steps.copy_(torch.tensor(snapped))
+            step_indices.copy_(torch.tensor(snapped))
 
     @torch.no_grad()
     def integers(self, network: FloatNetwork) -> dict[str, IntTensor]:
         """The integer tensors by key, with bit widths as small as the values allow.
 
-        They are final once steps have been snapped; before, their rate is what it will be, nearly.
+        They are final once step indices have been snapped; before, they have nearly the final rate.
         """
         result = {}
         for tensor in tensor_names(network.program):
-            value, steps = network.tensors[tensor.key], self.step_indices[tensor.key].detach()
-            shaped = along_channels(steps, tensor.name, value.dim())
+            value, step_indices = network.tensors[tensor.key], self.step_indices[tensor.key].detach()
+            shaped = along_channels(step_indices, tensor.name, value.dim())
             values = quantize(value, shaped, self.bits[tensor.key]).cpu().numpy().astype(np.int32)
-            indices = steps.cpu().numpy().round().astype(np.int32)
+            indices = step_indices.cpu().numpy().round().astype(np.int32)
             if bool((indices == indices[0]).all()):
                 indices = indices[:1]
             bits = min(bits_needed(values), BITS_RANGE[tensor.name][1])

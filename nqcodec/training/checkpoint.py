@@ -32,7 +32,7 @@ VERSION = 1
 """Of both kinds of file; one that is not this version is refused."""
 
 EXTRA = "extra."
-"""Before the names of a fit's tensors that are not the network's."""
+"""Prefix of the names of a fit's tensors that are not the network's."""
 
 CHECKPOINT_SECONDS = 45.0
 """Least time between two saves while training goes on."""
@@ -51,7 +51,7 @@ class State:
         return State(self.tensors | other.tensors, self.facts | other.facts)
 
     def within(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names begin with `prefix` and a dot, by the rest of their names."""
+        """The tensors whose names begin with `prefix` and a dot, by their names without it."""
         start = f"{prefix}."
         return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
 
@@ -61,8 +61,8 @@ class Checkpoint:
     """The file that keeps the state of any training.
 
     Attributes:
-        fingerprint: ties the file to everything that the result depends on.
-        saved: when that was done last, in seconds of the monotonic clock.
+        fingerprint: identifies everything that the result depends on.
+        saved: time of the last save, in seconds of the monotonic clock.
     """
 
     path: Path
@@ -71,7 +71,7 @@ class Checkpoint:
 
     @property
     def due(self) -> bool:
-        """Whether so much time has passed since the last save that a crash would hurt."""
+        """Whether at least `CHECKPOINT_SECONDS` have passed since the last save."""
         return time.monotonic() - self.saved > CHECKPOINT_SECONDS
 
     def save(self, state: State) -> None:
@@ -100,7 +100,7 @@ class Checkpoint:
 def open_checkpoint(
     path: Path | None, network: FloatNetwork, clip: PackedClip, claims: Mapping[str, Any], *, resume: bool
 ) -> tuple[Checkpoint | None, State | None]:
-    """The checkpoint at `path`, tied to `fingerprint` of the rest, and if `resume` the state that it has.
+    """The checkpoint at `path`, tied to the `fingerprint` of the other arguments, and with `resume` its state.
 
     Raises:
         InputError: as `Checkpoint.load` does.
@@ -144,14 +144,14 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The inverse of `optimizer_tensors`; names that do not begin with `optimizer.` are passed over."""
+    """The inverse of `optimizer_tensors`; names that do not begin with `optimizer.` are ignored."""
     parameters = _parameters(optimizer)
     for name, value in tensors.items():
         if name.startswith("optimizer."):
             _, number, what = name.split(".", 2)
             parameter = parameters[int(number)]
             device = "cpu" if value.ndim == 0 else parameter.device
-            # A copy: optimizers update in place, and what was read must stay as it was.
+            # A copy, because optimizers update in place and `tensors` must not change.
             optimizer.state[parameter][what] = value.to(device, copy=True)
 
 
@@ -199,7 +199,7 @@ def load_fit(path: Path) -> SavedFit:
         extra = {name.removeprefix(EXTRA): value for name, value in tensors.items() if name.startswith(EXTRA)}
         network.tensors.load_state_dict({name: value for name, value in tensors.items() if not name.startswith(EXTRA)})
         if not all(bool(value.isfinite().all()) for value in tensors.values()):
-            raise ValueError("values that are no numbers")
+            raise ValueError("values that are not finite")
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: this fit is damaged: its tensors do not match its program") from error
     return SavedFit(video, network, extra)
@@ -229,7 +229,7 @@ def video_from_dict(values: dict[str, Any]) -> Video:
 
 
 def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors with what they are and what is known of them; raises OutputError if that fails."""
+    """Write tensors with the kind of the file and metadata; raises OutputError if that fails."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     payload = safetensors.torch.save(plain, {"kind": kind, "version": str(VERSION), **metadata})
     with AtomicFile(path) as file:

@@ -26,7 +26,7 @@ YUV_WEIGHTS = (6.0, 1.0, 1.0)
 """Weights of Y, U and V in the loss and in PSNR-YUV."""
 
 MAP_COPIES = 3
-"""Float32 copies of a frame's maps that a training step keeps: before and after the activation, and a gradient."""
+"""Float32 copies of a frame's maps that a training iteration keeps: before and after the activation, and a gradient."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PackedClip:
 
     @property
     def device(self) -> torch.device:
-        """Where the clip is resident."""
+        """The device that the clip is on."""
         return self.data.device
 
     def batch(self, indices: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a fit computes with: threads, the type of maps, deterministic kernels."""
+"""The compute settings of a fit: threads, the type of maps, deterministic kernels."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nqcodec.training.network import FloatNetwork
 
 
 class ComputeSettings(Protocol):
-    """What settings of any training say of the machine: CPU threads, the device's name, and the type of maps, a name
-    of torch's or "auto" for `auto_dtype`."""
+    """The settings of any training that concern the machine: CPU threads, the device's name, and the type of maps, a
+    name of torch's or "auto" for `auto_dtype`."""
 
     @property
     def threads(self) -> int: ...
@@ -36,7 +36,7 @@ def auto_dtype(device: str) -> torch.dtype:
 
 @contextmanager
 def compute_settings(network: FloatNetwork, settings: ComputeSettings) -> Iterator[None]:
-    """Threads, map type and deterministic kernels for a fit; what was set before comes back afterwards."""
+    """Threads, map type and deterministic kernels for a fit; the previous settings are restored afterwards."""
     threads, dtype = torch.get_num_threads(), network.dtype
     deterministic, benchmark = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     torch.set_num_threads(settings.threads)

@@ -1,4 +1,4 @@
-"""What a float network reaches over all frames of its clip."""
+"""The quality of a float network over all frames of its clip."""
 
 from __future__ import annotations
 

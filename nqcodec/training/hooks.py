@@ -1,4 +1,4 @@
-"""Where an option of the plain fit joins in, so that the fit itself reads without it."""
+"""The interface by which options change a plain fit, so that the code of the fit does not contain them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from nqcodec.training.network import Transform
 
 
 class Hook:
-    """What an option does at the points of an iteration; nothing where it does not say."""
+    """An option's actions at the points of an iteration; by default it does nothing."""
 
     def begin(self, stage: str) -> None:
-        """Before the first iteration of a stage (`nqcodec.training.stages`)."""
+        """Called before the first iteration of a stage (`nqcodec.training.stages`)."""
 
     def transform(self, stage: str, iteration: int) -> Transform | None:
-        """What the network's tensors and maps go through in an iteration of a stage; None for no change."""
+        """The transform of the network's tensors and maps in an iteration of a stage; None for no change."""
         return None
 
     def before_update(self) -> None:
-        """Once the gradients are there."""
+        """Called when the gradients have been computed."""
 
     def after_update(self, iteration: int) -> None:
-        """Once the parameters have changed; `iteration` counts from the stage's first."""
+        """Called when the parameters have changed; `iteration` counts from the stage's first."""
 
     def finish(self) -> None:
-        """After the last iteration."""
+        """Called after the last iteration."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps of it, by names of its own."""
+        """The state for a checkpoint, by names of the option's own."""
         return {}
 
     def restore(self, state: State) -> None:

@@ -1,4 +1,4 @@
-"""How large convolution weights are at the start of a fit."""
+"""The scale of convolution weights at the start of a fit."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from nqcodec.network.operations import Add, Conv, Upsample, Warp
 from nqcodec.network.program import Program
 
 RESIDUAL_SCALE = 0.1
-"""Start of the last weights of a residual branch, so that a block first passes its input on.
+"""Factor on the initial weights of the last convolution of a residual branch, so that a block first passes its input
+on.
 
 At full scale every block adds to the maps' variance: gated NeRV++ networks then lost frames for good, whose head had
-saturated before the first step.
+saturated before the first iteration.
 """
 
 HEAD_SCALE = 0.3
-"""Start of a head that reads sums, which unlike a GELU's output have a variance of about 1: samples are within 0.5."""
+"""Factor on the initial weights of a head that reads sums, which unlike a GELU's output have a variance of about 1,
+while samples are within 0.5."""
 
 VECTOR_SCALE = 0.1
-"""Start of what tells a warp's vectors: from small ones, what moves finds its way without tearing up what stays."""
+"""Factor on the initial weights of the convolution that gives a warp's vectors. Vectors that start small do not
+displace parts of the picture that stand still."""
 
 
 def start_scales(program: Program) -> dict[int, float]:
-    """By operation index, what the usual start of a convolution's weights is multiplied by; others keep it.
+    """By operation index, the factor on a convolution's usual initial weights; those of others do not change.
 
     Programs without residual branches keep it everywhere, and so do branches of one convolution: they start no less
     well at full size, and a fit that charges for bits would take a faint one away.

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a flag that a loop looks at between steps."""
+"""Ctrl-C, SIGTERM and SIGHUP as a flag that a loop checks between iterations."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-"""SIGTERM is what systems and schedulers end a process with, SIGHUP what a closed terminal sends."""
+"""Systems and schedulers end a process with SIGTERM; a closed terminal sends SIGHUP."""
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 
 
 @contextmanager
 def interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C, SIGTERM or SIGHUP into a flag, so that it ends the loop between steps; a second one acts
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into a flag, so that the loop ends between iterations; a second one acts
     at once.
 
-    Where the block ends after a signal, the signal is raised again and does what it would have done without the flag:
+    If the block ends after a signal, the signal is raised again and has the effect that it has without the flag:
     Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP end a process that does not handle them.
 
     Where a signal is ignored (by a worker, whose parent answers it, or under nohup) or is not ours to catch (in a

@@ -1,4 +1,4 @@
-"""What a fit minimises and what it reports: per-frame distortions of packed maps against a packed clip.
+"""The losses and the quality figures of a fit: per-frame distortions of packed maps against a packed clip.
 
 Values are packed samples: value = sample / 2^depth - 0.5, so a full-scale signal is 1 wide (formats/nq.md, 6.6).
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from nqcodec.training.clip import PackedClip
 
 FLOOR = 1e-10
-"""Added to a mean squared error before its logarithm: far below half a step of 12 bits (1.5e-8)."""
+"""Added to a mean squared error before its logarithm: far below the square of half a 12-bit step size (1.5e-8)."""
 
 
 def plane_errors(output: Tensor, target: Tensor, clip: PackedClip, norm: float = 2.0, pool: int = 1) -> Tensor:
@@ -42,8 +42,8 @@ def plane_errors(output: Tensor, target: Tensor, clip: PackedClip, norm: float =
 def log_mse(errors: Tensor, weights: Tensor) -> Tensor:
     """The default distortion, a scalar: mean over frames of the weighted mean over planes of ln(MSE).
 
-    With weights 6:1:1 it is PSNR-YUV times -ln(10) / 10 and a constant: what is trained is what is reported.
-    `errors` [B, planes] come from `plane_errors`, `weights` [planes] from the clip.
+    With weights 6:1:1 it is PSNR-YUV times -ln(10) / 10 and a constant: so training minimises the negative of the
+    reported quality. `errors` [B, planes] come from `plane_errors`, `weights` [planes] from the clip.
     """
     return ((errors + FLOOR).log() @ weights).mean()
 

@@ -33,8 +33,8 @@ LAGS = (1, 4, 16)
 TOLERANCE = 1.0
 """Most that a path with fewer knots may be off the measured one, in its own units."""
 
-MOST_STEPS, LEAST_UPDATE = 8, 0.005
-"""Gauss-Newton steps at most, and the step in working pixels that ends them."""
+MOST_ITERATIONS, LEAST_UPDATE = 8, 0.005
+"""Most Gauss-Newton iterations, and the update in working pixels below which they end."""
 
 LEAST_OVERLAP = 0.25
 """Least part of a frame that two frames must share along each axis to be registered."""
@@ -43,7 +43,7 @@ LEAST_CORRELATION, LEAST_CONTRAST = 0.6, 2.0
 """Correlation and standard deviation (8-bit levels) of what two frames share, below which the result is not used."""
 
 LEAST_RELIABLE = 0.8
-"""Least part of the steps from frame to frame that must be measured rather than carried on."""
+"""Least part of the shifts from frame to frame that must be measured instead of extrapolated."""
 
 LEAST_EXTENT = 2.0
 """Least pixels between the ends of a path worth following."""
@@ -52,11 +52,11 @@ MOST_LEFT = 0.7
 """Most part of the difference between frames that may be left once they are shifted onto each other."""
 
 LEAST_SEEN = 6.0
-"""Least frames that a part of the scene is seen in, on average: of what is seen once, nothing is saved."""
+"""Least frames that a part of the scene is in, on average: parts in one frame alone save nothing."""
 
 
 LEAST_CHANGE = 0.1
-"""Mean absolute difference of successive frames (8-bit levels) of which more is no still picture."""
+"""Mean absolute difference of successive frames (8-bit levels) above which the picture is not still."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class _View:
 
 
 class MotionDetector:
-    """Takes luma planes in order, and tells the path of their camera, and whether anything moves at all."""
+    """Takes luma planes in order; gives the camera's path, and whether anything moves."""
 
     def __init__(self) -> None:
         self._recent: deque[_View] = deque(maxlen=max(LAGS))
@@ -113,13 +113,17 @@ class MotionDetector:
         self._places.append(place)
 
     def moves(self) -> bool:
-        """Whether the frames seen so far differ from one another, for whatever reason."""
+        """Whether the frames so far differ from one another, for whatever reason."""
         return self._changed > LEAST_CHANGE * max(len(self._places) - 1, 0)
 
     def path(self) -> Path | None:
-        """The path of the frames seen so far, or None if there is none worth following."""
-        steps = len(self._places) - 1
-        if steps < max(LAGS[1], 1) or self._reliable < LEAST_RELIABLE * steps or self._moved > MOST_LEFT * self._still:
+        """The path of the frames so far, or None if there is none worth following."""
+        transitions = len(self._places) - 1
+        if (
+            transitions < max(LAGS[1], 1)
+            or self._reliable < LEAST_RELIABLE * transitions
+            or self._moved > MOST_LEFT * self._still
+        ):
             return None
         places = np.stack(self._places) * self._scale
         places -= places.min(axis=0)
@@ -148,7 +152,7 @@ class MotionDetector:
             farther = _register(view.picture, picture, places[0] - view.place)
             if farther is not None and farther.is_reliable:
                 place = view.place + farther.shift
-                # One that lands elsewhere has found something else.
+                # A shift that disagrees with the first one has matched another object.
                 if np.abs(place - places[0]).max() < 1:
                     places.append(place)
                     weights.append(float(lag))
@@ -182,12 +186,12 @@ def _correlation_peak(
     cross = first * np.conj(second)
     surface = np.fft.irfft2(cross / (np.abs(cross) + 1e-9), s=shape)
     peak = np.unravel_index(int(np.argmax(surface)), shape)
-    # Shifts up and left come out as large ones: to a spectrum a picture goes on beyond its borders.
+    # Shifts up and left are found as large ones, because a picture is periodic in its spectrum.
     return np.array([place - size * (2 * place > size) for place, size in zip(peak, shape, strict=True)], np.float64)
 
 
 def _shared(first: Picture, second: Picture, shift: Place) -> tuple[Picture, Picture] | None:
-    """What both see, the first shifted bilinearly onto the second; None if that is too little."""
+    """The common part of both, the first shifted bilinearly onto the second; None if it is too small."""
     cells = np.floor(shift).astype(int)
     down, right = (float(part) for part in shift - cells)
     parts = []
@@ -203,7 +207,7 @@ def _shared(first: Picture, second: Picture, shift: Place) -> tuple[Picture, Pic
 
 
 def _difference(first: Picture, second: Picture, shift: Place) -> float:
-    """Mean absolute difference of what both see; infinite if that is too little."""
+    """Mean absolute difference of the common part of both; infinite if it is too small."""
     pair = _shared(first, second, shift)
     return float("inf") if pair is None else float(np.abs(pair[0] - pair[1]).mean())
 
@@ -211,7 +215,7 @@ def _difference(first: Picture, second: Picture, shift: Place) -> float:
 def _register(first: Picture, second: Picture, start: Place) -> _Match | None:
     """The shift that brings the first picture best onto the second, near `start`; None if there is none."""
     shift = np.array(start, float)
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_ITERATIONS):
         pair = _shared(first, second, shift)
         if pair is None:
             return None
@@ -233,7 +237,7 @@ def _register(first: Picture, second: Picture, start: Place) -> _Match | None:
 
 
 def _newton_step(first: Picture, second: Picture) -> Place | None:
-    """How much farther to shift the first, by weighted least squares; a change of brightness is let pass."""
+    """How much farther to shift the first, by weighted least squares; a change of brightness is ignored."""
     rows, columns = np.gradient(first)
     error = second - first
     error = error - np.median(error)
@@ -249,7 +253,7 @@ def _newton_step(first: Picture, second: Picture) -> Place | None:
 
 
 def _knots(places: npt.NDArray[np.int64]) -> tuple[Knot, ...]:
-    """Few knots of a way through `places` [T, 2] that is at most `TOLERANCE` off any of them."""
+    """Few knots of a path that is at most `TOLERANCE` off any of `places` [T, 2]."""
     chosen = [0]
     while chosen[-1] < len(places) - 1:
         chosen.append(_farthest(places, chosen[-1]))
@@ -257,7 +261,7 @@ def _knots(places: npt.NDArray[np.int64]) -> tuple[Knot, ...]:
 
 
 def _farthest(places: npt.NDArray[np.int64], first: int) -> int:
-    """The last frame in a row up to which the straight way from `first` suits every frame."""
+    """The last frame up to which a straight line from `first` is close enough to every frame."""
     end = first + 1
     while end + 1 < len(places) and _suits(places[first : end + 2]):
         end += 1

@@ -70,7 +70,7 @@ class FloatNetwork(nn.Module):
     def forward(
         self, times: Tensor, transform: Transform | None = None, latents: dict[int, Tensor] | None = None
     ) -> Tensor:
-        """Maps for frames `times` [B] (int64): [B, C, H, W] in packed sample domain.
+        """Maps for frames `times` [B] (int64): [B, C, H, W] as packed samples.
 
         `latents` replaces the output of grids by operation index, [B, C, h, w] (an encoder's output at fit time).
         """
@@ -127,7 +127,7 @@ class FloatNetwork(nn.Module):
 def _initial(name: str, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
     """Uniform weights that keep the variance of maps through GELU (He et al., 2015), zero biases, N(0, 0.1) latents.
 
-    At equal steps this start measured about 1 dB better than torch's default bound, which is 2.4 times narrower.
+    At equal iterations this start is about 1 dB better than torch's default bound, which is 2.4 times narrower.
     """
     if name == "weight":
         bound = (6.0 / (shape[1] * shape[2] * shape[3])) ** 0.5

@@ -1,4 +1,4 @@
-"""What a float fit minimises, by name: `losses.LOSSES`, and those that need more than squared errors."""
+"""The losses of a float fit by name: `losses.LOSSES`, and those that need more than squared errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STRUCTURE_SHARE = 0.3
 """Weight of 1 - SSIM or 1 - MS-SSIM beside the L1 distance, as NeRV and HiNeRV have it."""
 
 COARSE_CELL = 2
-"""Side of the cells whose means a coarse loss looks at: half the head's resolution."""
+"""Side of the cells whose means a coarse loss compares: half the head's resolution."""
 
 STRUCTURES = {"l1-ssim": False, "l1-ms-ssim": True}
 """Losses with a structural term: whether it has several scales."""
@@ -58,12 +58,12 @@ class Objective:
     def __call__(self, output: Tensor, target: Tensor, errors: Tensor, coarse: bool = False) -> Tensor:
         """The loss, a scalar, of packed maps [B, C, h, w] whose `plane_errors` [B, planes] are `errors`.
 
-        `coarse` looks at means of `COARSE_CELL` x `COARSE_CELL` cells alone; losses with a structural term cannot.
+        `coarse` compares means of `COARSE_CELL` x `COARSE_CELL` cells alone; losses with a structural term cannot.
         """
         pool = COARSE_CELL if coarse else 1
         if self._name in LOSSES:
-            seen = plane_errors(output, target, self._clip, pool=pool) if coarse else errors
-            return LOSSES[self._name](seen, self._weights)
+            pooled = plane_errors(output, target, self._clip, pool=pool) if coarse else errors
+            return LOSSES[self._name](pooled, self._weights)
         distance = (plane_errors(output, target, self._clip, norm=1.0, pool=pool) @ self._weights).mean()
         if self._structure is None:
             return distance
@@ -71,7 +71,7 @@ class Objective:
 
 
 def _normalised(weights: Sequence[float], clip: PackedClip) -> Tensor:
-    """Plane weights [planes] float32 of sum 1, where the clip is."""
+    """Plane weights [planes] float32 of sum 1, on the clip's device."""
     count = len(clip.weights)
     if len(weights) != count or min(weights) < 0 or sum(weights) <= 0:
         shown = ":".join(f"{weight:g}" for weight in weights)

@@ -86,7 +86,7 @@ def upsample(x: Tensor, op: Upsample) -> Tensor:
 
 @functools.lru_cache(maxsize=64)
 def _weights_like(size: int, ratio: int, wanted: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """`upsample_weights` where maps are, kept there: a captured CUDA graph may not fetch them from the host."""
+    """`upsample_weights` on the device of the maps, cached: a captured CUDA graph may not fetch them from the host."""
     with torch.inference_mode(False):
         return upsample_weights(size, ratio, wanted).to(device, dtype)
 
@@ -112,10 +112,10 @@ def norm(x: Tensor) -> Tensor:
 
 def frequency(op: Frequency, times: Tensor) -> Tensor:
     """Sines and cosines [B, 2 n, 1, 1] float32 from the decoder's table (formats/nq.md, 6.7)."""
-    steps, phases = (
+    increments, phases = (
         torch.tensor(values, dtype=torch.int64, device=times.device) for values in (op.increments, op.phases)
     )
-    index = ((phases + times[:, None] * steps + (1 << 19)) & 0xFFFFFFFF) >> 20
+    index = ((phases + times[:, None] * increments + (1 << 19)) & 0xFFFFFFFF) >> 20
     table = torch.from_numpy(tables.sine().astype("float32") / 32768).to(times.device)
     pairs = torch.stack([table[index], table[(index + 1024) & 4095]], dim=2)
     return pairs.flatten(1)[:, :, None, None]
@@ -135,15 +135,15 @@ def tile(x: Tensor, op: Tile) -> Tensor:
 
 
 def window(x: Tensor, op: Window, times: Tensor) -> Tensor:
-    """What a camera sees of maps [B, C, H, W] at frames `times` [B], at the decoder's own positions (6.13)."""
+    """The camera's window of maps [B, C, H, W] at frames `times` [B], at the decoder's own positions (6.13)."""
     first = _corners(op, x.device)[times.clamp(max=op.knots[-1][0])] >> op.bits  # [B, 2]
     # One row and one column more than the part, the last ones again where the map ends.
     height, width = x.shape[2:]
     rows = (first[:, :1] + torch.arange(op.height * op.ratio + 1, device=x.device)).clamp(max=height - 1)
     columns = (first[:, 1:] + torch.arange(op.width * op.ratio + 1, device=x.device)).clamp(max=width - 1)
     cells = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)[:, None].expand(-1, x.shape[1], -1)
-    seen = x.flatten(2).gather(2, cells).unflatten(2, (rows.shape[1], columns.shape[1]))
-    return blend_window(seen, window_fractions(op, times, x), op.ratio)
+    windowed = x.flatten(2).gather(2, cells).unflatten(2, (rows.shape[1], columns.shape[1]))
+    return blend_window(windowed, window_fractions(op, times, x), op.ratio)
 
 
 def window_fractions(op: Window, times: Tensor, x: Tensor) -> Tensor:
@@ -152,17 +152,17 @@ def window_fractions(op: Window, times: Tensor, x: Tensor) -> Tensor:
     return (corners & ((1 << op.bits) - 1)).to(x) / (1 << op.bits)
 
 
-def blend_window(seen: Tensor, fractions: Tensor, ratio: int) -> Tensor:
+def blend_window(windowed: Tensor, fractions: Tensor, ratio: int) -> Tensor:
     """Cells from the places [B, C, h + 1, w + 1] that a window reads, which lie `fractions` [B, 2] before its own."""
     down, right = (part.view(-1, 1, 1, 1) for part in fractions.unbind(1))
-    lines = torch.lerp(seen[:, :, :-1], seen[:, :, 1:], down)
+    lines = torch.lerp(windowed[:, :, :-1], windowed[:, :, 1:], down)
     return F.pixel_unshuffle(torch.lerp(lines[..., :-1], lines[..., 1:], right), ratio)
 
 
 def warp(x: Tensor, vectors: Tensor, op: Warp) -> Tensor:
     """Maps [B, C, H, W] at places displaced by vectors [B, 2, H, W], down and right (formats/nq.md, 6.14).
 
-    Places are computed in float32 whatever the maps are: bfloat16 would have them to whole cells only.
+    Places are computed in float32 whatever the maps are: bfloat16 would round them to whole cells.
     """
     _, _, height, width = x.shape
     down, right = (vectors.float() * 2.0**-op.bits).unbind(1)

@@ -17,13 +17,13 @@ OPTIMIZERS = ("muon", "adam", "adamw")
 """Names that `FitSettings.optimizer` may have; "adam" is without weight decay."""
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""Coefficients of Muon's quintic iteration: steep at 0, so that few steps bring singular values near 1."""
+"""Coefficients of Muon's quintic iteration: steep at 0, so that few of them bring singular values near 1."""
 
 NEWTON_SCHULZ_ITERATIONS = 3
-"""Five are customary; three measured as good (within 0.03 dB) and take half the time."""
+"""Five are customary; three are as good (within 0.03 dB) and take half the time."""
 
 THREADED_SIZE = 1 << 18
-"""Elements of a weight from which its update gains by several threads."""
+"""Elements of a weight from which several threads speed up its update."""
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:
@@ -93,9 +93,9 @@ class MuonAdam(Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         state["momentum"].lerp_(gradient, 1 - group["momentum"])
-        ahead = gradient.lerp(state["momentum"], group["momentum"]).flatten(1)
-        scale = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
-        parameter.add_(orthogonalise(ahead).view_as(parameter), alpha=-group["lr"] * scale)
+        lookahead = gradient.lerp(state["momentum"], group["momentum"]).flatten(1)
+        scale = max(1.0, lookahead.shape[0] / lookahead.shape[1]) ** 0.5
+        parameter.add_(orthogonalise(lookahead).view_as(parameter), alpha=-group["lr"] * scale)
 
     def _adam(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         """Adam over all tensors of a group at once; the step count is a tensor, so it is saved with the state."""

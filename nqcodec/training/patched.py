@@ -1,7 +1,8 @@
-"""A float network on a part of the picture: exactly what the whole frame has there, and nothing else computed.
+"""A float network on a part of the picture: the same values as in the whole frame, with no more computed than they
+need.
 
 Each operation is computed on the region of its map that the part needs (`nqcodec.training.regions`). Only at the
-picture's own border a convolution finds zeros beyond its input; elsewhere it reads what lies around the part.
+picture's own border a convolution finds zeros beyond its input; elsewhere it reads the values around the part.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def part_of_frames(
     transform: Transform | None = None,
     latents: Mapping[int, Tensor] | None = None,
 ) -> Tensor:
-    """What `network` gives for a patch of each of the frames `times` [B]: [B, C, h, w] in packed sample domain.
+    """The output of `network` for a patch of each of the frames `times` [B]: [B, C, h, w] as packed samples.
 
     Args:
         patch: places of the map that `planes` reads.
@@ -51,7 +52,7 @@ def _margins(have: Spans, want: Spans) -> list[tuple[int, int]]:
 
 
 class _Part:
-    """One evaluation."""
+    """One evaluation of a network on a patch."""
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class _Part:
         return apply(op, [self._input(source, region) for source in op.inputs], self._times)
 
     def folded(self, op: Shuffle | Fold, region: Region) -> Tensor:
-        """All that the input's places become, and the region taken of it."""
+        """The output of whole input places, of which the region is taken."""
         source = self._regions[op.inputs[0]]
         assert source is not None
         rows, columns = (op.ratio, op.ratio) if isinstance(op, Shuffle) else (op.rows, op.columns)
@@ -151,15 +152,15 @@ class _Part:
         tiles = apply(Tile(op.inputs, reach[0], reach[1]), [self._maps[op.inputs[0]]], self._times)
         return take(tiles, whole(reach[0], reach[1], len(self._hosted)), Region(*starts))
 
-    def seen(self, op: Window, region: Region) -> Tensor:
-        """What the camera sees there. One place more than the map has is read as zero: its weight is zero then."""
+    def window(self, op: Window, region: Region) -> Tensor:
+        """The region of the camera's window. A place beyond the map is read as zero, and its weight is zero too."""
         _, *sizes = self._network.program.shapes[op.inputs[0]]
         wanted = [
             Spans(tuple(window_starts(op, Asked(axis, spans, size, self._hosted))), spans.length * op.ratio + 1)
             for axis, (spans, size) in enumerate(zip((region.rows, region.columns), sizes, strict=True))
         ]
-        seen = self._input(op.inputs[0], Region(*wanted))
-        return blend_window(seen, window_fractions(op, self._times, seen), op.ratio)
+        window = self._input(op.inputs[0], Region(*wanted))
+        return blend_window(window, window_fractions(op, self._times, window), op.ratio)
 
 
 PARTS: dict[type[Operation], Callable[[_Part, Any, Region], Tensor]] = {
@@ -167,7 +168,7 @@ PARTS: dict[type[Operation], Callable[[_Part, Any, Region], Tensor]] = {
     Fold: _Part.folded,
     Upsample: _Part.upsampled,
     Tile: _Part.tiled,
-    Window: _Part.seen,
+    Window: _Part.window,
     Warp: _Part.warped,
     **dict.fromkeys((Frequency, *POSITIONWISE), _Part.same_positions),
 }

@@ -12,11 +12,11 @@ from nqcodec.training.settings import FitSettings
 
 @dataclass(frozen=True)
 class Preset:
-    """A fit's trade of time for quality.
+    """The length of a fit: more time for more quality.
 
     Attributes:
-        epochs: how often each frame is seen.
-        least_iterations: what a clip of few frames gets, whose epochs are short.
+        epochs: how often each frame is used.
+        least_iterations: least iterations, for clips of few frames, whose epochs are short.
     """
 
     epochs: int
@@ -25,12 +25,12 @@ class Preset:
 
 @dataclass(frozen=True)
 class Phase:
-    """Training that follows a fit, of the same length against it whatever the preset.
+    """Training that follows a fit, whose length is the same part of the fit's with every preset.
 
     Attributes:
-        share: its iterations against the fit's.
-        least_iterations: what it gets after a short fit.
-        lr_scale: its learning rates against the fit's, where it has the same.
+        share: its iterations, as a part of the fit's.
+        least_iterations: least iterations, after a short fit.
+        lr_scale: factor on the fit's learning rates, for the parameters that the fit has too.
     """
 
     share: float
@@ -49,7 +49,7 @@ PLAIN_PRESETS: dict[str, Preset] = {
     "slow": Preset(6000, 24000),
     "placebo": Preset(24000, 96000),
 }
-"""Of plain fits, by name, each about four times as long as the one before."""
+"""Presets of plain fits by name, each about four times as long as the one before."""
 
 RATE_AWARE_PRESETS: dict[str, Preset] = {
     "ultrafast": Preset(90, 1440),
@@ -58,20 +58,20 @@ RATE_AWARE_PRESETS: dict[str, Preset] = {
     "slow": Preset(5760, 92160),
     "placebo": Preset(23040, 368640),
 }
-"""Of rate-aware fits, by name, each about four times as long as the one before."""
+"""Presets of rate-aware fits by name, each about four times as long as the one before."""
 
 PHASES: dict[str, Phase] = {
     "calibration": Phase(0.25, 300),
     "brief calibration": Phase(1 / 16, 100),
     "further rate": Phase(0.125, 100, lr_scale=0.3),
 }
-"""What follows a fit, by name: a plain one's calibration with rounding in the loop, in full or in brief, and a
+"""Phases that follow a fit, by name: a plain one's calibration with rounding in the loop, in full or in brief, and a
 rate-aware one's further rates, which higher learning rates would have it forget. A brief calibration takes a tenth of
 the fit's time; against the whole one it loses 0.3 dB at 3 coded bits a parameter, 0.2 at 4 and less above
 (BENCHMARKS.md)."""
 
 BATCH = 2
-"""Frames an iteration: 1 measured slower a frame, and 4 worse at equal time."""
+"""Frames an iteration: 1 takes longer a frame, and 4 have less quality at equal time."""
 
 
 def preset_iterations(presets: Mapping[str, Preset], name: str, frames: int) -> tuple[int, int]:
@@ -93,8 +93,8 @@ RATES: dict[str, dict[str, float]] = {
     "adam": {"lr": 2e-2, "latent_lr": 1e-1},
     "adamw": {"lr": 2e-2, "latent_lr": 1e-1, "decay": 0.01},
 }
-"""What each optimizer changes of the default rates, which are Muon's; measured best for networks of 20,000 parameters,
-rates of 0.005 to 0.03 and of 0.01 to 0.1 for latents."""
+"""Learning rates of each optimizer that differ from the defaults, which are Muon's: the best, for networks of 20,000
+parameters, of rates from 0.005 to 0.03, and from 0.01 to 0.1 for latents."""
 
 
 def with_optimizer(settings: FitSettings, name: str) -> FitSettings:

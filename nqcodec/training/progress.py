@@ -1,4 +1,4 @@
-"""What training tells while it runs, whatever the method."""
+"""Progress reports of training, the same for all methods."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands; None where something is not known, or does not apply.
+    """A progress report; None for figures that are not known or do not apply.
 
     Attributes:
         stage: "fit", "sensitivity" or "finetune".
         iteration, iterations: those taken, and all of them.
-        seconds, eta: since the start, and left.
+        seconds, eta: seconds since the start, and seconds left.
         loss: the distortion's mean since the last report.
         psnr: mean PSNR-YUV in dB of the frames trained on since the last report, of all frames in the last one.
         size: bytes of the file as estimated.
@@ -33,11 +33,11 @@ class Progress:
     step_indices: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self) -> dict[str, float]:
-        """Loss, lambda and step indices, as far as they are known, by the names that users read them under."""
+        """Loss, lambda and step indices, as far as they are known, by the names that users see."""
         known = {"loss": self.loss, "price": self.lmbda}
-        steps = {f"step {key}": index for key, index in self.step_indices.items()}
-        return {name: value for name, value in known.items() if value is not None} | steps
+        step_indices = {f"step {key}": index for key, index in self.step_indices.items()}
+        return {name: value for name, value in known.items() if value is not None} | step_indices
 
 
 Listener = Callable[[Progress], None]
-"""Whoever wants to know."""
+"""A function that is called with every report."""

@@ -1,4 +1,4 @@
-"""Steering to a size: lambda in J = D + lambda R rises while the file is too large, and falls while it is small."""
+"""Rate control: lambda in J = D + lambda R rises while the file is too large, and falls while it is small."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Gains:
-    """How lambda answers to r = size / expected size: lambda = learned * r^P, with learned *= r^I at every update.
+    """How lambda depends on r = size / expected size: lambda = learned * r^P, with learned *= r^I at every update.
 
     Every limit is the largest factor, up or down, and infinite by default.
 
@@ -16,8 +16,8 @@ class Gains:
         proportional, integral: the exponents P and I.
         ratio_limit: of r.
         proportional_limit: of r^P.
-        integral_limit: of r^I, what one update learns.
-        learned_limit: of what all of them together have learned.
+        integral_limit: of r^I, the change of `learned` by one update.
+        learned_limit: of `learned`, the product of all changes.
     """
 
     proportional: float
@@ -35,9 +35,9 @@ class LambdaController:
 
     Attributes:
         target: size steered to, in bits.
-        unit: what `learned` is counted in.
-        learned: lambda as learned so far.
-        lmbda: lambda as it stands.
+        unit: unit of `learned`, in those of lambda.
+        learned: the integral part of lambda.
+        lmbda: the present lambda.
     """
 
     target: float
@@ -54,7 +54,7 @@ class LambdaController:
 
         Args:
             expected: bits of a file on its way to the target, by default those of the target.
-            learn: whether the size tells something lasting; False leaves `learned` as it is.
+            learn: whether `learned` is to change by this size.
         """
         gains = self.gains
         ratio = _clamp(size / (self.target if expected is None else expected), gains.ratio_limit)
@@ -64,7 +64,7 @@ class LambdaController:
         self.lmbda = self.unit * self.learned * _clamp(ratio**gains.proportional, gains.proportional_limit)
 
     def facts(self) -> dict[str, float]:
-        """What a checkpoint keeps of it."""
+        """The state for a checkpoint."""
         return {"learned": self.learned, "lmbda": self.lmbda}
 
     def restore(self, facts: dict[str, float]) -> None:

@@ -1,7 +1,7 @@
-"""The published ways to train, as settings: what a fit is compared with when it is compared with the papers' recipes.
+"""The papers' training recipes as settings, to compare our fits with.
 
-All train in float32, and on whole frames but for HiNeRV, which trains on patches: a step has as many of them as make
-a frame, as published.
+All train in float32, and on whole frames but for HiNeRV, which trains on patches: an iteration has as many of them
+as cover a frame, as published.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from nqcodec.training.settings import FitSettings
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a paper trains: epochs, Adam's rate for everything, what differs from `ADAM`, and whether on patches."""
+    """A paper's training: epochs, Adam's learning rate for everything, differences from `ADAM`, and whether on
+    patches."""
 
     epochs: int
     lr: float
@@ -27,7 +28,7 @@ class Recipe:
 
 
 ADAM: dict[str, Any] = {"optimizer": "adam", "schedule": "late-cosine", "batch": 1, "decay": 0.0, "dtype": "float32"}
-"""What the recipes share."""
+"""Settings that the recipes share."""
 
 _NERV: dict[str, Any] = {"betas": (0.5, 0.999), "warmup": 0.2, "warmup_from": 0.1, "loss": "l1-ssim"}
 _HINERV: dict[str, Any] = {
@@ -81,9 +82,9 @@ def paper_recipe(
     recipe = RECIPES[name]
     how = ADAM | recipe.changes
     batch = min(how.pop("batch"), frames)
-    steps = recipe.epochs * -(-frames // batch)
+    iterations = recipe.epochs * -(-frames // batch)
     rates: dict[str, Any] = {"lr": recipe.lr, "rest_lr": recipe.lr, "latent_lr": recipe.lr}
     patch = paper_patch(video) if recipe.patches and video else None
     return FitSettings(
-        iterations=steps, batch=batch, patch=patch, **rates, **how, seed=seed, device=device, threads=threads
+        iterations=iterations, batch=batch, patch=patch, **rates, **how, seed=seed, device=device, threads=threads
     )

@@ -1,7 +1,7 @@
 """Which rows and columns of every map of a program a patch of the picture needs (formats/nq.md, 6); no torch here.
 
 Rows and columns never mix, so each axis is followed on its own: from the patch back through the operations, each of
-which names what it reads of its inputs. What it would read beyond a map's border is not needed: padding stands for it.
+which names what it reads of its inputs. What it would read beyond a map's border is not needed: padding replaces it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Spans:
 
     @staticmethod
     def covering(extents: Sequence[Extent], size: int) -> Spans:
-        """The shortest spans of one length, within a map of `size`, that hold what lies within it of `extents`."""
+        """The shortest spans of one length, within a map of `size`, that hold the parts of `extents` within it."""
         inside = [(max(first, 0), min(end, size)) for first, end in extents]
         length = max(end - first for first, end in inside)
         return Spans(tuple(min(first, size - length) for first, _ in inside), length)
@@ -50,9 +50,9 @@ class Spans:
         """Of each sample."""
         return [(first, first + self.length) for first in self.firsts]
 
-    def grown(self, reach: int) -> Spans:
-        """`reach` more at both ends, beyond the map as the case may be."""
-        return Spans(tuple(first - reach for first in self.firsts), self.length + 2 * reach)
+    def grown(self, margin: int) -> Spans:
+        """`margin` more at both ends, even beyond the map."""
+        return Spans(tuple(first - margin for first in self.firsts), self.length + 2 * margin)
 
     def scaled(self, ratio: int) -> Spans:
         """The same places of a map that is `ratio` times as large."""
@@ -66,14 +66,14 @@ class Region:
     rows: Spans
     columns: Spans
 
-    def grown(self, reach: int) -> Region:
-        """`reach` more on all four sides."""
-        return Region(self.rows.grown(reach), self.columns.grown(reach))
+    def grown(self, margin: int) -> Region:
+        """`margin` more on all four sides."""
+        return Region(self.rows.grown(margin), self.columns.grown(margin))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is needed of an operation's map along an axis, for each sample.
+    """The spans of an operation's map that are needed along an axis, for each sample.
 
     Attributes:
         axis: 0 for rows and 1 for columns.
@@ -98,7 +98,7 @@ def infer(program: Program, patch: Region, times: Sequence[int]) -> list[Region 
 
     Args:
         patch: places of the map that `planes` reads, within that map.
-        times: frame of each sample; only windows heed it.
+        times: frame of each sample; only windows use it.
     """
     extents: list[tuple[list[list[Extent]], list[list[Extent]]]] = [([], []) for _ in program.operations]
     regions: list[Region | None] = [None] * len(program.operations)
@@ -119,7 +119,7 @@ def infer(program: Program, patch: Region, times: Sequence[int]) -> list[Region 
 
 
 def _union(readers: list[list[Extent]], size: int) -> Spans:
-    """What all readers of a map need of one of its axes."""
+    """The spans of one axis of a map that all of its readers need."""
     pairs = [(min(first for first, _ in each), max(end for _, end in each)) for each in zip(*readers, strict=True)]
     return Spans.covering(pairs, size)
 
@@ -160,7 +160,7 @@ READS: dict[type[Operation], Callable[[Any, Asked], list[Extent]]] = {
     Window: lambda op, a: [(first, first + op.ratio * a.spans.length + 1) for first in window_starts(op, a)],
     **dict.fromkeys(POSITIONWISE, lambda op, a: a.spans.extents),
 }
-"""What each operation with inputs reads of one of them."""
+"""The extents that each operation with inputs reads of one of them."""
 
 
 def read(op: Operation, asked: Asked) -> list[Extent]:

@@ -1,4 +1,4 @@
-"""The loop of all training: it counts iterations, and now and then looks at the size, at `stop` and at the clock.
+"""The loop of all training: it counts iterations, and at intervals checks the size, `stop` and the clock.
 
 What an iteration does depends on its number and the trainer's state alone, never on the clock or on a generator's
 state, so the same seed gives the same network on the same machine, and so does training that was stopped and resumed.
@@ -20,13 +20,13 @@ from nqcodec.training.interrupt import interrupt_flag
 from nqcodec.training.progress import Listener, Progress
 
 UNTIMED_ITERATIONS, TIMED_ITERATIONS = 3, 6
-"""Iterations of a trial that are not timed, and that are."""
+"""Iterations of a trial before the timing, and during it."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What an iteration found, scalars on the device: its loss without the rate's part, and the mean PSNR-YUV of its
-    frames in dB, None where it does not make frames."""
+    """The figures of an iteration, scalars on the device: its loss without the rate's part, and the mean PSNR-YUV of
+    its frames in dB, None if it computes no frames."""
 
     loss: Tensor
     psnr: Tensor | None
@@ -34,7 +34,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Report:
-    """What a look at the training found: bytes of the file as it is now, lambda, and step indices by tensor key."""
+    """The figures of a look at the training: bytes of the file as it is now, lambda, and step indices by tensor key."""
 
     size: float | None = None
     lmbda: float | None = None
@@ -42,17 +42,17 @@ class Report:
 
 
 class Trainer(Protocol):
-    """What a session runs."""
+    """A training method that a session runs."""
 
     @property
     def done(self) -> int:
         """Iterations taken, before a resume too."""
 
     def iterate(self) -> Measured:
-        """Take one iteration; nothing may wait for the device."""
+        """Run one iteration, which must not wait for the device."""
 
     def look(self) -> Report:
-        """Look at the size, where there is one, and steer by it."""
+        """Measure the size, if there is one, and steer by it."""
 
     def state(self) -> State:
         """All that iterations have changed."""
@@ -60,15 +60,15 @@ class Trainer(Protocol):
 
 @dataclass
 class TrainingSession:
-    """Runs trainers, one after the other where training has several phases.
+    """Runs trainers, one after the other if training has several phases.
 
     Attributes:
-        stage: its name for progress.
-        iterations: all that there are.
+        stage: its name in progress reports.
+        iterations: the number of all iterations.
         interval: iterations between two looks; each makes a GPU wait for the host.
         stop: asked at every look; True ends the training.
-        checkpoint: where the state is saved now and then, and where the training ends early.
-        tells_last: whether progress hears of the look after the last iteration; not where `end` takes its place.
+        checkpoint: where the state is saved now and then, and when the training ends early.
+        reports_last: whether the look after the last iteration is reported; False if `end` reports in its place.
         interrupted: asked after every iteration; see `interrupt_flag`.
         stopped: whether the training ended early.
     """
@@ -79,7 +79,7 @@ class TrainingSession:
     progress: Listener | None = None
     stop: Callable[[], bool] | None = None
     checkpoint: Checkpoint | None = None
-    tells_last: bool = True
+    reports_last: bool = True
     interrupted: Callable[[], bool] = lambda: False
     stopped: bool = False
     _first: int | None = field(init=False, default=None)
@@ -94,12 +94,12 @@ class TrainingSession:
         return time.monotonic() - self._begin
 
     def run(self, trainer: Trainer, until: int) -> None:
-        """Take the iterations up to number `until` that are still to be taken; none once the session has stopped."""
+        """Run the remaining iterations up to number `until`; none once the session has stopped."""
         while trainer.done < until and not self.stopped:
             self.iterate(trainer)
 
     def iterate(self, trainer: Trainer) -> None:
-        """Take one iteration, with all that belongs to it."""
+        """Run one iteration, with its report, checkpoint and check for an interrupt."""
         if self._first is None:
             self._first = trainer.done
         measured = trainer.iterate()
@@ -114,36 +114,36 @@ class TrainingSession:
             self.save(trainer.state())
 
     def save(self, state: State) -> None:
-        """Write a state, where it is to be kept."""
+        """Save a state, if there is a checkpoint."""
         if self.checkpoint:
             self.checkpoint.save(state)
 
     def end(self, iterations: int, psnr: float, report: Report) -> None:
-        """Tell what everything has ended with: PSNR-YUV in dB over all frames, and the file as it is made."""
+        """Report the final figures: PSNR-YUV in dB over all frames, and those of the file that is made."""
         self.iterations = iterations
-        self._tell(iterations, psnr, report)
+        self._report(iterations, psnr, report)
 
     def _look(self, trainer: Trainer) -> None:
         report = trainer.look()
-        if self.tells_last or trainer.done < self.iterations:
-            self._tell(trainer.done, _mean(self._psnrs), report)
+        if self.reports_last or trainer.done < self.iterations:
+            self._report(trainer.done, _mean(self._psnrs), report)
         self._psnrs = []
         self.stopped = self.interrupted() or (self.stop is not None and self.stop())
         if self.checkpoint and (self.stopped or self.checkpoint.due):
             self.save(trainer.state())
 
-    def _tell(self, done: int, psnr: float | None, report: Report) -> None:
+    def _report(self, done: int, psnr: float | None, report: Report) -> None:
         if self.progress is None:
             self._losses = []
             return
-        # Where nothing was done since the last report, that of the last iteration.
+        # Without an iteration since the last report, the loss of the last iteration is reported.
         loss = _mean(self._losses or self._last_loss)
         self._losses = []
         seconds, taken = self.seconds, done - (done if self._first is None else self._first)
         self.progress(
             Progress(
                 self.stage,
-                # Training without iterations is told as of one.
+                # Training without iterations is reported as one of one.
                 max(done, 1),
                 max(self.iterations, 1),
                 seconds,
@@ -159,8 +159,8 @@ class TrainingSession:
 
 @contextmanager
 def interruptible(session: TrainingSession) -> Iterator[TrainingSession]:
-    """Let Ctrl-C and the like end the session between iterations; raises KeyboardInterrupt at the end of the block
-    then."""
+    """Let Ctrl-C and the like end the session between iterations; the end of the block then raises
+    KeyboardInterrupt."""
     with interrupt_flag() as interrupted:
         session.interrupted = interrupted
         yield session
@@ -179,7 +179,7 @@ def timed(trainer: Trainer, device: torch.device) -> float:
 
 
 def clock(device: torch.device) -> float:
-    """Seconds, once the device has finished what it was given."""
+    """Seconds, once the device has finished all work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
@@ -190,7 +190,7 @@ def _mean(values: list[Tensor]) -> float | None:
 
 
 def _means(values: Mapping[str, Tensor]) -> dict[str, float]:
-    """Means by key: one wait for the device, not one a tensor."""
+    """Means by key, with a single wait for the device instead of one a tensor."""
     if not values:
         return {}
     means = torch.stack([value.detach().mean() for value in values.values()]).tolist()

@@ -1,4 +1,4 @@
-"""What can be chosen about a plain fit."""
+"""The settings of a plain fit."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ class FitSettings:
     """How to fit. Equal settings, clip and machine give an equal network.
 
     Attributes:
-        iterations: optimizer steps, fine-tunes included.
-        batch: frames a step, or their worth of patches.
+        iterations: iterations of the optimizer, fine-tunes included.
+        batch: frames an iteration, or as many patches as cover them.
         patch: (width, height) in luma samples of the patches to train on instead of whole frames, or None.
         optimizer: a name of `optim.OPTIMIZERS`. Rates here suit "muon"; `presets.with_optimizer` sets others.
         lr: peak rate of convolution weights (Muon), or of everything but latents (Adam).
         rest_lr: peak rate of biases and the encoder with Muon.
         latent_lr: peak rate of latents.
-        decay: weight decay of convolution weights, times the rate; keeps Muon's weights cheap to code. Not of "adam".
+        decay: weight decay of convolution weights, times the learning rate; it keeps the rate of Muon's weights low.
+            None with "adam".
         betas: Adam's.
         gradient_norm: most norm of all gradients together, which are scaled down to it; 0 for no limit.
         schedule: a name of `schedule.SCHEDULES`.
-        warmup, warmup_from: part of the steps of a linear warm-up, and of the peak rate that it begins at.
+        warmup, warmup_from: part of the iterations of a linear warm-up, and of the peak rate that it begins at.
         floor: part of the peak rate that the schedule does not go below.
         loss: a name of `objectives.OBJECTIVES`.
         plane_weights: of the planes in the loss, of any sum; None for the clip's, (1, 0, 0) for luma alone.
-        coarse: part of the steps before any fine-tune, from the start, whose loss sees half the resolution alone.
-        ema: decay a step of the weights' exponential moving average, which is then what the fit ends with; 0 for none.
+        coarse: part of the iterations before any fine-tune, from the start, whose loss is taken at half the resolution.
+        ema: decay an iteration of the weights' exponential moving average, which is then the result; 0 for none.
         pruning: prune weights and fine-tune, or None.
-        noise: train the last steps with Quant-Noise, or None.
+        noise: train the last iterations with Quant-Noise, or None.
         dtype: "float32", "bfloat16", or "auto" for `compute.auto_dtype`.
         threads: CPU threads; sums may depend on it, so it is part of what makes a result.
     """
@@ -79,4 +80,4 @@ class FitSettings:
         if self.coarse and self.loss in STRUCTURES:
             raise UsageError(f"loss {self.loss} needs full sizes from the start: leave progressive sizes out")
         if self.pruning and self.noise and self.pruning.share + self.noise.share >= 1:
-            raise UsageError("pruning and Quant-Noise leave no steps for the fit: make their shares smaller")
+            raise UsageError("pruning and Quant-Noise leave no iterations for the fit: make their shares smaller")

@@ -1,4 +1,4 @@
-"""When a plain fit does what: its stages, and the part of the peak rate at each step."""
+"""The stages of a plain fit, and its learning rate at each iteration."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nqcodec.training.settings import FitSettings
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps with a schedule of their own.
+    """Iterations with a schedule of their own.
 
     Attributes:
         name: "fit", "prune" (the fine-tune after pruning) or "noise" (the one with Quant-Noise).
-        first, iterations: its first step and its number of steps.
-        rate: its peak, as a part of the fit's.
+        first, iterations: its first iteration and its number of iterations.
+        rate: its peak learning rate, as a part of the fit's.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Stage:
 
 
 def stages(settings: FitSettings) -> list[Stage]:
-    """The stages of a fit in order: pruning and Quant-Noise take their shares from the end of its steps."""
+    """The stages of a fit in order: pruning and Quant-Noise take their shares from the end of its iterations."""
     pruning, noise = settings.pruning, settings.noise
     pruned = max(1, round(pruning.share * settings.iterations)) if pruning else 0
     noisy = max(1, round(noise.share * settings.iterations)) if noise else 0
@@ -38,16 +38,17 @@ def stages(settings: FitSettings) -> list[Stage]:
     return plan
 
 
-def stage_at(step: int, settings: FitSettings) -> Stage:
-    """The stage that a step belongs to; its end belongs to the last one."""
+def stage_at(iteration: int, settings: FitSettings) -> Stage:
+    """The stage that an iteration belongs to; the end of the fit belongs to the last one."""
     plan = stages(settings)
-    return next((stage for stage in plan if step < stage.first + stage.iterations), plan[-1])
+    return next((stage for stage in plan if iteration < stage.first + stage.iterations), plan[-1])
 
 
-def learning_rate(step: int, settings: FitSettings) -> float:
-    """Part of the peak rate at a step: in each stage a linear warm-up, then down to `floor` as the schedule says."""
-    stage = stage_at(step, settings)
-    local, warm = step - stage.first, settings.warmup * stage.iterations
+def learning_rate(iteration: int, settings: FitSettings) -> float:
+    """Part of the peak learning rate at an iteration: in each stage a linear warm-up, then the schedule down to
+    `floor`."""
+    stage = stage_at(iteration, settings)
+    local, warm = iteration - stage.first, settings.warmup * stage.iterations
     rise = settings.warmup_from + (1 - settings.warmup_from) * warm_up(local, warm)
     begin = warm if settings.schedule == "late-cosine" else 0.0
     shape = SCHEDULES[settings.schedule](max(0.0, local - begin), stage.iterations - begin)

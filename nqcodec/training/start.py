@@ -1,4 +1,4 @@
-"""What training starts from, and the order in which it sees frames: settings and seed decide both."""
+"""The start of training and its order of frames: settings and seed decide both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nqcodec.training.network import FloatNetwork
 
 
 class StartSettings(Protocol):
-    """What settings of any training say of its start."""
+    """The settings of any training that decide its start."""
 
     @property
     def seed(self) -> int: ...
@@ -27,13 +27,14 @@ def new_network(program: Program, frames: int, settings: StartSettings) -> Float
     return FloatNetwork(program, frames, generator).to(settings.device)
 
 
-def batch_frames(frames: int, batch: int, step: int, seed: int) -> Tensor:
-    """Frame numbers [B] (int64) of a step: epochs in a seeded random order, the last batch of each may be smaller.
+def batch_frames(frames: int, batch: int, iteration: int, seed: int) -> Tensor:
+    """Frame numbers [B] (int64) of an iteration: epochs in a seeded random order; the last batch of each may be
+    smaller.
 
-    The numbers may as well be those of the patches of all frames.
+    The numbers may also be those of the patches of all frames.
     """
     per_epoch = -(-frames // batch)
-    epoch, place = divmod(step, per_epoch)
-    # Torch's generator heeds 32 bits of a seed only; an odd multiplier keeps seeds apart in them.
+    epoch, place = divmod(iteration, per_epoch)
+    # Torch's generator uses only 32 bits of a seed; an odd multiplier keeps different seeds different in them.
     generator = torch.Generator().manual_seed((seed * 0x9E3779B1 + epoch) & 0xFFFFFFFF)
     return torch.randperm(frames, generator=generator)[place * batch : (place + 1) * batch]

@@ -31,7 +31,7 @@ class Structure:
     Attributes:
         video: the clip's description.
         ratio: of the program's `planes` operation.
-        weights: of the planes, sum 1; planes of weight 0 are not looked at.
+        weights: of the planes, sum 1; planes of weight 0 are left out.
         scales: False for SSIM, True for MS-SSIM over five scales.
         device: where batches are.
     """
@@ -62,7 +62,7 @@ class Structure:
             )
         similarity, gaussian = self._library(window)
         object.__setattr__(self, "_similarity", similarity)
-        object.__setattr__(self, "_window", gaussian.to(self.device))  # else it is copied there at every step
+        object.__setattr__(self, "_window", gaussian.to(self.device))  # else it is copied there in every iteration
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
         """Similarity (scalar, at most 1) of packed maps [B, C, h, w] of any float type, gradients and all."""

@@ -1,4 +1,4 @@
-"""The plain fit: a float network is overfitted to a packed clip, and nothing is quantised yet."""
+"""The plain fit: a float network is overfitted to a packed clip, without quantisation."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class FitResult:
 
 
 class View(Protocol):
-    """What an iteration sees of a clip.
+    """The samples that an iteration takes of a clip: whole frames or patches.
 
     Attributes:
-        clip: stands for the clip where errors are taken.
+        clip: replaces the clip in the computation of errors.
     """
 
     @property
@@ -65,7 +65,7 @@ class View(Protocol):
     def __len__(self) -> int:
         """Samples of a frame."""
 
-    def see(
+    def output_and_target(
         self, network: FloatNetwork, samples: Tensor, transform: Transform | None, latents: Encoder | None
     ) -> tuple[Tensor, Tensor]:
         """(output, target), packed [B, C, h, w], of `samples` [B]: each frame's numbers follow the frame's before.
@@ -76,14 +76,14 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class WholeFrames:
-    """The `View` of a fit that sees whole frames."""
+    """The `View` of a fit on whole frames."""
 
     clip: PackedClip
 
     def __len__(self) -> int:
         return 1
 
-    def see(
+    def output_and_target(
         self, network: FloatNetwork, samples: Tensor, transform: Transform | None, latents: Encoder | None
     ) -> tuple[Tensor, Tensor]:
         times = samples.to(self.clip.device, non_blocking=True)
@@ -119,7 +119,8 @@ class PlainTrainer:
         self.hooks = self._make_hooks()
 
     def _make_hooks(self) -> list[Hook]:
-        """Those of the options that the settings name. Averages come last: they are of what the others leave."""
+        """The hooks of the options that the settings name. Averages come last, because the others change the
+        parameters."""
         settings, hooks = self.settings, list[Hook]()
         if settings.pruning:
             hooks.append(PruningHook(self.network, settings.pruning))
@@ -141,7 +142,7 @@ class PlainTrainer:
         samples = batch_frames(clip.frames * len(view), settings.batch * len(view), self.done, settings.seed)
 
         self.optimizer.zero_grad(set_to_none=True)
-        output, target = view.see(self.network, samples, transform, self.encoder)
+        output, target = view.output_and_target(self.network, samples, transform, self.encoder)
         errors = plane_errors(output, target, view.clip)
         coarse = stage.name == "fit" and self.done < settings.coarse * stage.iterations
         loss = self._objective(output, target, errors, coarse)
@@ -165,11 +166,11 @@ class PlainTrainer:
         self.optimizer.step()
 
     def look(self) -> Report:
-        """Nothing is known but loss and PSNR."""
+        """An empty report: a plain fit has no figures but loss and PSNR."""
         return Report()
 
     def finish(self) -> None:
-        """Make the network, and the encoder, what the fit ends with; there are no iterations after it."""
+        """Let the hooks set the final parameters of the network and the encoder; no iteration may follow."""
         for hook in self.hooks:
             hook.finish()
 
@@ -243,7 +244,7 @@ def expected_seconds(network: FloatNetwork, clip: PackedClip, settings: FitSetti
 
 
 def make_optimizer(network: FloatNetwork, settings: FitSettings, encoder: Encoder | None = None) -> MuonAdam:
-    """The optimizer of a network: convolution weights, latents and the rest each with their own rate."""
+    """The optimizer of a network: convolution weights, latents and all others have learning rates of their own."""
     muon = settings.optimizer == "muon"
     weights, latents, rest = [], [], []
     for name, parameter in network.tensors.items():

@@ -14,7 +14,7 @@ from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment, parse_segment
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Frame, Video
-from nqcodec.methods.post_training.hadamard_search import decoded_weight, offer_domains, to_hadamard_domain
+from nqcodec.methods.post_training.hadamard_search import add_hadamard_sources, decoded_weight, to_hadamard_domain
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.methods.post_training.sensitivity import measure_curvature
 from nqcodec.methods.post_training.sources import make_sources
@@ -113,7 +113,7 @@ def shown(network: IntegerNetwork, clip: PackedClip) -> torch.Tensor:
     return frames.batch(torch.arange(VIDEO.frames))
 
 
-def level(output: torch.Tensor, clip: PackedClip) -> float:
+def quality(output: torch.Tensor, clip: PackedClip) -> float:
     """PSNR-YUV of packed samples in dB."""
     levels = psnr(plane_errors(output, clip.batch(torch.arange(VIDEO.frames)), clip), 8)
     return float((levels @ clip.weights).mean())
@@ -134,8 +134,8 @@ def random_weight(channels: int, bits: int = 8, seed: int = 0) -> IntTensor:
 def test_fake_quantised_weights_are_the_decoders(channels: int, dtype: torch.dtype) -> None:
     for how in (Hadamard(12, 3), Hadamard(8, 0), Hadamard(10, 6)):
         coded = replace(random_weight(channels), hadamard=how)
-        steps = torch.from_numpy(coded.step_indices).view(-1, 1, 1, 1)
-        weight = use(torch.from_numpy(coded.values).to(dtype), steps, how)
+        step_indices = torch.from_numpy(coded.step_indices).view(-1, 1, 1, 1)
+        weight = use(torch.from_numpy(coded.values).to(dtype), step_indices, how)
         unit = torch.exp2(torch.from_numpy(used_step_indices(coded)).to(dtype) / 8).view(-1, 1, 1, 1)
         assert weight.dtype == dtype
         assert np.array_equal((weight / unit).round().numpy(), used_weight(coded))
@@ -146,16 +146,16 @@ def test_fake_quantised_weights_are_the_decoders(channels: int, dtype: torch.dty
 def test_gradients_pass_both_roundings_and_stop_at_clamps() -> None:
     coded = random_weight(13, bits=5)
     integers = torch.from_numpy(coded.values).double().requires_grad_(True)
-    steps = torch.from_numpy(coded.step_indices).double().view(-1, 1, 1, 1)
+    step_indices = torch.from_numpy(coded.step_indices).double().view(-1, 1, 1, 1)
     direction = torch.randn(integers.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for how, clamps in ((Hadamard(12, 3), False), (Hadamard(8, 6), True)):
-        weight = use(integers, steps, how)
+        weight = use(integers, step_indices, how)
         (gradient,) = torch.autograd.grad(weight, integers, direction)
         limit = 1 << (how.used_width - 1)
         used = used_weight(replace(coded, hadamard=how))
         free = np.where((used > -limit) & (used < limit - 1), direction.numpy(), 0)
         assert (used.max() == limit - 1) == clamps
-        assert np.allclose(gradient.numpy(), to_hadamard_domain(free * np.exp2(steps.numpy() / 8)))
+        assert np.allclose(gradient.numpy(), to_hadamard_domain(free * np.exp2(step_indices.numpy() / 8)))
 
 
 @pytest.mark.parametrize("map_width", [8, 12, 14])
@@ -167,12 +167,15 @@ def test_weights_are_used_as_finely_as_width_and_accumulator_allow(channels: int
     assert 0 <= how.gain <= 6
     exact = np.abs(to_hadamard_domain(values)) * 2**how.gain
     used = np.abs(used_weight(IntTensor(values, bits, np.zeros(1, np.int32), how)).astype(np.int64))
-    reach, wide = used.sum(axis=(1, 2, 3)).max() << (map_width - 1), exact.max() >= (1 << (how.used_width - 1)) - 1
+    largest_sum, wide = (
+        used.sum(axis=(1, 2, 3)).max() << (map_width - 1),
+        exact.max() >= (1 << (how.used_width - 1)) - 1,
+    )
     if how.gain:
         assert not wide
-        assert reach < 1 << 31
+        assert largest_sum < 1 << 31
     if how.gain < 6:
-        assert 2 * exact.max() * 1.25 >= 2047 or 2 * 1.25 * reach >= 0.99 * (1 << 31)
+        assert 2 * exact.max() * 1.25 >= 2047 or 2 * 1.25 * largest_sum >= 0.99 * (1 << 31)
 
 
 def test_small_weights_get_all_of_the_gain() -> None:
@@ -181,7 +184,7 @@ def test_small_weights_get_all_of_the_gain() -> None:
 
 
 def test_rounding_while_training_is_what_is_exported() -> None:
-    """In float64 the fake-quantised network equals the integers times their steps, to the last bit."""
+    """In float64 the fake-quantised network equals the integers times their step sizes exactly."""
     network = FloatNetwork(PROGRAM, 4, torch.Generator().manual_seed(2)).double()
     network.dtype = torch.float64
     formats = {index: MapFormat(12, 8) for index, op in enumerate(PROGRAM.operations) if op.has_format}
@@ -230,9 +233,9 @@ def test_coefficients_have_the_curvature_of_their_output_channel(fitted: tuple[F
 def test_domains_are_offered_as_asked(fitted: tuple[FloatNetwork, PackedClip]) -> None:
     network, _ = fitted
     sources = make_sources(network)
-    assert offer_domains(sources, PROGRAM, QuantSettings(hadamard="off")) == sources
-    both = offer_domains(sources, PROGRAM, QuantSettings(hadamard="auto"))
-    every = offer_domains(sources, PROGRAM, QuantSettings(hadamard="all"))
+    assert add_hadamard_sources(sources, PROGRAM, QuantSettings(hadamard="off")) == sources
+    both = add_hadamard_sources(sources, PROGRAM, QuantSettings(hadamard="auto"))
+    every = add_hadamard_sources(sources, PROGRAM, QuantSettings(hadamard="all"))
     for offered in (both, every):
         assert tuple(source.tensor.index for source in offered if source.hadamard) == DENSE
     assert (len(both), len(every)) == (len(sources) + len(DENSE), len(sources))
@@ -241,7 +244,7 @@ def test_domains_are_offered_as_asked(fitted: tuple[FloatNetwork, PackedClip]) -
             to_hadamard_domain(source.values), network.tensors[source.tensor.key].detach().numpy(), atol=1e-6
         )
     with pytest.raises(UsageError, match="off, auto, all"):
-        offer_domains(sources, PROGRAM, QuantSettings(hadamard="some"))
+        add_hadamard_sources(sources, PROGRAM, QuantSettings(hadamard="some"))
 
 
 def test_the_record_is_paid_for() -> None:
@@ -274,11 +277,11 @@ def test_tuning_in_the_domain_is_worth_it_and_decodes_as_trained(fitted: tuple[F
     validate(tuned)
     assert hadamard_layers(tuned) == DENSE
     assert 0.98 * most <= size_of(tuned) <= most
-    decoded = level(shown(tuned, clip), clip)
-    assert decoded > level(shown(rounded, clip), clip) + 0.3
+    decoded = quality(shown(tuned, clip), clip)
+    assert decoded > quality(shown(rounded, clip), clip) + 0.3
     with torch.no_grad():
         floats = dequantized(tuned, VIDEO.frames)(torch.arange(VIDEO.frames))
-    assert decoded > level(((floats + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5, clip) - 0.04
+    assert decoded > quality(((floats + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5, clip) - 0.04
 
 
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
@@ -286,12 +289,12 @@ def test_every_calibration_knows_the_domain(fitted: tuple[FloatNetwork, PackedCl
     network, clip = fitted
     settings = replace(TUNE, calibration=calibration, finetune_iterations=60)
     result, plain = (
-        quantize(network, clip, max_bytes=budget(4), size_of=size_of, settings=replace(settings, hadamard=domain))
-        for domain in ("all", "off")
+        quantize(network, clip, max_bytes=budget(4), size_of=size_of, settings=replace(settings, hadamard=hadamard))
+        for hadamard in ("all", "off")
     )
     validate(result)
     assert hadamard_layers(result) == DENSE
-    assert level(shown(result, clip), clip) > level(shown(plain, clip), clip) - 3
+    assert quality(shown(result, clip), clip) > quality(shown(plain, clip), clip) - 3
 
 
 def test_auto_takes_the_domain_in_which_a_weight_is_sparse(fitted: tuple[FloatNetwork, PackedClip]) -> None:

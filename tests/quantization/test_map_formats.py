@@ -44,13 +44,13 @@ def formats(network: FloatNetwork, latents: Tensor) -> dict[int, MapFormat]:
     return choose_formats(network, clip_of(network.program), Identity(), torch.arange(3), 12, 14)
 
 
-@pytest.mark.parametrize("reach", [0.1, 0.9, 3.0, 100.0, 5000.0])
-def test_formats_hold_the_largest_value_with_no_idle_bit(reach: float) -> None:
-    latents = torch.linspace(-1, 1, 3 * 4 * 4 * 8).view(3, 4, 4, 8) * reach
+@pytest.mark.parametrize("largest", [0.1, 0.9, 3.0, 100.0, 5000.0])
+def test_formats_hold_the_largest_value_with_no_idle_bit(largest: float) -> None:
+    latents = torch.linspace(-1, 1, 3 * 4 * 4 * 8).view(3, 4, 4, 8) * largest
     form = formats(chain(Activation.NONE), latents)[0]
     assert form.width == 12
-    assert form.frac == 0 or 2.0 ** (11 - form.frac) >= reach * 0.999
-    assert form.frac == 14 or 2.0 ** (10 - form.frac) < reach
+    assert form.frac == 0 or 2.0 ** (11 - form.frac) >= largest * 0.999
+    assert form.frac == 14 or 2.0 ** (10 - form.frac) < largest
 
 
 def test_one_outlier_is_clamped_where_that_costs_less() -> None:

@@ -27,9 +27,9 @@ from nqcodec.quantization.quantizers import (
 )
 
 
-def there_and_back(x: torch.Tensor, steps: torch.Tensor, bits: int) -> torch.Tensor:
+def there_and_back(x: torch.Tensor, step_indices: torch.Tensor, bits: int) -> torch.Tensor:
     """What a decoder makes of `x`."""
-    return dequantize(quantize(x, steps, bits), steps)
+    return dequantize(quantize(x, step_indices, bits), step_indices)
 
 
 def gaussian(seed: int, size: int = 400) -> npt.NDArray[np.float64]:
@@ -57,24 +57,24 @@ def test_numpy_and_torch_give_the_same_integers_within_the_width(seed: int, inde
 
 def test_steps_follow_channels() -> None:
     x = torch.randn(3, 2, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    steps = torch.tensor([-32.0, -24.0, -16.0])
-    weight = there_and_back(x, along_channels(steps, "weight", 4), 8)
+    step_indices = torch.tensor([-32.0, -24.0, -16.0])
+    weight = there_and_back(x, along_channels(step_indices, "weight", 4), 8)
     for channel in range(3):
-        assert torch.equal(weight[channel], there_and_back(x[channel], steps[channel], 8))
-    latent = there_and_back(x, along_channels(steps[:2], "latent", 4), 8)
-    assert torch.equal(latent[:, 1], there_and_back(x[:, 1], steps[1], 8))
+        assert torch.equal(weight[channel], there_and_back(x[channel], step_indices[channel], 8))
+    latent = there_and_back(x, along_channels(step_indices[:2], "latent", 4), 8)
+    assert torch.equal(latent[:, 1], there_and_back(x[:, 1], step_indices[1], 8))
 
 
 def test_gradients_pass_rounding_and_stop_at_the_clamp() -> None:
     x = torch.tensor([0.3, -0.8, 5.0], dtype=torch.float64, requires_grad=True)
-    steps = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    there_and_back(x, steps, 3).sum().backward()
+    step_indices = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    there_and_back(x, step_indices, 3).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [1.0, 1.0, 0.0]
-    # LSQ: q - x / step for values that are rounded, the bound for those that are clamped; d step / d index = ln 2 / 8.
+    # LSQ: q - x / size for values that are rounded, the bound for those that are clamped; d size / d index = ln 2 / 8.
     expected = ((0 - 0.3) + (-1 + 0.8) + 3) * np.log(2) / 8
-    assert steps.grad is not None
-    assert float(steps.grad) == pytest.approx(expected)
+    assert step_indices.grad is not None
+    assert float(step_indices.grad) == pytest.approx(expected)
 
 
 @given(st.integers(0, 1000), st.integers(2, 10))

@@ -97,9 +97,9 @@ def test_upsample_keeps_float32_and_gradients() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 7, 64])
-@pytest.mark.parametrize("reach", [40, 2048])
-def test_norm_is_layer_norm_and_the_integers_within_rounding(channels: int, reach: int) -> None:
-    x = np.random.default_rng(channels).integers(-reach, reach, (channels, 3, 5)).astype(np.int16)
+@pytest.mark.parametrize("largest", [40, 2048])
+def test_norm_is_layer_norm_and_the_integers_within_rounding(channels: int, largest: int) -> None:
+    x = np.random.default_rng(channels).integers(-largest, largest, (channels, 3, 5)).astype(np.int16)
     twin = apply(Norm((0,)), real(x))
     plain = F.layer_norm(real(x).permute(0, 2, 3, 1), (channels,), eps=twins.NORM_EPSILON).permute(0, 3, 1, 2)
     assert torch.allclose(twin, plain, atol=1e-9)

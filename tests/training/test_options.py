@@ -47,11 +47,11 @@ def fitted(work: tuple[Program, PackedClip], settings: FitSettings, **how: Any) 
     return network
 
 
-def trained(work: tuple[Program, PackedClip], settings: FitSettings, steps: int) -> PlainTrainer:
-    """A trainer after some steps, outside of `fit`."""
+def trained(work: tuple[Program, PackedClip], settings: FitSettings, iterations: int) -> PlainTrainer:
+    """A trainer after some iterations, outside of `fit`."""
     trainer = PlainTrainer(new_network(work[0], work[1].frames, settings), work[1], settings)
     with compute_settings(trainer.network, settings):
-        for _ in range(steps):
+        for _ in range(iterations):
             trainer.iterate()
     return trainer
 
@@ -69,7 +69,7 @@ def same(a: FloatNetwork, b: FloatNetwork) -> bool:
 def test_resume_is_identical_with_everything_at_once(
     work: tuple[Program, PackedClip], tmp_path: Path, looks: list[bool], encoder: bool
 ) -> None:
-    """Stopped in the plain part (step 32), while pruned (64), and at the end (96)."""
+    """Stopped in the plain part (iteration 32), while pruned (64), and at the end (96)."""
     path = tmp_path / "fit.ckpt"
 
     def run(**how: Any) -> FloatNetwork:

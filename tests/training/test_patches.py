@@ -65,7 +65,7 @@ def test_an_epoch_sees_every_sample_once(patch: tuple[int, int], chroma: Chroma)
     times = torch.arange(5)
     whole = network(times)
     expected = plane_errors(whole, clip.batch(times), clip).mean(dim=0)
-    output, target = patches.see(network, torch.arange(5 * len(patches)))
+    output, target = patches.output_and_target(network, torch.arange(5 * len(patches)))
     found = plane_errors(output, target, patches.clip)
     assert found.shape == (1, chroma.planes)
     torch.testing.assert_close(found[0], expected, rtol=1e-4, atol=0)
@@ -83,33 +83,33 @@ def test_patches_tile_the_picture_and_the_last_are_moved_inwards(work: Work) -> 
 
 
 @pytest.mark.parametrize(("frames", "batch"), [(5, 2), (4, 2), (3, 1)])
-def test_steps_draw_each_patch_once_an_epoch_in_an_order_of_their_own(
+def test_iterations_sample_each_patch_once_an_epoch_in_an_order_of_their_own(
     frames: int, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, clip = work_of(frames=frames)
     seen: list[list[int]] = []
-    see = Patches.see
+    output_and_target = Patches.output_and_target
 
     def spy(self: Patches, network: FloatNetwork, samples: torch.Tensor, *how: Any) -> Any:
         seen.append(samples.tolist())
-        return see(self, network, samples, *how)
+        return output_and_target(self, network, samples, *how)
 
-    monkeypatch.setattr(Patches, "see", spy)
+    monkeypatch.setattr(Patches, "output_and_target", spy)
     settings = replace(SETTINGS, batch=batch)
     trainer = PlainTrainer(new_network(program, frames, settings), clip, settings)
     epoch = -(-frames // batch)
     for _ in range(3 * epoch):
         trainer.iterate()
-    epochs = [[n for step in seen[e * epoch : (e + 1) * epoch] for n in step] for e in range(3)]
+    epochs = [[n for batch_numbers in seen[e * epoch : (e + 1) * epoch] for n in batch_numbers] for e in range(3)]
     assert all(sorted(numbers) == list(range(6 * frames)) for numbers in epochs)
     assert epochs[0] != epochs[1]
     # Patches of several frames and places come together.
-    assert max(len({n // 6 for n in step}) for step in seen) > batch
+    assert max(len({n // 6 for n in numbers}) for numbers in seen) > batch
     assert Counter(map(len, seen)).keys() <= {6 * batch, 6 * (frames % batch)}
 
 
 def test_patches_of_the_whole_picture_are_whole_frames(work: Work) -> None:
-    """The same steps but for the means that a logarithm is taken of; with squares they are the same."""
+    """With the sum of squares both have the same gradients; the logarithm is taken of other means."""
     whole, patched = (
         fitted(work, replace(SETTINGS, iterations=20, loss="mse", dtype="float32", patch=patch))
         for patch in (None, (37, 23))
@@ -197,7 +197,7 @@ def test_patches_that_do_not_suit_are_refused(work: Work, patch: tuple[int, int]
     ],
 )
 def test_hinervs_recipe_has_the_papers_patches(video: Video, patch: tuple[int, int] | None) -> None:
-    """A step has as many as make a frame; where the picture is small or MS-SSIM not defined, it is the frame."""
+    """An iteration has as many patches as cover a frame; small pictures and those without MS-SSIM have whole frames."""
     settings = paper_recipe("hinerv", 10, video=video)
     assert (settings.patch, settings.batch, settings.iterations) == (patch, 1, 3000)
     assert paper_recipe("hinerv", 10).patch is None
@@ -227,16 +227,19 @@ def test_the_command_refuses_what_is_no_size(text: str) -> None:
 
 
 def test_an_encode_on_patches(tmp_path: Path) -> None:
-    """As a pair or as JSON's list; the file is another than without, and the same again, and the user is told."""
-    told: list[str] = []
+    """As a pair or as JSON's list; the file is another than without, and the same again, and the log names the
+    patches."""
+    messages: list[str] = []
     _, frames = small_clip(frames=2)
     options: dict[str, Any] = {"arch": "hnerv", "params": 900, "iterations": 5}
     whole, first, again = (
-        nqcodec.encode(frames, tmp_path / f"{number}.nq", progress=lambda e: told.append(e.text), **options, **more).md5
+        nqcodec.encode(
+            frames, tmp_path / f"{number}.nq", progress=lambda e: messages.append(e.text), **options, **more
+        ).md5
         for number, more in enumerate(({}, {"patch": (18, 16)}, {"patch": [18, 16]}))
     )
     assert first == again != whole
-    assert sum("5 steps on patches of 18x16, about" in text for text in told) == 2
+    assert sum("5 steps on patches of 18x16, about" in text for text in messages) == 2
 
 
 @pytest.mark.parametrize(

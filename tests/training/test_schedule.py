@@ -101,7 +101,7 @@ def test_names_and_values_that_make_no_sense_are_refused() -> None:
         ({"schedule": "flat"}, "linear"),
         ({"ema": 1.0}, "decay"),
         ({"coarse": 0.1, "loss": "l1-ssim"}, "full sizes"),
-        ({"pruning": Pruning(share=0.6), "noise": QuantNoise(share=0.5)}, "no steps"),
+        ({"pruning": Pruning(share=0.6), "noise": QuantNoise(share=0.5)}, "no iterations"),
     ):
         with pytest.raises(UsageError, match=text):
             replace(PLAIN, **wrong)

@@ -1,4 +1,4 @@
-"""The loop of all training: it looks, tells and saves when it should, and goes on from where it was."""
+"""The loop of all training: it looks, reports and saves when it should, and goes on from where it was."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_it_looks_at_every_interval_and_at_the_end_and_tells_means_since_then() 
 
 def test_what_it_ends_with_can_take_the_place_of_the_last_look() -> None:
     seen: list[Progress] = []
-    trainer, session = Counter(), TrainingSession("fit", 8, 4, seen.append, tells_last=False)
+    trainer, session = Counter(), TrainingSession("fit", 8, 4, seen.append, reports_last=False)
     session.run(trainer, 8)
     session.end(trainer.done, 30.0, Report())
     assert trainer.looks == [4, 8]

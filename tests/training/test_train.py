@@ -141,15 +141,17 @@ def test_progress_reaches_the_end(work: tuple[Program, PackedClip]) -> None:
 
 def test_an_epoch_sees_every_frame_once() -> None:
     for frames, batch in ((5, 2), (8, 2), (1, 1), (7, 3)):
-        steps = -(-frames // batch)
-        epochs = [torch.cat([batch_frames(frames, batch, e * steps + s, 7) for s in range(steps)]) for e in range(3)]
+        iterations = -(-frames // batch)
+        epochs = [
+            torch.cat([batch_frames(frames, batch, e * iterations + s, 7) for s in range(iterations)]) for e in range(3)
+        ]
         assert all(sorted(epoch.tolist()) == list(range(frames)) for epoch in epochs)
     assert not torch.equal(batch_frames(64, 64, 0, 7), batch_frames(64, 64, 1, 7))
     assert not torch.equal(batch_frames(64, 64, 0, 7), batch_frames(64, 64, 0, 8))
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
-    rates = [learning_rate(step, FitSettings(iterations=100)) for step in range(100)]
+    rates = [learning_rate(iteration, FitSettings(iterations=100)) for iteration in range(100)]
     assert rates[0] == pytest.approx(0.2)
     assert rates.index(max(rates)) == 4
     assert rates[4:] == sorted(rates[4:], reverse=True)
@@ -197,8 +199,8 @@ def test_adam_is_torch_s() -> None:
 
 
 def test_presets_depend_on_the_clip_alone(work: tuple[Program, PackedClip]) -> None:
-    steps = [preset_settings(name, 32).iterations for name in PLAIN_PRESETS]
-    assert steps == sorted(steps)
+    iterations = [preset_settings(name, 32).iterations for name in PLAIN_PRESETS]
+    assert iterations == sorted(iterations)
     assert preset_settings("fast", 64).iterations == 2 * preset_settings("fast", 32).iterations
     assert preset_settings("fast", 1).batch == 1
     with pytest.raises(UsageError, match="placebo"):

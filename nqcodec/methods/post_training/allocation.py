@@ -1,7 +1,7 @@
-"""Which step and bit width each tensor gets: least distortion within a number of coded bits.
+"""The allocation of a step size and a bit width to each tensor: least distortion within a number of coded bits.
 
-Bits are what the file's entropy models charge, never nominal widths: a coarser step with a wide alphabet usually beats
-clamping to fewer bits, and the search is free to find that out.
+The bits are those by the file's entropy models, never nominal widths, because a coarser step size with a wide alphabet
+usually has less distortion than clamping to fewer bits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nqcodec.network.integer_network import Int32
 
 UNITS = 1 << 15
-"""Most parts that a budget is divided into; costs are rounded up to whole parts, so a plan never exceeds it."""
+"""Most parts that a budget is divided into; rates are rounded up to whole parts, so a plan never exceeds the budget."""
 
 SLOPE_SPAN = 0.04
 """Part of the budget over which the slope at its end is taken."""
@@ -46,7 +46,7 @@ class Candidate:
 class Plan:
     """A choice for every tensor, by key.
 
-    `slope` is the distortion that one bit more would save at this budget.
+    `slope` is the distortion that one more bit would save at this budget.
     """
 
     choice: dict[str, Candidate]
@@ -66,11 +66,11 @@ class Plan:
 def allocate(candidates: Mapping[str, Sequence[Candidate]], budget: float) -> Plan:
     """The plan of least total distortion with at most `budget` bits, by dynamic programming over tensors.
 
-    Exact for rates that are whole multiples of budget / `UNITS` (or of one bit, for small budgets); other rates count
-    as rounded up to one. Ties go to the earlier candidate. Where not even the cheapest candidates fit, they are the
-    plan.
+    It is exact for rates that are whole multiples of budget / `UNITS` (or of one bit, for small budgets); other rates
+    are rounded up. Ties go to the earlier candidate. If even the candidates of least rate exceed the budget, they are
+    the plan.
     """
-    cheapest = {key: min(options, key=lambda c: c.rate) for key, options in candidates.items()}
+    lowest_rate = {key: min(options, key=lambda c: c.rate) for key, options in candidates.items()}
     unit = max(1.0, budget / UNITS)
     units = int(budget / unit) if budget > 0 else 0
     best = np.zeros(units + 1)
@@ -79,7 +79,7 @@ def allocate(candidates: Mapping[str, Sequence[Candidate]], budget: float) -> Pl
         best, chosen = _add(best, options, unit)
         choices.append(chosen)
     if not np.isfinite(best[-1]):
-        return Plan(cheapest, 0.0)
+        return Plan(lowest_rate, 0.0)
     choice: dict[str, Candidate] = {}
     left = units
     for key, chosen in zip(reversed(list(candidates)), reversed(choices), strict=True):
@@ -93,7 +93,7 @@ def _cost(candidate: Candidate, unit: float) -> int:
 
 
 def _add(best: Float64, options: Sequence[Candidate], unit: float) -> tuple[Float64, npt.NDArray[np.int16]]:
-    """One more tensor: least distortion within 0, 1, ... units, and which option gives it."""
+    """Add a tensor: the least distortion within 0, 1, ... units, and the option that gives it."""
     table = np.full((len(options), best.size), np.inf)
     for row, option in enumerate(options):
         cost = _cost(option, unit)
@@ -104,7 +104,7 @@ def _add(best: Float64, options: Sequence[Candidate], unit: float) -> tuple[Floa
 
 
 def _slope(best: Float64, unit: float) -> float:
-    """Distortion saved by a bit at the end of the budget; 0 where less would not fit."""
+    """Distortion saved by a bit at the end of the budget; 0 if no plan fits into less."""
     span = max(1, int(best.size * SLOPE_SPAN))
     before = best[max(best.size - 1 - span, 0)]
     return float(max(before - best[-1], 0.0) / (span * unit)) if np.isfinite(before) else 0.0

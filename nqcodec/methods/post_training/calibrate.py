@@ -1,9 +1,10 @@
 """Calibration by learned rounding: with the frames themselves as the target, or layer by layer, or block by block.
 
-Steps are the allocation's. Network-wise calibration is NeuroQuant's: all tensors at once, against the original frames.
-Layer- and block-wise reconstruct what the float network has there (BRECQ, Li et al., ICLR 2021) with every earlier
-layer already rounded; part of the inputs may be the float network's (QDrop, Wei et al., ICLR 2022).
-Biases and latents take part like weights, maps are rounded, and at the end of a unit every value is on its level.
+Step sizes are the allocation's. Network-wise calibration is NeuroQuant's: all tensors at once, against the original
+frames. Layer- and block-wise reconstruct what the float network has there (BRECQ, Li et al., ICLR 2021) with every
+earlier layer already rounded; part of the inputs may be the float network's (QDrop, Wei et al., ICLR 2022).
+Biases and latents are rounded like weights, and so are maps. At the end of a unit every value is on a quantisation
+level.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nqcodec.methods.post_training.finetune import FineTune
-from nqcodec.methods.post_training.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
+from nqcodec.methods.post_training.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_lr
 from nqcodec.network.operations import Conv, Grid
 from nqcodec.network.program import Program
 from nqcodec.quantization.export import export
@@ -29,14 +30,14 @@ from nqcodec.training.session import Measured, Report, TrainingSession
 from nqcodec.training.start import batch_frames
 
 REPEAT_AIM = 0.985
-"""Part of the bytes that a repeated learned rounding is steered to: it ends within 2 % of that."""
+"""Size that a repeated learned rounding is steered to, as a part of the largest; it ends within 2 % of that."""
 
 REPEATS, MOST_COARSER = 4, 3.0
-"""Times at most that learned rounding is repeated for a file that is too large, since moving single values instead
-costs up to 9 decibels; and the factor at most by which each makes the change of steps larger."""
+"""Most times that learned rounding is repeated for a file that is too large, because lowering single values instead
+costs up to 9 decibels; and the largest factor by which each repetition increases the change of step indices."""
 
 ITERATIONS_SHARE = 0.05
-"""Part of a network-wise calibration that learns steps alone, as NeuroQuant's first stage."""
+"""Part of a network-wise calibration that learns step sizes alone, as NeuroQuant's first stage."""
 
 
 @dataclass
@@ -58,8 +59,8 @@ class RoundingTransform:
 def calibration_units(program: Program, calibration: str) -> list[range]:
     """Operations that are calibrated together, in order.
 
-    "layer": up to and including each operation with tensors. "block": up to the last operation before each that reads
-    a larger map, so a stage of the trunk. Others: all.
+    With "layer" a unit ends with each operation that has tensors; with "block" it ends before each operation that reads
+    a larger map, so it is a stage of the trunk. Otherwise all operations are one unit.
     """
     count = len(program.operations)
     if calibration not in ("layer", "block"):
@@ -77,7 +78,8 @@ def calibration_units(program: Program, calibration: str) -> list[range]:
 
 @dataclass
 class Calibration:
-    """Everything that `settings.calibration` names, of all that `tuning` holds, in place; what lands is `tuning`.
+    """Runs the calibrations that `settings.calibration` names on all tensors of `tuning`, in place; `tuning` is the
+    result.
 
     The session counts the iterations of the fine-tune and of every unit's learned rounding.
     """
@@ -86,10 +88,10 @@ class Calibration:
     most: int
 
     def run(self, session: TrainingSession, saved: State | None) -> None:
-        """All units in turn from the `saved` state on, or fewer iterations if `session` stops; in any case every value
-        ends on a level.
+        """Run all units in turn from the `saved` state on, or fewer iterations if `session` stops; in any case every
+        value ends on a quantisation level.
 
-        Where the file is larger than `most` bytes after learned rounding, that is repeated with coarser steps.
+        If the file is larger than `most` bytes after learned rounding, that is repeated with coarser step sizes.
         """
         tuning, settings = self.tuning, self.tuning.settings
         reference = copy.deepcopy(tuning.network) if settings.calibration in ("layer", "block") else None
@@ -100,39 +102,41 @@ class Calibration:
         if settings.straight_iterations or not settings.finetune_iterations:
             tuning.run(session)
         elif settings.calibration == "adaround" and settings.rate_term:
-            # Only a rate keeps steps from becoming ever finer, and reconstructions have none.
+            # Without a rate term step sizes would become ever finer, and reconstructions have none.
             tuning.learn_step_indices(session, self.first)
         tuning.freeze()
         for place, operations in enumerate(self.units):
             first = self.first + place * self.each
-            # A state from beyond a unit has its values on their levels.
+            # A state saved after a unit already has its values on their levels.
             if tuning.done <= first + self.each:
                 floats = {key: value.detach().clone() for key, value in tuning.network.tensors.items()}
                 unit = _Unit(tuning, operations, reference, first, self.each)
                 if saved and tuning.done > first:
                     unit.restore(saved)
                 unit.run(session)
-                # Without a rate the steps are the allocation's, and stay.
+                # Without a rate term the step sizes stay those of the allocation.
                 if len(self.units) == 1 and settings.rate_term:
                     self._repeat_under(floats, session)
         if not session.stopped:
             session.save(tuning.state() | State({}, {"finished": True}))
 
     def _repeat_under(self, floats: dict[str, Tensor], session: TrainingSession) -> None:
-        """Learned rounding of `floats` again, at ever coarser steps, while the file is larger than `most` bytes."""
+        """Repeat learned rounding of `floats` with ever coarser step sizes while the file is larger than `most`
+        bytes."""
         tuning, (unit,) = self.tuning, self.units
-        steps = {key: value.clone() for key, value in tuning.transform.step_indices.items()}
+        step_indices = {key: value.clone() for key, value in tuning.transform.step_indices.items()}
         first, goal = tuning.size(), REPEAT_AIM * self.most
         size = first
-        # An octave saves a bit a value where values are much larger than their steps; how much less here, turns show.
+        # An octave saves a bit a value if values are much larger than their step sizes, else less: each turn measures
+        # it.
         shift = OCTAVE * 8 * (first - goal) / sum(value.numel() for value in floats.values())
         for _ in range(REPEATS):
             if size <= self.most or session.stopped:
                 return
-            tuning.coarsen(steps, shift)
+            tuning.coarsen(step_indices, shift)
             for key, value in floats.items():
                 tuning.network.tensors[key].data.copy_(value)
-            # Not told and not kept: a resume goes back to the first time, and comes to the same.
+            # It is neither reported nor saved: a resume starts from the first rounding and gives the same result.
             tuning.done = self.first
             again = replace(session, progress=None, checkpoint=None)
             _Unit(tuning, unit, None, self.first, self.each).run(again)
@@ -141,7 +145,7 @@ class Calibration:
 
     @property
     def units(self) -> list[range]:
-        """Operations whose rounding is learned together; none where nothing is left to learn."""
+        """Operations whose rounding is learned together; none if no iterations are left for learned rounding."""
         settings = self.tuning.settings
         if settings.straight_iterations >= settings.finetune_iterations:
             return []
@@ -171,7 +175,7 @@ class _Unit:
     """One unit under calibration.
 
     Attributes:
-        operations: those whose tensors are rounded together.
+        operations: the operations whose tensors are rounded together.
         reference: the float network to reconstruct; None for the original frames.
         first: number of its first iteration.
         iterations: its iterations.
@@ -192,11 +196,11 @@ class _Unit:
         self.how = RoundingTransform(transform)
         for tensor in self.tensors:
             value = network.tensors[tensor.key].detach()
-            steps = along_channels(transform.step_indices[tensor.key], tensor.name, value.dim())
+            step_indices = along_channels(transform.step_indices[tensor.key], tensor.name, value.dim())
             low, high = torch.tensor(limits(transform.bits[tensor.key])).to(value)
-            levels = Levels(torch.exp2(steps / OCTAVE), low, high)
+            levels = Levels(torch.exp2(step_indices / OCTAVE), low, high)
             self.how.rounding[tensor.key] = LearnedRounding.of(value, levels)
-        self.optimizer = torch.optim.Adam(self._variables.values(), lr=rounding_rate(self.iterations))
+        self.optimizer = torch.optim.Adam(self._variables.values(), lr=rounding_lr(self.iterations))
 
     @property
     def _variables(self) -> dict[str, Tensor]:
@@ -207,7 +211,7 @@ class _Unit:
         return self.tuning.done
 
     def run(self, session: TrainingSession) -> None:
-        """All iterations, then every value of the unit's tensors onto its level."""
+        """All iterations, then every value of the unit's tensors onto its quantisation level."""
         session.run(self, self.first + self.iterations)
         with torch.no_grad():
             for key, learned in self.how.rounding.items():
@@ -223,7 +227,7 @@ class _Unit:
         return measured
 
     def look(self) -> Report:
-        # Values between two levels hardly answer to lambda: what it learned from them would only spoil them.
+        # The size of values between two levels hardly depends on lambda, so lambda must not learn from it.
         return self.tuning.steer(self._size(), learn=False)
 
     def state(self) -> State:
@@ -238,20 +242,20 @@ class _Unit:
             self._variables[key].copy_(value)
         restore_optimizer(self.optimizer, state.within("rounding"))
 
-    def _loss(self, step: int, power: float | None) -> tuple[Tensor, Measured]:
+    def _loss(self, iteration: int, power: float | None) -> tuple[Tensor, Measured]:
         """J = D + lambda R with the regulariser, of one batch; D alone, and PSNR where frames are the target."""
         tuning, settings, clip = self.tuning, self.tuning.settings, self.tuning.clip
-        times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
-        level = None
+        times = batch_frames(clip.frames, settings.batch, iteration, settings.seed + 1).to(clip.device)
+        quality = None
         if self.reference is None:
-            with tuning.computing(exact=step - self.first >= settings.freeze * self.iterations):
+            with tuning.computing(exact=iteration - self.first >= settings.freeze * self.iterations):
                 output, target = tuning.network(times, self.how), clip.batch(times)
             loss = LOSSES[settings.loss](plane_errors(output, target, clip, settings.norm), clip.weights)
             with torch.no_grad():
-                level = (psnr(plane_errors(output, target, clip), clip.video.depth) @ clip.weights).mean()
+                quality = (psnr(plane_errors(output, target, clip), clip.video.depth) @ clip.weights).mean()
         else:
-            loss = self._reconstruction(self.reference, times, step)
-        measured = Measured(loss.detach(), level)
+            loss = self._reconstruction(self.reference, times, iteration)
+        measured = Measured(loss.detach(), quality)
         if self.reference is None:
             loss = loss + tuning.control.lmbda * self._rate()
         if power is not None:
@@ -260,13 +264,13 @@ class _Unit:
             loss = loss + settings.rounding_weight / count * pressure
         return loss, measured
 
-    def _reconstruction(self, reference: FloatNetwork, times: Tensor, step: int) -> Tensor:
+    def _reconstruction(self, reference: FloatNetwork, times: Tensor, iteration: int) -> Tensor:
         """Mean |error|^norm of the unit's output against the float network's, relative to that output's own."""
         settings, (first, stop) = self.tuning.settings, (self.operations.start, self.operations.stop)
         with torch.no_grad():
             exact = reference.maps(times, Unrounded(self.tuning.transform), stop=stop)
             given = self.tuning.network.maps(times, self.tuning.transform, stop=first)
-            generator = torch.Generator().manual_seed((settings.seed * 0x9E3779B1 + step) & 0xFFFFFFFF)
+            generator = torch.Generator().manual_seed((settings.seed * 0x9E3779B1 + iteration) & 0xFFFFFFFF)
             for place, value in enumerate(given):
                 floats = torch.rand(value.shape, generator=generator).to(value.device) < settings.input_mix
                 given[place] = torch.where(floats, exact[place], value)
@@ -276,8 +280,8 @@ class _Unit:
 
     def _rate(self) -> Tensor:
         """Smooth bits of the unit's tensors, a scalar."""
-        steps, rounding = self.tuning.transform.step_indices, self.how.rounding
-        parts = [gaussian_rate(rounding[t.key].soft(), steps[t.key], t.name) for t in self.tensors]
+        step_indices, rounding = self.tuning.transform.step_indices, self.how.rounding
+        parts = [gaussian_rate(rounding[t.key].soft(), step_indices[t.key], t.name) for t in self.tensors]
         return torch.stack(parts).sum()
 
     @torch.no_grad()

@@ -1,7 +1,9 @@
-"""Candidates for the allocation: steps found by error search at each bit width, with the distortions of a criterion.
+"""Candidates for the allocation: step sizes found by error search at each bit width, with the distortions of a
+criterion.
 
-Channels of one tensor share one step. Steps of their own, in the ratio that the channels' curvatures ask for, measured
-no better at equal bytes on two fits, lists of steps counted (BENCHMARKS.md).
+All channels of a tensor share one step size. Step sizes for each channel, in the ratio of least distortion by the
+curvatures, were measured to be no better at equal bytes on two fits, with the lists of step indices counted
+(BENCHMARKS.md).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ SPACING = 2
 
 BIAS_BITS = (4, 14)
 LATENT_BITS = (2, 10)
-"""Bit widths searched, within what the file allows; a weight has all of its own."""
+"""Lowest and highest bit width that is tried, within the file's range; for weights all of that range is."""
 
 Report = Callable[[int, int], None]
 
@@ -44,7 +46,7 @@ def make_candidates(
 
     Args:
         report: called with (tensors done, all tensors).
-        search: how steps of clamped candidates are found, a name of `SEARCHES`.
+        search: how step sizes of clamped candidates are found, a name of `SEARCHES`.
     """
     wanted = sum(2 * len(searched_bits(source.tensor.name)) for source in sources)
     stride = max(1, -(-wanted // evaluations))
@@ -57,7 +59,7 @@ def make_candidates(
 
 
 def _candidates(source: Source, criterion: Criterion, stride: int, search: str) -> Iterator[Candidate]:
-    """Clamped ones at each `stride`-th bit width, and unclamped ones at those steps and between."""
+    """Clamped ones at each `stride`-th bit width, and unclamped ones at those step indices and between."""
     scaled = source.values.ravel()
     finest, coarsest = base_step_indices(source)
     widest = BITS_RANGE[source.tensor.name][1]
@@ -77,7 +79,7 @@ def _candidates(source: Source, criterion: Criterion, stride: int, search: str) 
 
 
 def _measure(source: Source, criterion: Criterion, base: int, bits: int | None) -> float:
-    """Distortion when only this tensor is quantised; never negative, as rounding that happens to help will not last."""
+    """Distortion when only this tensor is quantised; never negative, because a gain by chance does not last."""
     return max(criterion.distortion(probe(source, base, bits, criterion.device)), 0.0)
 
 
@@ -93,7 +95,7 @@ def probe(source: Source, base: int, bits: int | None, device: torch.device) -> 
 
 
 def spaced_choices(source: Source, spacing: int, search: str) -> list[tuple[int, int]]:
-    """(base step, bit width) pairs: unclamped ones `spacing` indices apart, and one for each width that clamps."""
+    """(step index, bit width) pairs: unclamped ones `spacing` indices apart, and one for each width that clamps."""
     finest, coarsest = base_step_indices(source)
     choices = [(base, BITS_RANGE[source.tensor.name][1]) for base in range(finest, coarsest + 1, spacing)]
     for bits in searched_bits(source.tensor.name):

@@ -1,7 +1,7 @@
-"""Criteria: what is taken for the distortion of a quantised network. One interface for measured and predicted ones.
+"""Criteria for the distortion of a quantised network, measured and predicted ones with the same interface.
 
-All say by how much the loss rises, to first order in the plane errors, so that figures of different criteria and of
-different tensors compare.
+All give the rise of the loss, to first order in the plane errors, so that figures of different criteria and of
+different tensors can be compared.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from nqcodec.training.network import FloatNetwork, Transform, tensor_key
 
 
 class Criterion(Protocol):
-    """Says what quantising costs."""
+    """Gives the distortion of quantisation."""
 
     @property
     def device(self) -> torch.device:
-        """Where a transform's tensors must be."""
+        """The device that a transform's tensors must be on."""
 
     def distortion(self, transform: Transform) -> float:
         """Rise of the loss when the network runs through `transform`."""
@@ -36,7 +36,7 @@ class Criterion(Protocol):
 
 @dataclass(frozen=True)
 class Substitution:
-    """A transform that puts other tensors in the place of some, by key."""
+    """A transform that replaces some tensors, by key."""
 
     values: Mapping[str, Tensor]
 
@@ -49,7 +49,7 @@ class Substitution:
 
 @torch.no_grad()
 def changes(network: FloatNetwork, transform: Transform) -> dict[str, Tensor]:
-    """What `transform` adds to the tensors that it does not leave as they are, by key."""
+    """The differences that `transform` makes to tensors, by key; of those alone that it changes."""
     result = {}
     for tensor in tensor_names(network.program):
         value = network.tensors[tensor.key]

@@ -1,9 +1,9 @@
 """A short fine-tune with rounding in the loop: J = D + lambda R, with lambda steered to the size of the file.
 
-Weights, biases and latents are rounded from the first step on, straight-through, and their steps are learned along
-(LSQ, Esser et al., ICLR 2020). When frozen, steps become whole indices and maps are rounded too; what follows, more of
-the same or learned rounding (`nqcodec.methods.post_training.calibrate`), makes the best of both. R is the entropy that
-the file's Gaussian model sees: values move where they are cheap.
+Weights, biases and latents are rounded from the first iteration on, straight-through, and their step sizes are learned
+with them (LSQ, Esser et al., ICLR 2020). At the freeze step indices become whole and maps are rounded too; the values
+then adapt to both, by further iterations or by learned rounding (`nqcodec.methods.post_training.calibrate`). R is the
+entropy under the file's Gaussian model.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ CONTROL_ITERATIONS = 8
 """Iterations between two looks at the size, and at `stop`."""
 
 GAINS = Gains(proportional=30.0, proportional_limit=6.0, integral=6.0, learned_limit=32.0, ratio_limit=2.0)
-"""Of lambda: 2 % above the target multiplies it by 1.8 at once, and by 1.13 for good at every look."""
+"""Gains of lambda: a size 2 % above the target multiplies it by 1.8 at once, and lastingly by 1.13 at every look."""
 
 WARMUP = 0.05
-"""Part of a fine-tune over which rates rise: Adam's first steps would undo the allocation."""
+"""Part of a fine-tune over which learning rates rise; without it Adam's first updates would undo the allocation."""
 
 SETTLING = 0.2
-"""Part of a fine-tune after which lambda is learned: before, the size swings as values find their steps."""
+"""Part of a fine-tune after which lambda is learned: before, the size swings while values adapt to their step sizes."""
 
 SHIFTS = 3
-"""Corrections of the size when steps are fixed; each makes what is left of the error a few times smaller."""
+"""Corrections of the size when step indices are frozen; each makes the remaining error a few times smaller."""
 
-FINE_LEVEL = 40.0
-"""PSNR-YUV in dB of a float network whose errors are so small that the noise of bfloat16 shows beside them: 1.3 dB
-were lost at 46 dB, nothing at 36 dB and below."""
+FINE_PSNR = 40.0
+"""PSNR-YUV in dB of a float network from which on maps are float32: its errors are so small that the noise of bfloat16
+matters. That cost 1.3 dB at 46 dB, and nothing at 36 dB and below."""
 
 RECOVERY, RECOVERY_RATE = 0.05, 0.1
-"""Steps of one recovery, as a part of all, and their part of the peak rates."""
+"""Iterations of one recovery, as a part of all, and their part of the peak learning rates."""
 
 
-def learning_rate(step: int, steps: int) -> float:
-    """Part of the peak rate at a step: a linear warm-up, then a cosine down to 0."""
-    return warm_up(step, WARMUP * steps) * cosine(step, steps)
+def learning_rate(iteration: int, iterations: int) -> float:
+    """Part of the peak learning rate at an iteration: a linear warm-up, then a cosine down to 0."""
+    return warm_up(iteration, WARMUP * iterations) * cosine(iteration, iterations)
 
 
 @dataclass
@@ -76,7 +76,7 @@ class FineTune:
         overhead: bits of the file beyond its tensors.
         size_of: real size of the file.
         done: iterations of the whole calibration that were taken.
-        frozen: whether steps are whole and maps rounded.
+        frozen: whether step indices are whole and maps rounded.
     """
 
     network: FloatNetwork
@@ -95,11 +95,11 @@ class FineTune:
         values, indices = [], []
         step_index_lr = (
             self.settings.step_index_lr if self.settings.rate_term else 0.0
-        )  # only a rate keeps steps from vanishing
-        for key, steps in self.transform.step_indices.items():
-            size = float(torch.exp2(steps / OCTAVE).mean())
+        )  # without a rate term step sizes would vanish
+        for key, step_indices in self.transform.step_indices.items():
+            size = float(torch.exp2(step_indices / OCTAVE).mean())
             values.append({"params": [self.network.tensors[key]], "lr": self.settings.lr * size})
-            indices.append(steps.requires_grad_(True))
+            indices.append(step_indices.requires_grad_(True))
         self.optimizer = torch.optim.Adam([*values, {"params": indices, "lr": step_index_lr}])
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         name = self.settings.dtype
@@ -107,14 +107,14 @@ class FineTune:
 
     @torch.no_grad()
     def _fast_dtype(self) -> torch.dtype:
-        """The type of maps for speed, if it is good enough for what the network has reached; else float32."""
+        """The fast type for maps if the network is not too good for it (`FINE_PSNR`); else float32."""
         clip, fast = self.clip, auto_dtype(self.clip.device.type)
         errors = [
             plane_errors(self.network(time, Unrounded(self.transform)), clip.batch(time), clip)
             for time in spread_frames(clip.frames, self.settings.frames).to(clip.device).split(1)
         ]
-        level = float((psnr(torch.cat(errors), clip.video.depth) @ clip.weights).mean())
-        return fast if level < FINE_LEVEL else torch.float32
+        quality = float((psnr(torch.cat(errors), clip.video.depth) @ clip.weights).mean())
+        return fast if quality < FINE_PSNR else torch.float32
 
     def run(self, session: TrainingSession) -> None:
         """All straight-through iterations, or fewer if `session` stops; either way everything is frozen afterwards."""
@@ -124,16 +124,16 @@ class FineTune:
         self.freeze()
 
     def learn_step_indices(self, session: TrainingSession, count: int) -> None:
-        """Learn steps alone, for `count` iterations before `freeze`; values stay as they are."""
+        """Learn step indices alone, for `count` iterations before `freeze`; values stay as they are."""
         session.run(StraightThrough(self, count, count, values=False), count)
 
     def steer(self, size: float, *, learn: bool) -> Report:
-        """Set lambda for a file of `size` bytes, and say where all stands; see `LambdaController.update`."""
+        """Set lambda for a file of `size` bytes, and report; see `LambdaController.update`."""
         self.control.update(8 * size, learn=learn)
         return self.report(size)
 
     def report(self, size: float) -> Report:
-        """What progress tells of a file of `size` bytes."""
+        """The report for a file of `size` bytes."""
         return Report(size, self.control.lmbda, self.transform.step_indices)
 
     def state(self) -> State:
@@ -163,40 +163,41 @@ class FineTune:
         self.done, self.frozen, transform.round_maps = facts["done"], facts["frozen"], facts["frozen"]
 
     def size(self) -> int:
-        """Bytes of the file as it is now; its steps must be frozen."""
+        """Bytes of the file as it is now; its step indices must be frozen."""
         return self.size_of(export(self.network, self.transform))
 
     @torch.no_grad()
-    def coarsen(self, steps: Mapping[str, Tensor], shift: float) -> None:
-        """Make whole step indices of `steps`, by tensor key, made coarser alike by `shift` on average."""
+    def coarsen(self, step_indices: Mapping[str, Tensor], shift: float) -> None:
+        """Set whole step indices: `step_indices`, by tensor key, all made coarser alike by `shift` on average."""
         for key, value in self.transform.step_indices.items():
-            value.copy_((steps[key] + shift).clamp(*STEP_INDEX_RANGE))
+            value.copy_((step_indices[key] + shift).clamp(*STEP_INDEX_RANGE))
         self.transform.snap({key: value.numel() for key, value in self.network.tensors.items()})
 
     def recover(self, found: dict[str, IntTensor]) -> None:
-        """A few iterations from integers that were moved into the window: values around them make up for the move."""
+        """Run a few iterations from integers that the size search changed, so that other values make up for the
+        change."""
         for tensor in tensor_names(self.network.program):
             self._adopt(tensor, found[tensor.key])
-        steps = self.settings.finetune_iterations
-        for extra in range(round(RECOVERY * steps)):
-            self.iterate(steps + extra, RECOVERY_RATE)
+        iterations = self.settings.finetune_iterations
+        for extra in range(round(RECOVERY * iterations)):
+            self.iterate(iterations + extra, RECOVERY_RATE)
 
     @torch.no_grad()
     def _adopt(self, tensor: TensorName, found: IntTensor) -> None:
-        """Make a tensor round to `found`; values that already do stay as they are, free to cross over again."""
+        """Make a tensor round to `found`; values that already do stay, so that they can still change over."""
         value, bits = self.network.tensors[tensor.key], max(found.bits, self.transform.bits[tensor.key])
         self.transform.set_tensor(tensor.key, found.step_indices, bits, value.device)
         if found.hadamard is not None:
             self.transform.hadamard[tensor.key] = found.hadamard
-        steps = along_channels(self.transform.step_indices[tensor.key], tensor.name, value.dim())
+        step_indices = along_channels(self.transform.step_indices[tensor.key], tensor.name, value.dim())
         wanted = torch.from_numpy(found.values).to(value)
-        value.copy_(torch.where(quantize(value, steps, bits) == wanted, value, dequantize(wanted, steps)))
+        value.copy_(torch.where(quantize(value, step_indices, bits) == wanted, value, dequantize(wanted, step_indices)))
 
     def iterate(self, number: int, rate: float, *, values: bool = True) -> Measured:
-        """One iteration at a part `rate` of the peak rates, of steps alone without `values`; `number` decides its
-        frames."""
+        """Run one iteration at a part `rate` of the peak learning rates, of step indices alone without `values`;
+        `number` decides its frames."""
         settings, clip = self.settings, self.clip
-        # Frames of another order than the fit's, whose last epochs favoured its own last frames.
+        # The order of frames differs from the fit's, because the end of the fit favoured the frames that came last.
         times = batch_frames(clip.frames, settings.batch, number, settings.seed + 1).to(clip.device)
         *of_values, of_step_indices = self._peaks
         peaks = self._peaks if values else [*[0.0 for _ in of_values], of_step_indices]
@@ -211,8 +212,8 @@ class FineTune:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         with torch.no_grad():
-            for key, steps in self.transform.step_indices.items():
-                steps.clamp_(*self.bounds[key])
+            for key, step_indices in self.transform.step_indices.items():
+                step_indices.clamp_(*self.bounds[key])
             return Measured(distortion.detach(), (psnr(errors, clip.video.depth) @ clip.weights).mean())
 
     @contextmanager
@@ -230,12 +231,12 @@ class FineTune:
 
     def _rate(self) -> Tensor:
         """Smooth bits of all tensors, a scalar."""
-        tensors, steps = self.network.tensors, self.transform.step_indices
-        parts = [gaussian_rate(tensors[t.key], steps[t.key], t.name) for t in tensor_names(self.network.program)]
+        tensors, step_indices = self.network.tensors, self.transform.step_indices
+        parts = [gaussian_rate(tensors[t.key], step_indices[t.key], t.name) for t in tensor_names(self.network.program)]
         return torch.stack(parts).sum()
 
     def size_now(self) -> float:
-        """Bytes of the file as it is now: real ones once steps are whole, estimated before."""
+        """Bytes of the file as it is now: the real size once step indices are frozen, an estimate before."""
         if self.frozen:
             return self.size()
         integers = self.transform.integers(self.network)
@@ -243,7 +244,7 @@ class FineTune:
         return (bits + self.overhead) / 8
 
     def freeze(self) -> None:
-        """From here on steps are whole indices and stay, and maps are rounded in formats that suit the tensors."""
+        """Make step indices whole and fixed from here on, and round maps to formats that suit the tensors."""
         if self.frozen:
             return
         settings = self.settings
@@ -255,29 +256,30 @@ class FineTune:
             self._meet_target()
         self.frozen = True
         self.transform.snap({key: value.numel() for key, value in self.network.tensors.items()})
-        for steps in self.transform.step_indices.values():
-            steps.requires_grad_(False)
-            steps.grad = None
+        for step_indices in self.transform.step_indices.values():
+            step_indices.requires_grad_(False)
+            step_indices.grad = None
         fix_formats(self.network, self.clip, self.transform, self.settings)
         self.transform.round_maps = True
 
     @torch.no_grad()
     def _meet_target(self) -> None:
-        """Shift all steps alike to where the size is the target: learned rounding can hardly move it afterwards."""
+        """Shift all step indices alike so that the size meets the target: learned rounding can hardly change it
+        later."""
         values = sum(value.numel() for value in self.network.tensors.values())
         for _ in range(SHIFTS):
             shift = OCTAVE * (8 * self.size_now() - self.control.target) / values
-            for key, steps in self.transform.step_indices.items():
-                steps.add_(shift).clamp_(*self.bounds[key])
+            for key, step_indices in self.transform.step_indices.items():
+                step_indices.add_(shift).clamp_(*self.bounds[key])
 
 
 @dataclass(frozen=True)
 class StraightThrough:
-    """The first `count` iterations of a calibration, with gradients straight through rounding.
+    """The first `count` iterations of a calibration, with straight-through gradients.
 
     Attributes:
-        freeze: the iteration before which everything is frozen, if it is one of them.
-        values: whether values are learned beside their steps.
+        freeze: the iteration before which step indices are frozen, if it is one of these.
+        values: whether values are learned beside their step indices.
     """
 
     tuning: FineTune

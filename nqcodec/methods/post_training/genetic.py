@@ -2,8 +2,8 @@
 
 A plan's distortion is the sum of `pairs` (`Omega.pairs`) over all pairs of its candidates: a quadratic knapsack, for
 which no exact method is fast. The search starts from the exact optimum of the diagonal and keeps the best plan that it
-has seen, so it never does worse by `pairs` than the dynamic programme, which leaves the terms between tensors out. It
-ends in exchanges of two candidates at a time, until no exchange helps.
+has found, so by `pairs` it is never worse than the dynamic programme, which ignores the terms between tensors. It ends
+with exchanges of two candidates at a time, until no exchange helps.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ MUTATIONS = 1.5
 """Genes of a child that change on average, half of them to a neighbour in rate, half to any candidate."""
 
 TOLERANCE = 1e-9
-"""Part of a distortion that an exchange must save: less is rounding of sums."""
+"""Part of a distortion that an exchange must save; less can be rounding errors of sums."""
 
 Genes = npt.NDArray[np.int64]
-"""Plans [n, tensors]: each tensor's candidate, counted from its cheapest."""
+"""Plans [n, tensors]: each tensor's candidate, counted in order of rate."""
 
 
 def genetic_plan(candidates: Mapping[str, Sequence[Candidate]], pairs: Float64, budget: float, seed: int) -> Plan:
     """A plan of at most `budget` bits and low distortion by `pairs`; equal arguments give the same plan.
 
-    Where not even the cheapest candidates fit, they are the plan, as with `allocate`.
+    If even the candidates of least rate exceed the budget, they are the plan, as with `allocate`.
 
     Args:
         candidates: by tensor key; their distortions, the diagonal of `pairs`, serve the start and the slope.
@@ -130,7 +130,7 @@ class _Search:
         return mutated
 
     def _repaired(self, population: Genes) -> Genes:
-        """The population with random genes made cheaper until every plan is within the budget."""
+        """The population with random genes lowered in rate until every plan is within the budget."""
         result = population.copy()
         over = np.flatnonzero(self.rates[result + self.first].sum(axis=1) > self.budget)
         while over.size:

@@ -1,8 +1,8 @@
 """The search for weights that are better quantised in the Hadamard domain of their input channels.
 
-With entropy-coded weights the domain hardly pays (BENCHMARKS.md), so the default leaves it out; a file may hold such
-weights all the same (formats/nq.md, 6.3.1). The transform is orthonormal, so rounding errors are as large in the
-weights as in the coefficients.
+With entropy-coded weights the transform hardly gains anything (BENCHMARKS.md), so it is off by default; a file may
+hold such weights all the same (formats/nq.md, 6.3.1). The transform is orthonormal, so rounding errors are as large in
+the weights as in the coefficients.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ def has_hadamard(op: Operation, name: str, shape: tuple[int, ...]) -> bool:
 
 
 def to_hadamard_domain(weight: npt.NDArray[np.floating]) -> Float64:
-    """Coefficients of a weight [out, in, k, k], float64; also the way back."""
+    """Coefficients of a weight [out, in, k, k], float64; the transform is its own inverse."""
     coefficients: Float64 = hadamard(torch.from_numpy(weight.astype(np.float64)), INPUT_CHANNELS).numpy()
     return np.ascontiguousarray(coefficients)
 
 
 def decoded_weight(tensor: IntTensor) -> Float64:
-    """What the decoder makes of a coded weight [out, in, k, k], float64."""
-    steps = used_step_indices(tensor)
-    size = step_size(steps.reshape(-1, *[1] * (tensor.values.ndim - 1)))
+    """A coded weight [out, in, k, k] as the decoder uses it, float64."""
+    step_indices = used_step_indices(tensor)
+    size = step_size(step_indices.reshape(-1, *[1] * (tensor.values.ndim - 1)))
     return used_weight(tensor, fastest()) * size
 
 
-def offer_domains(sources: list[Source], program: Program, settings: QuantSettings) -> list[Source]:
+def add_hadamard_sources(sources: list[Source], program: Program, settings: QuantSettings) -> list[Source]:
     """Sources with weights in the Hadamard domain as `settings.hadamard` says; with "auto" beside the plain ones.
 
     Raises:
         UsageError: for a name that is none of `HADAMARD`.
     """
     if settings.hadamard not in HADAMARD:
-        raise UsageError(f"there is no choice of domains {settings.hadamard}: choose one of {', '.join(HADAMARD)}")
+        raise UsageError(f"there is no Hadamard mode {settings.hadamard}: choose one of {', '.join(HADAMARD)}")
     offered = []
     for source in sources:
         operation = program.operations[source.tensor.index]
@@ -74,9 +74,9 @@ def offer_domains(sources: list[Source], program: Program, settings: QuantSettin
 
 
 def to_hadamard(network: FloatNetwork, transform: QuantTransform, keys: Sequence[str]) -> None:
-    """Have `network` hold the coefficients of the weights `keys`, and `transform` know of it.
+    """Replace the weights `keys` of `network` by their coefficients, and mark them in `transform`.
 
-    How coefficients are used is left to `fix_formats`.
+    Their gains are left to `fix_formats`.
     """
     for key in keys:
         transform.hadamard[key] = Hadamard(USED_WIDTH_RANGE[1], GAIN_RANGE[0])

@@ -1,9 +1,10 @@
-"""NeuroQuant's method on one of our float networks, to compare with: fixed bit widths, no entropy coding.
+"""NeuroQuant's method on one of our float networks, for comparison: fixed bit widths, no entropy coding.
 
-As its published code has it: asymmetric quantizers per output channel, one for each bias, steps by the range; then
-steps learned straight-through, then rounding learned, for weights and biases, against the original frames. With
-`hadamard`, weights are transformed along input channels that zeros pad to a power of two. Left as there, in its
-favour: biases stay between levels, latents stay floats (counted at `LATENT_BITS`), and maps are not rounded.
+It follows the published code: asymmetric quantizers per output channel, one for each bias, with step sizes from the
+range. Then step sizes are learned straight-through, then rounding is learned, for weights and biases, against the
+original frames. With `hadamard`, weights are transformed along input channels, which are padded with zeros to a power
+of two. As in the code, which favours it, biases stay between levels, latents stay floats (counted at `LATENT_BITS`),
+and maps are not rounded.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nqcodec.methods.post_training.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_rate
+from nqcodec.methods.post_training.rounding import Annealing, LearnedRounding, Levels, regulariser, rounding_lr
 from nqcodec.network.integer_network import WEIGHT_BITS
 from nqcodec.network.operations import Conv
 from nqcodec.network.program import Program
@@ -32,25 +33,25 @@ BITS_PATTERN = (6, 5, 4, 5, 5, 6, 6)
 """Bit widths that it chose for the seven layers of its HNeRV network."""
 
 ITERATIONS_SHARE = 0.05
-"""Part of the calibration that learns steps."""
+"""Part of the calibration that learns step sizes."""
 
-STEP_RATE, ROUNDING_TRAVEL = 1e-4, 60.0
-"""Adam's rate for steps, and rate times number of steps for rounding: 3e-3 and 20,000, whatever the number here. Its
-own 1e-3 for steps measured 0.07 dB worse on small networks."""
+STEP_SIZE_LR, ROUNDING_TRAVEL = 1e-4, 60.0
+"""Adam's learning rate for step sizes; and for rounding the product of learning rate and iterations, as published (3e-3
+and 20,000), for any number of iterations. The published 1e-3 for step sizes was 0.07 dB worse on small networks."""
 
 REGULARISER = 0.01
 """Weight of the sum over all weights of the rounding's regulariser."""
 
 SQUARES = 3.0
-"""Its loss sums squared errors over three planes where `mse` takes the mean."""
+"""Factor of its loss against `mse`: it sums squared errors over three planes, of which `mse` takes the mean."""
 
 LATENT_BITS, RECORD_BITS = 6, 32
-"""Bits of a latent as its authors count them, and of a quantizer's step and zero point in half precision."""
+"""Bits of a latent as its authors count them, and of a quantizer's step size and zero point in half precision."""
 
 
 @dataclass(frozen=True)
 class NeuroQuantSettings:
-    """How to run it. `extra` bits are added to each of `BITS_PATTERN`, spread over the network's layers."""
+    """How to run it. `extra` bits are added to each of `BITS_PATTERN`, which is stretched over the network's layers."""
 
     extra: int = 0
     hadamard: bool = False
@@ -61,15 +62,15 @@ class NeuroQuantSettings:
 
 @dataclass(frozen=True)
 class NeuroQuantResult:
-    """What it reaches, on floats that no file holds.
+    """The quality and size that it reaches; no file could hold its floats.
 
     Attributes:
         bits: width of each convolution's tensors.
-        nominal: bits a parameter of the convolutions as it counts them, without padding and quantizers.
+        nominal: bits a parameter of the convolutions as NeuroQuant counts them, without padding and quantizers.
         size: bytes with padding, quantizers and latents, without any header.
         rounded, calibrated: PSNR-YUV in dB after rounding to nearest and after calibration.
-        hardened: the same with biases on levels too and latents rounded to the bits they are counted at: what a file
-            of `size` bytes could show.
+        hardened: the same with biases on levels too and latents rounded to the bits they are counted at, as a file of
+            `size` bytes could hold them.
     """
 
     bits: tuple[int, ...]
@@ -98,25 +99,25 @@ def padded(channels: int) -> int:
 
 @dataclass
 class AffineTensor:
-    """A tensor with codes 0 .. 2^bits - 1: value = (code - zero) * step.
+    """A tensor with codes 0 .. 2^bits - 1: value = (code - zero) * step_size.
 
     Attributes:
         step_size, zero: [O, 1, 1, 1] for a weight, scalars for others.
-        turned: whether its input channels are padded and transformed.
-        rounding: learned rounding, once steps are fixed.
+        transformed: whether its input channels are padded and transformed.
+        rounding: learned rounding, once step sizes are fixed.
     """
 
     step_size: Tensor
     zero: Tensor
     bits: int
-    turned: bool
+    transformed: bool
     rounding: LearnedRounding | None = None
 
     @staticmethod
-    def of(x: Tensor, bits: int, turned: bool) -> AffineTensor:
+    def of(x: Tensor, bits: int, transformed: bool) -> AffineTensor:
         """Codes that span the range of each output channel of a weight `x`, or of all of a flat `x`, 0 included."""
-        tensor = AffineTensor(torch.zeros(()), torch.zeros(()), bits, turned)
-        values = tensor.domain(x.detach())
+        tensor = AffineTensor(torch.zeros(()), torch.zeros(()), bits, transformed)
+        values = tensor.coefficients(x.detach())
         axes = tuple(range(1, values.dim())) or (0,)
         low = values.amin(axes, keepdim=values.dim() > 1).clamp(max=0)
         high = values.amax(axes, keepdim=values.dim() > 1).clamp(min=0)
@@ -124,26 +125,28 @@ class AffineTensor:
         tensor.zero = (-low / tensor.step_size).round()
         return tensor
 
-    def domain(self, x: Tensor) -> Tensor:
-        """`x` as it is quantised: [O, C, k, k] to [O, padded C, k, k] if `turned`."""
-        if not self.turned:
+    def coefficients(self, x: Tensor) -> Tensor:
+        """`x` as it is quantised: [O, C, k, k] to [O, padded C, k, k] if `transformed`."""
+        if not self.transformed:
             return x
         return hadamard(F.pad(x, (0, 0, 0, 0, 0, padded(x.shape[1]) - x.shape[1])), 1)
 
     def value(self, x: Tensor) -> Tensor:
-        """The tensor that the network shall use for `x`; gradients reach step or rounding."""
+        """The tensor that the network shall use for `x`; gradients pass to the step size or the rounding."""
         if self.rounding is not None:
             result = self.rounding.soft()
         else:
-            codes = straight_round(self.domain(x) / self.step_size).clamp(-self.zero, 2**self.bits - 1 - self.zero)
+            codes = straight_round(self.coefficients(x) / self.step_size).clamp(
+                -self.zero, 2**self.bits - 1 - self.zero
+            )
             result = codes * self.step_size
-        return hadamard(result, 1)[:, : x.shape[1]] if self.turned else result
+        return hadamard(result, 1)[:, : x.shape[1]] if self.transformed else result
 
     def learn_rounding(self, x: Tensor) -> None:
-        """Fix the step in half precision and let rounding be learned from here on."""
+        """Fix the step size in half precision and let rounding be learned from here on."""
         self.step_size = self.step_size.detach().half().float()
         levels = Levels(self.step_size, -self.zero, 2**self.bits - 1 - self.zero)
-        self.rounding = LearnedRounding.of(self.domain(x.detach()), levels)
+        self.rounding = LearnedRounding.of(self.coefficients(x.detach()), levels)
 
 
 @dataclass
@@ -172,8 +175,8 @@ def neuroquant(network: FloatNetwork, clip: PackedClip, settings: NeuroQuantSett
     transform = AffineTransform()
     for index, width in bits.items():
         for name in ("weight", "bias"):
-            key, turned = tensor_key(index, name), settings.hadamard and name == "weight"
-            transform.tensors[key] = AffineTensor.of(network.tensors[key], width, turned)
+            key, transformed = tensor_key(index, name), settings.hadamard and name == "weight"
+            transform.tensors[key] = AffineTensor.of(network.tensors[key], width, transformed)
     rounded = evaluate(network, clip, transform).yuv
     first = round(ITERATIONS_SHARE * settings.iterations)
     _learn_step_sizes(network, clip, transform, settings, first)
@@ -185,7 +188,7 @@ def neuroquant(network: FloatNetwork, clip: PackedClip, settings: NeuroQuantSett
     _harden(transform, "bias")
     for key, value in network.tensors.items():
         if key not in transform.tensors:
-            transform.tensors[key] = AffineTensor.of(value.flatten(), LATENT_BITS, turned=False)
+            transform.tensors[key] = AffineTensor.of(value.flatten(), LATENT_BITS, transformed=False)
     hardened = evaluate(network, clip, transform).yuv
     nominal, size = _cost(network.program, bits, settings.hadamard)
     return NeuroQuantResult(tuple(bits.values()), nominal, size, rounded, calibrated, hardened)
@@ -193,7 +196,7 @@ def neuroquant(network: FloatNetwork, clip: PackedClip, settings: NeuroQuantSett
 
 @torch.no_grad()
 def _harden(transform: AffineTransform, name: str) -> None:
-    """Put every weight, or every bias, on the level that it is nearer to."""
+    """Round every weight, or every bias, to the nearer of its two levels."""
     for rounding in transform.roundings(name):
         rounding.alpha.copy_(torch.where(rounding.alpha >= 0, math.inf, -math.inf))
 
@@ -201,25 +204,25 @@ def _harden(transform: AffineTransform, name: str) -> None:
 def _learn_step_sizes(
     network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, count: int
 ) -> None:
-    steps = [tensor.step_size.requires_grad_(True) for tensor in transform.tensors.values()]
-    optimizer = torch.optim.Adam(steps, lr=STEP_RATE)
-    for step in range(count):
+    step_sizes = [tensor.step_size.requires_grad_(True) for tensor in transform.tensors.values()]
+    optimizer = torch.optim.Adam(step_sizes, lr=STEP_SIZE_LR)
+    for iteration in range(count):
         optimizer.zero_grad(set_to_none=True)
-        _loss(network, clip, transform, settings, step).backward()  # type: ignore[no-untyped-call]
+        _loss(network, clip, transform, settings, iteration).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 
 def _learn_rounding(
-    network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, steps: range
+    network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, iterations: range
 ) -> None:
     weights, biases = list(transform.roundings("weight")), list(transform.roundings("bias"))
     optimizer = torch.optim.Adam(
-        [each.alpha for each in weights + biases], lr=rounding_rate(len(steps), ROUNDING_TRAVEL)
+        [each.alpha for each in weights + biases], lr=rounding_lr(len(iterations), ROUNDING_TRAVEL)
     )
-    for place, step in enumerate(steps):
+    for place, iteration in enumerate(iterations):
         optimizer.zero_grad(set_to_none=True)
-        loss = _loss(network, clip, transform, settings, step)
-        power = Annealing().power(place, len(steps))
+        loss = _loss(network, clip, transform, settings, iteration)
+        power = Annealing().power(place, len(iterations))
         if power is not None:
             loss = loss + REGULARISER * torch.stack([regulariser(each.h, power) for each in weights]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -227,14 +230,14 @@ def _learn_rounding(
 
 
 def _loss(
-    network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, step: int
+    network: FloatNetwork, clip: PackedClip, transform: AffineTransform, settings: NeuroQuantSettings, iteration: int
 ) -> Tensor:
-    times = batch_frames(clip.frames, settings.batch, step, settings.seed + 1).to(clip.device)
+    times = batch_frames(clip.frames, settings.batch, iteration, settings.seed + 1).to(clip.device)
     return SQUARES * mse(plane_errors(network(times, transform), clip.batch(times), clip), clip.weights)
 
 
-def _cost(program: Program, bits: dict[int, int], turned: bool) -> tuple[float, int]:
-    """(bits a parameter as it counts them, bytes of everything)."""
+def _cost(program: Program, bits: dict[int, int], transformed: bool) -> tuple[float, int]:
+    """(bits a parameter as NeuroQuant counts them, bytes of everything)."""
     nominal, values, total = 0, 0, 0
     for index in range(len(program.operations)):
         for name, shape in program.tensors(index).items():
@@ -243,6 +246,6 @@ def _cost(program: Program, bits: dict[int, int], turned: bool) -> tuple[float, 
                 total += LATENT_BITS * count + RECORD_BITS
                 continue
             nominal, values = nominal + bits[index] * count, values + count
-            coded = count // shape[1] * padded(shape[1]) if turned and name == "weight" else count
+            coded = count // shape[1] * padded(shape[1]) if transformed and name == "weight" else count
             total += bits[index] * coded + RECORD_BITS * (shape[0] if name == "weight" else 1)
     return nominal / values, -(-total // 8)

@@ -1,5 +1,5 @@
 """Omega: the rise of the loss that the Hessian predicts, with the terms between tensors (NeuroQuant, section on mixed
-precision: Omega = dw' H dw, where dw is what quantisation adds to the weights).
+precision: Omega = dw' H dw, where dw is the change of the weights by quantisation).
 
 H is the full Hessian of the objective over all tensors, weights, biases and latents alike, applied by Hessian-vector
 products; it is never formed, and no diagonal or block structure is assumed. The objective is the loss to first order in
@@ -23,7 +23,7 @@ from nqcodec.training.losses import plane_errors
 from nqcodec.training.network import FloatNetwork
 
 Change = tuple[str, Tensor]
-"""A tensor's key, and what is added to that tensor."""
+"""A tensor's key, and the change of that tensor."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Omega:
     def pairs(self, changes: Sequence[Change], report: Callable[[int, int], None] | None = None) -> Float64:
         """dw_i' H dw_j / 2 for all pairs of single changes, [n, n] and symmetric.
 
-        Changes to several tensors together cost the sum over all of their pairs. Takes one Hessian-vector product a
-        change and frame; `report` is called with (products done, all products).
+        The distortion of several changes together is the sum over all of their pairs. Each change and frame takes one
+        Hessian-vector product; `report` is called with (products done, all products).
         """
         places: dict[str, list[int]] = {}
         for place, (key, _) in enumerate(changes):

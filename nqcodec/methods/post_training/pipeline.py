@@ -17,7 +17,7 @@ from nqcodec.errors import UsageError
 from nqcodec.methods.post_training.allocation import Plan
 from nqcodec.methods.post_training.calibrate import Calibration
 from nqcodec.methods.post_training.finetune import CONTROL_ITERATIONS, GAINS, FineTune
-from nqcodec.methods.post_training.hadamard_search import offer_domains, to_hadamard
+from nqcodec.methods.post_training.hadamard_search import add_hadamard_sources, to_hadamard
 from nqcodec.methods.post_training.plans import Quantizable, make_plan
 from nqcodec.methods.post_training.sensitivity import measure_curvature
 from nqcodec.methods.post_training.sources import Source, base_step_indices, make_sources, one_step_index
@@ -36,14 +36,14 @@ from nqcodec.training.rate_control import LambdaController
 from nqcodec.training.session import TrainingSession, interruptible
 
 RECOVERED = 0.15
-"""Lambda after fine-tuning against before: tuning takes back most of what rounding to nearest loses."""
+"""Slope of the distortion after fine-tuning against before: it recovers most of the loss by rounding to nearest."""
 
 MOST_GAIN = 2 * math.log(2)
-"""Most that a bit for every value can gain, in nats of the squared error: half of its step. The slope at a fit of 60 dB
-is far beyond, and a lambda taken from it leaves nothing of the picture."""
+"""Largest useful lambda, in nats of squared error a bit: one more bit for every value halves the step size and gains no
+more than this. The slope at a fit of 60 dB is far larger, and with a lambda from it nothing of the picture is left."""
 
 RECOVERIES = 3
-"""Most times that a landing is followed by more tuning."""
+"""Most times that fine-tuning goes on after the size has been met."""
 
 
 def quantize(
@@ -58,22 +58,22 @@ def quantize(
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> IntegerNetwork:
-    """Quantise `network`, which stays as it is, into at most `max_bytes`: about that, if it has use for so many.
+    """Quantise `network`, which stays as it is, into at most `max_bytes`, and nearly that if the network can use them.
 
     Args:
         clip: the frames that the network was fitted to.
         size_of: bytes of the whole file with a given network.
-        progress: called every few steps.
-        stop: asked every few steps; True ends the calibration early, and the network still lands in the window.
+        progress: called every few iterations.
+        stop: asked every few iterations; True ends the calibration early, and the size is still met.
         checkpoint: where to save the calibration's state: now and then, when `stop` ends it, and at its end.
         resume: go on from `checkpoint` if that file exists.
 
     Raises:
         InputError: if the checkpoint is of another network, clip, size or settings.
         OutputError: if the checkpoint cannot be written.
-        SizeError: (a RateError) if no file of that size can be made; it says the nearest size in bytes.
+        SizeError: (a RateError) if no file of that size can be made; it holds the nearest size in bytes.
         LimitError: if the network cannot be computed in 32-bit integers.
-        UsageError: for a setting that has no such name.
+        UsageError: for a setting with an unknown name.
         KeyboardInterrupt: on Ctrl-C, in the calibration after its checkpoint is written.
     """
     settings = settings or QuantSettings()
@@ -105,7 +105,8 @@ def calibrated(
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> tuple[FineTune, dict[str, Tensor]]:
-    """`quantize` without its last step: what it lands, whose file is about the size asked for, and the curvatures."""
+    """`quantize` without meeting the exact size: the calibrated network, whose file is near the size asked for, and the
+    curvatures."""
     if settings.calibration not in CALIBRATIONS:
         raise UsageError(f"there is no calibration {settings.calibration}: choose one of {', '.join(CALIBRATIONS)}")
     tuned = _float_copy(network)
@@ -114,7 +115,7 @@ def calibrated(
     transform = QuantTransform({}, {})
     offset, most = check_feasible(tuned, clip, transform, sources, size_of, max_bytes, settings)
     target = 8 * settings.aim * most
-    fitted = Quantizable(tuned, clip, offer_domains(sources, tuned.program, settings), curvatures)
+    fitted = Quantizable(tuned, clip, add_hadamard_sources(sources, tuned.program, settings), curvatures)
     plan = make_plan(fitted, target - offset, settings, _reporter(progress, max_bytes))
     curvatures = adopt(fitted, plan, transform, settings)
     fix_formats(tuned, clip, transform, settings)
@@ -127,7 +128,7 @@ def calibrated(
     claims = {"settings": asdict(settings), "bytes": max_bytes}
     store, saved = open_checkpoint(checkpoint, network, clip, claims, resume=resume)
     session = TrainingSession(
-        "finetune", calibration.iterations, CONTROL_ITERATIONS, progress, stop, store, tells_last=False
+        "finetune", calibration.iterations, CONTROL_ITERATIONS, progress, stop, store, reports_last=False
     )
     with interruptible(session):
         calibration.run(session, saved)
@@ -140,7 +141,7 @@ def calibrated(
 def fit_to_size(tuning: FineTune, curvatures: dict[str, Tensor], least: int, most: int) -> IntegerNetwork:
     """The tuned network with a file of `least` to `most` bytes; raises SizeError if there is none.
 
-    Values that have to be moved for it cost quality until the others have followed, so moves and tuning alternate.
+    Values that the size search changes cost quality until the others have adapted, so search and tuning alternate.
     """
     network, transform = tuning.network, tuning.transform
     tuned = tuning.settings.finetune_iterations > 0 and tuning.settings.calibration == "tune"
@@ -158,7 +159,7 @@ def fit_to_size(tuning: FineTune, curvatures: dict[str, Tensor], least: int, mos
             refines=recovers or not tuning.settings.finetune_iterations,
         )
         result = search.run(least, most)
-        # Values that sit on their levels do not cross over in a few small steps.
+        # After learned rounding values sit on their levels, and a few small updates would not move them to others.
         if not (search.moved and recovers):
             break
         tuning.recover(search.tensors)
@@ -174,8 +175,8 @@ def check_feasible(
     max_bytes: int,
     settings: QuantSettings,
 ) -> tuple[float, int]:
-    """From the two extreme files of this network: bits that a file has beyond its tensors, and the most bytes that it
-    has use for, `max_bytes` or fewer.
+    """From the finest and the coarsest file of this network: the bits of a file beyond its tensors, and the most bytes
+    that a file can use, `max_bytes` or fewer.
 
     Raises:
         SizeError: if the coarsest file is over `max_bytes`.
@@ -202,9 +203,10 @@ def check_feasible(
 
 
 def adopt(fitted: Quantizable, plan: Plan, transform: QuantTransform, settings: QuantSettings) -> dict[str, Tensor]:
-    """Give `transform` the steps, widths and domains of a plan, and the network what it holds in those domains.
+    """Set the step indices and widths of a plan in `transform`, and transform the weights that it has in the Hadamard
+    domain.
 
-    Returns the curvatures of what the network holds then.
+    Returns the curvatures of the network's tensors after that.
     """
     network, curvatures = fitted.network, dict(fitted.curvatures)
     coefficients = [key for key, candidate in plan.choice.items() if candidate.hadamard]
@@ -220,7 +222,7 @@ def adopt(fitted: Quantizable, plan: Plan, transform: QuantTransform, settings: 
 
 
 def chosen_sources(sources: list[Source], plan: Plan) -> list[Source]:
-    """Each tensor's source in the domain that a plan chose."""
+    """Each tensor's source, of the weight or of its Hadamard coefficients, as a plan chose."""
     return [source for source in sources if source.hadamard == plan.choice[source.tensor.key].hadamard]
 
 
@@ -230,7 +232,7 @@ def step_bounds(sources: list[Source]) -> dict[str, tuple[int, int]]:
 
 
 def _float_copy(network: FloatNetwork) -> FloatNetwork:
-    """A copy to tune, with maps in float32: fewer significant bits would not hold what rounding leaves."""
+    """A copy to tune, with maps in float32: types with fewer significant bits would not hold rounded values."""
     tuned = copy.deepcopy(network)
     tuned.dtype = torch.float32
     return tuned

@@ -84,17 +84,17 @@ def pairwise_plan(fitted: Quantizable, budget: float, settings: QuantSettings, r
 
 
 def _change(fitted: Quantizable, source: Source, base: int, bits: int) -> Tensor:
-    """What quantising a tensor adds to it."""
+    """The change of a tensor by its quantisation."""
     return changes(fitted.network, probe(source, base, bits, fitted.clip.device))[source.tensor.key]
 
 
 def uniform_plan(fitted: Quantizable, budget: float, search: str) -> Plan:
-    """One bit width for all weights and latents, each with one step of least error: what costs most within the budget.
+    """One bit width for all weights and latents, each with the step size of least error: the widest within the budget.
 
-    Biases, few as they are, have `UNIFORM_BIAS_BITS` at least. Steps between those of one width and the next are the
-    wider one's, all made coarser by the same eighths of an octave: budgets are met within an eighth of a bit a value.
+    Biases are few and have `UNIFORM_BIAS_BITS` at least. Between two widths the step sizes of the wider one are made
+    coarser alike by eighths of an octave, so that budgets are met within an eighth of a bit a value.
     """
-    # One source a tensor: nothing here weighs one domain against the other.
+    # One source a tensor: weights and their Hadamard coefficients are not compared here.
     first = {source.tensor.key: source for source in reversed(fitted.sources)}
     sources = list(reversed(first.values()))
     fisher = FisherCriterion(fitted.network, fitted.curvatures)
@@ -113,21 +113,23 @@ def uniform_plan(fitted: Quantizable, budget: float, search: str) -> Plan:
                 base, width = min(searched[key] + coarser, STEP_INDEX_RANGE[1]), widths[key]
                 choice[key] = Candidate(one_step_index(base), width, source.rate(base, width)[0], 0.0, source.hadamard)
             if sum(candidate.rate for candidate in choice.values()) <= budget:
-                return _priced(fitted, sources, choice, fisher)
-    return _priced(fitted, sources, choice, fisher)
+                return _fisher_plan(fitted, sources, choice, fisher)
+    return _fisher_plan(fitted, sources, choice, fisher)
 
 
 def _uniform_width(source: Source, bits: int) -> int:
     return max(bits, UNIFORM_BIAS_BITS) if source.tensor.name == "bias" else bits
 
 
-def _priced(fitted: Quantizable, sources: list[Source], choice: dict[str, Candidate], fisher: FisherCriterion) -> Plan:
+def _fisher_plan(
+    fitted: Quantizable, sources: list[Source], choice: dict[str, Candidate], fisher: FisherCriterion
+) -> Plan:
     """A plan with Fisher distortions, and the slope of 6 dB a bit and value that fine quantisation has."""
-    priced = {}
+    rated = {}
     for source in sources:
         candidate = choice[source.tensor.key]
         rounded = probe(source, int(candidate.step_indices[0]), candidate.bits, fisher.device)
-        priced[source.tensor.key] = replace(candidate, distortion=fisher.distortion(rounded))
-    plan = Plan(priced, 0.0)
+        rated[source.tensor.key] = replace(candidate, distortion=fisher.distortion(rounded))
+    plan = Plan(rated, 0.0)
     values = sum(source.values.size for source in sources)
     return replace(plan, slope=2 * math.log(2) * plan.distortion / values)

@@ -1,6 +1,6 @@
-"""Learned rounding: each value goes to one of its two neighbours, and gradients say to which.
+"""Learned rounding: each value is rounded up or down, and gradients decide which.
 
-AdaRound (Nagel et al., ICML 2020) as NeuroQuant uses it: integer = floor(x / step) + h, where h is a rectified
+AdaRound (Nagel et al., ICML 2020) as NeuroQuant uses it: integer = floor(x / step size) + h, where h is a rectified
 sigmoid of one variable a value, free between 0 and 1 at first and pressed to its ends by an annealed regulariser.
 """
 
@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 STRETCH = 0.1
-"""How far the sigmoid reaches beyond 0 and 1 before it is cut off there, so that h arrives at its ends."""
+"""How far the sigmoid is stretched beyond 0 and 1 before it is clamped, so that h can become exactly 0 or 1."""
 
 TRAVEL, MOST_RATE = 120.0, 0.2
-"""Rate of the rounding variables times number of steps, and the largest rate. NeuroQuant's 3e-3 and 20,000 steps are
-half that; where steps are few, more travel measured better, and higher rates undo what has been learned."""
+"""Learning rate of the rounding variables times the number of iterations, and the largest rate. NeuroQuant's 3e-3 and
+20,000 iterations give half that. With few iterations more travel was better, and higher rates undo what was learned."""
 
 
-def rounding_rate(steps: int, travel: float = TRAVEL) -> float:
-    """Adam's rate for the rounding variables in a calibration of `steps` steps."""
-    return min(travel / max(steps, 1), MOST_RATE)
+def rounding_lr(iterations: int, travel: float = TRAVEL) -> float:
+    """Adam's learning rate for the rounding variables in a calibration of `iterations` iterations."""
+    return min(travel / max(iterations, 1), MOST_RATE)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Annealing:
     """The regulariser's exponent over a calibration: high (only values near an end feel it), then low (all do).
 
     Attributes:
-        warmup: part of the steps without regulariser.
+        warmup: part of the iterations without regulariser.
         first, last: exponents after it and at the end, linear between.
     """
 
@@ -37,9 +37,9 @@ class Annealing:
     first: float = 20.0
     last: float = 2.0
 
-    def power(self, step: int, steps: int) -> float | None:
-        """The exponent at a step of `steps`; None during the warm-up."""
-        place = (step / max(steps - 1, 1) - self.warmup) / (1 - self.warmup)
+    def power(self, iteration: int, iterations: int) -> float | None:
+        """The exponent at an iteration of `iterations`; None during the warm-up."""
+        place = (iteration / max(iterations - 1, 1) - self.warmup) / (1 - self.warmup)
         return None if place < 0 else self.first + (self.last - self.first) * place
 
 
@@ -60,7 +60,8 @@ def regulariser(h: Tensor, power: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Levels:
-    """What a quantised tensor can hold: integers `low` to `high` times `step`; scalars, or broadcasting with it."""
+    """The values of a quantised tensor: integers `low` to `high` times `step_size`; scalars, or broadcasting with
+    it."""
 
     step_size: Tensor
     low: Tensor
@@ -72,8 +73,8 @@ class LearnedRounding:
     """One tensor under learned rounding.
 
     Attributes:
-        levels: what it can hold; fixed from now on.
-        floor: the lower neighbour of each value, in steps.
+        levels: the values that it can have; they are fixed from now on.
+        floor: the lower neighbour of each value, in step sizes.
         alpha: the variable of each value, a leaf that wants gradients.
     """
 
@@ -83,7 +84,7 @@ class LearnedRounding:
 
     @staticmethod
     def of(x: Tensor, levels: Levels) -> LearnedRounding:
-        """Start at `x` itself: h is the fraction of x / step."""
+        """Start at `x` itself: h is the fraction of x / step size."""
         scaled = (x / levels.step_size).detach()
         floor = scaled.floor()
         return LearnedRounding(levels, floor, inverse_rectified_sigmoid(scaled - floor).requires_grad_(True))
@@ -98,7 +99,7 @@ class LearnedRounding:
         return self._value(self.h)
 
     def hard(self) -> Tensor:
-        """The tensor with every value on the level that its h is nearer to."""
+        """The tensor with every value on the nearer of its two levels, by its h."""
         return self._value((self.alpha.detach() >= 0).to(self.floor))
 
     def _value(self, h: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How much quantising a tensor hurts: measured by running the network, and predicted by its curvature.
+"""The distortion by quantising a tensor: measured by running the network, and predicted by its curvature.
 
 Distortion is the loss's own first-order change: for ln(MSE), the increase of each plane's MSE relative to what it is,
 weighted as the loss weighs planes. Frames and probes are fixed by the settings, so figures repeat exactly.
@@ -49,7 +49,7 @@ class Meter:
 
     @property
     def device(self) -> torch.device:
-        """Where the clip is resident."""
+        """The device that the clip is on."""
         return self.clip.device
 
     @torch.no_grad()

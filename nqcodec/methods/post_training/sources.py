@@ -1,4 +1,4 @@
-"""Tensors of a float network as quantisation takes them: values, legal steps, coded bits."""
+"""Tensors of a float network for quantisation: values, legal step indices, coded bits."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from nqcodec.training.network import FloatNetwork
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A tensor as candidates are made of it.
+    """A tensor from which candidates are made.
 
     For a weight in the Hadamard domain `values` are its coefficients, and `map_width` is the signed width of the maps
-    that it meets; for all else that is None.
+    that it is multiplied by; otherwise that is None.
     """
 
     tensor: TensorName
@@ -27,7 +27,7 @@ class Source:
     map_width: int | None = None
 
     def integers(self, base: int, bits: int | None = None) -> Int32:
-        """The tensor quantised at a step, clamped to `bits` bits, by default to the most that the file allows."""
+        """The tensor quantised at a step index, clamped to `bits` bits, by default to the most that the file allows."""
         return quantize_array(self.values, base, bits or BITS_RANGE[self.tensor.name][1])
 
     @property
@@ -36,19 +36,19 @@ class Source:
         return self.map_width is not None
 
     def coded(self, base: int, bits: int | None = None) -> IntTensor:
-        """The integer tensor at a base step."""
+        """The integer tensor at a step index."""
         values = self.integers(base, bits)
         how = None if self.map_width is None else choose_use(values, self.map_width)
         return IntTensor(values, bits_needed(values), one_step_index(base), how)
 
     def rate(self, base: int, bits: int | None = None) -> tuple[float, int]:
-        """(coded bits, bit width) at a base step."""
+        """(coded bits, bit width) at a step index."""
         coded = self.coded(base, bits)
         return tensor_bits(coded, self.tensor.name), coded.bits
 
 
 def one_step_index(base: int) -> Int32:
-    """The step indices [1] of a tensor that has one step for all."""
+    """The step indices [1] of a tensor that has one for all channels."""
     return np.array([base], np.int32)
 
 
@@ -61,7 +61,7 @@ def make_sources(network: FloatNetwork) -> list[Source]:
 
 
 def base_step_indices(source: Source) -> tuple[int, int]:
-    """(finest, coarsest) base step: the finest at which the file's widest alphabet clamps nothing, and one at which two
-    bits hold everything."""
+    """(finest, coarsest) step index: the finest at which the file's widest alphabet clamps nothing, and one at which
+    two bits hold everything."""
     widest = BITS_RANGE[source.tensor.name][1]
     return covering_step_index(source.values, widest), covering_step_index(source.values, 2)

@@ -1,4 +1,4 @@
-"""Context models with no more weights than earn their bytes."""
+"""Context pruning: it removes the weights of a context model that cost more bytes than they save."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ BASE_CHANGES = (0.85, 1.2, 0.95, 1.05)
 
 
 def prune_context(values: Int32, bits: int, context: Context) -> Context:
-    """`context` without the neighbours that do not pay for their weights, the rest adjusted to integers `values`.
+    """`context` without weights that cost more bits than they save, the others adjusted to integers `values`.
 
-    Weights come from a fit to noisy values and are rounded for the file; what is coded in the end are these integers.
-    Arguments as in `nqcodec.entropy.tensors.model_bits`; the cost is exact, the weights' own bytes included.
+    The adjustment is needed because the weights were fitted to noisy values, and were rounded for the file. Arguments
+    as in `nqcodec.entropy.tensors.model_bits`; the cost is exact, and the weights' own bytes are included.
     """
     search = _Search(values, bits, context)
     order = sorted(range(len(context.mean)), key=lambda j: abs(context.mean[j]) + context.scale[j])
@@ -44,14 +44,14 @@ def prune_context(values: Int32, bits: int, context: Context) -> Context:
 
 
 class _Search:
-    """Keeps the cheapest of the contexts offered; of equal ones the later."""
+    """Keeps the context of least cost of those offered; of equal ones the later."""
 
     def __init__(self, values: Int32, bits: int, context: Context):
         self._values, self._bits = values, bits
         self.best, self._least = context, self._cost(context)
 
     def offer(self, context: Context) -> None:
-        """Try one."""
+        """Keep `context` if it costs no more than the best one so far."""
         if context != self.best and (cost := self._cost(context)) <= self._least:
             self.best, self._least = context, cost
 

@@ -36,17 +36,17 @@ EXTRA = 0.1
 """Most iterations beyond the schedule, as a part of it, until the size is within its window."""
 
 LEAST_EXTRA = 100
-"""Such iterations at least, for short fits."""
+"""Least number of them, for short fits."""
 
 NUDGE, LAST_SHIFT = 2.0, 64.0
-"""Most indices that steps move by at once then, since training makes up for a little at a time; and after it."""
+"""Most that step indices are shifted at once in those iterations, so that training can follow; and after the last."""
 
 RATE_SHIFT = 0.65
-"""Part of the way to a new size, as a ratio, that coarser or finer steps go; lambda does the rest. The whole
-way down to a half of the bytes lost 4 dB that a further fit did not find again."""
+"""Part of the way to a new size, on a logarithmic scale, that a shift of step indices covers; lambda covers the rest.
+The whole way down to half of the bytes lost 4 dB that a further fit did not recover."""
 
 SHIFTS = 6
-"""Corrections of all steps alike that bring a fitted network to that size."""
+"""Number of shifts of all step indices alike by which a fitted network reaches that size."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Fitted:
 
     @staticmethod
     def from_extra(network: FloatNetwork, extra: dict[str, Tensor]) -> Fitted:
-        """What `extra` was taken of; raises KeyError or ValueError as `Quantizers.load` does."""
+        """The inverse of `extra`; raises KeyError or ValueError as `Quantizers.load` does."""
         fitted = Fitted.fresh(network)
         fitted.quantizers.load(extra)
         return fitted
@@ -77,7 +77,7 @@ class Fitted:
         return size_of(_formless(self.network, self.quantizers.integers()))
 
     def copy(self) -> Fitted:
-        """Another one to fit for another rate."""
+        """A copy, to be fitted for another rate."""
         result = Fitted.fresh(copy.deepcopy(self.network))
         result.quantizers.load(self.quantizers.tensors())
         return result
@@ -99,7 +99,7 @@ def _trainer(
     size_of: SizeOfTensors,
 ) -> Iterator[RateAwareTrainer]:
     """A trainer of `fitted`, with the machine set for it."""
-    # Within an operation one thread: the others have frames of their own.
+    # One thread within an operation, because the others compute other frames.
     with compute_settings(fitted.network, replace(settings, threads=1)):
         trainer = RateAwareTrainer(fitted.network, clip, settings, control, size_of, fitted.quantizers)
         try:
@@ -116,7 +116,7 @@ def further(settings: RateAwareSettings) -> RateAwareSettings:
         iterations=phase.iterations(settings.iterations),
         noise=0.85,
         frozen=0.93,
-        # As nearly rounded as the fit that it starts from came to be.
+        # The fit that this one starts from ended at this temperature.
         first_temperature=settings.last_temperature,
         peak=1.0,
         lr=phase.lr_scale * settings.lr,
@@ -137,19 +137,19 @@ def fit_for_size(
     resume: bool = False,
     stop: Callable[[], bool] | None = None,
 ) -> IntegerNetwork:
-    """Fit `fitted`, which is changed in place, for a file of at most `max_bytes`: about that, if more bits help.
+    """Fit `fitted`, which is changed in place, for a file of at most `max_bytes`, and nearly that if more bits help.
 
     Args:
         size_of: bytes of the whole file with a given network.
-        progress: called every few steps, and at the end with the mean over all frames as they are then rounded.
+        progress: called every few iterations, and at the end with the mean over all frames of the rounded network.
         checkpoint: where to save the state, now and then, when `stop` ends the fit, and at its end.
         resume: go on from `checkpoint` if that file exists.
-        stop: asked every few steps.
+        stop: asked every few iterations.
 
     Raises:
         InputError: if the checkpoint is of another clip, program, size or settings.
         OutputError: if the checkpoint cannot be written.
-        SizeError: if no file of that size can be made; it says the nearest size in bytes.
+        SizeError: if no file of that size can be made; it holds the nearest size in bytes.
         LimitError: if the network cannot be computed in 32-bit integers.
         NqError: if `stop` ended the fit.
         KeyboardInterrupt: on Ctrl-C, after the checkpoint is written.
@@ -172,9 +172,9 @@ def fit_for_size(
         if not session.stopped:
             session.save(trainer.state())
     if session.stopped:
-        raise NqError(f"stopped at step {trainer.done} of {session.iterations}")
+        raise NqError(f"stopped at iteration {trainer.done} of {session.iterations}")
     if progress:
-        # Both figures take time that is not spent where nobody listens.
+        # Both figures are slow to compute, so they are computed only if somebody asked for progress.
         session.end(trainer.done, trainer.psnr(), trainer.report(trainer.final_size()))
     result = _integers(trainer)
     if size_of(result) > max_bytes:
@@ -183,13 +183,13 @@ def fit_for_size(
 
 
 def _run_into(window: tuple[int, int], session: TrainingSession, trainer: RateAwareTrainer) -> None:
-    """Bring the real size into `window` by coarser or finer steps, each time with further training, of `EXTRA`
-    iterations in all. In the end the size is at most the window's, and less if training has ended there."""
-    steps = trainer.settings.iterations
-    most = steps + max(round(EXTRA * steps), LEAST_EXTRA)
+    """Bring the real size into `window` by coarser or finer step sizes, with iterations in between, of which
+    `EXTRA` are allowed in all. In the end the size is at most the window's; it may be less if none are left."""
+    iterations = trainer.settings.iterations
+    most = iterations + max(round(EXTRA * iterations), LEAST_EXTRA)
     while trainer.done < most and not session.stopped:
-        # Only at these iterations, whether or not the run was interrupted between them.
-        if trainer.done % CONTROL_ITERATIONS == 0 or trainer.done == steps:
+        # The size is met at fixed iterations, so that an interrupted and resumed run gives the same result.
+        if trainer.done % CONTROL_ITERATIONS == 0 or trainer.done == iterations:
             if window[0] <= trainer.final_size() <= window[1]:
                 return
             trainer.meet(trainer.settings.aim * window[1], NUDGE)
@@ -200,20 +200,20 @@ def _run_into(window: tuple[int, int], session: TrainingSession, trainer: RateAw
 
 
 def shift_step_indices(fitted: Fitted, target: int, size_of: SizeOf) -> None:
-    """Make all steps coarser or finer alike until the file is `RATE_SHIFT` of the way to `target` bytes."""
+    """Make all step sizes coarser or finer alike until the file is `RATE_SHIFT` of the way to `target` bytes."""
     values = sum(value.numel() for value in fitted.network.tensors.values())
     size = fitted.size(size_of)
     target = round(size * (target / size) ** RATE_SHIFT)
     for _ in range(SHIFTS):
-        # A bit a value is an octave where values are much larger than their steps, and more where they are not.
+        # An octave saves a bit a value if values are much larger than their step sizes, and less otherwise.
         excess = OCTAVE * 8 * (size - target) / values
-        for step in fitted.quantizers.step_indices.values():
-            step.add_(excess).clamp_(*STEP_INDEX_RANGE)
+        for index in fitted.quantizers.step_indices.values():
+            index.add_(excess).clamp_(*STEP_INDEX_RANGE)
         size = fitted.size(size_of)
 
 
 def _check_possible(fitted: Fitted, size_of: SizeOf, max_bytes: int) -> None:
-    """Raise SizeError if not even zeros make a file of `max_bytes`: then there is no point in fitting anything."""
+    """Raise SizeError if even a network of zeros takes more than `max_bytes`, before any time is spent on a fit."""
     network, tensors = fitted.network, fitted.quantizers.integers()
     zeros = {key: replace(tensor, values=np.zeros_like(tensor.values), bits=2) for key, tensor in tensors.items()}
     least = size_of(_formless(network, zeros))
@@ -222,7 +222,8 @@ def _check_possible(fitted: Fitted, size_of: SizeOf, max_bytes: int) -> None:
 
 
 def _formless(network: FloatNetwork, tensors: dict[str, IntTensor]) -> IntegerNetwork:
-    """A network whose maps have no formats yet: enough to be coded, for formats take one size whatever they are."""
+    """A network whose maps have no formats yet; its file has the final size, because every format takes the same
+    bits."""
     layers = [Layer() for _ in network.program.operations]
     for key, tensor in tensors.items():
         index, name = key.removeprefix("op").split("_", 1)

@@ -1,4 +1,4 @@
-"""The two halves of a step: gradients of the distortion, and gradients of the rate. They meet only in drawn values."""
+"""The two halves of an iteration: gradients of the distortion and of the rate, which share only the sampled values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Distortion:
     stay on the device."""
 
     loss: Tensor
-    level: Tensor
+    psnr: Tensor
     gradients: dict[str, Tensor]
 
 
@@ -45,15 +45,15 @@ class Rate:
 def distortion(
     network: FloatNetwork, clip: PackedClip, times: Tensor, *, sample: QuantizedSample, loss: str
 ) -> Distortion:
-    """The distortion of frames `times` [B] with the values drawn, and its gradients."""
-    # Leaves of their own: several threads may compute with the same drawn values.
+    """The distortion of frames `times` [B] with the sampled values, and its gradients."""
+    # Each call has leaves of its own, because several threads may compute with the same sampled values.
     leaves = {key: value.detach().requires_grad_(True) for key, value in sample.used.items()}
     errors = plane_errors(network(times, FixedTensors(leaves)), clip.batch(times), clip)
     value = LOSSES[loss](errors, clip.weights)
     gradients = torch.autograd.grad(value, list(leaves.values()))
     with torch.no_grad():
-        level = (psnr(errors, clip.video.depth) @ clip.weights).mean()
-    return Distortion(value.detach(), level, dict(zip(leaves, gradients, strict=True)))
+        quality = (psnr(errors, clip.video.depth) @ clip.weights).mean()
+    return Distortion(value.detach(), quality, dict(zip(leaves, gradients, strict=True)))
 
 
 def mean_distortion(parts: Sequence[Distortion], frames: Sequence[int]) -> Distortion:
@@ -69,11 +69,11 @@ def mean_distortion(parts: Sequence[Distortion], frames: Sequence[int]) -> Disto
         return total
 
     gradients = {key: mean([part.gradients[key] for part in parts]) for key in parts[0].gradients}
-    return Distortion(mean([part.loss for part in parts]), mean([part.level for part in parts]), gradients)
+    return Distortion(mean([part.loss for part in parts]), mean([part.psnr for part in parts]), gradients)
 
 
 def rate(sample: QuantizedSample, contexts: dict[str, ContextWeights]) -> Rate:
-    """Bits of the symbols drawn under the file's models, and their gradients."""
+    """Bits of the sampled symbols under the file's models, and their gradients."""
     total, symbols, models = _static(sample, [key for key in sample.symbols if key not in contexts])
     for key, weights in contexts.items():
         bits, values, base, mean, scale = context_gradients(sample.symbols[key], weights)
@@ -85,8 +85,8 @@ def rate(sample: QuantizedSample, contexts: dict[str, ContextWeights]) -> Rate:
 def _static(
     sample: QuantizedSample, keys: list[str]
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, tuple[Tensor, Tensor, Tensor]]]:
-    """Bits of tensors, each under a static Gaussian of its own variance, and gradients as `rate` gives them. All are in
-    one expression: for one small tensor alone the overhead would cost more than the work."""
+    """Bits of tensors, each under a static Gaussian of its own variance, and gradients as `rate` gives them. They
+    share one expression, because for a small tensor alone the overhead would exceed the work."""
     parts = [sample.symbols[key].reshape(-1) for key in keys]
     sizes = [part.numel() for part in parts]
     flat = torch.cat(parts).requires_grad_(True)
@@ -106,12 +106,12 @@ def combine(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Gradients of J = D + lambda R with respect to the values and, [1] each, to their step indices, by tensor key.
 
-    With x = v / 2^(i/8), s(x) the symbol drawn and u = s(x) 2^(i/8) used:
+    With x = v / 2^(i/8), s(x) the symbol sampled and u = s(x) 2^(i/8) used:
     dJ/dv = s'(x) (dD/du + lambda dR/ds / 2^(i/8)), dR/di = -ln(2)/8 <dR/ds, s'(x) x> and
     dD/di = ln(2)/8 <dD/du, u - s'(x) v>, for s'(x) = 1 the gradient of LSQ (Esser et al., ICLR 2020).
     """
     octave = math.log(2) / 8
-    by_value, by_step = {}, {}
+    by_value, by_step_index = {}, {}
     for key, value in values.items():
         exact, size = value.detach(), sample.sizes[key]
         of_used, of_symbol = pixels_gradient[key], bits.symbols[key]
@@ -121,5 +121,5 @@ def combine(
             exact = exact * sample.slopes[key]
         moved = torch.dot(of_used.reshape(-1), (sample.used[key].detach() - exact).reshape(-1))
         charged = torch.dot(of_symbol.reshape(-1), exact.reshape(-1)) / size
-        by_step[key] = (octave * (moved - lmbda * charged)).reshape(1)
-    return by_value, by_step
+        by_step_index[key] = (octave * (moved - lmbda * charged)).reshape(1)
+    return by_value, by_step_index

@@ -1,6 +1,6 @@
-"""Bits of values that are still floats, smooth in values and models: the twins of the file's entropy models.
+"""Differentiable bits of float values: the counterparts of the file's entropy models.
 
-Values are in units of their steps: integers once they are rounded, anything before. Latents follow the context model
+Values are in units of their step sizes; they are integers only once they are rounded. Latents follow the context model
 (formats/nq.md, 3.6), weights and biases a static one a tensor (formats/nq.md, 3.3).
 """
 
@@ -19,29 +19,29 @@ LOGISTIC_STD = math.pi / math.sqrt(3)
 """Standard deviation of the standard logistic distribution."""
 
 LEAST_SCALE = 1 / 16
-"""Smallest standard deviation, in steps: that of the first row of the file's tables."""
+"""Smallest standard deviation, in step sizes: that of the first row of the file's tables."""
 
 STATIC_VARIANCE = 1e-3
-"""Added to a static model's variance, so that a tensor of zeros has one."""
+"""Added to a static model's variance, so that it is positive for a tensor of zeros."""
 
 
-def logistic_bits(distance: Tensor, scale: Tensor) -> Tensor:
-    """Bits of values at `distance` from the mean of a logistic distribution of standard deviation `scale`.
+def logistic_bits(distance: Tensor, std: Tensor) -> Tensor:
+    """Bits of values at `distance` from the mean of a logistic distribution of standard deviation `std`.
 
     The integral over a unit interval around each value, whose difference of two sigmoids is taken as
-    s(a) s(-c) (1 - exp(c - a)): exact, and smooth wherever floats reach.
+    s(a) s(-c) (1 - exp(c - a)): exact, and smooth over the range of floats.
     """
-    inverse = LOGISTIC_STD / scale
+    inverse = LOGISTIC_STD / std
     upper, lower = (0.5 - distance) * inverse, (-0.5 - distance) * inverse
     nats = F.softplus(-upper) + F.softplus(lower) - torch.log(-torch.expm1(-inverse))
     return nats / math.log(2)
 
 
-def gaussian_bits(distance: Tensor, scale: Tensor) -> Tensor:
-    """Bits of values at `distance` from the mean of a normal distribution of standard deviation `scale`."""
-    low, high = (distance.abs() - 0.5) / scale, (distance.abs() + 0.5) / scale
-    # Beyond about four deviations the difference of two integrals is nothing in floats; the density goes on.
-    tail = 0.5 * (distance / scale).square() + torch.log(scale * math.sqrt(2 * math.pi))
+def gaussian_bits(distance: Tensor, std: Tensor) -> Tensor:
+    """Bits of values at `distance` from the mean of a normal distribution of standard deviation `std`."""
+    low, high = (distance.abs() - 0.5) / std, (distance.abs() + 0.5) / std
+    # Beyond about four deviations the difference of two integrals is 0 in floats, so the density replaces it.
+    tail = 0.5 * (distance / std).square() + torch.log(std * math.sqrt(2 * math.pi))
     inside = 0.5 * (torch.erfc(low / math.sqrt(2)) - torch.erfc(high / math.sqrt(2)))
     nats = torch.where(low < 4.0, -torch.log(inside.clamp(min=1e-9)), tail)
     return nats / math.log(2)
@@ -61,13 +61,13 @@ def shifted(values: Tensor, place: tuple[int, int, int, int]) -> Tensor:
 
 
 def neighbours_of(shape: tuple[int, ...]) -> list[int]:
-    """Numbers of the neighbours that a latent [T, C, H, W] can have at all."""
+    """Numbers of the neighbours that a latent [T, C, H, W] can have for its shape."""
     times, channels, height, width = shape
     extents = (times, channels, height, width)
     return [
         number
         for number, place in enumerate(NEIGHBOURS)
-        if all(abs(step) < extent for step, extent in zip(place, extents, strict=True))
+        if all(abs(offset) < extent for offset, extent in zip(place, extents, strict=True))
     ]
 
 
@@ -87,7 +87,7 @@ class ContextWeights:
 
     @staticmethod
     def start(device: torch.device | str = "cpu") -> ContextWeights:
-        """Before anything is known: no prediction, and a scale that hardly depends on neighbours."""
+        """The start of a fit: no prediction, and a scale that hardly depends on neighbours."""
         count = len(NEIGHBOURS)
         return ContextWeights(
             torch.full((1,), -0.5, device=device),
@@ -101,7 +101,7 @@ class ContextWeights:
 
 
 def context_bits(values: Tensor, weights: ContextWeights) -> Tensor:
-    """Bits of a latent [T, C, H, W] in units of its steps under the context model, a scalar."""
+    """Bits of a latent [T, C, H, W] in units of its step size under the context model, a scalar."""
     numbers = neighbours_of(tuple(values.shape))
     mean = torch.zeros_like(values)
     for number in numbers:

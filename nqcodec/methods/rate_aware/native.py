@@ -45,7 +45,7 @@ class _Descriptor(ctypes.Structure):
 
 
 class ContextGradients(NamedTuple):
-    """Bits of a latent under a context model, and their gradients, of the types of what they are taken by.
+    """Bits of a latent under a context model, and its gradients, each of the type of its variable.
 
     Attributes:
         bits: of the whole latent.
@@ -63,7 +63,7 @@ class ContextGradients(NamedTuple):
 
 
 def _fits(values: Tensor, weights: ContextWeights) -> bool:
-    """Whether libnq is there and takes these."""
+    """Whether libnq is installed and supports these tensors."""
     tensors = [values, *weights.parameters()]
     if any(tensor.dtype != torch.float32 or tensor.device.type != "cpu" for tensor in tensors):
         return False
@@ -74,7 +74,7 @@ def _by_definition(values: Tensor, weights: ContextWeights) -> ContextGradients:
     leaves = [tensor.detach().requires_grad_(True) for tensor in (values, *weights.parameters())]
     with torch.enable_grad():
         bits = likelihood.context_bits(leaves[0], ContextWeights(*leaves[1:]))
-    # A latent of one value has no neighbours, so that their weights are not used.
+    # A latent of one value has no neighbours, so their weights are not used and have no gradients otherwise.
     return ContextGradients(float(bits.detach()), *torch.autograd.grad(bits, leaves, materialize_grads=True))
 
 
@@ -85,7 +85,7 @@ def context_gradients(values: Tensor, weights: ContextWeights, *, cpu: str | Non
     and level.
 
     Args:
-        values: [T, C, H, W] in units of the latent's steps.
+        values: [T, C, H, W] in units of the latent's step size.
         weights: the context model's.
         cpu: one of `nqcodec.native.cpu.CPU_LEVELS` for libnq to use; None takes the best that the CPU has.
 

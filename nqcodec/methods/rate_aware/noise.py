@@ -1,7 +1,7 @@
-"""Noise in the place of rounding, which comes ever nearer to it in the course of a fit.
+"""Noise that replaces rounding, and becomes more and more like it in the course of a fit.
 
-Uniform noise of one step's width alone has networks learn latents that rounding then changes: values near a whole
-number are dear, and none ever is one. Latents are softly rounded before and after the noise, as in universally
+With uniform noise alone, networks learn latents that rounding then changes, because no value is ever a whole number
+during training. Latents are softly rounded before and after the noise, as in universally
 quantized neural compression (Agustsson and Theis, NeurIPS 2020), and the noise is of Kumaraswamy's distribution, first
 peaked and uniform in the end (both from C3, Kim et al., CVPR 2024). How much of either is measured: BENCHMARKS.md, for
 the values in `nqcodec.methods.rate_aware.settings`.
@@ -18,10 +18,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Noise:
-    """What one step draws its values with.
+    """The noise of one iteration.
 
     Attributes:
-        generator: of all values of the step, in the order of the tensors.
+        generator: for all values of the iteration, in the order of the tensors.
         temperature: of soft rounding; nothing is rounded at infinity, everything at 0.
         peak: Kumaraswamy's first parameter, from 1 on, where noise is uniform; its mode is 0.
     """
@@ -31,11 +31,11 @@ class Noise:
     peak: float
 
     def uniform(self, exact: Tensor) -> Tensor:
-        """x + n, values x in units of their steps with uniform noise n of one step's width."""
+        """x + n, values x in units of their step sizes with uniform noise n of width 1."""
         return exact + (self._random(exact) - 0.5)
 
     def soft(self, exact: Tensor) -> tuple[Tensor, Tensor]:
-        """s_T(s_T(x) + n), values x in units of their steps nearly whole, with Kumaraswamy noise n; and slopes
+        """s_T(s_T(x) + n), nearly whole values for x in units of step sizes with Kumaraswamy noise n; and slopes
         d/dx."""
         noise = kumaraswamy_noise(self._random(exact), self.peak)
         before, outer = soft_round(exact, self.temperature)
@@ -60,11 +60,11 @@ def kumaraswamy_noise(uniform: Tensor, a: float) -> Tensor:
 
 
 def soft_round(exact: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Values drawn towards whole numbers, which stay where they are as halves do, and their slopes.
+    """Soft rounding of values, which keeps whole numbers and halves as they are, and its slopes.
 
     s_T(x) = floor(x) + 1/2 + tanh(r / T) / (2 tanh(1 / (2 T))) with r = x - floor(x) - 1/2 and T the temperature.
     """
-    # tanh(x) = 2 sigmoid(2 x) - 1, and in place: a third of the time, in every step of a fit.
+    # tanh(x) = 2 sigmoid(2 x) - 1, in place, takes a third of the time; this runs in every iteration.
     middle = exact.floor().add_(0.5)
     height = math.tanh(0.5 / temperature)
     bent = (exact - middle).mul_(2 / temperature).sigmoid_()

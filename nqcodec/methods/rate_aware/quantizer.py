@@ -1,4 +1,4 @@
-"""The quantizers of a rate-aware fit: learned steps, noise or rounding, and models that charge for what comes out."""
+"""The quantizers of a rate-aware fit: learned step sizes, noise or rounding, and entropy models of the symbols."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from nqcodec.quantization.quantizers import OCTAVE, bits_needed, limits
 from nqcodec.quantization.transform import TensorName, tensor_names
 from nqcodec.training.network import FloatNetwork, tensor_key
 
-FIRST_STEP = {"weight": 0.15, "latent": 0.5, "bias": 0.0}
-"""Steps at the start against a tensor's standard deviation."""
+FIRST_STEP_SIZE = {"weight": 0.15, "latent": 0.5, "bias": 0.0}
+"""Step sizes at the start, as parts of a tensor's standard deviation."""
 
-LEAST_STEP = 2e-3
-"""Smallest step at the start: biases begin at zero."""
+LEAST_STEP_SIZE = 2e-3
+"""Smallest step size at the start, because biases begin at zero."""
 
-STEP_UNIT, WEIGHT_UNIT = 512, 64
-"""What the file counts a context model's base and weights in (formats/nq.md, 3.6)."""
+BASE_UNIT, WEIGHT_UNIT = 512, 64
+"""The file's units of a context model's base and weights, as parts of 1 (formats/nq.md, 3.6)."""
 
 
 @dataclass(frozen=True)
 class QuantizedSample:
-    """One step's values of all tensors, by tensor key.
+    """The values of all tensors in one iteration, by tensor key.
 
     Attributes:
-        used: float32, what the network computes with.
-        symbols: float32, in units of steps: what the entropy models see.
-        sizes: float32 scalars, 2^(step / 8).
-        slopes: float32, of symbols with respect to values in units of steps, where they are not 1.
+        used: float32, the values that the network computes with.
+        symbols: float32, the same in units of step sizes, for the entropy models.
+        sizes: float32 scalars, step sizes: 2^(step index / 8).
+        slopes: float32, of symbols with respect to values in units of step sizes, where they are not 1.
     """
 
     used: dict[str, Tensor]
@@ -55,7 +55,7 @@ class QuantizedSample:
 
 @dataclass(frozen=True)
 class FixedTensors:
-    """A `Transform` that hands a network the values drawn for a step."""
+    """A `Transform` that gives a network the values sampled for an iteration."""
 
     values: dict[str, Tensor]
 
@@ -68,21 +68,21 @@ class FixedTensors:
 
 @dataclass
 class Quantizers:
-    """Steps and context models of a network's tensors.
+    """Step indices and context models of a network's tensors.
 
     Attributes:
         step_indices: step index of each tensor, float32 [1] by tensor key; whole numbers once frozen.
         contexts: the context model of each latent, by tensor key.
-        reach: smallest and largest symbol that a file can hold of each tensor (formats/nq.md, 4).
+        symbol_range: smallest and largest symbol that a file can hold of each tensor (formats/nq.md, 4).
     """
 
     network: FloatNetwork
     step_indices: dict[str, Tensor] = field(default_factory=dict)
     contexts: dict[str, ContextWeights] = field(default_factory=dict)
-    reach: dict[str, tuple[int, int]] = field(init=False)
+    symbol_range: dict[str, tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reach = {tensor.key: limits(BITS_RANGE[tensor.name][1]) for tensor in self.names}
+        self.symbol_range = {tensor.key: limits(BITS_RANGE[tensor.name][1]) for tensor in self.names}
 
     @staticmethod
     def start(network: FloatNetwork) -> Quantizers:
@@ -90,15 +90,15 @@ class Quantizers:
         result = Quantizers(network)
         for tensor in tensor_names(network.program):
             value = network.tensors[tensor.key].detach()
-            scale = float(value.std()) if value.numel() > 1 else 0.0
-            index = OCTAVE * math.log2(max(FIRST_STEP[tensor.name] * scale, LEAST_STEP))
+            deviation = float(value.std()) if value.numel() > 1 else 0.0
+            index = OCTAVE * math.log2(max(FIRST_STEP_SIZE[tensor.name] * deviation, LEAST_STEP_SIZE))
             result.step_indices[tensor.key] = torch.full((1,), index, device=value.device)
             if tensor.name == "latent":
                 result.contexts[tensor.key] = ContextWeights.start(value.device)
         return result
 
     def tensors(self) -> dict[str, Tensor]:
-        """Steps and context weights by name."""
+        """Step indices and context weights by name."""
         result = {f"steps.{key}": value for key, value in self.step_indices.items()}
         for key, weights in self.contexts.items():
             result |= {f"context.{key}.{number}": value for number, value in enumerate(weights.parameters())}
@@ -106,18 +106,18 @@ class Quantizers:
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` gave.
+        """Set what `tensors` gave.
 
         Raises:
             KeyError: if something is missing.
-            ValueError: if something has another shape, or values that no fit comes to.
+            ValueError: if something has another shape, or values that are out of range.
         """
         for name, value in self.tensors().items():
             given = tensors[name]
             if given.shape != value.shape or not bool(given.isfinite().all()):
                 raise ValueError(f"{name} has another shape, or values that are no numbers")
             value.copy_(given)
-        if any(not STEP_INDEX_RANGE[0] <= float(step) <= STEP_INDEX_RANGE[1] for step in self.step_indices.values()):
+        if any(not STEP_INDEX_RANGE[0] <= float(index) <= STEP_INDEX_RANGE[1] for index in self.step_indices.values()):
             raise ValueError(f"a step index is outside {STEP_INDEX_RANGE[0]}..{STEP_INDEX_RANGE[1]}")
 
     @property
@@ -127,7 +127,7 @@ class Quantizers:
 
     @torch.no_grad()
     def sample(self, noise: Noise | None) -> QuantizedSample:
-        """Values with `noise`, that of latents soft, or rounded without any."""
+        """Values with `noise`, soft-rounded for latents, or rounded values without it."""
         used, symbols, sizes, slopes = {}, {}, {}, {}
         for key, value in self.network.tensors.items():
             size = torch.exp2(self.step_indices[key] / OCTAVE)
@@ -138,21 +138,21 @@ class Quantizers:
                 symbol, slopes[key] = noise.soft(exact)
             else:
                 symbol = noise.uniform(exact)
-            symbol.clamp_(*self.reach[key])
+            symbol.clamp_(*self.symbol_range[key])
             used[key], symbols[key], sizes[key] = symbol * size, symbol, size
         return QuantizedSample(used, symbols, sizes, slopes)
 
     @torch.no_grad()
     def keep_symbol_ranges(self) -> None:
-        """Make the steps coarser of tensors that have values beyond what a file can hold at theirs."""
+        """Make the step size coarser for tensors with values outside of the symbol range."""
         for key, value in self.network.tensors.items():
-            needed = value.detach().abs().max() / self.reach[key][1]
+            needed = value.detach().abs().max() / self.symbol_range[key][1]
             self.step_indices[key].clamp_(min=float((OCTAVE * torch.log2(needed.clamp(min=1e-20))).ceil()))
 
     def whole_indices(self, shift: float) -> dict[str, float]:
         """Whole step indices by key, `shift` coarser on average over all values.
 
-        From the largest tensor on, each makes up for what rounding its index added to the rate.
+        From the largest tensor to the smallest, each corrects the change of the rate by rounding those before.
         """
         carried, result = 0.0, {}
         for key in sorted(self.step_indices, key=lambda k: (-self.network.tensors[k].numel(), k)):
@@ -164,7 +164,7 @@ class Quantizers:
 
     @torch.no_grad()
     def set_step_indices(self, indices: dict[str, float]) -> None:
-        """Take over step indices by key."""
+        """Set step indices by key."""
         for key, index in indices.items():
             self.step_indices[key].fill_(index)
 
@@ -172,18 +172,18 @@ class Quantizers:
     def integers(self, final: bool = False) -> dict[str, IntTensor]:
         """The integer tensors by key, with bit widths as small as the values allow and the models that code latents.
 
-        `final` takes the time to make those models `prune_context`.
+        `final` also runs `prune_context` on those models, which takes longer.
         """
         result = {}
         for tensor in self.names:
-            step = round(float(self.step_indices[tensor.key]))
+            index = round(float(self.step_indices[tensor.key]))
             exact = self.network.tensors[tensor.key] / 2.0 ** (float(self.step_indices[tensor.key]) / OCTAVE)
-            values = exact.round().clamp(*self.reach[tensor.key]).cpu().numpy().astype(np.int32)
+            values = exact.round().clamp(*self.symbol_range[tensor.key]).cpu().numpy().astype(np.int32)
             bits, context = bits_needed(values), None
             if tensor.key in self.contexts:
                 context = whole(self.contexts[tensor.key])
                 context = prune_context(values, bits, context) if final else context
-            result[tensor.key] = IntTensor(values, bits, np.array([step], np.int32), context=context)
+            result[tensor.key] = IntTensor(values, bits, np.array([index], np.int32), context=context)
         return result
 
 
@@ -192,7 +192,7 @@ def whole(weights: ContextWeights) -> Context:
     base = LEAST_SCALE + float(torch.nn.functional.softplus(weights.base))
     scales = torch.nn.functional.softplus(weights.scale).tolist()
     return Context(
-        clamp(base * STEP_UNIT, CONTEXT_BASE_RANGE),
+        clamp(base * BASE_UNIT, CONTEXT_BASE_RANGE),
         tuple(clamp(value * WEIGHT_UNIT, CONTEXT_MEAN_RANGE) for value in weights.mean.tolist()),
         tuple(clamp(value * WEIGHT_UNIT, CONTEXT_SCALE_RANGE) for value in scales),
     )

@@ -1,4 +1,4 @@
-"""What can be chosen about a rate-aware fit, and how many steps the presets give it."""
+"""The settings of a rate-aware fit, and those of each preset."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ class RateAwareSettings:
     """How to fit for a rate. Equal settings, clip and machine give an equal network.
 
     Attributes:
-        iterations: optimizer steps.
-        batch: frames a step.
+        iterations: iterations of the optimizer.
+        batch: frames an iteration.
         lr: peak rate of convolution weights (Muon).
         rest_lr: peak rate of biases.
         latent_lr: peak rate of latents.
-        step_lr: peak rate of step indices, in eighths of an octave.
+        step_index_lr: peak rate of step indices, in eighths of an octave.
         context_lr: peak rate of the context models' weights.
         decay: weight decay of convolution weights, times the rate.
-        warmup, floor: parts of the steps and of the peak rate for a linear warm-up and a cosine's end.
-        noise: part of the steps whose rounding is replaced by noise; afterwards values are rounded, straight-through.
-        frozen: part of the iterations after which step indices are whole and stay.
-        most_rounded: most steps with rounding, however many there are; `frozen` then shortens alike. What rounding
-            teaches is soon learned, and its gradients make values dearer the longer they act.
+        warmup, floor: parts of the iterations and of the peak rate for a linear warm-up and a cosine's end.
+        noise: part of the iterations with noise instead of rounding; afterwards values are rounded, straight-through.
+        frozen: part of the iterations after which step indices are whole and fixed.
+        most_rounded: most iterations with rounding, however many there are; those after `frozen` are reduced alike.
+            Networks adapt to rounding within a few iterations, and its straight-through gradients raise the rate the
+            longer they act.
         first_temperature, last_temperature: of the soft rounding of latents, with the first noise and with the last.
         peak: shape of the first noise of latents; the last is uniform (`nqcodec.methods.rate_aware.noise`).
         loss: a name of `nqcodec.training.losses.LOSSES`.
         dtype: of maps, "float32", "bfloat16" or "auto".
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
         frames: frames on which map ranges are measured.
-        min_ratio, aim: size below which a fit goes on for some extra steps, and the size steered to, as parts of the
-            largest.
+        min_ratio, aim: size below which a fit goes on for some extra iterations, and the size steered to, as parts of
+            the largest.
         threads: CPU threads, each with frames of its own; sums may depend on it, so it is part of what makes a result.
     """
 
@@ -66,34 +67,34 @@ class RateAwareSettings:
 
     @property
     def first_rounded(self) -> int:
-        """Number of the first step with rounding."""
+        """Number of the first iteration with rounding."""
         return math.ceil(self.iterations - self._last * (1 - self.noise))
 
     @property
     def first_frozen(self) -> int:
-        """Number of the first step with whole step indices."""
+        """Number of the first iteration with whole step indices."""
         return math.ceil(self.iterations - self._last * (1 - self.frozen))
 
     @property
     def _last(self) -> float:
-        """The steps that `noise` and `frozen` are parts of."""
+        """The iterations that `noise` and `frozen` are parts of."""
         return min(self.iterations, self.most_rounded / max(1 - self.noise, 1e-9))
 
 
 MOST_BATCH, LEAST_ITERATIONS = 8, 2000
-"""Most frames a step, and the steps that a fit should have before its steps get more frames. The rate of all latents
-is charged once a step, however many frames that sees: 120 frames of 176x144 were fitted as well by 2,000 steps of 8
-frames as by 8,000 of 2, in half the time."""
+"""Most frames an iteration, and the iterations that a fit should have before its batches get larger. The rate of all
+latents is computed once an iteration, however many frames are in it: 120 frames of 176x144 were fitted as well by 2,000
+iterations of 8 frames as by 8,000 of 2, in half the time."""
 
 LEAST_BATCHES = 15
-"""Least steps in which all frames are seen: 32 frames lost 0.2 decibels with 4 a step instead of 2."""
+"""Least batches that all frames are divided into: 32 frames lost 0.2 decibels in batches of 4 instead of 2."""
 
 
 def preset_settings(
     name: str, frames: int, *, seed: int = 0, device: str = "cpu", threads: int = 1
 ) -> RateAwareSettings:
     """Settings of a preset for a segment of `frames` frames; raises UsageError for an unknown name."""
-    steps, batch = preset_iterations(RATE_AWARE_PRESETS, name, frames)
-    while steps >= 2 * LEAST_ITERATIONS and 2 * batch <= min(MOST_BATCH, frames // LEAST_BATCHES):
-        steps, batch = -(-steps // 2), 2 * batch
-    return RateAwareSettings(iterations=steps, batch=batch, seed=seed, device=device, threads=threads)
+    iterations, batch = preset_iterations(RATE_AWARE_PRESETS, name, frames)
+    while iterations >= 2 * LEAST_ITERATIONS and 2 * batch <= min(MOST_BATCH, frames // LEAST_BATCHES):
+        iterations, batch = -(-iterations // 2), 2 * batch
+    return RateAwareSettings(iterations=iterations, batch=batch, seed=seed, device=device, threads=threads)

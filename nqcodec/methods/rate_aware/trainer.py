@@ -1,7 +1,7 @@
 """The rate-aware fit, top to bottom: J = D + lambda R with the file's own models, lambda steered to the size asked for.
 
 `RateAwareTrainer.iterate` is one iteration: sample, forward, D + lambda R, backward, update. Every
-`CONTROL_ITERATIONS` of them `look` takes the size and sets lambda. What they do depends on the settings and
+`CONTROL_ITERATIONS` of them `look` takes the size and sets lambda. The result depends on the settings and
 the state alone.
 """
 
@@ -41,22 +41,22 @@ CONTROL_ITERATIONS = 25
 """Iterations between two looks at the size."""
 
 REAL_SIZES = 4
-"""Looks at the size after which one is real under noise: coded by the file's coder instead of estimated."""
+"""With noise, one look in so many takes the real size by the file's coder, the others an estimate."""
 
 MOST_PASS_FRAMES, MOST_PASS_SAMPLES = 4, 1_000_000
-"""Frames of a step that go through the network at once on a CPU, and their luma samples together: four at 320x180 take
-0.65 of four single ones' time; eight at 1280x720 leave the caches and take 1.8 times that of eight single ones."""
+"""Most frames that a CPU computes at once, and most luma samples of them together: four at 320x180 take 0.65 of the
+time of four single ones; eight at 1280x720 do not fit the caches and take 1.8 times that of eight single ones."""
 
 PRUNINGS = 12
-"""Times at most that one of those also measures what pruned context models save, in the time of five steps. They save 3
-to 15 %; not known until the end, that was missing in small files."""
+"""Most times that such a look also measures the saving by context pruning, which takes the time of five iterations. It
+is 3 to 15 %, and small files would miss that many bytes if it were known only at the end."""
 
 STEERING = 0.1
-"""Part of the iterations after which lambda is steered: before, the size is that of a network that knows nothing."""
+"""Part of the iterations after which lambda is steered: before, the size says little, because the network is new."""
 
 MOST_SHIFT, SHIFT_RESOLUTION = 8.0, 0.125
-"""Most indices that steps are shifted by when they become whole, and how finely the shift is found: a whole index is
-worth about 3 % of the bytes, and parts of one move some tensors only."""
+"""Largest shift of step indices when they become whole, and the resolution of its search: a shift of 1 changes about 3
+% of the bytes, and a fraction of 1 changes the indices of some tensors only."""
 
 SizeOfTensors = Callable[[dict[str, IntTensor]], int]
 """Bytes of the whole file with given integer tensors."""
@@ -71,7 +71,7 @@ class RateAwareTrainer:
         size_of: real size of the file.
         done: iterations taken.
         correction: bits that the real file has beyond the smooth estimate.
-        thrift: bytes that thrifty context models saved when that was last measured.
+        pruning_saved: bytes that context pruning saved when that was last measured.
         bits: R of the last iteration, a scalar on the device.
     """
 
@@ -90,7 +90,7 @@ class RateAwareTrainer:
     def __post_init__(self) -> None:
         self.optimizer = self._make_optimizer()
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
-        # Threads within an operation are a setting of each thread that runs one.
+        # The number of threads within an operation is set for each thread of the pool.
         threads = self.settings.threads
         each = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         self._pool = each if threads > 1 else None
@@ -102,7 +102,7 @@ class RateAwareTrainer:
 
     @property
     def rounds(self) -> bool:
-        """Whether values are rounded by now, rather than noisy."""
+        """Whether values are rounded by now, instead of noisy."""
         return self.done >= self.settings.first_rounded
 
     @property
@@ -112,9 +112,9 @@ class RateAwareTrainer:
 
     @property
     def _remaining_fraction(self) -> float:
-        """Part of the steps with rounding that is still to come, 1 before them."""
-        steps, first = self.settings.iterations, self.settings.first_rounded
-        return min(max((steps - self.done) / max(steps - first, 1), 0.0), 1.0)
+        """Part of the iterations with rounding that is still to come, 1 before them."""
+        iterations, first = self.settings.iterations, self.settings.first_rounded
+        return min(max((iterations - self.done) / max(iterations - first, 1), 0.0), 1.0)
 
     def iterate(self) -> Measured:
         """One iteration; D, the PSNR and R stay on the device."""
@@ -126,14 +126,14 @@ class RateAwareTrainer:
         times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
         sample = self.quantizers.sample(None if self.rounds else self._noise())
 
-        # Forward: D of the frames and R of the symbols, each with its gradients with respect to what was sampled.
+        # Forward: D of the frames and R of the symbols, each with its gradients with respect to the sample.
         found, charged = self._both(times, sample)
 
         # Backward: gradients of J = D + lambda R with respect to values, step indices and context models.
-        by_value, by_step = combine(values, sample, found.gradients, charged, lmbda)
+        by_value, by_step_index = combine(values, sample, found.gradients, charged, lmbda)
         for key, value in values.items():
             value.grad = by_value[key]
-            self.quantizers.step_indices[key].grad = None if self.frozen else by_step[key]
+            self.quantizers.step_indices[key].grad = None if self.frozen else by_step_index[key]
         for key, gradients in charged.contexts.items():
             for parameter, gradient in zip(self.quantizers.contexts[key].parameters(), gradients, strict=True):
                 parameter.grad = gradient * lmbda
@@ -145,10 +145,10 @@ class RateAwareTrainer:
         self.optimizer.step()
         self.bits = charged.bits
         self.done += 1
-        return Measured(found.loss, found.level)
+        return Measured(found.loss, found.psnr)
 
     def _noise(self) -> Noise:
-        """Noise that follows from settings and step alone."""
+        """Noise that depends on settings and iteration alone."""
         settings = self.settings
         seed = (settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
         generator = torch.Generator(self.clip.device).manual_seed(seed)
@@ -157,9 +157,9 @@ class RateAwareTrainer:
         return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
 
     def _both(self, times: Tensor, sample: QuantizedSample) -> tuple[Distortion, Rate]:
-        """The batch's distortion and the rate; with several threads each takes a part: the rate, or some frames.
+        """The batch's distortion and the rate; with several threads each computes a part: the rate, or some frames.
 
-        For one small network a second thread within each operation gains next to nothing, a second one beside it
+        For a small network a second thread within each operation gains next to nothing, but one for other frames
         nearly doubles the speed.
         """
         run = partial(distortion, self.network, self.clip, sample=sample, loss=self.settings.loss)
@@ -171,7 +171,7 @@ class RateAwareTrainer:
         return mean_distortion(list(self._pool.map(run, parts)), frames), charged.result()
 
     def _pass_frames(self, frames: int) -> int:
-        """How many of a step's frames are computed at once by each thread."""
+        """How many frames of a batch each thread computes at once."""
         if self.clip.device.type != "cpu":
             return frames
         video = self.clip.video
@@ -179,7 +179,7 @@ class RateAwareTrainer:
         return min(cached, -(-frames // self.settings.threads))
 
     def _learning_rate(self) -> float:
-        """Part of the peak rates: a linear warm-up, then a cosine down to `floor`, where it stays."""
+        """Part of the peak learning rates: a linear warm-up, then a cosine down to `floor`, where it stays."""
         settings = self.settings
         warmth = warm_up(self.done, settings.warmup * settings.iterations)
         return warmth * max(cosine(min(self.done / settings.iterations, 1.0), 1.0), settings.floor)
@@ -189,7 +189,7 @@ class RateAwareTrainer:
         smooth = float(self.bits)
         if not self.frozen:
             self.quantizers.keep_symbol_ranges()
-        # Rounding changes the estimate at once, and the size little.
+        # The start of rounding changes the estimate at once but hardly the size, so the real size is taken every time.
         if self.rounds:
             self.correction = 8.0 * self.final_size() - smooth
         elif self._measures(REAL_SIZES):
@@ -198,18 +198,18 @@ class RateAwareTrainer:
             ):
                 self.pruning_saved = self.size_of(self.quantizers.integers()) - self.final_size()
             self.correction = 8.0 * self.real_size() - smooth
-        # The estimate may have fallen by more than the correction knows since that was taken.
+        # The correction may be old: if the estimate has fallen by more than that since, their sum could be below 0.
         size = max(smooth + self.correction, 1.0)
         if self.done >= STEERING * self.settings.iterations:
             self.control.update(size, expected=self._expected, learn=not self.frozen)
         return self.report(size / 8)
 
     def _measures(self, looks: int) -> bool:
-        """Whether this look at the size, the first or one of so many, is one of those that take longer."""
+        """Whether this look at the size, the first or one of so many, is one of those that measure more."""
         return self.done == CONTROL_ITERATIONS or self.done % (CONTROL_ITERATIONS * looks) == 0
 
     def report(self, size: float) -> Report:
-        """What progress tells of a file of `size` bytes."""
+        """The report for a file of `size` bytes."""
         return Report(size, self.control.lmbda, self.quantizers.step_indices)
 
     @property
@@ -222,12 +222,13 @@ class RateAwareTrainer:
         self.meet(self._expected / 8, MOST_SHIFT)
 
     def meet(self, size: float, most: float) -> None:
-        """Make all steps coarser or finer alike, by whole indices, to the finest whose file has at most `size` bytes.
+        """Make all step sizes coarser or finer alike, by whole indices, to the finest whose file has at most `size`
+        bytes.
 
         Args:
-            most: indices at most that they move on average.
+            most: largest shift of the indices, on average.
         """
-        learned = {key: float(step) for key, step in self.quantizers.step_indices.items()}
+        learned = {key: float(index) for key, index in self.quantizers.step_indices.items()}
         low, high = -most, most
         while high - low > SHIFT_RESOLUTION:
             middle = (low + high) / 2
@@ -245,7 +246,7 @@ class RateAwareTrainer:
         self.quantizers.keep_symbol_ranges()
 
     def real_size(self) -> int:
-        """Bytes of the file if the fit ended now; what thrifty context models save is taken as it was last."""
+        """Bytes of the file if the fit ended now, with the last measured saving by context pruning."""
         return self.size_of(self.quantizers.integers()) - self.pruning_saved
 
     def final_size(self) -> int:

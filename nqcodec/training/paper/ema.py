@@ -12,7 +12,7 @@ from nqcodec.training.hooks import Hook
 
 
 class Average(Hook):
-    """Averages of parameters, updated once an iteration, which a fit then ends with.
+    """Averages of parameters, updated once an iteration, which are then the result of a fit.
 
     Early in a stage the decay is that of a shorter average, (1 + n) / (10 + n) after iteration n: its start is soon
     forgotten, and a short stage is averaged over about a tenth of its iterations whatever the decay. Each stage begins

@@ -1,6 +1,6 @@
 """Training on patches of the picture instead of whole frames, as HiNeRV does it (Kwan et al., NeurIPS 2023).
 
-A step has as many patches as make up its frames, of any frame and place: one epoch is as many steps as with whole
+An iteration has as many patches as cover its frames, of any frame and place: an epoch has as many of them as with whole
 frames and sees every sample once. The network is computed on the patches and on what surrounds them
 (`nqcodec.training.patched`), so that a patch ends as it would within its frame.
 """
@@ -22,20 +22,20 @@ from nqcodec.training.patched import part_of_frames, places_of
 from nqcodec.training.regions import Region, Spans
 
 LEAST_SIDE = 16
-"""Luma samples of a patch's shorter side at least: smaller ones are nearly all surroundings."""
+"""Least luma samples of a patch's shorter side: around smaller ones most of the work is outside of the patch."""
 
 
 class Patches:
-    """The patches of a clip, and what a network shows there.
+    """The patches of a clip, and the output of a network on them.
 
-    They divide the picture evenly, side by side from the top left corner on. Where that leaves a rest, the last of a
+    They divide the picture evenly, side by side from the top left corner on. If the size is no multiple, the last of a
     row or column is moved inwards, and what another one has already does not count in it.
 
     Attributes:
         corners: row and column of each patch's first place in the map that `planes` reads.
         size: height and width of all of them there.
-        clip: stands for the clip where errors are taken: its frames are patches, and its means those over an epoch, so
-            that every sample of the picture weighs the same.
+        clip: replaces the clip in the computation of errors: its frames are patches, and its means those over an epoch,
+            so that every sample of the picture weighs the same.
     """
 
     def __init__(self, clip: PackedClip, program: Program, patch: tuple[int, int]):
@@ -59,7 +59,7 @@ class Patches:
         """Patches of a frame."""
         return len(self.corners)
 
-    def see(
+    def output_and_target(
         self,
         network: FloatNetwork,
         samples: Tensor,
@@ -68,8 +68,8 @@ class Patches:
     ) -> tuple[Tensor, Tensor]:
         """(output, target) of `samples` [B] on the host, frame times `len` of this and patch each: packed [B, C, h, w].
 
-        What does not count in a patch is the target's in its output. `latents` makes the first grid's output from
-        whole packed frames.
+        Samples that do not count in a patch have the target's values in the output. `latents` makes the first grid's
+        output from whole packed frames.
         """
         frames, places = samples // len(self), (samples % len(self)).tolist()
         rows, columns = (tuple(self.corners[place][axis] for place in places) for axis in (0, 1))

@@ -1,7 +1,8 @@
-"""Magnitude pruning: the convolution weights that matter least are set to zero and stay there while the rest is tuned.
+"""Magnitude pruning: the convolution weights that matter least are set to zero and stay zero while the others are
+tuned.
 
 Pruned weights are exact zeros of the float network. A file has no masks: quantizers are symmetric about zero, so a zero
-is rounded to the integer 0, and the entropy coder pays for it like for any other symbol, by how frequent it is.
+is rounded to the integer 0, which the entropy coder codes like any other symbol, by its frequency.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Pruning:
     Attributes:
         kept: part of all convolution weights that is not pruned.
         score: a name of `SCORES`.
-        share: part of a fit's steps, at its end, that the fine-tune takes.
-        rate: its peak rate, as a part of the fit's.
+        share: part of a fit's iterations, at its end, for the fine-tune.
+        rate: its peak learning rate, as a part of the fit's.
     """
 
     kept: float = 0.85
@@ -44,7 +45,9 @@ class Pruning:
         if not 0 < self.kept <= 1:
             raise UsageError(f"pruning cannot keep a part of {self.kept:g} of the weights: choose one in (0, 1]")
         if not 0 < self.share < 1:
-            raise UsageError(f"a fine-tune cannot take a part of {self.share:g} of the steps: choose one in (0, 1)")
+            raise UsageError(
+                f"a fine-tune cannot take a part of {self.share:g} of the iterations: choose one in (0, 1)"
+            )
 
 
 @torch.no_grad()

@@ -1,5 +1,5 @@
-"""Quant-Noise (Fan et al., ICLR 2021) as HiNeRV trains with it: most values are seen quantised, the others pass as they
-are, and only these get a gradient."""
+"""Quant-Noise (Fan et al., ICLR 2021) as HiNeRV trains with it: most values are quantised, the others are not, and
+only these get a gradient."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from nqcodec.training.network import Transform
 QUANTIZED_TENSORS = ("weight", "latent")
 """Tensors that take part. Biases do not: they are few, and the papers leave vectors alone."""
 
-LEAST_STEP = 1e-6
-"""Added to a step, so that a channel of zeros has one, as published."""
+LEAST_STEP_SIZE = 1e-6
+"""Added to a step size, so that it is positive for a channel of zeros, as published."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class QuantNoise:
 
     Attributes:
         bits: of the quantised values.
-        part: of the values that are seen quantised at each step.
-        share: part of a fit's steps, at its end.
-        rate: peak rate in these steps, as a part of the fit's.
+        part: part of the values that are quantised in each iteration.
+        share: part of a fit's iterations, at its end.
+        rate: peak learning rate in these iterations, as a part of the fit's.
     """
 
     bits: int = 6
@@ -42,13 +42,13 @@ class QuantNoise:
             raise UsageError(f"Quant-Noise cannot have {self.bits} bits: choose 2 to 8")
         if not 0 < self.part <= 1 or not 0 < self.share < 1:
             raise UsageError(
-                f"Quant-Noise cannot take a part of {self.part:g} of the values in {self.share:g} of the steps: "
+                f"Quant-Noise cannot take a part of {self.part:g} of the values in {self.share:g} of the iterations: "
                 "choose parts between 0 and 1"
             )
 
 
 class NoiseTransform:
-    """One step's `Transform`: which values are quantised follows from its generator."""
+    """The `Transform` of one iteration; its generator decides which values are quantised."""
 
     def __init__(self, noise: QuantNoise, generator: torch.Generator):
         self._noise, self._generator = noise, generator
@@ -78,12 +78,12 @@ class NoiseHook(Hook):
 
 
 def round_to_bits(value: Tensor, name: str, bits: int) -> Tensor:
-    """`value` rounded to `bits` bits about zero, with a step for each channel that covers it.
+    """`value` rounded to `bits` bits about zero, with a step size for each channel that covers it.
 
-    The step is 2 max|x| / (2^bits - 1), as published; channels are those that a file can give steps of their own
+    The step size is 2 max|x| / (2^bits - 1), as published; channels are those for which a file can have step sizes
     (formats/nq.md, 4).
     """
     others = [axis for axis in range(value.dim()) if axis != channel_axis(name)]
-    size: Tensor = value.abs().amax(dim=others, keepdim=True) * (2 / (2**bits - 1)) + LEAST_STEP
+    size: Tensor = value.abs().amax(dim=others, keepdim=True) * (2 / (2**bits - 1)) + LEAST_STEP_SIZE
     integers = (value / size).round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     return integers * size

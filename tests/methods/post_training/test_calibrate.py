@@ -96,7 +96,7 @@ def test_the_regulariser_vanishes_at_the_ends_alone_and_its_reach_widens() -> No
 
 def test_annealing_starts_after_its_warmup() -> None:
     annealing = Annealing()
-    powers = [annealing.power(step, 101) for step in range(101)]
+    powers = [annealing.power(iteration, 101) for iteration in range(101)]
     assert powers[:20] == [None] * 20
     falling = [power for power in powers if power is not None]
     assert len(falling) == 81
@@ -116,14 +116,14 @@ def test_learned_rounding_starts_where_the_values_are_and_ends_beside_them() -> 
 
 
 def test_learned_rounding_beats_the_nearest_where_errors_add_up() -> None:
-    """Sixteen values of 0.4 steps whose sum matters: nearest rounding loses all of it."""
+    """Sixteen values of 0.4 step sizes whose sum matters: nearest rounding loses all of it."""
     x = torch.full((16,), 0.1)
     learned = LearnedRounding.of(x + torch.linspace(-0.01, 0.01, 16), levels())
     optimizer = torch.optim.Adam([learned.alpha], lr=0.1)
-    for step in range(300):
+    for iteration in range(300):
         optimizer.zero_grad()
         loss = (learned.soft().sum() - x.sum()).square()
-        power = Annealing().power(step, 300)
+        power = Annealing().power(iteration, 300)
         if power is not None:
             loss = loss + 0.1 * regulariser(learned.h, power)
         loss.backward()
@@ -153,7 +153,7 @@ def test_every_calibration_beats_rounding_to_nearest(fitted: tuple[FloatNetwork,
     size = int(3.5 * network.program.parameters / 8)
     before = {key: value.clone() for key, value in network.state_dict().items()}
 
-    def level(settings: QuantSettings) -> float:
+    def quality(settings: QuantSettings) -> float:
         tuning, _ = calibrated(network, clip, size, payload, replace(settings, rate_term=False))
         coded = export(tuning.network, tuning.transform)
         assert abs(payload(coded) / size - 1) < 0.1
@@ -162,8 +162,8 @@ def test_every_calibration_beats_rounding_to_nearest(fitted: tuple[FloatNetwork,
     # Reconstructing layers need not help the picture by much.
     gain = 0.0 if calibration in ("layer", "block") else 0.5
     assert (
-        level(replace(QUICK, calibration=calibration, finetune_iterations=480 if gain == 0 else 96))
-        > level(replace(QUICK, finetune_iterations=0)) + gain
+        quality(replace(QUICK, calibration=calibration, finetune_iterations=480 if gain == 0 else 96))
+        > quality(replace(QUICK, finetune_iterations=0)) + gain
     )
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
@@ -210,9 +210,9 @@ def test_progress_counts_on_and_stop_leaves_whole_integers(fitted: tuple[FloatNe
 
     coded = quantize(network, clip, max_bytes=size, size_of=payload, settings=QUICK, progress=seen.append, stop=stop)
     tuning = [event for event in seen if event.stage == "finetune"]
-    steps = [event.iteration for event in tuning]
-    assert steps == sorted(set(steps))
-    assert steps[-1] == 72
+    iterations = [event.iteration for event in tuning]
+    assert iterations == sorted(set(iterations))
+    assert iterations[-1] == 72
     assert QUICK.straight_iterations < 72
     assert {event.iterations for event in tuning} == {96}
     assert 0.98 * size <= payload(coded) <= size
@@ -220,15 +220,15 @@ def test_progress_counts_on_and_stop_leaves_whole_integers(fitted: tuple[FloatNe
 
 def test_affine_codes_span_the_range_and_padding_is_undone() -> None:
     x = torch.randn(7, 5, 3, 3, generator=torch.Generator().manual_seed(1)) + 0.3
-    plain = AffineTensor.of(x, 8, turned=False)
+    plain = AffineTensor.of(x, 8, transformed=False)
     assert plain.step_size.shape == (7, 1, 1, 1)
     assert float((plain.value(x) - x).abs().max()) <= float(plain.step_size.max()) * 0.51
-    turned = AffineTensor.of(x, 8, turned=True)
-    assert turned.domain(x).shape == (7, 8, 3, 3)
-    assert turned.value(x).shape == x.shape
-    error = (turned.value(x) - x).square().mean() / x.square().mean()
+    transformed = AffineTensor.of(x, 8, transformed=True)
+    assert transformed.coefficients(x).shape == (7, 8, 3, 3)
+    assert transformed.value(x).shape == x.shape
+    error = (transformed.value(x) - x).square().mean() / x.square().mean()
     assert float(error) < 1e-3
-    bias = AffineTensor.of(torch.tensor([0.2, -0.1, 0.7]), 4, turned=False)
+    bias = AffineTensor.of(torch.tensor([0.2, -0.1, 0.7]), 4, transformed=False)
     assert bias.step_size.numel() == 1
     assert float(bias.zero) == 2
 
@@ -241,8 +241,8 @@ def test_padding_is_to_the_next_power_of_two(channels: int, wanted: int) -> None
 def test_neuroquant_calibrates_and_counts_everything(fitted: tuple[FloatNetwork, PackedClip]) -> None:
     network, clip = fitted
     results: list[NeuroQuantResult] = []
-    for turned in (False, True):
-        result = neuroquant(network, clip, NeuroQuantSettings(extra=-1, hadamard=turned, iterations=96))
+    for transformed in (False, True):
+        result = neuroquant(network, clip, NeuroQuantSettings(extra=-1, hadamard=transformed, iterations=96))
         assert result.calibrated > result.rounded + 0.5
         assert result.rounded < result.hardened < evaluate(network, clip).yuv
         assert result.hardened != result.calibrated < evaluate(network, clip).yuv

@@ -30,7 +30,7 @@ VIDEO = Video(12, 8, 3)
 FRAMES = torch.arange(3)
 
 
-def tiny(steps: int = 0) -> tuple[FloatNetwork, PackedClip]:
+def tiny(iterations: int = 0) -> tuple[FloatNetwork, PackedClip]:
     """A network of 143 parameters, and a gradient that moves."""
     operations = [
         Grid((), 3, 2, 2, 3),
@@ -44,9 +44,9 @@ def tiny(steps: int = 0) -> tuple[FloatNetwork, PackedClip]:
         grids = [np.mgrid[:height, :width] for height, width in VIDEO.plane_shapes]
         frames.append(tuple((60 + 9 * (x + 2 * t) + 5 * y).astype(np.uint8) for y, x in grids))
     clip = pack(frames, VIDEO, program)
-    settings = FitSettings(max(steps, 1), dtype="float32", batch=3)
+    settings = FitSettings(max(iterations, 1), dtype="float32", batch=3)
     network = new_network(program, 3, settings)
-    if steps:
+    if iterations:
         fit(network, clip, settings)
     return network, clip
 
@@ -103,7 +103,7 @@ def test_several_changes_of_one_tensor_are_pairs_too() -> None:
 
 def test_predictions_meet_measurements_on_a_fitted_network() -> None:
     """Small changes of a fit: the second-order term is what the loss does; the diagonal is of the same size."""
-    network, clip = tiny(steps=400)
+    network, clip = tiny(iterations=400)
     curvatures = measure_curvature(network, clip, frames=3, loss="log-mse", seed=0)
     probe = QuantTransform({}, {}, only="op2_weight")
     probe.set_tensor("op2_weight", np.array([-48], np.int32), 8, clip.device)
@@ -134,7 +134,7 @@ def test_an_unknown_criterion_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("method", CRITERIA)
 def test_a_survey_has_every_tensor_at_every_width(method: str) -> None:
-    network, clip = tiny(steps=60)
+    network, clip = tiny(iterations=60)
     done: list[int] = []
     settings = SensitivitySettings(method, (2, 4, 7), QuantizerKind(per_channel=True), frames=3)
     result = measure_sensitivities(network, clip, settings, lambda count, _: done.append(count))

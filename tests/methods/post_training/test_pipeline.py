@@ -76,7 +76,7 @@ def size_of(network: IntegerNetwork) -> int:
     return len(pack_file(VIDEO, [(VIDEO.frames, pack_segment(network))]))
 
 
-def level(network: FloatNetwork, clip: PackedClip) -> float:
+def quality(network: FloatNetwork, clip: PackedClip) -> float:
     return evaluate(network, clip).yuv
 
 
@@ -190,7 +190,7 @@ def test_sizes_out_of_reach_say_what_is_possible(fitted: tuple[FloatNetwork, Pac
 
 
 def test_bytes_that_have_no_use_are_left(fitted: tuple[FloatNetwork, PackedClip]) -> None:
-    """More than the finest steps take: a smaller file, as good as the floats."""
+    """More than the finest step sizes take: a smaller file, as good as the floats."""
     network, clip = fitted
     seen: list[Progress] = []
     sizes = [
@@ -216,7 +216,7 @@ def test_progress_and_stop(fitted: tuple[FloatNetwork, PackedClip]) -> None:
 
 
 def test_rounding_while_training_is_what_is_exported() -> None:
-    """In float64 the fake-quantised network equals the integers times their steps, to the last bit."""
+    """In float64 the fake-quantised network equals the integers times their step sizes exactly."""
     operations = [
         Grid((), 3, 4, 5, 6),
         Conv((0,), 5, 3),
@@ -232,8 +232,8 @@ def test_rounding_while_training_is_what_is_exported() -> None:
     for tensor in tensor_names(program):
         shape = network.tensors[tensor.key].shape
         channels = {"weight": shape[0], "bias": 1, "latent": shape[1] if len(shape) > 1 else 1}[tensor.name]
-        steps = generator.integers(-45, -20, channels).astype(np.int32)
-        transform.set_tensor(tensor.key, steps, 8, torch.device("cpu"))
+        step_indices = generator.integers(-45, -20, channels).astype(np.int32)
+        transform.set_tensor(tensor.key, step_indices, 8, torch.device("cpu"))
     times = torch.arange(6)
     with torch.no_grad():
         trained = network(times, transform)
@@ -279,8 +279,8 @@ def test_snapping_steps_hardly_changes_the_rate() -> None:
         transform = QuantTransform({key: torch.tensor(value) for key, value in learned.items()}, {})
         transform.snap(sizes)
         change = 0.0
-        for key, steps in transform.step_indices.items():
-            assert torch.equal(steps, steps.round())
-            assert float(np.abs(steps.numpy() - learned[key]).max()) <= 1.01
-            change += float((steps.numpy() - learned[key]).mean()) * sizes[key] / 8
+        for key, step_indices in transform.step_indices.items():
+            assert torch.equal(step_indices, step_indices.round())
+            assert float(np.abs(step_indices.numpy() - learned[key]).max()) <= 1.01
+            change += float((step_indices.numpy() - learned[key]).mean()) * sizes[key] / 8
         assert abs(change) < 0.005 * 4 * sum(sizes.values())

@@ -1,4 +1,4 @@
-"""Plans by name: every allocation meets its budget and lands in its window; uniform ones are; the comparison."""
+"""Plans by name: every allocation meets its budget and its size window; uniform ones are; the comparison."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_a_crash_anywhere_changes_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Crashed at a step of each phase, and once more after a resume, then after the calibration."""
+    """Crashed at an iteration of each phase, and once more after a resume, then after the calibration."""
     network, clip = fitted
     if hadamard == "all" and calibration != "tune":
         pytest.skip("one calibration with every kind of state is enough")
@@ -94,7 +94,7 @@ def test_a_crash_anywhere_changes_nothing(
     assert reached == places[places.index(places[-2]) :], "what had been saved must not be done again"
     reached.clear()
     assert run(None, resume=True) == whole
-    assert reached == [places[-1]], "what it ended with is told again, and nothing is done"
+    assert reached == [places[-1]], "the final figures are reported again, and no iteration is run"
 
 
 def test_what_is_stopped_is_kept_but_not_as_finished(fitted: tuple[FloatNetwork, PackedClip], tmp_path: Path) -> None:

@@ -38,10 +38,11 @@ from nqcodec.training.progress import Progress
 from nqcodec.training.session import Measured
 
 LEAST = 0.95
-"""Part of the bytes asked for that even these short fits use: they are steered for a fifteenth of the usual steps."""
+"""Part of the bytes asked for that even these short fits use: they are steered for a fifteenth of the usual
+iterations."""
 
 LATE = replace(QUICK, aim=0.9)
-"""Steered below its window, so that a fit takes all of its extra steps."""
+"""Steered below its window, so that a fit takes all of its extra iterations."""
 
 
 def fit(case: Case, fitted: Fitted | None = None, **arguments: object) -> IntegerNetwork:
@@ -111,13 +112,13 @@ def test_the_seed_decides_the_file() -> None:
     assert first == same != other
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """A real Ctrl-C after step `step` of any fit."""
+def interrupt(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
+    """A real Ctrl-C after iteration `iteration` of any fit."""
     original = RateAwareTrainer.iterate
 
     def counting(trainer: RateAwareTrainer) -> Measured:
         result = original(trainer)
-        if trainer.done == step:
+        if trainer.done == iteration:
             os.kill(os.getpid(), signal.SIGINT)
         return result
 
@@ -126,28 +127,28 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed() -> bytes:
-    """A fit that takes steps of every phase, extra ones included."""
+    """A fit that takes iterations of every phase, extra ones included."""
     seen = list[Progress]()
     whole = payload(fit(Case.at(0.4, LATE), progress=seen.append))
     assert seen[-1].iteration == 200, "or the extra phase is not tested"
     return whole
 
 
-@pytest.mark.parametrize("step", [10, 50, 63, 76, 100, 104, 150, 199])
+@pytest.mark.parametrize("iteration", [10, 50, 63, 76, 100, 104, 150, 199])
 def test_ctrl_c_keeps_the_state_and_resume_gives_the_same_file(
-    step: int, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    iteration: int, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under noise, at its end, rounding, as steps become whole, after that, at the end, and beyond it."""
+    """Under noise, at its end, rounding, as step indices become whole, after that, at the end, and beyond it."""
     case, kept = Case.at(0.4, LATE), tmp_path / "state.safetensors"
     before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        interrupt(patch, step)
+        interrupt(patch, iteration)
         with pytest.raises(KeyboardInterrupt):
             fit(case, checkpoint=kept)
     assert signal.getsignal(signal.SIGINT) is before
     taken = list[Progress]()
     assert payload(fit(case, checkpoint=kept, resume=True, progress=taken.append)) == undisturbed
-    assert all(state.iteration > step for state in taken)
+    assert all(state.iteration > iteration for state in taken)
 
 
 @pytest.mark.parametrize("looks", [1, 3, 5])
@@ -159,7 +160,7 @@ def test_stop_keeps_the_state_and_resume_gives_the_same_file(looks: int, undistu
         asked.append(None)
         return len(asked) == looks
 
-    with pytest.raises(NqError, match="stopped at step"):
+    with pytest.raises(NqError, match="stopped at iteration"):
         fit(case, checkpoint=kept, stop=stop)
     assert payload(fit(case, checkpoint=kept, resume=True)) == undisturbed
 
@@ -170,7 +171,7 @@ def test_resume_of_a_finished_fit_takes_no_more_steps(tmp_path: Path) -> None:
     taken = list[Progress]()
     assert payload(fit(case, checkpoint=kept, resume=True, progress=taken.append)) == whole
     assert [state.iteration for state in taken] == [taken[0].iterations], (
-        "what it ended with is told again, and nothing else"
+        "the final figures are reported again, and nothing else"
     )
 
 
@@ -240,7 +241,7 @@ def middle() -> Fitted:
 
 @pytest.mark.parametrize("factor", [0.6, 1.5])
 def test_further_rates_start_from_the_first(factor: float, middle: Fitted) -> None:
-    """A few more steps from a fit are better than the same few from nothing, at rates around it."""
+    """A few more iterations from a fit are better than the same few from nothing, at rates around it."""
     case = Case.at(0.6)
     more = replace(case, bytes=round(factor * case.bytes), settings=further(case.settings))
     kept = {name: value.clone() for name, value in middle.extra().items()}
@@ -257,8 +258,8 @@ def test_shift_steps_brings_a_fit_part_of_the_way_to_another_size(factor: float,
     fitted, target = middle.copy(), round(factor * Case.at(0.6).bytes)
     shift_step_indices(fitted, target, size_of)
     moved = [
-        float(step - before)
-        for step, before in zip(
+        float(index - before)
+        for index, before in zip(
             fitted.quantizers.step_indices.values(), middle.quantizers.step_indices.values(), strict=True
         )
     ]

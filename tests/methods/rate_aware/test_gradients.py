@@ -1,4 +1,4 @@
-"""Gradients of J = D + price R: against autograd of the whole of it, and the rate against real coded bytes."""
+"""Gradients of J = D + lambda R: against autograd of the whole of it, and the rate against real coded bytes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def quantizers(clip: PackedClip) -> Quantizers:
 
 def joint(
     values: Mapping[str, Tensor],
-    steps: Mapping[str, Tensor],
+    step_indices: Mapping[str, Tensor],
     contexts: Mapping[str, ContextWeights],
     sample: QuantizedSample,
     network: FloatNetwork,
@@ -61,7 +61,7 @@ def joint(
     loss: str,
 ) -> Tensor:
     """J as one expression; symbols go from those drawn along their slopes, which `test_rateaware_noise` looks at."""
-    sizes = {key: torch.exp2(step / 8) for key, step in steps.items()}
+    sizes = {key: torch.exp2(index / 8) for key, index in step_indices.items()}
     exact = {key: values[key] / sizes[key] for key in values}
     moves = {key: exact[key] - exact[key].detach() for key in values}
     symbols = {key: sample.symbols[key] + sample.slopes.get(key, 1.0) * moves[key] for key in values}
@@ -85,21 +85,21 @@ def test_gradients_are_those_of_the_whole_loss(
     charged = rate(sample, quantizers.contexts)
     found = distortion(network, clip, torch.arange(clip.frames), sample=sample, loss=loss)
     values = dict(network.tensors.items())
-    by_value, by_step = combine(values, sample, found.gradients, charged, PRICE)
+    by_value, by_step_index = combine(values, sample, found.gradients, charged, PRICE)
 
     leaves = {key: value.detach().clone().requires_grad_(True) for key, value in values.items()}
-    steps = {key: step.clone().requires_grad_(True) for key, step in quantizers.step_indices.items()}
+    step_indices = {key: index.clone().requires_grad_(True) for key, index in quantizers.step_indices.items()}
     contexts = {
         key: ContextWeights(*(tensor.clone().requires_grad_(True) for tensor in weights.parameters()))
         for key, weights in quantizers.contexts.items()
     }
     assert sample.slopes.keys() == (set() if rounds else quantizers.contexts.keys())
-    total = joint(leaves, steps, contexts, sample, network, clip, loss)
+    total = joint(leaves, step_indices, contexts, sample, network, clip, loss)
     assert float(found.loss + PRICE * charged.bits) == pytest.approx(total.item(), rel=1e-5)
     total.backward()
     for key, leaf in leaves.items():
         assert_close(by_value[key], leaf.grad, key)
-        assert_close(by_step[key], steps[key].grad, key)
+        assert_close(by_step_index[key], step_indices[key].grad, key)
     for key, weights in contexts.items():
         for mine, theirs in zip(charged.contexts[key], weights.parameters(), strict=True):
             assert_close(PRICE * mine, theirs.grad, key)
@@ -115,16 +115,16 @@ def assert_close(mine: Tensor, theirs: Tensor | None, what: str) -> None:
 
 
 def test_step_gradients_are_slopes_of_the_loss(clip: PackedClip, quantizers: Quantizers) -> None:
-    """Finite differences: the same noise, all steps a little coarser and a little finer."""
+    """Finite differences: the same noise, all step sizes a little coarser and a little finer."""
     network = quantizers.network
     values = {key: value.detach() for key, value in network.tensors.items()}
 
     def drawn_at(shift: float) -> QuantizedSample:
-        for step in quantizers.step_indices.values():
-            step.add_(shift)
+        for index in quantizers.step_indices.values():
+            index.add_(shift)
         result = quantizers.sample(noise())
-        for step in quantizers.step_indices.values():
-            step.sub_(shift)
+        for index in quantizers.step_indices.values():
+            index.sub_(shift)
         return result
 
     def loss(sample: QuantizedSample) -> float:
@@ -133,9 +133,9 @@ def test_step_gradients_are_slopes_of_the_loss(clip: PackedClip, quantizers: Qua
 
     sample = drawn_at(0.0)
     found = distortion(network, clip, torch.arange(clip.frames), sample=sample, loss="log-mse")
-    _, by_step = combine(values, sample, found.gradients, rate(sample, quantizers.contexts), PRICE)
+    _, by_step_index = combine(values, sample, found.gradients, rate(sample, quantizers.contexts), PRICE)
     slope = (loss(drawn_at(0.25)) - loss(drawn_at(-0.25))) / 0.5
-    assert sum(float(step) for step in by_step.values()) == pytest.approx(slope, rel=0.01)
+    assert sum(float(index) for index in by_step_index.values()) == pytest.approx(slope, rel=0.01)
 
 
 def test_price_weighs_the_rate_alone(clip: PackedClip, quantizers: Quantizers) -> None:
@@ -159,7 +159,7 @@ def test_parts_of_a_batch_give_what_the_batch_gives(
     parts = [distortion(quantizers.network, clip, part, sample=sample, loss=loss) for part in times.split(size)]
     mean = mean_distortion(parts, [len(part) for part in times.split(size)])
     assert float(mean.loss) == pytest.approx(float(whole.loss), rel=1e-5)
-    assert float(mean.level) == pytest.approx(float(whole.level), rel=1e-5)
+    assert float(mean.psnr) == pytest.approx(float(whole.psnr), rel=1e-5)
     for key, gradient in whole.gradients.items():
         assert_close(mean.gradients[key], gradient, key)
     assert mean_distortion(parts[:1], [size]) is parts[0]
@@ -186,7 +186,7 @@ def test_rate_is_the_sum_over_tensors(quantizers: Quantizers) -> None:
 
 @pytest.mark.parametrize(("bpp", "within"), [(0.4, 0.1), (1.5, 0.05)])
 def test_rate_of_rounded_values_is_near_their_coded_bytes(bpp: float, within: float) -> None:
-    """What is charged while fitting is what the file pays: tensors alone, without headers and steps."""
+    """The rate while fitting is that of the file's tensors, without headers and step indices."""
     case = Case.at(bpp)
     fitted = case.fresh()
     fit_for_size(fitted, case.clip, case.settings, max_bytes=case.bytes, size_of=size_of)

@@ -1,4 +1,4 @@
-"""Quantizers of a rate-aware fit: noise, rounding, ranges, whole steps, and what the file holds of them."""
+"""Quantizers of a rate-aware fit: noise, rounding, ranges, whole step indices, and their form in the file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sample(quantizers: Quantizers, seed: int | None) -> QuantizedSample:
 
 
 def exact(quantizers: Quantizers, key: str) -> torch.Tensor:
-    """Values in units of their steps."""
+    """Values in units of their step sizes."""
     return quantizers.network.tensors[key].detach() / 2 ** (quantizers.step_indices[key] / 8)
 
 
@@ -86,12 +86,12 @@ def test_rounding_is_to_the_nearest() -> None:
 @pytest.mark.parametrize("seed", [None, 3])
 def test_no_symbol_is_beyond_what_a_file_holds(seed: int | None) -> None:
     quantizers = fresh()
-    for step in quantizers.step_indices.values():
-        step.sub_(150)
+    for index in quantizers.step_indices.values():
+        index.sub_(150)
     found = sample(quantizers, seed)
     reached = 0
     for tensor in quantizers.names:
-        low, high = quantizers.reach[tensor.key]
+        low, high = quantizers.symbol_range[tensor.key]
         assert (low, high) == {"weight": (-128, 127), "bias": (-32768, 32767), "latent": (-2048, 2047)}[tensor.name]
         symbols = found.symbols[tensor.key]
         assert low <= float(symbols.min()) <= float(symbols.max()) <= high
@@ -108,19 +108,19 @@ def test_keep_reach_makes_just_those_steps_coarser_that_clamp() -> None:
     before = {key: float(quantizers.step_indices[key]) for key in keys}
     quantizers.keep_symbol_ranges()
     for key in fine:
-        assert float(exact(quantizers, key).abs().max()) <= quantizers.reach[key][1]
+        assert float(exact(quantizers, key).abs().max()) <= quantizers.symbol_range[key][1]
         # One index finer would clamp.
-        assert float(exact(quantizers, key).abs().max()) * 2 ** (1 / 8) > quantizers.reach[key][1]
+        assert float(exact(quantizers, key).abs().max()) * 2 ** (1 / 8) > quantizers.symbol_range[key][1]
         assert float(quantizers.step_indices[key]).is_integer()
     assert {key: float(quantizers.step_indices[key]) for key in kept} == {key: before[key] for key in kept}
 
 
 @given(data=st.data(), shift=st.floats(-8, 8))
 def test_whole_indices_are_whole_and_keep_the_rate(data: st.DataObject, shift: float) -> None:
-    """A step's index counts for as many values as its tensor has; the sum of all stays as it was."""
+    """A step index has the weight of its tensor's number of values; the weighted sum does not change."""
     quantizers = SHARED
-    for step in quantizers.step_indices.values():
-        step.fill_(data.draw(st.floats(-60, 20, width=32)))
+    for index in quantizers.step_indices.values():
+        index.fill_(data.draw(st.floats(-60, 20, width=32)))
     frozen = quantizers.whole_indices(shift)
     counts = {key: quantizers.network.tensors[key].numel() for key in frozen}
     added = sum((frozen[key] - float(quantizers.step_indices[key]) - shift) * counts[key] for key in frozen)
@@ -135,8 +135,8 @@ SHARED = fresh()
 
 def test_whole_indices_make_up_for_indices_that_all_round_the_same_way() -> None:
     quantizers = fresh()
-    for step in quantizers.step_indices.values():
-        step.fill_(-20.4)
+    for index in quantizers.step_indices.values():
+        index.fill_(-20.4)
     frozen = quantizers.frozen(0.0)
     counts = {key: quantizers.network.tensors[key].numel() for key in frozen}
     mean = sum(frozen[key] * counts[key] for key in frozen) / sum(counts.values())
@@ -146,8 +146,8 @@ def test_whole_indices_make_up_for_indices_that_all_round_the_same_way() -> None
 
 def test_whole_indices_stay_within_what_a_file_holds() -> None:
     quantizers = fresh()
-    for low, step in enumerate(quantizers.step_indices.values()):
-        step.fill_(STEP_INDEX_RANGE[low % 2])
+    for low, index in enumerate(quantizers.step_indices.values()):
+        index.fill_(STEP_INDEX_RANGE[low % 2])
     assert set(quantizers.frozen(8.0).values()) == {STEP_INDEX_RANGE[0] + 8.0, float(STEP_INDEX_RANGE[1])}
     assert set(quantizers.frozen(-8.0).values()) == {float(STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1] - 8.0}
 
@@ -156,7 +156,7 @@ def test_set_steps_takes_over() -> None:
     quantizers = fresh()
     indices = quantizers.frozen(1.0)
     quantizers.set_step_indices(indices)
-    assert {key: float(step) for key, step in quantizers.step_indices.items()} == indices
+    assert {key: float(index) for key, index in quantizers.step_indices.items()} == indices
 
 
 def test_integers_are_the_rounded_symbols_and_legal() -> None:
