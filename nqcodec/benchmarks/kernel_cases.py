@@ -65,7 +65,7 @@ def _sources(rng: Rng, shapes: list[tuple[int, int, int]]) -> list[Operation]:
 
 
 def _one(rng: Rng, large: bool) -> tuple[int, int, int]:
-    """A shape: mostly small with awkward sides; for timing, one that is worth a thread's while."""
+    """A shape: mostly small with awkward sides; for timing, one that is large enough for several threads."""
     if large:
         return 24, 32, 320
     return int(rng.integers(1, 20)), int(rng.integers(1, 6)), _pick(rng, *SIZES)

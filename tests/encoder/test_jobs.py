@@ -44,7 +44,9 @@ def test_jobs_change_nothing() -> None:
     seen: list[tuple[int, int]] = []
     tasks = [1, 2, 3]
     alone = run_jobs(fit_segment, tasks, jobs=1)
-    together = run_jobs(fit_segment, tasks, jobs=2, progress=lambda number, state: seen.append((number, state.iteration)))
+    together = run_jobs(
+        fit_segment, tasks, jobs=2, progress=lambda number, state: seen.append((number, state.iteration))
+    )
     assert alone == together
     assert len({tuple(weights) for weights in alone}) == 3
     assert sorted(seen) == [(0, 20), (1, 20), (2, 20)]
