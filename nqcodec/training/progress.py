@@ -33,10 +33,10 @@ class Progress:
     step_indices: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self) -> dict[str, float]:
-        """Loss, lambda and step indices, as far as they are known, by the names that users see."""
-        known = {"loss": self.loss, "price": self.lmbda}
-        step_indices = {f"step {key}": index for key, index in self.step_indices.items()}
-        return {name: value for name, value in known.items() if value is not None} | step_indices
+        """Loss, lambda and step indices, as far as they are known, by the names that users read them under."""
+        known = {"loss": self.loss, "lambda": self.lmbda}
+        indices = {f"step_index {key}": index for key, index in self.step_indices.items()}
+        return {name: value for name, value in known.items() if value is not None} | indices
 
 
 Listener = Callable[[Progress], None]

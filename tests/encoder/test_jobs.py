@@ -103,7 +103,7 @@ def test_plan() -> None:
     ],
 )
 def test_threads_that_a_fit_gains_from(width: int, height: int, frames: int, how: dict[str, Any], threads: int) -> None:
-    """A thread for each frame of a step, where a step has enough to do."""
+    """A thread for each frame of an iteration, where an iteration has enough to do."""
     video = Video(width, height, frames)
     clip, settings = ClipInput(Path("clip.y4m")), EncodeSettings(preset="fast", **how)
     assert useful_threads(SegmentTask("clip", clip, 0, 0, video, video, (10_000,), None, settings, Path())) == threads

@@ -3,7 +3,7 @@ criterion.
 
 All channels of a tensor share one step size. Step sizes for each channel, in the ratio of least distortion by the
 curvatures, were measured to be no better at equal bytes on two fits, with the lists of step indices counted
-(BENCHMARKS.md).
+(docs/experiments.md).
 """
 
 from __future__ import annotations
