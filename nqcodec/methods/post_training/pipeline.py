@@ -233,6 +233,7 @@ def _float_copy(network: FloatNetwork) -> FloatNetwork:
     """A copy to tune, with maps in float32: fewer significant bits would not hold what rounding leaves."""
     tuned = copy.deepcopy(network)
     tuned.dtype = torch.float32
+    tuned.rounds_vectors = True
     return tuned
 
 
