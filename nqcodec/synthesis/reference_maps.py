@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nqcodec.network import tables
 from nqcodec.network.integer_network import Int16, Int64, Rescaled
 from nqcodec.network.operations import (
+    WARP_BITS,
     Add,
     Concat,
     Fold,
@@ -37,9 +38,6 @@ ANGLE_BITS = 32
 
 PHASE_BITS = 7
 """Weights of neighbours sum to 2^7 along each axis (formats/nq.md, 6.8)."""
-
-WARP_BITS = 5
-"""Displaced places are in 2^-5 of a cell (formats/nq.md, 6.14)."""
 
 MEAN_BITS, DEVIATION_BITS, RECIPROCAL_BITS = 8, 16, 46
 """Fractional bits of a mean, bits added to a variance, and the reciprocal's numerator (formats/nq.md, 6.12)."""

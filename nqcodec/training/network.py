@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nqcodec.network.operations import Activation, Conv, Grid
+from nqcodec.network.operations import Activation, Conv, Grid, Warp
 from nqcodec.network.program import Program
 from nqcodec.training.initial import start_scales
-from nqcodec.training.operations import activate, apply, read_grid
+from nqcodec.training.operations import activate, apply, read_grid, round_vectors
 
 
 class Transform(Protocol):
@@ -52,12 +52,14 @@ class FloatNetwork(nn.Module):
         frames: T of formats/nq.md 6.2, the frames of the segment.
         tensors: float32 parameters by `tensor_key`, shaped as in the file.
         dtype: what maps are computed in. bfloat16 has 8 significant bits, too few for a `Transform` that rounds maps.
+        rounds_vectors: whether a warp's vectors are rounded as the decoder rounds them, straight-through.
     """
 
     def __init__(self, program: Program, frames: int, generator: torch.Generator | None = None):
         super().__init__()
         self.program, self.frames = program, frames
         self.dtype = torch.float32
+        self.rounds_vectors = False
         self.tensors = nn.ParameterDict()
         scales = start_scales(program)
         for index in range(len(program.operations)):
@@ -97,7 +99,10 @@ class FloatNetwork(nn.Module):
             elif isinstance(op, Conv):
                 maps.append(self.convolve(index, op, maps[op.inputs[0]], how, op.kernel // 2))
             else:
-                value = apply(op, [maps[i] for i in op.inputs], times).to(self.dtype)
+                inputs = [maps[i] for i in op.inputs]
+                if self.rounds_vectors and isinstance(op, Warp):
+                    inputs[1] = round_vectors(inputs[1], op)
+                value = apply(op, inputs, times).to(self.dtype)
                 maps.append(how.map(index, value) if op.has_format else value)
         return maps
 

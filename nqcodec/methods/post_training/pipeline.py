@@ -235,6 +235,7 @@ def _float_copy(network: FloatNetwork) -> FloatNetwork:
     """A copy to tune, with maps in float32: types with fewer significant bits would not hold rounded values."""
     tuned = copy.deepcopy(network)
     tuned.dtype = torch.float32
+    tuned.rounds_vectors = True
     return tuned
 
 

@@ -125,6 +125,7 @@ class RateAwareTrainer:
         # Sample frames, and every tensor's values with noise or rounded.
         times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
         sample = self.quantizers.sample(None if self.rounds else self._noise())
+        self.network.rounds_vectors = self.rounds
 
         # Forward: D of the frames and R of the symbols, each with its gradients with respect to the sample.
         found, charged = self._both(times, sample)
@@ -259,6 +260,7 @@ class RateAwareTrainer:
 
     def psnr(self) -> float:
         """PSNR-YUV in dB if the fit ended now, the mean over all frames, but for the rounding of maps."""
+        self.network.rounds_vectors = True
         return evaluate(self.network, self.clip, self.rounded(), as_samples=True).yuv
 
     def state(self) -> State:

@@ -12,6 +12,9 @@ from nqcodec.network.operations.wire import UV, KnotPath, NativeValue, Size, Wir
 MOST_RATIO = 16
 """Largest ratio of an `upsample` or a `window`."""
 
+WARP_BITS = 5
+"""Fractional bits of the places that a `warp` reads at (formats/nq.md, 6.14)."""
+
 MOST_WARP_BITS = 8
 """Most bits that a `warp` divides vectors by, beyond their map's own fraction."""
 
