@@ -30,6 +30,9 @@ FIRST_WORDS = (
 )
 """The settings that the encoder's text names first, in this order, since it is part of a file's bytes; the others
 follow in the order of their declaration."""
+SHORT_WORDS = {"iterations": "steps"}
+"""The shorter one of an option's two names, because each byte of the text is one of the file's."""
+
 CLIP_WORDS = {"start": "seek", "count": "frames", "coded_csp": "csp", "coded_depth": "depth"}
 """Fields of `ClipInput` that it names where they differ from their defaults, with the names of their options."""
 
@@ -40,7 +43,8 @@ def encoder_text(clip: ClipInput, rate: Rate | None, settings: EncodeSettings) -
     if rate:
         given = {"bpp": rate.bpp, "bitrate": rate.bitrate, "params": rate.parameters}
         words |= {name: f"{value:.10g}" for name, value in given.items() if value is not None}
-    words |= _departures(settings, EncodeSettings(), _named_settings())
+    changed = _departures(settings, EncodeSettings(), _named_settings())
+    words |= {SHORT_WORDS.get(name, name): value for name, value in changed.items()}
     plain = ClipInput(clip.path)
     words |= {CLIP_WORDS[name]: value for name, value in _departures(clip, plain, CLIP_WORDS).items()}
     text = " ".join([f"nqcodec {__version__}", *(f"{name.replace('_', '-')}={value}" for name, value in words.items())])

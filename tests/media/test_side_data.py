@@ -184,7 +184,7 @@ def test_the_text_of_the_encoder() -> None:
     plain = ClipInput("a.y4m")
     assert encoder_text(plain, Rate(bpp=0.1), EncodeSettings()) == "nqcodec 0.1.0 bpp=0.1"
     assert encoder_text(plain, Rate(bitrate=800), replace(QUICK, seed=2)) == (
-        "nqcodec 0.1.0 bitrate=800 preset=ultrafast iterations=12 seed=2 threads=1"
+        "nqcodec 0.1.0 bitrate=800 preset=ultrafast steps=12 seed=2 threads=1"
     )
     settings = EncodeSettings(arch="hnerv", arch_preset="bunny-1.5m", segment=None, loss="l1", patch=(64, 32))
     cut = ClipInput("/home/me/a.y4m", start=3, count=9, coded_csp="i444", coded_depth=10)
@@ -210,7 +210,7 @@ def test_an_encode_keeps_what_it_can_and_tells_the_rest(tmp_path: Path) -> None:
     report = encode(ClipInput(str(path)), tmp_path / "a.nq", Rate(bpp=6), QUICK, events.append)
     bare = encode(ClipInput(str(path)), tmp_path / "b.nq", Rate(bpp=6), replace(QUICK, metadata=False))
     file = read_file(tmp_path / "a.nq")
-    assert file.metadata.encoder == "nqcodec 0.1.0 bpp=6 preset=ultrafast iterations=12 threads=1"
+    assert file.metadata.encoder == "nqcodec 0.1.0 bpp=6 preset=ultrafast steps=12 threads=1"
     assert file.metadata.times is not None
     assert file.metadata.matrix is not None
     assert report.metadata == file.metadata.as_dict() == report.as_dict()["metadata"]
