@@ -19,7 +19,7 @@ from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
 from nqcodec.media.video import Chroma, Colour, Frame, Video, frame_bytes
 
-# The 720-line source does not tell its matrix, which implies BT.709; at 180 lines that has to be said.
+# The 720-line source does not state its matrix, which implies BT.709; at 180 lines it has to be stated.
 CLIP = Video(320, 180, 32, Fraction(25), Chroma.C420, 8, Colour(primaries=1, transfer=1, matrix=1))
 NAME = "bbb_320x180.mkv"
 CODEC = "libvpx-vp9"

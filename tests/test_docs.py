@@ -2,7 +2,7 @@
 
 Code stands in fenced blocks. "python" blocks of a document run in order, in one namespace. Lines of "console" blocks
 that begin with "$ " are commands, and what our commands do not understand fails; those of "console run" also run. Both
-have a folder with a small clip in several formats, and presets of a few steps.
+have a folder with a small clip in several formats, and presets of a few iterations.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the clips as the current folder; presets of a few steps, in this process; backbones restored."""
+    """A copy of the clips as the current folder; presets of a few iterations, in this process; backbones restored."""
     folder = tmp_path / "here"
     shutil.copytree(clips, folder)
     monkeypatch.chdir(folder)

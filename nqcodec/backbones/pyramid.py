@@ -48,7 +48,7 @@ LEAST_WIDTH = 4
 
 SCALE_BYTES, LEAST_SCALE = 14000, 0.5
 """Bytes of a file that suit scale 1, and the least scale for any size. A trunk held to scale 1.1 cost 0.2 decibels at
-23 kB, 0.7 at 46 kB and 0.4 at 95 kB (BENCHMARKS.md)."""
+23 kB, 0.7 at 46 kB and 0.4 at 95 kB (docs/experiments.md)."""
 
 MOST_MACS, FREE_SCALE = 1_850_000_000, 1.1
 """Multiply-accumulates of a frame that two cores decode at about 30 frames a second, and the scale up to which more

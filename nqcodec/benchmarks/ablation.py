@@ -145,7 +145,7 @@ def least_saving(point: Point, curve: list[Point]) -> float | None:
 
 
 def _full(subject: Subject, settings: QuantSettings, bits: float) -> Point:
-    """The whole method, landed."""
+    """The whole method, with the exact size met."""
     size = int(bits * subject.network.program.parameters / 8)
     coded = quantize(subject.network, subject.clip, max_bytes=size, size_of=payload_bytes, settings=settings)
     return _file(subject, f"full method at {bits:g} bits", coded)
@@ -177,22 +177,22 @@ def _ingredients(subject: Subject, settings: QuantSettings, bits: float) -> Iter
 
 
 def _uniform(subject: Subject) -> Iterator[Point]:
-    """Every tensor at `UNIFORM_BITS`, steps by the range: fixed bits, and the same integers entropy coded."""
+    """Every tensor at `UNIFORM_BITS`, step sizes by the range: fixed bits, and the same integers entropy coded."""
     network = subject.network
     transform = QuantTransform({}, {})
     names = list(tensor_names(network.program))
     for tensor in names:
-        step = covering_step_index(network.tensors[tensor.key].detach().cpu().numpy(), UNIFORM_BITS)
-        transform.set_tensor(tensor.key, np.array([step], np.int32), UNIFORM_BITS, subject.clip.device)
-    level = subject.float_psnr(transform)
+        step_index = covering_step_index(network.tensors[tensor.key].detach().cpu().numpy(), UNIFORM_BITS)
+        transform.set_tensor(tensor.key, np.array([step_index], np.int32), UNIFORM_BITS, subject.clip.device)
+    psnr = subject.float_psnr(transform)
     fixed = UNIFORM_BITS * network.program.parameters + RECORD_BITS * len(names)
-    yield Point("rounded to nearest, uniform widths", -(-fixed // 8), level, False)
+    yield Point("rounded to nearest, uniform widths", -(-fixed // 8), psnr, False)
     integers = transform.integers(network)
     coded = total_bits((tensor.name, integers[tensor.key]) for tensor in names)
-    yield Point("entropy coded", math.ceil(coded / 8), level, False)
+    yield Point("entropy coded", math.ceil(coded / 8), psnr, False)
 
 
 def _unsearched(subject: Subject, name: str, size: int, settings: QuantSettings) -> Point:
-    """What calibration makes for about `size` bytes, at the size that it has by itself: a landing would blur it."""
+    """What calibration makes for about `size` bytes, at the size that it has by itself: a size search would blur it."""
     tuning, _ = calibrated(subject.network, subject.clip, size, payload_bytes, settings)
     return _file(subject, name, export(tuning.network, tuning.transform))

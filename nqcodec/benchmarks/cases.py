@@ -107,12 +107,12 @@ def _latent(rng: np.random.Generator, shape: tuple[int, ...]) -> IntTensor:
     noise = rng.laplace(0.0, LATENT_NOISE, shape)
     values = np.rint(LATENT_WAVE * drifting_waves(shape) + noise).clip(-128, 127).astype(np.int32)
     # Two waves and a Laplace distribution: variances of one half each, and of two.
-    step = round(-4 * log2(LATENT_WAVE**2 + 2 * LATENT_NOISE**2))
-    return IntTensor(values, LATENT_BITS, np.array([step], np.int32), context=CONTEXT)
+    step_index = round(-4 * log2(LATENT_WAVE**2 + 2 * LATENT_NOISE**2))
+    return IntTensor(values, LATENT_BITS, np.array([step_index], np.int32), context=CONTEXT)
 
 
 def _uniform(rng: np.random.Generator, shape: tuple[int, ...], bits: int, deviation: float) -> IntTensor:
-    """Uniform integers of `bits` bits with the step that gives their values about this deviation."""
+    """Uniform integers of `bits` bits with the step size that gives their values about this deviation."""
     half = 1 << (bits - 1)
-    step = round(8 * log2(deviation / (2 * half * UNIFORM_DEVIATION)))
-    return IntTensor(rng.integers(-half, half, shape).astype(np.int32), bits, np.array([step], np.int32))
+    step_index = round(8 * log2(deviation / (2 * half * UNIFORM_DEVIATION)))
+    return IntTensor(rng.integers(-half, half, shape).astype(np.int32), bits, np.array([step_index], np.int32))

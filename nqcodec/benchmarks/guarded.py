@@ -1,4 +1,5 @@
-"""Arrays that end where memory ends: reading or writing past them stops the process, as a fault tells no lies."""
+"""Arrays that end where memory ends: reading or writing past them stops the process, so that no
+access beyond them goes unnoticed."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _sources(rng: Rng, shapes: list[tuple[int, int, int]]) -> list[Operation]:
 
 
 def _one(rng: Rng, large: bool) -> tuple[int, int, int]:
-    """A shape: mostly small with awkward sides; for timing, one that is worth a thread's while."""
+    """A shape: mostly small with awkward sides; for timing, one that is large enough for several threads."""
     if large:
         return 24, 32, 320
     return int(rng.integers(1, 20)), int(rng.integers(1, 6)), _pick(rng, *SIZES)
@@ -151,8 +151,8 @@ def _grid(rng: Rng, large: bool) -> list[Operation]:
 
 def _frequency(rng: Rng, large: bool) -> list[Operation]:
     count = int(rng.integers(1, 40))
-    steps, phases = (tuple(int(v) for v in rng.integers(0, 1 << 32, count)) for _ in range(2))
-    return [Frequency((), steps, phases)]
+    increments, phases = (tuple(int(v) for v in rng.integers(0, 1 << 32, count)) for _ in range(2))
+    return [Frequency((), increments, phases)]
 
 
 KERNELS: dict[str, Callable[[Rng, bool], list[Operation]]] = {
@@ -230,30 +230,33 @@ def _layer(rng: Rng, network: IntegerNetwork, index: int, op: Operation, attempt
     layer = Layer(_pick(rng, 8, 12, 14, 14), int(rng.integers(0, 21))) if op.has_format else Layer()
     if isinstance(op, Grid):
         bits = int(rng.integers(2, 13))
-        steps = _steps(rng, 8 * (layer.width - bits - 16), 8 * (layer.frac - 16), op.channels)
-        layer.tensors = {"latent": IntTensor(_values(rng, shapes["latent"], bits), bits, steps)}
+        step_indices = _step_indices(rng, 8 * (layer.width - bits - 16), 8 * (layer.frac - 16), op.channels)
+        layer.tensors = {"latent": IntTensor(_values(rng, shapes["latent"], bits), bits, step_indices)}
     elif isinstance(op, Conv):
         width_in, frac_in = network.map_format(op.inputs[0])
         half_tanh = op.activation is Activation.HALF_TANH
         frac = 12 if half_tanh else layer.frac
         bits = max(2, int(rng.integers(2, 9)) - attempt)
         typical = (15 if half_tanh else layer.width) - width_in - bits - np.log2(np.prod(shapes["weight"][1:])) / 2
-        steps = _steps(rng, 8 * (typical + 2), 8 * (frac - frac_in), op.out_channels)
-        # The bias needs a legal exponent for every channel's step.
-        least, most = int(steps.max()) - 8 * frac_in - 240, int(steps.min()) - 8 * frac_in + 8 * (6 - attempt)
-        bias_step = int(np.clip(rng.integers(least, max(most, least + 1)), -320, 320))
-        bias = IntTensor(_values(rng, shapes["bias"], 12), 12, np.array([bias_step], np.int32))
-        layer.tensors = {"weight": IntTensor(_values(rng, shapes["weight"], bits), bits, steps), "bias": bias}
+        step_indices = _step_indices(rng, 8 * (typical + 2), 8 * (frac - frac_in), op.out_channels)
+        # The bias needs a legal exponent for every channel's step size.
+        least, most = (
+            int(step_indices.max()) - 8 * frac_in - 240,
+            int(step_indices.min()) - 8 * frac_in + 8 * (6 - attempt),
+        )
+        bias_index = int(np.clip(rng.integers(least, max(most, least + 1)), -320, 320))
+        bias = IntTensor(_values(rng, shapes["bias"], 12), 12, np.array([bias_index], np.int32))
+        layer.tensors = {"weight": IntTensor(_values(rng, shapes["weight"], bits), bits, step_indices), "bias": bias}
     return layer
 
 
-def _steps(rng: Rng, exponent: float, offset: int, channels: int) -> Int32:
-    """One step or one a channel; exponent = step + offset is near the one asked for, or any legal one."""
+def _step_indices(rng: Rng, exponent: float, offset: int, channels: int) -> Int32:
+    """One step index or one a channel; exponent = step index + offset is near the one asked for, or any legal one."""
     if rng.random() < 0.15:
         exponent = float(rng.integers(*EXPONENTS))
-    steps = round(float(exponent)) - offset + rng.integers(-9, 10, channels if rng.random() < 0.5 else 1)
+    step_indices = round(float(exponent)) - offset + rng.integers(-9, 10, channels if rng.random() < 0.5 else 1)
     low, high = max(-320, EXPONENTS[0] - offset), min(320, EXPONENTS[1] - offset)
-    return np.clip(steps, low, high).astype(np.int32)
+    return np.clip(step_indices, low, high).astype(np.int32)
 
 
 def _values(rng: Rng, shape: tuple[int, ...], bits: int) -> Int32:

@@ -136,7 +136,7 @@ def run(
         fit_path: a saved fit to take, or where to keep the one that is made.
         parameters, preset, recipe: of the fit, where one is made; a recipe replaces the preset.
         bits: coded bits a parameter: each is one size for all allocations.
-        finetune_steps: of each calibration; allocations are compared after the first, beside rounding to nearest.
+        finetune_iterations: of each calibration; allocations are compared after the first, beside rounding to nearest.
     """
 
     def rows() -> Iterator[Cells]:
@@ -163,8 +163,8 @@ def run(
 def compare_allocations(subject: Subject, bits: float, settings: QuantSettings) -> Iterator[Cells]:
     """Rows for each of `ALLOCATIONS` at the same size: rounded to nearest, and after the same fine-tune."""
     for allocation in ALLOCATIONS:
-        for steps in (0, settings.finetune_iterations):
-            how = replace(settings, allocation=allocation, finetune_iterations=steps)
+        for iterations in (0, settings.finetune_iterations):
+            how = replace(settings, allocation=allocation, finetune_iterations=iterations)
             yield _quantized(subject, "allocation", allocation, bits, how)
 
 
@@ -172,8 +172,10 @@ def compare_calibrations(
     subject: Subject, bits: float, counts: tuple[int, ...], settings: QuantSettings
 ) -> Iterator[Cells]:
     """A row for each of `CALIBRATIONS` and count of iterations at the same size, and one rounded to nearest."""
-    for name, steps in [("rounded to nearest", 0), *product(CALIBRATIONS, counts)]:
-        how = replace(settings, finetune_iterations=steps, calibration=name if steps else settings.calibration)
+    for name, iterations in [("rounded to nearest", 0), *product(CALIBRATIONS, counts)]:
+        how = replace(
+            settings, finetune_iterations=iterations, calibration=name if iterations else settings.calibration
+        )
         yield _quantized(subject, "calibration", name, bits, how)
 
 
@@ -210,7 +212,7 @@ def compare_quantizers(subject: Subject, widths: tuple[int, ...] = (4, 5, 6)) ->
         zero, per = "symmetric" if symmetric else "asymmetric", "channel" if per_channel else "tensor"
         yield {
             "section": "quantizers",
-            "way": f"{zero}, steps a {per} by {search}",
+            "way": f"{zero}, step sizes a {per} by {search}",
             "bits": width,
             "coded_bits": coded / subject.network.program.parameters,
             "psnr": psnr,

@@ -84,8 +84,8 @@ def _plain_budget(task: SegmentTask, program: Program, clip: PackedClip) -> Time
     network = new_network(program, task.video.frames, how)
     # What was never fitted may have ranges that no integers hold.
     fit(network, clip, replace(how, iterations=FITTED_ITERATIONS))
-    step = median(expected_seconds(network, clip, how) for _ in range(TRIALS)) / how.iterations
-    told: list[Progress] = []
+    seconds = median(expected_seconds(network, clip, how) for _ in range(TRIALS)) / how.iterations
+    reports: list[Progress] = []
     begin = time.perf_counter()
     quantize(
         network,
@@ -93,7 +93,7 @@ def _plain_budget(task: SegmentTask, program: Program, clip: PackedClip) -> Time
         max_bytes=budget,
         size_of=lambda coded: len(pack_segment(coded).payload),
         settings=replace(quant_settings(task), finetune_iterations=TUNED_ITERATIONS),
-        progress=told.append,
+        progress=reports.append,
     )
-    tuning = told[-1].seconds
-    return TimeBudget(step, tuning / TUNED_ITERATIONS, time.perf_counter() - begin - tuning)
+    tuning = reports[-1].seconds
+    return TimeBudget(seconds, tuning / TUNED_ITERATIONS, time.perf_counter() - begin - tuning)

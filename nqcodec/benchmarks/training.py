@@ -52,28 +52,28 @@ def run(
     parameters: int = PARAMETERS,
     threads: int = 2,
     rounds: int = 5,
-    steps: int = 12,
+    iterations: int = 12,
     device: str = "cpu",
 ) -> Measurement:
-    """A row for each size: iterations a second of the loops, medians over `rounds` turns of `steps` iterations each."""
+    """A row for each size: iterations a second of the loops, medians over `rounds` turns of `iterations` each."""
     note = (
-        f"The loops take turns of {steps} iterations with {counted(threads, 'thread')}, and the median of {rounds} "
-        "turns counts. The plain loop is float32, NCHW and torch's Adam."
+        f"The loops take turns of {iterations} iterations with {counted(threads, 'thread')}, and the median of "
+        f"{rounds} turns counts. The plain loop is float32, NCHW and torch's Adam."
     )
-    rows = (_at(size, parameters, threads, rounds, steps, device) for size in sizes)
+    rows = (_at(size, parameters, threads, rounds, iterations, device) for size in sizes)
     return Measurement("fit", "Speed of the training loop", COLUMNS, rows, note, device)
 
 
 @dataclass
 class Loop:
-    """A training loop under test: its network, the settings that it runs under, and one step of it."""
+    """A training loop under test: its network, the settings that it runs under, and one iteration of it."""
 
     network: FloatNetwork
     settings: FitSettings
-    step: Callable[[], object]
+    iterate: Callable[[], object]
 
 
-def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps: int, device: str) -> Cells:
+def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, iterations: int, device: str) -> Cells:
     video = Video(*size, frames=FRAMES)
     program = hnerv.build(video, FRAMES, parameters)
     clip = pack(moving_texture(video), video, program, device=device)
@@ -84,8 +84,8 @@ def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps
         "default": _our_loop(program, clip, default),
     }
     # One turn more, which warms up.
-    times = in_turns({name: partial(_turn, loop, steps) for name, loop in loops.items()}, rounds + 1)
-    rates = {name: steps / statistics.median(taken[1:]) for name, taken in times.items()}
+    times = in_turns({name: partial(_turn, loop, iterations) for name, loop in loops.items()}, rounds + 1)
+    rates = {name: iterations / statistics.median(taken[1:]) for name, taken in times.items()}
     return {
         "size": f"{size[0]}x{size[1]}",
         "parameters": program.parameters,
@@ -95,13 +95,13 @@ def _at(size: tuple[int, int], parameters: int, threads: int, rounds: int, steps
     }
 
 
-def _turn(loop: Loop, steps: int, number: int) -> float:
+def _turn(loop: Loop, iterations: int, number: int) -> float:
     """Seconds of some iterations of a loop."""
     device = torch.device(loop.settings.device)
     with compute_settings(loop.network, loop.settings):
         begin = clock(device)
-        for _ in range(steps):
-            loop.step()
+        for _ in range(iterations):
+            loop.iterate()
         return clock(device) - begin
 
 
@@ -118,7 +118,7 @@ def _plain_loop(program: Program, clip: PackedClip, settings: FitSettings) -> Lo
     planes = [slice(0, 4), slice(4, 5), slice(5, 6)]
     order = itertools.cycle(torch.randperm(clip.frames).to(clip.device).split(settings.batch))
 
-    def step() -> None:
+    def iterate() -> None:
         times = next(order)
         optimizer.zero_grad()
         difference = _plain_forward(network, times) - targets[times]
@@ -128,7 +128,7 @@ def _plain_loop(program: Program, clip: PackedClip, settings: FitSettings) -> Lo
         (errors.log() @ clip.weights).mean().backward()
         optimizer.step()
 
-    return Loop(network, settings, step)
+    return Loop(network, settings, iterate)
 
 
 def _plain_forward(network: FloatNetwork, times: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What each option of a float fit is worth: against the default, with equal steps, on one clip."""
+"""What each option of a float fit is worth: against the default, with equal iterations, on one clip."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
 from nqcodec.training.train import fit
 
-PARAMETERS, STEPS = 20_000, 400
+PARAMETERS, ITERATIONS = 20_000, 400
 
 ROUNDED_BITS = (6, 4)
 """Bits that every tensor is rounded to for the figures of a coded network: those of HiNeRV's Quant-Noise, and fewer."""
@@ -45,7 +45,7 @@ def _optimizer(name: str) -> Change:
 
 
 def _recipe(name: str) -> Change:
-    """The recipe with the fit's steps instead of its own; pruned and other stages keep their shares of them."""
+    """The recipe with the fit's iterations instead of its own; pruned and other stages keep their shares of them."""
 
     def change(settings: FitSettings) -> FitSettings:
         how = paper_recipe(name, BATCH, seed=settings.seed, threads=settings.threads)
@@ -105,18 +105,18 @@ def run(
     clip_path: str,
     *,
     parameters: int = PARAMETERS,
-    steps: int = STEPS,
+    iterations: int = ITERATIONS,
     threads: int = 1,
     seed: int = 0,
     options: tuple[str, ...] = tuple(OPTIONS),
 ) -> Measurement:
     """A row for the default and for each of `options`: the float network, and it rounded to `ROUNDED_BITS` bits."""
     note = (
-        f"One HNeRV of about {parameters:,} parameters is fitted to {clip_path} in {steps} iterations for each row. "
-        "PSNR-YUV is 6:1:1, of the float network and of it with every tensor rounded to nearest at so many bits; coded "
-        "bits are those of the file's entropy models."
+        f"One HNeRV of about {parameters:,} parameters is fitted to {clip_path} in {iterations} iterations for each "
+        "row. PSNR-YUV is 6:1:1, of the float network and of it with every tensor rounded to nearest at so many bits; "
+        "coded bits are those of the file's entropy models."
     )
-    rows = _rows(clip_path, parameters, FitSettings(iterations=steps, threads=threads, seed=seed), options)
+    rows = _rows(clip_path, parameters, FitSettings(iterations=iterations, threads=threads, seed=seed), options)
     return Measurement("options", "What each option of a float fit is worth", COLUMNS, rows, note)
 
 

@@ -207,7 +207,7 @@ def _histograms(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
     if segment >= count:
         raise UsageError(f"--segment {segment}: {subject.name} has segments 0 to {count - 1}")
     title = subject.name if count == 1 else f"{subject.name}, segment {segment}"
-    yield histograms(coded_views(subject.file, segment), title, "quantizer steps")
+    yield histograms(coded_views(subject.file, segment), title, "step sizes")
 
 
 def _bits(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:

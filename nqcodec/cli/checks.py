@@ -1,4 +1,4 @@
-"""What nqenc and nqdec can tell to be wrong by their options alone, before anything is read, fitted or decoded."""
+"""Errors of nqenc and nqdec that follow from their options alone, raised before anything is read, fitted or decoded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WRITING = {
 
 
 def check_clips(clips: Sequence[str]) -> None:
-    """Raise InputError for the first of several clips that does not exist; a single one's reader tells as much."""
+    """Raise InputError for the first of several clips that does not exist; a single one's reader raises it."""
     from nqcodec.media.png import is_pattern
 
     for clip in clips if len(clips) > 1 else ():

@@ -32,6 +32,6 @@ def script(shell: str, command: str) -> str:
     found = get_completion_class(shell)
     if found is None:
         raise UnsupportedError(f"this version of click knows no completion for {shell}: pip install --upgrade click")
-    # Only the commands' names go into a script. Its source() would run bash to tell the version, and warn of old ones.
+    # Only the commands' names go into a script. Its source() would run bash to find its version, and warn of old ones.
     parts = found(click.Command(command), {}, command, f"_{command.upper()}_COMPLETE")
     return parts.source_template % parts.source_vars()

@@ -1,4 +1,4 @@
-"""The output of nqdec: opened with the file's metadata and another file's audio, and what it cannot hold is told."""
+"""The output of nqdec, opened with the file's metadata and another file's audio; warnings for what it cannot hold."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class EncodeOutputs:
 
 
 def _check_names(option: str, paths: list[Path], outputs: list[Path]) -> None:
-    """What can be known to fail is told before anything is fitted."""
+    """Raise the errors that are known before anything is fitted."""
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError(f"--{option}: two files would be written to the same name: use {{name}} or {{bpp}} in it")
     for path in paths:

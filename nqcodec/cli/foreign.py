@@ -37,7 +37,7 @@ DECODING: Mapping[str, str] = {
 
 
 def instead(table: Mapping[str, str], words: Sequence[str], known: Container[str]) -> str:
-    """What to tell of the first of a call's `words` that `table` has and the `known` options lack, or nothing."""
+    """The hint for the first of a call's `words` that `table` has and the `known` options lack, or nothing."""
     for word in words:
         name = word.partition("=")[0]
         if name in table and name not in known:
@@ -46,7 +46,7 @@ def instead(table: Mapping[str, str], words: Sequence[str], known: Container[str
 
 
 def json_file(words: Sequence[str], known: Container[str]) -> str:
-    """What to tell of a file that is given to --json, which is a flag, or nothing."""
+    """The hint for a file that is given to --json, which is a flag, or nothing."""
     for word, following in pairwise([*words, ""]):
         name, equals, value = word.partition("=")
         file = value if equals else following

@@ -52,7 +52,7 @@ class HelpPage:
         examples: (command line, what it does).
         environment: (variable, what it does).
         see_also: commands and documents.
-        foreign: options of other programs that are looked for here, and what a call with one is told.
+        foreign: options of other programs that are looked for here, and the hint that a call with one gets.
     """
 
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -92,13 +92,13 @@ class HelpCommand(click.Command):
             click.echo(short_help(ctx), err=True)
             ctx.exit(2)
         words, known = list(args), {name for param in self.params for name in param.opts}
-        if "--json" in known and not ctx.resilient_parsing and (told := json_file(words, known)):
-            raise click.UsageError(told, ctx)
+        if "--json" in known and not ctx.resilient_parsing and (hint := json_file(words, known)):
+            raise click.UsageError(hint, ctx)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if told := instead(self.page.foreign, words, known):
-                raise click.UsageError(told, ctx) from error
+            if hint := instead(self.page.foreign, words, known):
+                raise click.UsageError(hint, ctx) from error
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

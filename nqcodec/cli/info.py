@@ -111,12 +111,12 @@ def _metadata_lines(found: dict[str, Any]) -> list[str]:
             f"{float(times['start_ticks'] * tick):.3f} s into the source"
         )
     if "mastering_display" in found:
-        told = found["mastering_display"]
+        mastering = found["mastering_display"]
         names = ("red", "green", "blue", "white")
-        places = "  ".join(f"{name} {told[name][0]:.5f}, {told[name][1]:.5f}" for name in names)
+        places = "  ".join(f"{name} {mastering[name][0]:.5f}, {mastering[name][1]:.5f}" for name in names)
         lines.append(
-            f"mastering display {places}  luminance {told['min_luminance_cd_m2']:g} to "
-            f"{told['max_luminance_cd_m2']:g} cd/m2"
+            f"mastering display {places}  luminance {mastering['min_luminance_cd_m2']:g} to "
+            f"{mastering['max_luminance_cd_m2']:g} cd/m2"
         )
     if "content_light_level" in found:
         level = found["content_light_level"]

@@ -1,4 +1,4 @@
-"""How much a command tells on stderr: --log-level, as ffmpeg and x265 have it, and -q for errors alone.
+"""How much a command prints on stderr: --log-level, as ffmpeg and x265 have it, and -q for errors alone.
 
 The level belongs to the call: click keeps it with the call's context, so that `say` needs no argument for it.
 Libraries that print by themselves (x265, SVT-AV1 and FFmpeg write to standard error's file descriptor, past
@@ -22,7 +22,7 @@ from nqcodec.errors import UsageError
 
 
 class Level(IntEnum):
-    """What is told: everything up to the call's level."""
+    """Levels of messages: those up to the call's level are printed."""
 
     QUIET = 0
     ERROR = 1
@@ -46,7 +46,7 @@ def log_level() -> Level:
 def say(text: str | Callable[[], str] = "", level: Level = Level.INFO) -> None:
     """A line for the user, on stderr, if the call's level allows it: stdout may be the video.
 
-    A function is called for the line only where it is told: for lines that cost time.
+    A function is called for the line only if it is printed: for lines that take time to make.
     """
     if level <= log_level():
         with outliving_terminal():
@@ -54,7 +54,7 @@ def say(text: str | Callable[[], str] = "", level: Level = Level.INFO) -> None:
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --log-level and -q; the command gets `quiet`, which says that nothing below a warning is told.
+    """Add --log-level and -q; the command gets `quiet`, which says that nothing below a warning is printed.
 
     It belongs under `guarded`, which reports the error of giving both.
     """
@@ -71,7 +71,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--log-level",
             type=click.Choice(_NAMES),
-            help="What is told on stderr, up to: quiet (nothing, the exit code alone), error, warning, info, debug "
+            help="What is printed on stderr, up to: quiet (nothing but the exit code), error, warning, info, debug "
             "(settings and plan as well, and where an error arose); default: info.",
         ),
         click.option("-q", "--quiet", is_flag=True, help="Only errors: --log-level error."),
@@ -84,7 +84,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def native_silence(quiet: bool = True) -> Iterator[None]:
-    """Discard what anyone writes to standard error in the block, if `quiet`; exceptions pass, to be told after it."""
+    """Discard what anyone writes to standard error in the block, if `quiet`; exceptions pass and are reported later."""
     try:
         kept = os.dup(STDERR) if quiet else None
     except OSError:

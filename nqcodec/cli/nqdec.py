@@ -129,7 +129,7 @@ def run(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
 
 
 def frame_progress(name: str, frames: int, options: NqdecOptions) -> Any:
-    """What --progress asks for, as something that is told of every frame."""
+    """The progress display that --progress asks for; its `update` is called for every frame."""
     if options.progress == "json":
         return FrameProgressJson(name, frames)
     return progress_bar(frames, "decoding", "frame", options.quiet or options.progress == "none")

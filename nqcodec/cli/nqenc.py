@@ -78,7 +78,7 @@ def main(options: NqencOptions) -> None:
 
 
 def _tell_checkpoints(jobs: Sequence[ClipJob]) -> None:
-    """Where an interrupted encode can be taken up."""
+    """The hint where an interrupted encode can be resumed."""
     from nqcodec.encoder.work_folder import work_path
 
     for kept in (work_path(job.outputs[0].path) for job in jobs):

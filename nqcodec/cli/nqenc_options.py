@@ -49,7 +49,7 @@ class NqencOptions(EncodeSettings, ClipOptions, RateOptions[tuple[WrittenNumber,
     )
     tensorboard: str | None = option(
         None,
-        "The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, steps.",
+        "The fit as it goes, for TensorBoard: PSNR, loss, bytes, lambda, step sizes.",
         Group.REPORTS,
         metavar="FOLDER",
     )

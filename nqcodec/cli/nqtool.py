@@ -37,12 +37,12 @@ def info(files: tuple[str, ...], save: str | None, as_json: bool) -> None:
     from nqcodec.cli.info import file_info, info_lines
 
     check_save(save, files)
-    told = []
+    results = []
     for path in files:
         data = file_info(open_nq(path, Limits()), Limits())
-        told.append(data)
+        results.append(data)
         click.echo(json.dumps(data) if as_json else "\n".join(info_lines(data)))
-    save_json(save, one_or_all(told))
+    save_json(save, one_or_all(results))
 
 
 for command in (bench, sensitivity, compare, conform, analyse, plot, completion):

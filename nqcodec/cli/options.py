@@ -81,10 +81,11 @@ def flags_of(one: Field[Any], described: Option) -> tuple[str, ...]:
 
 
 def groups_of(kind: type) -> dict[str, tuple[str, ...]]:
-    """The longest names of a dataclass's options by group, as a `HelpPage` has them."""
+    """The first long names of a dataclass's options by group, as a `HelpPage` has them."""
     groups: dict[str, tuple[str, ...]] = {}
     for one, described in option_fields(kind):
-        groups[described.group] = (*groups.get(described.group, ()), flags_of(one, described)[-1])
+        long_name = next(flag for flag in flags_of(one, described) if flag.startswith("--"))
+        groups[described.group] = (*groups.get(described.group, ()), long_name)
     return groups
 
 

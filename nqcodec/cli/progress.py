@@ -106,12 +106,12 @@ class EncodeProgress:
         key = f"{event.name} {event.stage}"
         bar = self.open_bars.get(key)
         if bar is None:
-            # A resumed stage begins after its first steps, which are not of this run's pace.
+            # A resumed stage begins after its first iterations, which say nothing about the speed of this run.
             bar = self.open_bars[key] = tqdm(
                 total=event.iterations,
                 initial=event.iteration,
                 desc=key,
-                unit="step",
+                unit="iteration",
                 file=sys.stderr,
                 leave=False,
                 bar_format=BAR,
@@ -198,7 +198,7 @@ class EncodeProgressJson:
         if not event.iterations:
             say(f"{event.name}: {event.text}", Level[event.level.upper()])
             return
-        figures = {"loss": event.figures.get("loss"), "lambda": event.figures.get("price"), "rate": event.rate}
+        figures = {"loss": event.figures.get("loss"), "lambda": event.figures.get("lambda"), "rate": event.rate}
         self._lines.write(
             event.name,
             event.stage,
@@ -217,7 +217,7 @@ class EncodeProgressJson:
 
 
 class FrameProgressJson:
-    """A bar's place where a number of frames is decoded: it is told of each."""
+    """The progress of a decode as JSON, in place of a bar: `update` is called for every frame."""
 
     def __init__(self, source: str, frames: int):
         self._source, self._frames, self._count = source, frames, 0
@@ -232,9 +232,9 @@ class FrameProgressJson:
     def update(self, count: int = 1) -> None:
         """So many more frames are done."""
         self._count += count
-        pace = (time.monotonic() - self._begin) / self._count
-        left = (self._frames - self._count) * pace
-        fps = 1 / pace if pace else None
+        seconds_a_frame = (time.monotonic() - self._begin) / self._count
+        left = (self._frames - self._count) * seconds_a_frame
+        fps = 1 / seconds_a_frame if seconds_a_frame else None
         self._lines.write(self._source, "decode", self._count, self._frames, eta=left, fps=fps)
 
 

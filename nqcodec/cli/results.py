@@ -1,4 +1,4 @@
-"""What a command found out, as JSON: on stdout with --json, in a file with --save, or both."""
+"""The results of a command as JSON: on stdout with --json, in a file with --save, or both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def save_option(help: str = "Write the figures there as well.") -> Callable[[Cal
 def check_save(
     save: str | None, sources: Iterable[str | Path | None] = (), outputs: Iterable[str | Path | None] = ()
 ) -> None:
-    """Tell before the long part what would make `save_json` fail or harm another file of the call.
+    """Raise, before the long part, the errors that would make `save_json` fail or overwrite another file of the call.
 
     Args:
         sources, outputs: what the call reads, and writes beside it; "-" is no file.

@@ -48,14 +48,14 @@ UNIT = "rise of the MSE, relative to the float network's, planes weighted 6:1:1"
     type=click.Choice(["tensor", "channel"]),
     default="tensor",
     show_default=True,
-    help="A step for all, or for each channel.",
+    help="One step size for the tensor, or one for each channel.",
 )
 @click.option(
     "--search",
     type=click.Choice(["max", "mse", "l1", "lp"]),
     default="mse",
     show_default=True,
-    help="Steps that cover the range, or of least squared, absolute or |.|^3.5 error.",
+    help="Step sizes that cover the range, or of least squared, absolute or |.|^3.5 error.",
 )
 @click.option(
     "--probes", type=click.IntRange(1), default=4, show_default=True, help="Frames that the loss is taken on."
@@ -140,7 +140,7 @@ def clip_like(video: Video, options: dict[str, Any]) -> ClipInput:
 
 
 def as_data(result: SensitivityTable, options: dict[str, Any]) -> dict[str, Any]:
-    """A survey as JSON values, distortions in `UNIT`."""
+    """A table as JSON values, distortions in `UNIT`."""
     data: dict[str, Any] = {
         "method": options["method"],
         "quantizer": options["quantizer"],
@@ -162,7 +162,7 @@ def as_data(result: SensitivityTable, options: dict[str, Any]) -> dict[str, Any]
 
 
 def table(result: SensitivityTable, options: dict[str, Any]) -> list[str]:
-    """A survey as lines of text."""
+    """A table as lines of text."""
 
     def row(title: str, cells: Any) -> str:
         return f"{title:<22}" + "".join(f"{cell:>9}" for cell in cells)
@@ -170,10 +170,10 @@ def table(result: SensitivityTable, options: dict[str, Any]) -> list[str]:
     def percents(values: Any) -> list[str]:
         return [f"{100 * value:.3g}" for value in values]
 
-    steps = f"{options['quantizer']}, steps a {options['per']} by {options['search']}"
+    how = f"{options['quantizer']}, step sizes a {options['per']} by {options['search']}"
     return [
         f"{UNIT}, in %",
-        f"each tensor quantised alone, {options['method']}; {steps}",
+        f"each tensor quantised alone, {options['method']}; {how}",
         row("", [f"{bits} bits" for bits in result.bits]),
         *(row(label(tensor), percents(rise)) for tensor, rise in zip(result.tensors, result.distortions, strict=True)),
         row("sum", percents(result.distortions.sum(axis=0))),

@@ -58,7 +58,7 @@ MATRICES = {
     14: "ICtCp",
 }
 CHROMA_LOCATIONS = ("left", "centre", "top left", "top", "bottom left", "bottom")
-"""Of chroma_sample_loc_type 0 to 5, which tells something of 4:2:0 alone."""
+"""Of chroma_sample_loc_type 0 to 5, which is defined for 4:2:0 alone."""
 
 
 def video_lines(fields: dict[str, Any]) -> list[str]:

@@ -101,7 +101,7 @@ _DEFINITIONS = {
 
 
 def run(config: ComparisonConfig, folder: Path, log: Log, progress: Progress | None = None) -> Comparison:
-    """Make all rows that `folder` does not hold yet. Comparison are written after each, so that nothing is lost.
+    """Make all rows that `folder` does not hold yet. Results are written after each, so that nothing is lost.
 
     A rate that a network cannot meet is noted and left out.
 

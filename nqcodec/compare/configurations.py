@@ -2,7 +2,7 @@
 
 A backbone with a budget is called by its name, a published network by BACKBONE/PRESET; both follow from
 `nqcodec.backbones`. paper/NAME is a paper's method: its network, RGB as there, trained by its recipe at its full length
-(unless steps are given), with a budget, or with its published size as paper/NAME/PRESET. What they share with the
+(unless iterations are given), with a budget, or with its published size as paper/NAME/PRESET. What they share with the
 others is how networks are quantised and coded, since their own code leaves no files that a decoder reads. Others are
 read from a JSON object {name: {field: value}}, with fields of `EncodeSettings`, and "csp".
 """
@@ -124,11 +124,11 @@ def read(path: Path, shared: Mapping[str, Any]) -> list[Configuration]:
 
 
 def at_preset(configuration: Configuration, preset: str) -> Configuration:
-    """The configuration at a preset, which its name and label say; the label says steps, where those are given."""
-    steps = configuration.settings.get("iterations")
+    """The configuration at a preset, which its name and label contain; given iterations replace it in the label."""
+    iterations = configuration.settings.get("iterations")
     return replace(
         configuration,
         name=f"{configuration.name} {preset}",
-        label=f"{configuration.label}, {counted(steps, 'step') if steps else preset}",
+        label=f"{configuration.label}, {counted(iterations, 'iteration') if iterations else preset}",
         settings={**configuration.settings, "preset": preset},
     )

@@ -110,14 +110,14 @@ def bits_ratio(point: Point, anchor: Sequence[Point]) -> Ratio | None:
     if len(curve) < LEAST_POINTS:
         return None
     rate, quality = point
-    logs, levels = [math.log(rate) for rate, _ in curve], [level for _, level in curve]
-    outside = not levels[0] <= quality <= levels[-1]
+    logs, psnrs = [math.log(rate) for rate, _ in curve], [psnr for _, psnr in curve]
+    outside = not psnrs[0] <= quality <= psnrs[-1]
     if outside:
-        near = 0 if quality < levels[0] else len(curve) - 2
-        slope = (logs[near + 1] - logs[near]) / (levels[near + 1] - levels[near])
-        log = logs[near] + slope * (quality - levels[near])
+        near = 0 if quality < psnrs[0] else len(curve) - 2
+        slope = (logs[near + 1] - logs[near]) / (psnrs[near + 1] - psnrs[near])
+        log = logs[near] + slope * (quality - psnrs[near])
     else:
-        log = _interpolated(levels, logs, quality)
+        log = _interpolated(psnrs, logs, quality)
     return Ratio(rate / math.exp(log), outside)
 
 

@@ -172,7 +172,7 @@ def _ratio_cell(ratio: dict[str, Any]) -> str:
 
 
 def _rate_cell(delta: dict[str, Any] | None) -> str:
-    """A BD-rate, grey where there is little to lean on."""
+    """A BD-rate, grey where it rests on little overlap."""
     if delta is None:
         return cell("none shared")
     weak = min(delta["points"]) < _SOLID_POINTS or delta["share"] < _SOLID_SHARE

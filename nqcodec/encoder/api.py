@@ -91,7 +91,7 @@ def encode(source: AnyPath | Pictures, output: AnyPath, options: EncodeOptions) 
         preset: ultrafast, fast, medium, slow or placebo.
         video: what frames in memory are, where the arrays do not say it: depth, colour, rate. Its `frames` is ignored.
         fps: frame rate of raw video, of PNGs, and of frames in memory without `video`; default 25.
-        progress: is told of every stage and step.
+        progress: called with an event for every stage and iteration.
         options: the further fields of `EncodeOptions`; `nqenc --help` says what each does.
 
     Returns:

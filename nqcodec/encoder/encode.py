@@ -105,16 +105,16 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
     begin = time.perf_counter()
     remaining = RemainingTime()
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         if progress:
             progress(remaining(event))
 
     check_jobs(jobs, settings)
     figure_names(settings.metrics)
     with ExitStack() as stack:
-        works = [_open_work(job, settings, stack, tell) for job in jobs]
+        works = [_open_work(job, settings, stack, report) for job in jobs]
         try:
-            return _encode(jobs, works, settings, tell, begin)
+            return _encode(jobs, works, settings, report, begin)
         except RateError:
             # A fit for a rate that cannot be met is of no use to another, whose network has another size. Of several
             # clips, which are fitted together, the others may still have theirs.
@@ -124,19 +124,19 @@ def encode_clips(jobs: list[ClipJob], settings: EncodeSettings, progress: Progre
 
 
 def _encode(
-    jobs: list[ClipJob], works: list[WorkFolder], settings: EncodeSettings, tell: Progress, begin: float
+    jobs: list[ClipJob], works: list[WorkFolder], settings: EncodeSettings, report: Progress, begin: float
 ) -> list[EncodeReport]:
     """`encode_clips` with the folders of checkpoints open."""
     from nqcodec.encoder.jobs import run_jobs
 
-    plans = [plan(job, settings, work, tell) for job, work in zip(jobs, works, strict=True)]
+    plans = [plan(job, settings, work, report) for job, work in zip(jobs, works, strict=True)]
     tasks = [task for one in plans for task in one.tasks]
     share = _share(tasks, settings)
     workers = f"jobs {share.jobs}, threads of each {share.threads}"
-    tell(Event(plans[0].clip.name, "plan", text=workers, level="debug"))
+    report(Event(plans[0].clip.name, "plan", text=workers, level="debug"))
     settings = replace(settings, threads=share.threads)
     tasks = [replace(task, settings=settings) for task in tasks]
-    results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: tell(event)))
+    results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: report(event)))
     reports = []
     for one in plans:
         segments = [next(results) for _ in one.tasks]
@@ -154,23 +154,23 @@ def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
 
     most = 1
     if settings.threads is None and available_cores() >= 2 * len(tasks):
-        # torch comes with it, which this process has no need of where workers fit.
+        # This imports torch, which this process does not need where workers do the fitting.
         from nqcodec.encoder.segment_methods import useful_threads
 
         most = min(map(useful_threads, tasks))
     return plan_jobs(len(tasks), settings.jobs, settings.threads, most_threads=most)
 
 
-def _open_work(job: ClipJob, settings: EncodeSettings, stack: ExitStack, tell: Progress) -> WorkFolder:
-    """The folder of the job's checkpoints until `stack` closes; tells where there is nothing to resume."""
+def _open_work(job: ClipJob, settings: EncodeSettings, stack: ExitStack, report: Progress) -> WorkFolder:
+    """The folder of the job's checkpoints, open until `stack` closes; reports if there is nothing to resume."""
     work = stack.enter_context(WorkFolder(job.outputs[0].path, settings.resume, settings.fresh))
     if settings.resume and not work.found:
         text = f"nothing to resume: there is no checkpoint in {work.path}; the encode starts from the beginning"
-        tell(Event(job.clip.name, "resume", text=text))
+        report(Event(job.clip.name, "resume", text=text))
     return work
 
 
-def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progress) -> Plan:
+def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, report: Progress) -> Plan:
     """Read the clip once to describe it and to find its scenes, share out frames and bytes."""
     clip = job.clip.spooled(work.path).in_frames()
     begin = time.perf_counter()
@@ -192,7 +192,7 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, tell: Progres
     parameters = rate.parameters if rate else None
     whole = SegmentTask(clip.name, clip, 0, 0, video, video, (), parameters, settings, work.path, extra)
     tasks = _segments(whole, lengths, shares)
-    _tell_plan(tasks, kept, time.perf_counter() - begin, tell)
+    _report_plan(tasks, kept, time.perf_counter() - begin, report)
     samples = digest.hexdigest()
     claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
     work.claim({**claim, "metadata": extra, "settings": settings.fingerprint()})
@@ -216,20 +216,20 @@ def _segments(whole: SegmentTask, lengths: list[int], shares: Sequence[Sequence[
     return tasks
 
 
-def _tell_plan(tasks: list[SegmentTask], kept: Kept, seconds: float, tell: Progress) -> None:
-    """What was read in so many seconds, what of it is kept, and what is asked of each segment."""
+def _report_plan(tasks: list[SegmentTask], kept: Kept, seconds: float, report: Progress) -> None:
+    """Report what was read in `seconds`, which metadata is kept, and the budget of each segment."""
     name, video, lengths = tasks[0].clip.name, tasks[0].whole, [task.video.frames for task in tasks]
     size = f"{video.width}x{video.height} {video.chroma.label} {video.depth} bit, " + counted(video.frames, "frame")
     parts = f" in {len(lengths)} segments of {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else ""
-    tell(Event(name, "read", text=f"{size}{parts}, read in {seconds:.1f} s"))
+    report(Event(name, "read", text=f"{size}{parts}, read in {seconds:.1f} s"))
     for note in kept.notes:
-        tell(Event(name, "read", text=note))
+        report(Event(name, "read", text=note))
     for warning in kept.warnings:
-        tell(Event(name, "read", text=f"warning: {warning}", level="warning"))
+        report(Event(name, "read", text=f"warning: {warning}", level="warning"))
     for task in tasks:
         shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in task.budgets)
         text = f"segment of frames {task.first}:{task.first + task.video.frames}, at most {shown}"
-        tell(Event(task.name, "plan", text=text, level="debug"))
+        report(Event(task.name, "plan", text=text, level="debug"))
 
 
 def clip_digest() -> hashlib.blake2b:
@@ -282,7 +282,7 @@ def finish(
 
 
 def _beside(clip: ClipInput, meter: PerceptualMeter) -> Callable[[Frame], None]:
-    """What compares each decoded frame of a clip, in order, with the clip's own."""
+    """A function that measures each decoded frame of a clip, in order, against the clip's own."""
     references = clip.frames()
     return lambda decoded: meter.add(next(references), decoded)
 
@@ -290,9 +290,8 @@ def _beside(clip: ClipInput, meter: PerceptualMeter) -> Callable[[Frame], None]:
 def check_written(path: Path, data: bytes, video: Video, watch: Callable[[Frame], None] | None = None) -> str:
     """Decode a file that was just written; returns the MD5 of its planes, raises HashError if a hash differs.
 
-    `watch` is shown every decoded frame.
-
-    What went into a device or pipe cannot be read back: there the bytes in memory are decoded.
+    `watch` is called with every decoded frame. A device or pipe cannot be read back: for these, the bytes in memory
+    are decoded.
     """
     file = read_file(path) if path.is_file() else parse_file(data, str(path))
     digest = plane_md5()
@@ -344,12 +343,12 @@ def _report(
 
 
 def sources_of(jobs: Sequence[ClipJob], settings: EncodeSettings) -> list[str | Path | None]:
-    """What an encode reads, and must not write to."""
+    """The files that an encode reads, and so must not write to."""
     return [*(job.clip.path for job in jobs), Path(settings.fit) if settings.fit else None]
 
 
 def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
-    """Tell what can be known to fail before anything is read or fitted; raises as `encode_clips`."""
+    """Raise the errors of `encode_clips` that are known before anything is read or fitted."""
     check_device(settings.device)
     paths = [output.path for job in jobs for output in job.outputs]
     if len({path.resolve() for path in paths}) < len(paths):

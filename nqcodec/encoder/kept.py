@@ -1,4 +1,4 @@
-"""What a file keeps of what a source has beside its pictures, and what the user is told of the rest."""
+"""Which metadata of a source a file keeps, and the warnings for those that it does not."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _word(value: object) -> str:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a clip's files keep of what it has beside its pictures.
+    """The metadata of a clip that its files keep.
 
     Attributes:
         metadata: for all files of the clip; None where nothing is to be kept.

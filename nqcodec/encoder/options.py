@@ -1,4 +1,4 @@
-"""What an encode may be told: each option once, with its type, default, help, unit and group.
+"""The options of an encode: each is declared once, with its type, default, help, unit and group.
 
 From these dataclasses follow the options of `nqenc` and its manual (`nqcodec.cli.nqenc_options`), the keywords of
 `nqcodec.encode` (`nqcodec.encoder.api`), what an interrupted encode has to repeat (`EncodeSettings.fingerprint`), and
@@ -53,7 +53,7 @@ class Group(StrEnum):
     NETWORK = "Network and method"
     MACHINE = "Machine"
     RESUMING = "Going on, and more rates"
-    REPORTS = "What is told beside the file"
+    REPORTS = "Reports beside the file"
     PLAIN = "Departures of a plain fit (--method plain) from its preset"
 
 
@@ -172,7 +172,12 @@ class PlainFitOptions:
         in_encoder_text=True,
     )
     coarse: float | None = option(
-        None, "Plain fit: part of the steps on 2x2 means.", Group.PLAIN, metavar="X", range=(0, 1), in_encoder_text=True
+        None,
+        "Plain fit: part of the iterations on 2x2 means.",
+        Group.PLAIN,
+        metavar="X",
+        range=(0, 1),
+        in_encoder_text=True,
     )
     prune: float | None = option(
         None, "Plain fit: part of the weights to keep.", Group.PLAIN, metavar="X", range=(0, 1), in_encoder_text=True
@@ -200,7 +205,7 @@ class EncodeSettings(PlainFitOptions):
 
     preset: str = option(
         "medium",
-        "Time for quality; each takes about four times as long as the one before. Minutes expected are told first.",
+        "Time for quality; each takes about four times as long as the one before. The expected time is printed first.",
         Group.RATE,
         choices=PRESETS,
         show_default=True,
@@ -208,7 +213,7 @@ class EncodeSettings(PlainFitOptions):
     )
     iterations: int | None = option(
         None,
-        "Optimizer iterations of a fit, instead of the preset's. --steps is the same option.",
+        "Optimizer iterations of a fit, instead of the preset's.",
         Group.RATE,
         flags=("--iterations", "--steps"),
         metavar="N",
@@ -227,7 +232,7 @@ class EncodeSettings(PlainFitOptions):
     )
     motion: Literal["auto", "none"] = option(
         "auto",
-        "Pyramids: follow what moves, a camera or parts of the picture, or take every clip for a still one.",
+        "Pyramids: auto follows a camera and parts of the picture that move; none treats every clip as a still one.",
         Group.FILE,
         show_default=True,
         in_encoder_text=True,
@@ -274,7 +279,7 @@ class EncodeSettings(PlainFitOptions):
     )
     threads: int | None = option(
         None,
-        "Threads a fit; default: the cores that there are for each, at most the frames of a step; plain fits: 1.",
+        "Threads a fit; default: the cores that there are for each, at most the frames of an iteration; plain fits: 1.",
         Group.MACHINE,
         range=(1, 1024),
         in_encoder_text=True,

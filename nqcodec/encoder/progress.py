@@ -1,4 +1,4 @@
-"""What an encode tells while it works: events of its stages, each with the time that its stage will still take."""
+"""The progress of an encode: events of its stages, each with the time that its stage will still take."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Literal
 from nqcodec.training.progress import Progress
 
 LEAST_SECONDS = 2.0
-"""Time to watch a stage before its pace is told: first steps are slow, while memory is touched and threads start."""
+"""Seconds of a stage before its remaining time is shown: the first iterations are slow, because memory is allocated and
+threads start."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Progress of one stage: step of steps, or with steps 0 a line of text.
+    """Progress of one stage: `iteration` of `iterations`, or a line of text where `iterations` is 0.
 
     Attributes:
         psnr: mean PSNR-YUV of recent training frames in dB.
         size: bytes of the segment as estimated.
         eta: seconds left of the stage; None while that is not known.
         rate: number of the task's rate that the stage is for; None where it serves them all.
-        figures: what else is known of the fit then: "loss" (mean since the last event), "price" (lambda, in nats of
-            the loss a bit), and "step <tensor key>", that tensor's mean step index, an eighth of an octave each.
-        level: of a line of text: "debug" for details of the plan, "warning" for what a user should not miss.
+        figures: further figures of the fit at that time: "loss" (mean since the last event), "lambda" (in nats of the
+            loss a bit), and "step_index <tensor key>", that tensor's mean step index in eighths of an octave.
+        level: of a line of text: "debug" for details of the plan, "warning" for what a user should not overlook.
     """
 
     name: str
@@ -41,17 +42,17 @@ class Event:
 
     @staticmethod
     def of(progress: Progress, name: str, stage: str | None = None, rate: int | None = None) -> Event:
-        """What training tells of segment `name`; `stage` in place of its own name for it."""
+        """The event for a progress report of the training of segment `name`; `stage` replaces the report's own."""
         p = progress
         counted = stage or p.stage, p.iteration, p.iterations
         return Event(name, *counted, p.psnr, p.size, p.eta, rate=rate, figures=p.figures())
 
 
 class RemainingTime:
-    """Gives events the seconds left of their stage, or None while its pace is not known yet.
+    """Gives events the seconds left of their stage, or None while its speed is not known yet.
 
-    A pace is measured from the first event of the stage on. So neither what was read and set up before it counts, nor
-    steps that an earlier run has taken, which a resumed stage begins after.
+    The speed is measured from the first event of the stage on. So neither the time of reading and setting up counts,
+    nor the iterations of an earlier run, after which a resumed stage begins.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,8 +64,8 @@ class RemainingTime:
         if not event.iterations:
             return event
         now = self._clock()
-        step, begin = self._begins.setdefault((event.name, event.stage, event.rate), (event.iteration, now))
-        taken, seconds = event.iteration - step, now - begin
+        first, begin = self._begins.setdefault((event.name, event.stage, event.rate), (event.iteration, now))
+        taken, seconds = event.iteration - first, now - begin
         if event.iteration >= event.iterations:
             return replace(event, eta=0.0)
         if taken <= 0 or seconds < LEAST_SECONDS:

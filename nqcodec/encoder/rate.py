@@ -1,4 +1,4 @@
-"""From a rate asked for to bytes, and from bytes to a size of network. No torch here.
+"""Converts a requested rate to bytes, and shares bytes out to segments. It needs no torch.
 
 A rate is bits a pixel, kb/s, or a number of parameters. Bytes always mean the whole file, header and hashes included.
 """
@@ -17,7 +17,7 @@ from nqcodec.media.scenes import Cut
 from nqcodec.media.video import Video
 
 LEAST_SEGMENT_BYTES = 1000
-"""Bytes of a segment at least that a scene cut alone may begin: it repeats program, steps and weights.
+"""Least bytes of a segment that begins at a scene cut alone, because each repeats program, step sizes and weights.
 
 Two scenes of 12 frames, 176x144: own segments gained 1.1 dB at 720 bytes each, and lost 1.8 at 450.
 """
@@ -27,8 +27,8 @@ FIRST_BPP = 0.1
 """Bits a pixel to begin with: most clips are good to look at, and an encode takes minutes."""
 
 NETWORK_BYTES = 4096
-"""Bytes that a segment may take beyond the size of its samples: for program, steps and weights, which are most of the
-file of a tiny clip."""
+"""Bytes that a segment may take beyond the size of its samples: for program, step sizes and weights, which are
+most of the file of a tiny clip."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Rate:
 
 
 def not_one_rate(given: int) -> UsageError:
-    """The error for `given` rates where one is needed; who gives none is told one to start with."""
+    """The error for `given` rates where exactly one is needed; if none is given, it suggests one."""
     start = "" if given else f"; --bpp {FIRST_BPP} is a good start"
     return UsageError(f"give exactly one of --bpp, --bitrate and --params{start}")
 

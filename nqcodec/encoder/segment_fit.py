@@ -1,5 +1,5 @@
-"""A fitted segment as every method offers it, and what the methods share: the time they announce, names of saved fits,
-errors of budgets out of reach."""
+"""A fitted segment as every method offers it, and what the methods share: the announcement of a fit, the names of
+saved fits, and the errors of budgets that no network can meet."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class SegmentFit(Protocol):
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
         """The integer network whose payload meets budget `rate` of the task.
 
-        `again` says that the first answer was worse than a lower rate's, and that more steps are worth their time.
+        `again` says that the first network was worse than a lower rate's, so that more iterations are worth their time.
 
         Raises:
-            RateError: the budget is out of reach; says what is possible.
+            RateError: the budget cannot be met; says what is possible.
             NqError: it was stopped.
         """
 
@@ -63,7 +63,7 @@ class FitMethod(Protocol):
 
 @contextmanager
 def rate_errors(task: SegmentTask, rate: int) -> Iterator[None]:
-    """Turn the SizeError of a budget out of reach into a RateError that says what is possible."""
+    """Turn the SizeError of a budget that cannot be met into a RateError that says what is possible."""
     try:
         yield
     except SizeError as error:
@@ -77,17 +77,17 @@ def announce(
     task: SegmentTask,
     context: JobContext,
     program: Program,
-    steps: int,
+    iterations: int,
     seconds: float,
     patch: tuple[int, int] | None = None,
 ) -> None:
-    """Tell what is about to be fitted, whether on patches (width, height), and how long it will take."""
+    """Report the network, the iterations, the patch size if there is one (width, height), and the expected time."""
     settings, kilo = task.settings, program.macs / (task.video.width * task.video.height) / 1000
     recipe = settings.recipe
     chosen = "" if settings.iterations else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
     size = f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel"
     seen = f" on patches of {patch[0]}x{patch[1]}" if patch else ""
-    text = f"{size}; {counted(steps, 'step')}{seen}, about {seconds / 60:.1f} min to fit{chosen}"
+    text = f"{size}; {counted(iterations, 'iteration')}{seen}, about {seconds / 60:.1f} min to fit{chosen}"
     context.progress(Event(task.name, "fit", text=text))
 
 

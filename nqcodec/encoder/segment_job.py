@@ -1,4 +1,4 @@
-"""One segment's way from frames to bytes: fit, quantise, code, decode, measure. Runs in any process."""
+"""Encoding of one segment: fit, quantise, code, decode, measure. It runs in any process."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def encode_segment(task: SegmentTask, context: JobContext) -> list[SegmentResult
     """Fit one segment, and quantise, code and decode it at each of its rates; one result a rate.
 
     A rate whose picture comes out worse than that of a lower one, or than its fit promised, is taken again once, with
-    more steps. Finished results are kept in `task.work`, so that an interrupted encode resumes with the unfinished
+    more iterations. Finished results are kept in `task.work`, so that an interrupted encode resumes with the unfinished
     ones.
     """
-    # torch comes with it, which a process has no need of that only starts the ones which fit.
+    # This imports torch, which a process that only starts workers does not need.
     from nqcodec.encoder.segment_methods import fit_segment
 
     rates = range(len(task.budgets))
@@ -90,7 +90,7 @@ def _made(task: SegmentTask, fitted: SegmentFit, rate: int, clock: Clock) -> Seg
 
 
 def _made_again(task: SegmentTask, fitted: SegmentFit, rate: int, first: SegmentResult) -> SegmentResult:
-    """The better one of `first` and another try with more steps, with the time of both."""
+    """The better one of `first` and another try with more iterations, with the time of both."""
     begin = time.perf_counter()
     second = _coded(task, fitted, rate, Clock(), again=True)
     better = max(first, second, key=lambda result: result.psnr_yuv)

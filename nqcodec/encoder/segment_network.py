@@ -13,10 +13,10 @@ from nqcodec.network.program import Program
 from nqcodec.training import motion
 
 CODED_BITS = 4.0
-"""Bits a parameter, coded, that a network is sized for: measured best at equal file bytes (BENCHMARKS.md)."""
+"""Bits a parameter, coded, that a network is sized for: measured best at equal file bytes (docs/experiments.md)."""
 
 MOST_CODED_BITS = 6.5
-"""Bits a parameter that even the highest of several rates should not exceed: beyond, bits buy next to nothing."""
+"""Bits a parameter that even the highest of several rates should not exceed: beyond, bits gain next to nothing."""
 
 
 def choose_program(task: SegmentTask) -> Program:

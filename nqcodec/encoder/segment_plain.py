@@ -54,7 +54,7 @@ class PlainSegment:
         announce(task, context, program, how.iterations, expected_seconds(network, clip, how), how.patch)
         published = settings.arch_preset and backbone(settings.arch).encoder
 
-        def tell(p: Progress) -> None:
+        def report(p: Progress) -> None:
             context.progress(Event.of(p, task.name))
 
         result = fit(
@@ -62,13 +62,13 @@ class PlainSegment:
             clip,
             how,
             encoder=Encoder(program, settings.seed) if published else None,
-            progress=tell,
+            progress=report,
             checkpoint=task.work / f"segment{task.number:05d}.safetensors",
             resume=settings.resume,
             stop=context.stop,
         )
         if not result.finished:
-            raise NqError(f"{task.name}: stopped at step {result.iterations} of {how.iterations}")
+            raise NqError(f"{task.name}: stopped at iteration {result.iterations} of {how.iterations}")
         if settings.save_fit:
             save_fit(fit_path(settings.save_fit, task), task.video, network)
         return PlainSegment(task, context, clip, network)
@@ -80,7 +80,7 @@ class PlainSegment:
 
     @staticmethod
     def useful_threads(task: SegmentTask) -> int:
-        """One: threads that meet within each operation lose far more than they gain where others want the cores."""
+        """One: threads that synchronise in each operation lose far more than they gain where others want the cores."""
         return 1
 
     def order(self) -> list[int]:
@@ -97,13 +97,13 @@ class PlainSegment:
         return self._quantized(rate, most, brief, task.work / name)
 
     def psnr(self, rate: int) -> float:
-        """What its calibration ended with."""
+        """PSNR-YUV in dB over all frames that the calibration for that rate ended with."""
         return self._psnr[rate]
 
     def _quantized(self, rate: int, most: int, brief: bool, checkpoint: Path) -> IntegerNetwork:
         task, context = self._task, self._context
 
-        def tell(p: Progress) -> None:
+        def report(p: Progress) -> None:
             if p.psnr is not None:
                 self._psnr[rate] = p.psnr
             context.progress(Event.of(p, task.name, rate=rate))
@@ -115,7 +115,7 @@ class PlainSegment:
                 max_bytes=most,
                 size_of=lambda network: len(pack_segment(network).payload),
                 settings=quant_settings(task, brief),
-                progress=tell,
+                progress=report,
                 stop=context.stop,
                 checkpoint=checkpoint,
                 resume=task.settings.resume,
@@ -162,5 +162,5 @@ def _given(option: T | None, preset: T) -> T:
 def quant_settings(task: SegmentTask, brief: bool = False) -> QuantSettings:
     """The preset's share of calibration, with the user's seed and threads."""
     fitted = fit_settings(task)
-    steps = PHASES["brief calibration" if brief else "calibration"].iterations(fitted.iterations)
-    return QuantSettings(finetune_iterations=steps, batch=fitted.batch, seed=fitted.seed, threads=fitted.threads)
+    iterations = PHASES["brief calibration" if brief else "calibration"].iterations(fitted.iterations)
+    return QuantSettings(finetune_iterations=iterations, batch=fitted.batch, seed=fitted.seed, threads=fitted.threads)

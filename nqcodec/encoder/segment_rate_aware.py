@@ -1,4 +1,4 @@
-"""A segment fitted for its rate: fit and quantisation are one, and further rates start from the first."""
+"""A segment fitted for its rate: the fit includes quantisation, and further rates start from its network."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ CODED_BITS = 1.2
 """Bits a parameter, coded, of a file whose rate follows from a number of parameters: most are latents near zero."""
 
 LEAST_THREADED_SAMPLES = 100_000
-"""Luma samples of a step from which on several threads, each with some of its frames, gain time: two take 0.7 of it
-with two frames of 320x180, 0.6 with eight of 176x144, and gain none with two of those."""
+"""Luma samples of an iteration from which on several threads, each with some of its frames, gain time: two take
+0.7 of it with two frames of 320x180, 0.6 with eight of 176x144, and gain none with two of those."""
 
 
 class RateAwareSegment:
     """A segment's network fitted for one of its rates; `integers` takes it to the others.
 
-    Rates are made from the fitted one outward, each from its neighbour: what several small changes of rate come to, one
-    large change cannot.
+    Rates are made from the fitted one outward, each from its neighbour: several small changes of rate lead to better
+    networks than one large change.
     """
 
     def __init__(self, task: SegmentTask, context: JobContext, clip: PackedClip, fitted: Fitted):
@@ -67,7 +67,7 @@ class RateAwareSegment:
 
     @staticmethod
     def saved(task: SegmentTask, context: JobContext, fit: SavedFit, clip: PackedClip) -> RateAwareSegment:
-        """From a saved fit; raises InputError if what it has beyond the network is damaged."""
+        """From a saved fit; raises InputError if its data beyond the network are damaged."""
         try:
             fitted = Fitted.from_extra(fit.network, fit.extra)
         except (KeyError, ValueError) as error:
@@ -80,7 +80,7 @@ class RateAwareSegment:
 
     @staticmethod
     def useful_threads(task: SegmentTask) -> int:
-        """At most one for each frame of a step, since threads meet once a step; one where a step is too short."""
+        """At most one a frame of an iteration, because threads meet once in each; one where iterations are short."""
         frames = preset_settings(task.settings.preset, task.video.frames).batch
         return frames if frames * task.video.width * task.video.height >= LEAST_THREADED_SAMPLES else 1
 
@@ -91,7 +91,7 @@ class RateAwareSegment:
         return [rates[place] for place in sorted(range(len(rates)), key=lambda place: abs(place - middle))]
 
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
-        """The network of budget `rate`; `again` takes as many steps as the first fit."""
+        """The network of budget `rate`; `again` takes as many iterations as the first fit."""
         if again:
             return self._moved(rate, fit_settings(self._task), "again")[1]
         if rate not in self._ends:
@@ -99,7 +99,7 @@ class RateAwareSegment:
         return self._ends[rate][1]
 
     def psnr(self, rate: int) -> float:
-        """What its fit ended with."""
+        """PSNR-YUV in dB over all frames that the fit for that rate ended with."""
         return self._psnr[rate]
 
     def _moved(self, rate: int, how: RateAwareSettings, stage: str) -> tuple[Fitted, IntegerNetwork]:
@@ -109,7 +109,7 @@ class RateAwareSegment:
         return fitted, self._fit(fitted, how, rate, stage)
 
     def _nearest(self, rate: int) -> Fitted:
-        """What was fitted for the neighbour of `rate` on the middle one's side; the first fit for that one itself."""
+        """The fit for the neighbour of `rate` on the middle one's side; the first fit for that one itself."""
         rates = self._task.rates_by_budget()
         place, middle = rates.index(rate), rates.index(self._middle)
         if place == middle:
@@ -121,7 +121,7 @@ class RateAwareSegment:
     def _fit(self, fitted: Fitted, how: RateAwareSettings, rate: int, stage: str) -> IntegerNetwork:
         task, context = self._task, self._context
 
-        def tell(p: Progress) -> None:
+        def report(p: Progress) -> None:
             if p.psnr is not None:
                 self._psnr[rate] = p.psnr
             context.progress(Event.of(p, task.name, stage, rate))
@@ -133,7 +133,7 @@ class RateAwareSegment:
                 how,
                 max_bytes=self._most(rate),
                 size_of=self._size,
-                progress=tell,
+                progress=report,
                 checkpoint=task.work / f"segment{task.number:05d}.{rate}.{stage}.safetensors",
                 resume=task.settings.resume,
                 stop=context.stop,

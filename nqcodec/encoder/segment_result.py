@@ -1,4 +1,4 @@
-"""What a segment became at one rate, and how an encode keeps it until its file is complete."""
+"""The result of a segment at one rate, and how an encode keeps it until its file is complete."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class SegmentResult:
 
     @property
     def collapsed(self) -> bool:
-        """Whether making the file has cost more of the picture than the fit's own figure can be off by."""
+        """Whether the file decodes worse than its fit ended by more than the fit's own figure can be inaccurate."""
         return self.psnr_yuv < self.fit_psnr - COLLAPSE
 
     @property
     def warning(self) -> str:
-        """What a user is told of a file that shows less than its fit."""
+        """The warning for a file that decodes below the quality of its fit."""
         return (
             f"the file decodes at {self.psnr_yuv:.2f} dB, but its fit ended with {self.fit_psnr:.2f} dB, at a second "
             "try too: use another --seed or a higher rate"

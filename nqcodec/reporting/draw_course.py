@@ -19,12 +19,12 @@ _PANELS = {
     "psnr": "training PSNR-YUV, dB",
     "loss": "training loss",
     "size": "estimated bytes",
-    "price": "lambda, nats a bit",
+    "lambda": "lambda, nats a bit",
 }
 
 
 def draw_fit(data: dict[str, Any], title: str) -> Figure:
-    """Quality, loss, size, price and steps against the optimizer steps of all stages in turn."""
+    """Quality, loss, size, lambda and step sizes against the iterations of all stages in turn."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 8), layout="constrained")
@@ -42,19 +42,19 @@ def draw_fit(data: dict[str, Any], title: str) -> Figure:
         for axes in panels[: 5 if number == 0 else 0]:
             _mark_stages(axes, stages, named=axes in panels[:2])
         if number == 0:
-            _steps(panels[4], places, points)
+            _draw_step_sizes(panels[4], places, points)
     for axes, label in zip(panels, _PANELS.values(), strict=False):
-        axes.set(ylabel=label, xlabel="optimizer step")
+        axes.set(ylabel=label, xlabel="iteration")
         axes.grid(alpha=0.3)
         if not axes.lines:
             axes.text(0.5, 0.5, "not part of this fit", ha="center", transform=axes.transAxes, color="#888888")
     if len(segments) > 1:
         panels[0].legend(fontsize=8, title="segment", loc="lower right")
-    if any(point["price"] for point in data["points"]):
+    if any(point["lambda"] for point in data["points"]):
         panels[3].set_yscale("log")
     panels[5].set_axis_off()
     handles, labels = panels[4].get_legend_handles_labels()
-    panels[5].legend(handles, labels, fontsize=8, ncols=2, loc="center", title="quantizer steps of the first segment")
+    panels[5].legend(handles, labels, fontsize=8, ncols=2, loc="center", title="step sizes of the first segment")
     figure.suptitle(title, fontsize=12)
     return figure
 
@@ -72,11 +72,11 @@ def _places(points: list[dict[str, Any]]) -> tuple[list[float], list[tuple[float
     offset = 0.0
     for (stage, _), run in groupby(points, key=lambda point: (point["stage"], point["rate"])):
         stages.append((offset, stage))
-        steps = [point["step"] for point in run]
-        # Looks at sensitivities are no optimizer steps.
+        iterations = [point["iteration"] for point in run]
+        # A measurement of sensitivities counts tensors, not iterations of an optimizer.
         moves = stage != "sensitivity"
-        places += [offset + step * moves for step in steps]
-        offset += max(steps) * moves
+        places += [offset + iteration * moves for iteration in iterations]
+        offset += max(iterations) * moves
     return places, stages
 
 
@@ -90,18 +90,22 @@ def _mark_stages(axes: Axes, stages: list[tuple[float, str]], named: bool) -> No
             axes.annotate(stage, (place, 1), xycoords=("data", "axes fraction"), fontsize=8, va="bottom")
 
 
-def _steps(axes: Axes, places: list[float], points: list[dict[str, Any]]) -> None:
-    """Every tensor's quantizer step."""
-    keys = list(dict.fromkeys(key for point in points for key in point["indices"]))
+def _draw_step_sizes(axes: Axes, places: list[float], points: list[dict[str, Any]]) -> None:
+    """Every tensor's quantizer step size."""
+    keys = list(dict.fromkeys(key for point in points for key in point["step_indices"]))
     colours = _colours(len(keys))
     for number, key in enumerate(keys):
-        known = [(x, 2 ** (p["indices"][key] / 8)) for x, p in zip(places, points, strict=True) if key in p["indices"]]
+        known = [
+            (x, 2 ** (p["step_indices"][key] / 8))
+            for x, p in zip(places, points, strict=True)
+            if key in p["step_indices"]
+        ]
         label = key if number < 2 * _LEGEND else None
         style = "--" if key.endswith("_bias") else "-"
         axes.plot(*zip(*known, strict=True), lw=1.2, ls=style, color=colours[number], label=label)
     if keys:
         axes.set_yscale("log", base=2)
-    axes.set(ylabel="quantizer step", xlabel="optimizer step")
+    axes.set(ylabel="step size", xlabel="iteration")
     axes.grid(alpha=0.3)
 
 

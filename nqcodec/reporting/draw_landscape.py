@@ -97,17 +97,17 @@ def draw_surface(data: dict[str, Any], title: str) -> Figure:
     """The loss as contours with the solution in the middle, and as a surface."""
     from matplotlib.figure import Figure
 
-    along, loss, level = (np.array(data[name]) for name in ("along", "loss", "psnr"))
+    along, loss, psnr = (np.array(data[name]) for name in ("along", "loss", "psnr"))
     figure = Figure(figsize=(13, 5.6), layout="constrained")
     flat = figure.add_subplot(1, 2, 1)
     solid: Any = figure.add_subplot(1, 2, 2, projection="3d")
     contours = flat.contourf(along, along, loss, levels=24, cmap="viridis")
-    lines = flat.contour(along, along, level, levels=8, colors="white", linewidths=0.8)
+    lines = flat.contour(along, along, psnr, levels=8, colors="white", linewidths=0.8)
     flat.clabel(lines, fmt="%.1f dB", fontsize=7)
     flat.plot(0, 0, "*", color="#ff5040", ms=13)
     middle = len(along) // 2
     flat.set(xlabel="first direction, parts of each filter's norm", ylabel="second direction", aspect="equal")
-    flat.set_title(f"solution: loss {loss[middle, middle]:.3f}, {level[middle, middle]:.2f} dB", fontsize=10)
+    flat.set_title(f"solution: loss {loss[middle, middle]:.3f}, {psnr[middle, middle]:.2f} dB", fontsize=10)
     figure.colorbar(contours, ax=flat, label="mean of ln(MSE), planes 6:1:1")
     solid.plot_surface(*np.meshgrid(along, along), loss, cmap="viridis", rcount=len(along), ccount=len(along))
     solid.set(xlabel="first", ylabel="second", zlabel="mean of ln(MSE)")

@@ -1,4 +1,4 @@
-"""The course of an encode: every progress event with figures, kept as points of the fit curve."""
+"""The fit curve of an encode: every progress event with figures, kept as a point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nqcodec.reporting.finding import Finding, Table
 FIT_CURVE = "fit"
 """Kind of finding."""
 
-_STEP = "step "
+_STEP_INDEX = "step_index "
 """Before a tensor's key in the figures of an event."""
 
 
@@ -30,8 +30,8 @@ class Point:
         psnr: mean PSNR-YUV of recent training frames in dB, or None.
         size: estimated bytes of the segment, or None.
         loss: mean loss since the last point, or None.
-        price: lambda, in nats of the loss a bit, or None.
-        indices: mean step index of each tensor, by key; the step is 2^(index / 8).
+        lmbda: lambda in nats of the loss a bit, or None.
+        step_indices: mean step index of each tensor, by key; the step size is 2^(index / 8).
     """
 
     segment: str
@@ -43,12 +43,12 @@ class Point:
     psnr: float | None
     size: int | None
     loss: float | None
-    price: float | None
-    indices: dict[str, float]
+    lmbda: float | None
+    step_indices: dict[str, float]
 
     @staticmethod
     def of(event: Event, seconds: float) -> Point:
-        """What an event says at a time."""
+        """The point of an event that comes `seconds` after the encode began."""
         figures = event.figures
         return Point(
             event.name,
@@ -60,9 +60,13 @@ class Point:
             event.psnr,
             event.size,
             figures.get("loss"),
-            figures.get("price"),
-            {name.removeprefix(_STEP): value for name, value in figures.items() if name.startswith(_STEP)},
+            figures.get("lambda"),
+            {name.removeprefix(_STEP_INDEX): value for name, value in figures.items() if name.startswith(_STEP_INDEX)},
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The attributes by name as JSON values; `lmbda` is spelled "lambda", which Python reserves."""
+        return {"lambda" if name == "lmbda" else name: value for name, value in asdict(self).items()}
 
 
 @dataclass
@@ -106,13 +110,13 @@ class CurveRecorder:
 
 def fit_finding(points: list[Point], subject: str) -> Finding:
     """The curve as a finding; empty where an encode was resumed after its fits had ended."""
-    return Finding(FIT_CURVE, f"Fit of {subject}", {"points": [asdict(point) for point in points]})
+    return Finding(FIT_CURVE, f"Fit of {subject}", {"points": [point.as_dict() for point in points]})
 
 
 def fit_table(data: dict[str, Any]) -> Table:
-    """One row a point: step indices follow, a column a tensor."""
+    """One row a point; the last columns are the step indices, one for each tensor."""
     points = data["points"]
-    keys = list(dict.fromkeys(key for point in points for key in point["indices"]))
-    names = ["segment", "stage", "rate", "step", "steps", "seconds", "psnr", "size", "loss", "price"]
-    rows = [[*(point[name] for name in names), *(point["indices"].get(key) for key in keys)] for point in points]
-    return Table([*names, *(f"step_{key}" for key in keys)], rows)
+    keys = list(dict.fromkeys(key for point in points for key in point["step_indices"]))
+    names = ["segment", "stage", "rate", "iteration", "iterations", "seconds", "psnr", "size", "loss", "lambda"]
+    rows = [[*(point[name] for name in names), *(point["step_indices"].get(key) for key in keys)] for point in points]
+    return Table([*names, *(f"step_index_{key}" for key in keys)], rows)

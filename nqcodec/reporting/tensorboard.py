@@ -48,16 +48,16 @@ class FitLog:
         for run in self._runs.values():
             run.close()
 
-    def add(self, point: Point, step: int) -> None:
+    def add(self, point: Point, number: int) -> None:
         """One point; a stage's scalars carry its name, and its rate's number where there is one."""
         stage = point.stage if point.rate is None else f"{point.stage} {point.rate}"
         run, at = self._run(point.segment), point.iteration
-        named = {"PSNR-YUV": point.psnr, "bytes": point.size, "loss": point.loss, "lambda": point.price}
+        named = {"PSNR-YUV": point.psnr, "bytes": point.size, "loss": point.loss, "lambda": point.lmbda}
         for name, value in named.items():
             if value is not None:
                 run.add_scalar(f"{stage}/{name}", value, at)
-        for key, index in point.indices.items():
-            run.add_scalar(f"{stage}, steps/{key}", 2 ** (index / 8), at)
+        for key, index in point.step_indices.items():
+            run.add_scalar(f"{stage}, step sizes/{key}", 2 ** (index / 8), at)
 
     def finish(self, report: EncodeReport) -> None:
         """The figures of a finished file, as text and, by frame, as scalars."""

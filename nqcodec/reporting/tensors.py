@@ -53,7 +53,7 @@ class TensorView:
 
 
 def coded_views(file: NqFile, segment: int) -> list[TensorView]:
-    """The tensors of a file's segment, in symbols: a unit is the tensor's, or the channel's, step."""
+    """The tensors of a file's segment, in symbols: a unit is the step size of the tensor or channel."""
     network = file.segment(segment).network
     views = []
     for index, layer in enumerate(network.layers):

@@ -34,9 +34,9 @@ class Progress:
 
     def figures(self) -> dict[str, float]:
         """Loss, lambda and step indices, as far as they are known, by the names that users read them under."""
-        known = {"loss": self.loss, "price": self.lmbda}
-        steps = {f"step {key}": index for key, index in self.step_indices.items()}
-        return {name: value for name, value in known.items() if value is not None} | steps
+        known = {"loss": self.loss, "lambda": self.lmbda}
+        indices = {f"step_index {key}": index for key, index in self.step_indices.items()}
+        return {name: value for name, value in known.items() if value is not None} | indices
 
 
 Listener = Callable[[Progress], None]

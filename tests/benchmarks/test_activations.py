@@ -28,9 +28,9 @@ def case_of(activation: Activation, frac: int, *, depthwise: bool) -> KernelCase
     grid = IntTensor(np.zeros((1, 1, 128, 128), np.int32), 2, np.array([-8 * frac], np.int32))
     # half_tanh's p has 12 fractional bits, whatever the map's.
     wanted = 12 if activation is Activation.HALF_TANH else frac
-    step = 8 * (frac - wanted)
-    weight = IntTensor(np.ones((1, 1, 1, 1), np.int32), 2, np.array([step], np.int32))
-    bias = IntTensor(np.zeros(1, np.int32), 2, np.array([step - 8 * frac], np.int32))
+    step_index = 8 * (frac - wanted)
+    weight = IntTensor(np.ones((1, 1, 1, 1), np.int32), 2, np.array([step_index], np.int32))
+    bias = IntTensor(np.zeros(1, np.int32), 2, np.array([step_index - 8 * frac], np.int32))
     layers = [Layer(14, frac, {"latent": grid}), Layer(14, frac, {"weight": weight, "bias": bias}), Layer()]
     network = IntegerNetwork(Program.of(operations, VIDEO), layers)
     return KernelCase(network, VIDEO, 1, (VALUES,), 0)

@@ -170,16 +170,16 @@ def test_what_cannot_be_made_is_left_out_and_noted(tmp_path: Path) -> None:
     path = tmp_path / "odd.y4m"
     data = b"".join(b"FRAME\n" + frame_bytes(frame) for frame in frames)
     path.write_bytes(f"YUV4MPEG2 W{video.width} H{video.height} F25:1 C420jpeg\n".encode() + data)
-    told: list[str] = []
+    reported: list[str] = []
     config = BackbonesConfig(ClipInput(str(path)), (0.001,), ("hnerv", "pyramid"), (anchor_named("x264"),), 1.0)
-    comparison = run(config, tmp_path / "out", told.append)
+    comparison = run(config, tmp_path / "out", reported.append)
     assert not comparison.rows
-    assert comparison.notes == told
-    assert "odd size 35x22" in told[0]
-    assert [text.split(" at 0.001 bpp is left out: ")[0] for text in told[1:]] == ["hnerv", "pyramid"]
+    assert comparison.notes == reported
+    assert "odd size 35x22" in reported[0]
+    assert [text.split(" at 0.001 bpp is left out: ")[0] for text in reported[1:]] == ["hnerv", "pyramid"]
     result = measurement(comparison, "a", "A", "").result()
     assert not result.rows
-    assert all(f"{text}." in result.note for text in told)
+    assert all(f"{text}." in result.note for text in reported)
 
 
 def test_an_interruption_keeps_what_is_finished(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

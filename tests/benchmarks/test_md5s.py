@@ -47,7 +47,7 @@ def test_the_clips_move_as_they_are_said_to(tmp_path: Path) -> None:
 
 def test_a_file_repeats_and_another_is_found(tmp_path: Path) -> None:
     path = tmp_path / "before.json"
-    words = ["bench", "md5s", "--only", "one-frame", "--steps", "2"]
+    words = ["bench", "md5s", "--only", "one-frame", "--iterations", "2"]
     first = CliRunner().invoke(main, [*words, "--save", str(path)])
     assert first.exit_code == 0, first.output
     again = CliRunner().invoke(main, [*words, "--against", str(path)])

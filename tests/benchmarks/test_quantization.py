@@ -24,7 +24,7 @@ def clip(tmp_path: Path) -> str:
 
 def test_calibrations_at_two_lengths(clip: str, tmp_path: Path) -> None:
     fit, save = tmp_path / "fit.safetensors", tmp_path / "figures.json"
-    arguments = ["bench", "quantise", clip, "--section", "calibration", "--bits", "5", "--steps", "2,4"]
+    arguments = ["bench", "quantise", clip, "--section", "calibration", "--bits", "5", "--iterations", "2,4"]
     arguments += ["--params", "2000", "--preset", "ultrafast", "--fit", str(fit), "--save", str(save)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
@@ -39,7 +39,7 @@ def test_calibrations_at_two_lengths(clip: str, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["quantise", "--bits", "4,x"], "--bits"),
-        (["quantise", "--steps", "-3"], "positive numbers"),
+        (["quantise", "--iterations", "-3"], "positive numbers"),
         (["ablation", "--bits", "0"], "--bits"),
     ],
 )

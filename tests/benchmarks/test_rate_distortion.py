@@ -26,12 +26,12 @@ def test_every_file_of_ours_is_a_row(real_clip: Path, tmp_path: Path) -> None:
         str(tmp_path / "table.json"),
         "-q",
     ]
-    words += ["--preset", "ultrafast", "--steps", "8", "--bpp", "2,3", "--segment", "none", "--jobs", "1"]
+    words += ["--preset", "ultrafast", "--iterations", "8", "--bpp", "2,3", "--segment", "none", "--jobs", "1"]
     words += ["--anchors", "x264:ultrafast", "--crf", "20,35"]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     result = read_result(tmp_path / "table.json")
-    assert "nqcodec, 8 steps" in done.stdout
+    assert "nqcodec, 8 iterations" in done.stdout
     assert result.command.startswith("nqtool bench compare ")
     ours = [row for row in load(tmp_path / "out" / RESULTS).rows if row.kind == "nqcodec"]
     assert result.column("bpp") == pytest.approx([row.bpp for row in ours])

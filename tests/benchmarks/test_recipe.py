@@ -30,7 +30,7 @@ def clip(real_clip: Path) -> Path:
 def done(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The folder of a run with a shortened recipe, and its figures."""
     folder = tmp_path_factory.mktemp("done") / "out"
-    words = ["bench", "recipe", str(clip), "--recipe", "hnerv", "--steps", "200", "--bpp", str(BPP)]
+    words = ["bench", "recipe", str(clip), "--recipe", "hnerv", "--iterations", "200", "--bpp", str(BPP)]
     given = CliRunner().invoke(main, [*words, "-o", str(folder), "--json"])
     assert given.exit_code == 0, given.output
     return folder, json.loads(given.stdout)

@@ -73,7 +73,7 @@ def test_an_error_of_an_encode_is_an_outcome(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_command(tmp_path: Path) -> None:
     saved = tmp_path / "figures.json"
-    words = ["bench", "robustness", SAMPLE, "--count", "2", "--steps", "20", "--jobs", "1", "--seed", "5"]
+    words = ["bench", "robustness", SAMPLE, "--count", "2", "--iterations", "20", "--jobs", "1", "--seed", "5"]
     done = CliRunner().invoke(main, [*words, "--save", str(saved)])
     rows = json.loads(saved.read_text())["rows"]
     assert done.exit_code == (1 if rows[0]["collapsed"] or rows[0]["failed"] else 0), done.output

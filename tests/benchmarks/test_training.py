@@ -28,14 +28,14 @@ def test_the_plain_loop_learns() -> None:
     loop = bench._plain_loop(program, clip, FitSettings(iterations=100, lr=1e-2))
     before = loop.network(torch.arange(4)).detach().clone()
     for _ in range(30):
-        loop.step()
+        loop.iterate()
     target = clip.batch(torch.arange(4))
     after = loop.network(torch.arange(4)).detach()
     assert float((after - target).square().mean()) < 0.3 * float((before - target).square().mean())
 
 
 def test_figures() -> None:
-    (row,) = bench.run(((32, 16),), parameters=2_000, threads=1, rounds=1, steps=2).result().rows
+    (row,) = bench.run(((32, 16),), parameters=2_000, threads=1, rounds=1, iterations=2).result().rows
     assert row["size"] == "32x16"
     assert row["speedup"] == pytest.approx(row["default"] / row["plain"])
     assert row["speedup_adam"] == pytest.approx(row["adam"] / row["plain"])

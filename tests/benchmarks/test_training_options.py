@@ -13,7 +13,7 @@ from nqcodec.training.settings import FitSettings
 def test_figures_and_their_table() -> None:
     clip = str(Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv")
     chosen = ("loss mse", "pruned to 40 %, magnitude (NeRV)")
-    result = run(clip, parameters=6_000, steps=4, options=chosen).result()
+    result = run(clip, parameters=6_000, iterations=4, options=chosen).result()
     default, mse, pruned = result.rows
     assert result.column("option") == ["default", *chosen]
     assert default["gain"] == 0

@@ -37,9 +37,9 @@ def clip(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".y4m", ".yuv", ".PNG"])
 def test_an_output_that_is_no_nq_file_is_asked_about(clip: Path, suffix: str) -> None:
     out = clip.with_name(f"out{suffix}")
-    told = refused("nqenc", 2, clip, "--bpp", "1", "-o", out)
-    assert f"did you mean -o {clip.with_name('out.nq')}?" in told
-    assert f"nqdec {clip.with_name('out.nq')} -o {out}" in told
+    reported = refused("nqenc", 2, clip, "--bpp", "1", "-o", out)
+    assert f"did you mean -o {clip.with_name('out.nq')}?" in reported
+    assert f"nqdec {clip.with_name('out.nq')} -o {out}" in reported
     assert [path.name for path in clip.parent.iterdir()] == ["clip.y4m"]
 
 
@@ -63,9 +63,9 @@ def test_a_call_without_a_rate_names_one_to_start_with(clip: Path) -> None:
 
 
 def test_more_than_the_clip_has_uncompressed_is_refused_at_once(clip: Path) -> None:
-    told = refused("nqenc", 1, clip, "--bpp", "100", "-q", "-o", clip.with_name("out.nq"))
-    assert "100.00000 bpp" in told
-    assert "is more than the clip takes uncompressed: the most is " in told
+    reported = refused("nqenc", 1, clip, "--bpp", "100", "-q", "-o", clip.with_name("out.nq"))
+    assert "100.00000 bpp" in reported
+    assert "is more than the clip takes uncompressed: the most is " in reported
     assert [path.name for path in clip.parent.iterdir()] == ["clip.y4m"]
 
 
@@ -102,8 +102,8 @@ def test_raw_options_that_contradict_the_clip_are_errors_alike(
     write(f"{tmp_path}/pictures/" if name == "pictures" else tmp_path / name, described, noise(described))
     if (name, option) == ("pictures", "--fps"):
         return  # Pictures have no rate that it could contradict.
-    told = refused("nqenc", 2, tmp_path / name, option, value, "--bpp", "1", "-q", "-o", tmp_path / "out.nq")
-    assert f"{option} {value} contradicts the clip, which has " in told
+    reported = refused("nqenc", 2, tmp_path / name, option, value, "--bpp", "1", "-q", "-o", tmp_path / "out.nq")
+    assert f"{option} {value} contradicts the clip, which has " in reported
 
 
 def test_raw_planes_go_where_the_name_asks_for_nothing_else(sample: Path, tmp_path: Path) -> None:

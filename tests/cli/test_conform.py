@@ -38,8 +38,8 @@ def reasons(decoder: str, *only: str, timeout: float = 60.0) -> dict[str, str]:
 def copied(folder: Path, name: str, **changes: Any) -> Path:
     """A folder of one vector, its descriptor changed."""
     (folder / f"{name}.nq").write_bytes((conformance.FOLDER / f"{name}.nq").read_bytes())
-    told = json.loads((conformance.FOLDER / f"{name}.json").read_text(encoding="utf-8")) | changes
-    (folder / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
+    reported = json.loads((conformance.FOLDER / f"{name}.json").read_text(encoding="utf-8")) | changes
+    (folder / f"{name}.json").write_text(json.dumps(reported), encoding="utf-8")
     return folder
 
 
@@ -51,9 +51,9 @@ def test_our_own_command_passes_as_any_decoder() -> None:
 
 def test_a_backend_reports_by_feature() -> None:
     result = conform("--backend", "reference", "--only", "op-norm", "--only", "op-norm-one-channel", "--json")
-    told = json.loads(result.output)["reference"]
-    assert (result.exit_code, told["vectors"], told["passed"], told["failures"]) == (0, 2, 2, {})
-    assert told["features"]["operation:norm"] == [2, 2]
+    reported = json.loads(result.output)["reference"]
+    assert (result.exit_code, reported["vectors"], reported["passed"], reported["failures"]) == (0, 2, 2, {})
+    assert reported["features"]["operation:norm"] == [2, 2]
     text = conform("--backend", "reference", "--only", "op-norm", "--only", "op-norm-one-channel", "-v").output
     assert "norm:constant                   1 of 1" in text
 

@@ -21,7 +21,7 @@ from nqcodec.reporting.finding import read_findings
 from nqcodec.training.presets import PHASES, Phase
 
 pytest.importorskip("matplotlib")
-METHODS = {"rate-aware": ["--steps", "60"], "plain": ["--arch", "hnerv", "--steps", "8"]}
+METHODS = {"rate-aware": ["--iterations", "60"], "plain": ["--arch", "hnerv", "--iterations", "8"]}
 STAGES = {"rate-aware": {"fit", "further"}, "plain": {"fit", "sensitivity", "finetune"}}
 
 
@@ -95,9 +95,9 @@ def check_curve(points: list[dict[str, object]], method: str, rate: str) -> None
     assert all(point["loss"] is not None and point["psnr"] is not None for point in points if point["stage"] == "fit")
     last = points[-1]
     assert last["loss"] is not None
-    assert last["price"] is not None
+    assert last["lambda"] is not None
     assert last["size"]
-    assert len(last["indices"]) > 5  # type: ignore[arg-type]
+    assert len(last["step_indices"]) > 5  # type: ignore[arg-type]
     if method == "plain":
         assert stages == STAGES[method]
 
@@ -112,7 +112,7 @@ def test_the_log_is_one_that_tensorboard_reads(clip: Path, tmp_path: Path) -> No
     assert set(runs) == {"clip.y4m", "a.nq"}
     tags = set(runs["clip.y4m"].Tags()["scalars"])
     assert {"fit 0/PSNR-YUV", "fit 0/loss", "fit 0/bytes", "fit 0/lambda"} <= tags
-    assert any(tag.startswith("fit 0, steps/") for tag in tags)
+    assert any(tag.startswith("fit 0, step sizes/") for tag in tags)
     assert [event.step for event in runs["clip.y4m"].Scalars("fit 0/loss")][:2] == [25, 50]
     assert len(runs["a.nq"].Scalars("frames/PSNR-YUV")) == 6
 

@@ -21,10 +21,10 @@ def refused(command: str, *words: str) -> str:
 
 @pytest.mark.parametrize("words", [("--crf", "23"), ("--crf=23",), ("-crf", "23"), ("--qp", "30")])
 def test_a_quality_is_answered_with_rates(words: tuple[str, ...]) -> None:
-    told = refused("nqenc", "clip.y4m", *words, "-o", "a.nq")
-    assert f"no option {words[0].partition('=')[0]}: " in told
-    assert "--bpp 0.1" in told
-    assert "--bitrate" in told
+    reported = refused("nqenc", "clip.y4m", *words, "-o", "a.nq")
+    assert f"no option {words[0].partition('=')[0]}: " in reported
+    assert "--bpp 0.1" in reported
+    assert "--bitrate" in reported
     assert "--codec-option crf=18" in refused("nqdec", "clip.nq", *words)
 
 
@@ -35,10 +35,10 @@ def test_psnr_is_answered() -> None:
 
 @pytest.mark.parametrize("words", [("--json", "out.json"), ("--json=out.json",)])
 def test_a_file_for_json_is_answered(words: tuple[str, ...]) -> None:
-    told = "--json takes no file and prints to standard output: use "
-    assert told in refused("nqenc", "clip.y4m", "--bpp", "1", "-o", "a.nq", *words)
-    assert told in refused("nqdec", *words, "clip.nq")
-    assert told in refused("nqtool", "info", *words)
+    reported = "--json takes no file and prints to standard output: use "
+    assert reported in refused("nqenc", "clip.y4m", "--bpp", "1", "-o", "a.nq", *words)
+    assert reported in refused("nqdec", *words, "clip.nq")
+    assert reported in refused("nqtool", "info", *words)
     assert refused("nqtool", "bench", "coder", *words).endswith("use --save out.json")
 
 
@@ -52,5 +52,5 @@ def test_words_that_are_no_options_of_others_keep_clicks_answer() -> None:
 def test_answers_name_options_that_exist(command: str, table: dict[str, str]) -> None:
     own: click.Command = COMMANDS[command]
     known = {name for param in own.params for name in param.opts}
-    for name, told in table.items():
-        assert set(re.findall(r"(?<!\S)--[a-z-]+", told)) <= known, name
+    for name, reported in table.items():
+        assert set(re.findall(r"(?<!\S)--[a-z-]+", reported)) <= known, name

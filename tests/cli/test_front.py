@@ -33,9 +33,9 @@ def test_exit_codes_are_the_commands_own(tmp_path: Path, sample: Path) -> None:
         2,
         "error: --frames 5:4: not within 0:32 (1.28 s at 25 frames a second)\n",
     )
-    told = python_m("decode", "--no-such-option")
-    assert told.returncode == 2
-    assert "Usage: python -m nqcodec decode [OPTIONS] FILE.nq" in told.stderr
+    reported = python_m("decode", "--no-such-option")
+    assert reported.returncode == 2
+    assert "Usage: python -m nqcodec decode [OPTIONS] FILE.nq" in reported.stderr
 
 
 def test_help_and_version() -> None:

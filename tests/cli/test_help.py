@@ -89,9 +89,11 @@ def test_exit_codes_are_those_of_the_errors() -> None:
 
 
 def test_variables_are_those_that_the_code_reads() -> None:
-    told = {variable for one in MANUALS.values() for names, _ in one.page.environment for variable in names.split(", ")}
+    reported = {
+        variable for one in MANUALS.values() for names, _ in one.page.environment for variable in names.split(", ")
+    }
     sources = [ROOT / "setup.py", *(path for path in (ROOT / "nqcodec").rglob("*.py") if path.parent.name != "cli")]
     read_ones = {
         name for path in sources for name in re.findall(r'environ\.get\("(NQCODEC_\w+)"', path.read_text("utf-8"))
     }
-    assert {name for name in told if name.startswith("NQCODEC")} == read_ones
+    assert {name for name in reported if name.startswith("NQCODEC")} == read_ones

@@ -1,4 +1,4 @@
-"""--log-level and -q: what is told on stderr, for each level and each kind of call."""
+"""--log-level and -q: what is reported on stderr, for each level and each kind of call."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def decode(*words: object) -> Result:
 
 
 def encode(clip: Path, out: Path, *words: str) -> Result:
-    return CliRunner().invoke(nqenc, [str(clip), "--params", "2000", "--steps", "4", "-o", str(out), *words])
+    return CliRunner().invoke(nqenc, [str(clip), "--params", "2000", "--iterations", "4", "-o", str(out), *words])
 
 
 @pytest.mark.parametrize("words", [["-q"], ["--log-level", "quiet"], ["--log-level", "error"], ["--log-level=warning"]])
@@ -64,7 +64,7 @@ def test_debug_tells_settings_and_plan(sample: Path, clip: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ([], "one line"),
         (["-q"], "one line"),
@@ -73,16 +73,16 @@ def test_debug_tells_settings_and_plan(sample: Path, clip: Path, tmp_path: Path)
         (["--log-level", "debug"], "traceback"),
     ],
 )
-def test_an_error_is_reported_at_every_level_but_quiet(tmp_path: Path, words: list[str], told: str) -> None:
+def test_an_error_is_reported_at_every_level_but_quiet(tmp_path: Path, words: list[str], reported: str) -> None:
     missing = tmp_path / "missing.nq"
     done = decode(missing, *words)
     line = f"error: {missing}: cannot be read: No such file or directory\n"
     assert done.exit_code == 1
-    if told == "traceback":
+    if reported == "traceback":
         assert "Traceback (most recent call last):" in done.stderr
         assert done.stderr.endswith(line)
     else:
-        assert done.stderr == (line if told == "one line" else "")
+        assert done.stderr == (line if reported == "one line" else "")
 
 
 def test_two_levels_at_once_are_refused(sample: Path) -> None:
@@ -103,10 +103,10 @@ def test_tools_have_levels_too() -> None:
 
 def test_outside_of_a_call_the_level_is_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert log_level() is Level.INFO
-    say("told")
-    say("not told", Level.DEBUG)
-    say(lambda: pytest.fail("made, although it is not told"), Level.DEBUG)
-    assert capsys.readouterr().err == "told\n"
+    say("reported")
+    say("not reported", Level.DEBUG)
+    say(lambda: pytest.fail("made, although it is not reported"), Level.DEBUG)
+    assert capsys.readouterr().err == "reported\n"
 
 
 def test_the_old_name_of_the_tensorboard_folder_is_no_level(clip: Path, tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ def test_what_is_said_arrives_with_its_type() -> None:
     assert (given.sources, given.named_sources) == (("clip.y4m",), ("b.y4m", "c.y4m"))
 
 
+def test_the_number_of_iterations_has_two_names() -> None:
+    assert options("--iterations", "70").iterations == options("--steps", "70").iterations == 70
+
+
 def test_rates_keep_the_text_that_names_their_files() -> None:
     assert rates_of(options("--bpp", "0.10,2")) == [("0.10", Rate(bpp=0.1)), ("2", Rate(bpp=2.0))]
     with pytest.raises(UsageError, match="exactly one"):
@@ -60,7 +64,7 @@ def test_rates_keep_the_text_that_names_their_files() -> None:
 def test_every_option_of_nqenc_has_a_group_and_the_groups_their_order() -> None:
     assert tuple(NQENC.groups) == tuple(Group)
     assert NQENC.groups[Group.FILES] == ("--input", "--output", "--overwrite", "--no-overwrite")
-    assert NQENC.groups[Group.RATE] == ("--bpp", "--bitrate", "--params", "--preset", "--steps")
+    assert NQENC.groups[Group.RATE] == ("--bpp", "--bitrate", "--params", "--preset", "--iterations")
 
 
 def parsed(text: str) -> int:
@@ -98,18 +102,25 @@ def test_a_command_is_called_with_the_dataclass() -> None:
 
 
 def test_a_value_that_cannot_be_read_is_one_line() -> None:
-    for option_name, text, told in (("--bpp", "much", "write a number"), ("--seek", "soon", "write a frame number")):
+    for option_name, text, reported in (
+        ("--bpp", "much", "write a number"),
+        ("--seek", "soon", "write a frame number"),
+    ):
         done = CliRunner().invoke(command([]), ["--need", "1", option_name, text])
         assert done.exit_code == 2
-        assert done.stderr.startswith(f"error: {option_name} {text}: {told}")
+        assert done.stderr.startswith(f"error: {option_name} {text}: {reported}")
         assert done.stderr.count("\n") == 1
 
 
 def test_what_has_no_default_is_required_and_ranges_and_choices_hold() -> None:
-    for words, told in (([], "--need"), (["--need", "10"], "0<=x<=9"), (["--need", "1", "--kind", "c"], "'a', 'b'")):
+    for words, reported in (
+        ([], "--need"),
+        (["--need", "10"], "0<=x<=9"),
+        (["--need", "1", "--kind", "c"], "'a', 'b'"),
+    ):
         done = CliRunner().invoke(command([]), words)
         assert done.exit_code == 2
-        assert told in done.stderr
+        assert reported in done.stderr
 
 
 def test_groups_name_options_as_help_shows_them() -> None:

@@ -282,7 +282,7 @@ def test_a_clip_on_standard_input_is_nobody_to_ask(tmp_path: Path) -> None:
     clip, out = tmp_path / "clip.y4m", tmp_path / "out.nq"
     clip.write_bytes(b"YUV4MPEG2 W16 H16 F25:1 C420jpeg\nFRAME\n" + pixels)
     out.write_bytes(b"old")
-    words = ["nqenc", "-", "--params", 1500, "--steps", 2, "--threads", 1, "-o", out]
+    words = ["nqenc", "-", "--params", 1500, "--iterations", 2, "--threads", 1, "-o", out]
     code, text = at_terminal(b"", *words, stdin=clip)
     assert code == 0, text
     assert b"Replace?" not in text

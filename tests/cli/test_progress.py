@@ -1,4 +1,4 @@
-"""The progress that nqenc shows: one remaining time, and none from steps of an earlier run."""
+"""The progress that nqenc shows: one remaining time, and none from iterations of an earlier run."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Terminal(io.StringIO):
         return True
 
 
-def left_after(steps: list[tuple[int, float]], total: int = 10_000, stage: str = "fit") -> list[float | None]:
-    """The remaining times of events at (step, seconds)."""
-    times = iter([seconds for _, seconds in steps])
+def left_after(points: list[tuple[int, float]], total: int = 10_000, stage: str = "fit") -> list[float | None]:
+    """The remaining times of events at (iteration, seconds)."""
+    times = iter([seconds for _, seconds in points])
     remaining = RemainingTime(lambda: next(times))
-    return [remaining(Event("clip", stage, step, total)).eta for step, _ in steps]
+    return [remaining(Event("clip", stage, iteration, total)).eta for iteration, _ in points]
 
 
 def test_remaining_time_follows_the_pace_of_this_run() -> None:
-    # Resumed at step 9000, after half a minute of set-up: a step takes a hundredth of a second.
+    # Resumed at iteration 9000, after half a minute of set-up: an iteration takes a hundredth of a second.
     assert left_after([(9010, 30.0), (9020, 30.1), (9410, 34.0), (10_000, 39.9)]) == [
         None,
         None,
@@ -40,8 +40,8 @@ def test_remaining_time_follows_the_pace_of_this_run() -> None:
 def test_stages_have_paces_of_their_own() -> None:
     times = iter([0.0, LEAST_SECONDS, LEAST_SECONDS, 3 * LEAST_SECONDS])
     remaining = RemainingTime(lambda: next(times))
-    fit = [remaining(Event("clip", "fit", step, 100)).eta for step in (10, 20)]
-    other = [remaining(Event("clip", "fit", step, 100, rate=1)).eta for step in (10, 20)]
+    fit = [remaining(Event("clip", "fit", iteration, 100)).eta for iteration in (10, 20)]
+    other = [remaining(Event("clip", "fit", iteration, 100, rate=1)).eta for iteration in (10, 20)]
     assert fit == [None, pytest.approx(8 * LEAST_SECONDS)]
     assert other == [None, pytest.approx(16 * LEAST_SECONDS)]
     note = Event("clip", "read", text="32 frames")

@@ -32,7 +32,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def encode(clip: Path, out: Path, *words: str) -> Result:
-    words = ("--steps", "60", "--jobs", "1", "--bpp", "3", "-o", str(out), *words)
+    words = ("--iterations", "60", "--jobs", "1", "--bpp", "3", "-o", str(out), *words)
     done = CliRunner().invoke(nqenc, [str(clip), *words])
     assert done.exit_code == 0, done.output
     return done
@@ -46,18 +46,18 @@ def test_an_encode_tells_its_stages_and_its_end(clip: Path, tmp_path: Path, monk
     monkeypatch.setattr(progress, "JSON_SECONDS", 0.0)
     out = tmp_path / "a.nq"
     done = encode(clip, out, "--progress", "json", "-q", "--json")
-    told, report = lines(done.stderr), json.loads(done.stdout)
-    assert all(list(line)[: len(KEYS)] == KEYS for line in told)
-    assert {line["input"] for line in told} == {str(clip)}
-    fit = [line for line in told if line["stage"] == "fit"]
+    reported, report = lines(done.stderr), json.loads(done.stdout)
+    assert all(list(line)[: len(KEYS)] == KEYS for line in reported)
+    assert {line["input"] for line in reported} == {str(clip)}
+    fit = [line for line in reported if line["stage"] == "fit"]
     assert [line["iteration"] for line in fit][:2] == [25, 50]
     assert all(line["psnr"] > 0 and line["bytes"] > 0 for line in fit)
     assert all(line["eta"] is None or line["eta"] >= 0 for line in fit), "none before the pace is known"
-    assert [line["elapsed"] for line in told] == sorted(line["elapsed"] for line in told)
-    end = told[-1]
+    assert [line["elapsed"] for line in reported] == sorted(line["elapsed"] for line in reported)
+    end = reported[-1]
     assert (end["stage"], end["output"], end["bytes"]) == ("done", str(out), out.stat().st_size)
     assert end["psnr"] == pytest.approx(report["psnr"]["yuv"], rel=1e-4)
-    assert [line["stage"] for line in told].count("done") == 1
+    assert [line["stage"] for line in reported].count("done") == 1
 
 
 def test_messages_are_the_logs(clip: Path, tmp_path: Path) -> None:
@@ -73,28 +73,30 @@ def test_decoding_tells_its_frames(sample: Path, tmp_path: Path, monkeypatch: py
     words = [str(sample), "--frames", "2:7", "-o", str(tmp_path / "o.yuv"), "--progress", "json", "-q"]
     done = CliRunner().invoke(nqdec, words)
     assert done.exit_code == 0, done.output
-    told = lines(done.stderr)
-    assert [(line["stage"], line["iteration"], line["of"]) for line in told] == [("decode", n, 5) for n in range(1, 6)]
-    assert all(line["fps"] > 0 for line in told)
-    assert told[-1]["eta"] == 0
+    reported = lines(done.stderr)
+    assert [(line["stage"], line["iteration"], line["of"]) for line in reported] == [
+        ("decode", n, 5) for n in range(1, 6)
+    ]
+    assert all(line["fps"] > 0 for line in reported)
+    assert reported[-1]["eta"] == 0
 
 
 def test_lines_are_few_but_the_first_and_the_last_come(capsys: pytest.CaptureFixture[str]) -> None:
     with FrameProgressJson("clip.nq", 1000) as progress:
         for _ in range(1000):
             progress.update()
-    told = lines(capsys.readouterr().err)
-    assert told[0]["iteration"] == 1
-    assert told[-1]["iteration"] == 1000
-    assert len(told) < 20
+    reported = lines(capsys.readouterr().err)
+    assert reported[0]["iteration"] == 1
+    assert reported[-1]["iteration"] == 1000
+    assert len(reported) < 20
 
 
 def test_figures_are_json_whatever_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     out = ProgressLines()
-    out.write("clip", "fit", 1, 1, psnr=math.inf, eta=math.nan, loss=-math.inf, price=8.2345678e-5)
+    out.write("clip", "fit", 1, 1, psnr=math.inf, eta=math.nan, loss=-math.inf, **{"lambda": 8.2345678e-5})
     (line,) = lines(capsys.readouterr().err)
     assert (line["psnr"], line["eta"], line["loss"], line["bytes"]) == (None, None, None, None)
-    assert line["price"] == 8.23457e-5
+    assert line["lambda"] == 8.23457e-5
 
 
 def test_none_shows_no_progress_and_keeps_the_messages(

@@ -54,7 +54,7 @@ def test_whatever_prints_json_saves_it_too(name: str) -> None:
 
 
 def test_a_report_is_saved(clip: Path, tmp_path: Path) -> None:
-    words = [clip, "--steps", "4", "--jobs", "1", "-q"]
+    words = [clip, "--iterations", "4", "--jobs", "1", "-q"]
     saved, printed = saved_and_printed(nqenc, tmp_path, *words, "--params", "2000", "-o", tmp_path / "a.nq")
     assert saved == printed
     assert saved["bytes"] == (tmp_path / "a.nq").stat().st_size

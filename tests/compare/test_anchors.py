@@ -1,4 +1,4 @@
-"""Anchors: files that repeat, hold no remarks, decode to as many frames, and are told when they do not."""
+"""Anchors: files that repeat, hold no remarks, decode to as many frames, and are reported when they do not."""
 
 from __future__ import annotations
 

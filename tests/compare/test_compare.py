@@ -43,7 +43,7 @@ def compare(*words: object) -> Result:
 
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
-    """Make preset ultrafast a few steps."""
+    """Make preset ultrafast a few iterations."""
     patch.setitem(PLAIN_PRESETS, "ultrafast", Preset(4, 12))
     patch.setitem(PHASES, "calibration", Phase(0.25, 8))
 
@@ -66,7 +66,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished comparison, with a fit of a few steps."""
+    """The folder of a finished comparison, with a fit of a few iterations."""
     folder = tmp_path_factory.mktemp("done") / "out"
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
@@ -287,7 +287,7 @@ def test_configurations_are_data(tmp_path: Path) -> None:
 
 
 def test_papers_are_configurations(tmp_path: Path) -> None:
-    """Network, RGB and the whole recipe; steps given instead of its length."""
+    """Network, RGB and the whole recipe; iterations given instead of its length."""
     paper = named("paper/neuroquant", {"seed": 2, "iterations": 30})
     settings = paper.encode_settings()
     assert (settings.arch, settings.recipe, settings.method) == ("hnerv", "neuroquant", "plain")
@@ -310,7 +310,7 @@ def test_papers_are_configurations(tmp_path: Path) -> None:
 
 def test_a_papers_method_runs(clip: Path, tmp_path: Path, few_steps: None) -> None:
     folder = tmp_path / "out"
-    words = ["--config", "paper/hnerv,paper/nerv", "--steps", "6", "--segment", "none", "--anchors", "none"]
+    words = ["--config", "paper/hnerv,paper/nerv", "--iterations", "6", "--segment", "none", "--anchors", "none"]
     given = compare(clip, "-o", folder, "--bpp", "6", "--jobs", "1", *words)
     assert given.exit_code == 0, given.output
     rows = load(folder / "results.json").rows

@@ -86,16 +86,16 @@ def test_encode_from_a_path(tmp_path: Path) -> None:
     with open_sink(tmp_path / "clip.y4m", video) as sink:
         for frame in frames:
             sink.write(frame)
-    told: list[Any] = []
+    reported: list[Any] = []
     report = nqcodec.encode(
-        tmp_path / "clip.y4m", tmp_path / "clip.nq", **QUICK, frames=2, hashes="frame", progress=told.append
+        tmp_path / "clip.y4m", tmp_path / "clip.nq", **QUICK, frames=2, hashes="frame", progress=reported.append
     )
     assert report.path == tmp_path / "clip.nq"
     assert report.size == report.path.stat().st_size == sum(report.parts.values())
     assert report.video.frames == 2
     assert len(nqcodec.probe(report.path).frame_md5) == 2
     assert {"y", "u", "v", "yuv", "rgb"} == set(report.psnr)
-    assert told
+    assert reported
     decoded = hashlib.md5(b"".join(map(frame_bytes, nqcodec.decode(report.path))))
     assert decoded.hexdigest() == report.md5
 
@@ -264,15 +264,20 @@ def test_options_are_those_of_the_command_line() -> None:
 def test_options_reach_the_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[Any] = []
     monkeypatch.setattr("nqcodec.encoder.encode.encode", lambda *given: seen.append(given))
-    told: list[Any] = []
-    options: dict[str, Any] = {"patch": (32, 16), "save_fit": tmp_path / "a.fit", "segment": 4, "progress": told.append}
+    reported: list[Any] = []
+    options: dict[str, Any] = {
+        "patch": (32, 16),
+        "save_fit": tmp_path / "a.fit",
+        "segment": 4,
+        "progress": reported.append,
+    }
     part: dict[str, Any] = {"seek": 2, "frames": 3, "csp": "rgb", "depth": 10}
     raw: dict[str, Any] = {"input_res": (8, 6), "input_csp": "i422", "input_depth": 9, "fps": 29.97}
     nqcodec.encode("a.yuv", tmp_path / "a.nq", bitrate=800, **options, **part, **raw)
     nqcodec.encode(np.zeros((4, 8, 8), np.uint8), tmp_path / "a.nq", params=900, **part)
     (clip, output, rate, settings, progress), (spooled, *_, kept, _) = seen
     assert clip == ClipInput("a.yuv", (8, 6), Fraction(2997, 100), "i422", 9, 2, 3, "rgb", 10)
-    assert (output, rate, progress) == (tmp_path / "a.nq", Rate(bitrate=800), told.append)
+    assert (output, rate, progress) == (tmp_path / "a.nq", Rate(bitrate=800), reported.append)
     assert settings == EncodeSettings(patch=(32, 16), save_fit=tmp_path / "a.fit", segment=4, jobs=1)
     assert kept == EncodeSettings(jobs=1)
     assert (spooled.start, spooled.count, spooled.coded_csp, spooled.coded_depth) == (2, 3, "rgb", 10)

@@ -126,12 +126,12 @@ def test_a_fresh_encode_that_is_interrupted_keeps_both(tmp_path: Path) -> None:
 
 
 def test_resume_with_nothing_to_resume_says_so_and_goes_on(clip: Path, tmp_path: Path) -> None:
-    out, told = tmp_path / "out.nq", list[str]()
+    out, reported = tmp_path / "out.nq", list[str]()
     settings = replace(SETTINGS, resume=True)
-    encode(ClipInput(str(clip)), out, Rate(bpp=BPP), settings, lambda event: told.append(event.text))
+    encode(ClipInput(str(clip)), out, Rate(bpp=BPP), settings, lambda event: reported.append(event.text))
     assert out.exists()
-    assert "nothing to resume" in told[0]
-    assert str(work_path(out)) in told[0]
+    assert "nothing to resume" in reported[0]
+    assert str(work_path(out)) in reported[0]
 
 
 def test_a_rate_that_cannot_be_met_discards_only_what_was_made_for_it(clip: Path, tmp_path: Path) -> None:
@@ -148,11 +148,11 @@ def test_a_rate_that_cannot_be_met_discards_only_what_was_made_for_it(clip: Path
 
 def test_of_several_clips_none_is_read_before_all_checkpoints_are_looked_for(clip: Path, tmp_path: Path) -> None:
     left(tmp_path / "b.nq")
-    told: list[Event] = []
+    reported: list[Event] = []
     jobs = [ClipJob(ClipInput(str(clip)), (Output(tmp_path / f"{name}.nq", Rate(bpp=BPP)),)) for name in "ab"]
     with pytest.raises(UsageError, match=r"b\.nq\.work"):
-        encode_clips(jobs, SETTINGS, told.append)
-    assert told == []
+        encode_clips(jobs, SETTINGS, reported.append)
+    assert reported == []
     assert sorted(os.listdir(tmp_path)) == ["b.nq.work"]
 
 
@@ -182,7 +182,17 @@ def test_signals_save_as_ctrl_c_does(name: str, jobs: int, clip: Path, tmp_path:
     background job.
     """
     out = tmp_path / "out.nq"
-    words = [sys.executable, str(ROOT / "bin" / "nqenc"), str(clip), "--bpp", "2", "--steps", "100000", "-o", str(out)]
+    words = [
+        sys.executable,
+        str(ROOT / "bin" / "nqenc"),
+        str(clip),
+        "--bpp",
+        "2",
+        "--iterations",
+        "100000",
+        "-o",
+        str(out),
+    ]
     words += ["--threads", "1", "--segment", "3", "--jobs", str(jobs)]
     script = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *words]
     running = subprocess.Popen(script, stderr=subprocess.PIPE, env=ENV, start_new_session=True)
@@ -205,7 +215,17 @@ def test_signals_save_as_ctrl_c_does(name: str, jobs: int, clip: Path, tmp_path:
 def test_a_closed_terminal_ends_an_encode_with_its_checkpoint(clip: Path, tmp_path: Path) -> None:
     """What it had to say then has nowhere to go, which is no reason to fail."""
     out = tmp_path / "out.nq"
-    words = [sys.executable, str(ROOT / "bin" / "nqenc"), str(clip), "--bpp", "2", "--steps", "100000", "-o", str(out)]
+    words = [
+        sys.executable,
+        str(ROOT / "bin" / "nqenc"),
+        str(clip),
+        "--bpp",
+        "2",
+        "--iterations",
+        "100000",
+        "-o",
+        str(out),
+    ]
     child, terminal = pty.fork()
     if not child:
         os.execve(sys.executable, [*words, "--threads", "1"], ENV)

@@ -1,4 +1,4 @@
-"""A file that shows less than its fit ended with is made again once, and told if it stays so."""
+"""A file that shows less than its fit ended with is made again once, and reported if it stays so."""
 
 from __future__ import annotations
 

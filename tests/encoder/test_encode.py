@@ -143,11 +143,11 @@ def test_a_further_rate_is_never_worse_than_a_lower_one(
     stages: list[int] = []
     outputs = tuple(Output(tmp_path / f"{bpp}.nq", Rate(bpp=bpp)) for bpp in (0.62, 0.6))
 
-    def tell(event: Event) -> None:
+    def listen(event: Event) -> None:
         if event.stage == "finetune" and event.iteration == event.iterations:
             stages.append(event.iterations)
 
-    better, worse = encode_clips([ClipJob(ClipInput(str(real)), outputs)], QUICK, tell)
+    better, worse = encode_clips([ClipJob(ClipInput(str(real)), outputs)], QUICK, listen)
     assert better.psnr["yuv"] > worse.psnr["yuv"]
     assert stages == ([300, 1, 300] if share == 0 else [300, 400])
 
@@ -220,7 +220,7 @@ def start(arguments: list[Any]) -> subprocess.Popen[bytes]:
 
 def test_interrupted_fit_leaves_no_output_and_resumes_to_the_same_file(real: Path, tmp_path: Path) -> None:
     out, whole = tmp_path / "out.nq", tmp_path / "whole.nq"
-    arguments = [real, "--bpp", "0.6", "--preset", "fast", "--steps", "1600", "--threads", "1"]
+    arguments = [real, "--bpp", "0.6", "--preset", "fast", "--iterations", "1600", "--threads", "1"]
     running = start([*arguments, "-o", out])
     assert running.stderr is not None
     for line in running.stderr:

@@ -78,9 +78,9 @@ def test_rate_is_met_and_progress_told(arch: str, bpp: float, real: ClipInput, t
     check(report, bpp)
     assert report.psnr["yuv"] > 24, "an encode of real frames must resemble them"
     assert sum("min to fit with preset ultrafast" in event.text for event in events) == 1
-    steps = [event for event in events if event.iterations]
-    assert {event.stage for event in steps} == {"fit"}
-    assert all(event.iteration <= event.iterations and event.psnr and event.size for event in steps)
+    counted = [event for event in events if event.iterations]
+    assert {event.stage for event in counted} == {"fit"}
+    assert all(event.iteration <= event.iterations and event.psnr and event.size for event in counted)
     assert [path.name for path in tmp_path.iterdir()] == ["out.nq"]
 
 
@@ -134,8 +134,8 @@ Settings = rateaware_settings.RateAwareSettings
 def test_a_rate_worse_than_a_lower_one_is_fitted_again(
     place: int, real: ClipInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With as many steps as the first fit: the middle rate if a further one does better than that, or a further one
-    that is spoilt."""
+    """The repeated fit takes as many iterations as the first: of the middle rate where a further one does better than
+    that, or of a further one that is spoilt."""
 
     def thorough(how: Settings) -> Settings:
         return replace(how, iterations=200)
@@ -145,16 +145,16 @@ def test_a_rate_worse_than_a_lower_one_is_fitted_again(
 
     monkeypatch.setattr(segment_rateaware, "further", thorough if place == 1 else hasty)
     monkeypatch.setitem(RATE_AWARE_PRESETS, "ultrafast", Preset(1, 60 if place == 1 else 120))
-    steps = list[int]()
+    iterations = list[int]()
 
-    def tell(event: Event) -> None:
-        steps.extend([event.iterations] if event.iterations and event.iteration == 25 else [])
+    def listen(event: Event) -> None:
+        iterations.extend([event.iterations] if event.iterations and event.iteration == 25 else [])
 
     rates = (0.55, 0.6, 0.65) if place == 1 else (0.4, 0.6, 0.8)
-    reports = encode_clips([ClipJob(real, outputs(tmp_path, rates))], QUICK, tell)
+    reports = encode_clips([ClipJob(real, outputs(tmp_path, rates))], QUICK, listen)
     for bpp, report in zip(rates, reports, strict=True):
         check(report, bpp)
-    assert steps == ([60, 200, 200, 60] if place == 1 else [120, 102, 102, 120])
+    assert iterations == ([60, 200, 200, 60] if place == 1 else [120, 102, 102, 120])
     if place == 2:
         assert reports[2].psnr["yuv"] > reports[1].psnr["yuv"] > reports[0].psnr["yuv"]
 
@@ -279,7 +279,7 @@ def test_pyramids_are_fitted_plainly_on_request(arch: str, bpp: float, real: Cli
 
 
 def test_a_plain_saved_fit_is_quantised(real: ClipInput, tmp_path: Path) -> None:
-    """What a saved fit is decides how it goes on, whatever the method asked for: here one that has not seen a step."""
+    """A saved fit goes on by its own method, whatever method is asked for: here one before its first iteration."""
     video = real.describe()
     program = pyramid.build(video, video.frames, 16_000)
     path = tmp_path / "plain.safetensors"

@@ -58,14 +58,14 @@ def test_a_second_encoder_of_the_same_output_is_refused(clip: Path, whole: bytes
     """And the first one comes to its end as if it had been alone."""
     out, refused = tmp_path / "out.nq", []
 
-    def tell(event: Event) -> None:
+    def listen(event: Event) -> None:
         if event.iterations and not refused:
             for resume in (False, True):
                 with pytest.raises(OutputError, match="another encode is writing this file"):
                     encode(ClipInput(str(clip)), out, RATE, replace(SETTINGS, resume=resume))
                 refused.append(resume)
 
-    encode(ClipInput(str(clip)), out, RATE, SETTINGS, tell)
+    encode(ClipInput(str(clip)), out, RATE, SETTINGS, listen)
     assert refused == [False, True]
     assert out.read_bytes() == whole
     assert os.listdir(tmp_path) == ["out.nq"]
@@ -88,11 +88,11 @@ def change_at(stage: str, change: object) -> object:
     """A progress function that calls `change` once, when `stage` reports."""
     left = [change]
 
-    def tell(event: Event) -> None:
+    def listen(event: Event) -> None:
         if event.stage == stage and left:
             left.pop()()  # type: ignore[operator]
 
-    return tell
+    return listen
 
 
 def test_input_that_ends_early_is_an_input_error(clip: Path, tmp_path: Path) -> None:
@@ -201,14 +201,14 @@ def test_ctrl_c_in_the_fine_tune_of_a_plain_fit_keeps_its_steps(
     with pytest.raises(KeyboardInterrupt):
         encode(clips, cut, Rate(bpp=bpp), settings, interrupt_once)
     assert any(work_path(cut).glob("segment*.full.safetensors"))
-    steps: list[int] = []
+    iterations: list[int] = []
 
     def note(event: Event) -> None:
         if event.stage == "finetune":
-            steps.append(event.iteration)
+            iterations.append(event.iteration)
 
     encode(clips, cut, Rate(bpp=bpp), replace(settings, resume=True), note)
-    assert steps[0] > 32, "what was calibrated already is not done again"
+    assert iterations[0] > 32, "what was calibrated already is not done again"
     assert cut.read_bytes() == whole.read_bytes()
 
 

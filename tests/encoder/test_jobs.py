@@ -44,7 +44,9 @@ def test_jobs_change_nothing() -> None:
     seen: list[tuple[int, int]] = []
     tasks = [1, 2, 3]
     alone = run_jobs(fit_segment, tasks, jobs=1)
-    together = run_jobs(fit_segment, tasks, jobs=2, progress=lambda number, state: seen.append((number, state.step)))
+    together = run_jobs(
+        fit_segment, tasks, jobs=2, progress=lambda number, state: seen.append((number, state.iteration))
+    )
     assert alone == together
     assert len({tuple(weights) for weights in alone}) == 3
     assert sorted(seen) == [(0, 20), (1, 20), (2, 20)]
@@ -101,7 +103,7 @@ def test_plan() -> None:
     ],
 )
 def test_threads_that_a_fit_gains_from(width: int, height: int, frames: int, how: dict[str, Any], threads: int) -> None:
-    """A thread for each frame of a step, where a step has enough to do."""
+    """A thread for each frame of an iteration, where an iteration has enough to do."""
     video = Video(width, height, frames)
     clip, settings = ClipInput(Path("clip.y4m")), EncodeSettings(preset="fast", **how)
     assert useful_threads(SegmentTask("clip", clip, 0, 0, video, video, (10_000,), None, settings, Path())) == threads

@@ -40,8 +40,8 @@ def clip_of(path: Path, speed: tuple[int, int], width: int = WIDTH, height: int 
     return ClipInput(str(path))
 
 
-def encoded(clip: ClipInput, folder: Path, motion: str, steps: int) -> EncodeReport:
-    settings = EncodeSettings(threads=1, iterations=steps, motion=motion, metadata=False)
+def encoded(clip: ClipInput, folder: Path, motion: str, iterations: int) -> EncodeReport:
+    settings = EncodeSettings(threads=1, iterations=iterations, motion=motion, metadata=False)
     return encode(clip, folder / f"{motion}.nq", Rate(bpp=0.25), settings)
 
 

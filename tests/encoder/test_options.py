@@ -91,7 +91,7 @@ def test_texts_are_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parse", "text", "told"),
+    ("parse", "text", "reported"),
     [
         (parse_numbers, "1,", "several with commas"),
         (parse_size, "8x", "such as 1920x1080"),
@@ -100,6 +100,6 @@ def test_texts_are_values() -> None:
         (parse_frame_count, "1:30", "--seek A --frames COUNT"),
     ],
 )
-def test_texts_that_are_none_say_what_to_write(parse: Any, text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_texts_that_are_none_say_what_to_write(parse: Any, text: str, reported: str) -> None:
+    with pytest.raises(ValueError, match=reported):
         parse(text)

@@ -51,7 +51,7 @@ from nqcodec.training.train import fit
 
 @pytest.fixture(scope="module")
 def fitted() -> tuple[FloatNetwork, PackedClip]:
-    """A network after some steps, so that it is near no saddle."""
+    """A network after some iterations, so that it is near no saddle."""
     video, frames = small_clip(frames=3)
     program = hnerv.build(video, video.frames, 2500)
     settings = FitSettings(60, dtype="float32")
@@ -72,7 +72,7 @@ def test_the_transform_is_the_one_of_the_fit_and_its_own_inverse() -> None:
 
 def test_histograms_count_every_value_in_both_domains(sample: Path) -> None:
     views = coded_views(read_file(sample), 0)
-    data = histograms(views, "sample", "steps").data
+    data = histograms(views, "sample", "step sizes").data
     assert any(set(tensor["domains"]) == {"spatial", "hadamard"} for tensor in data["tensors"])
     for view, tensor in zip(views, data["tensors"], strict=True):
         for found in tensor["domains"].values():
@@ -88,7 +88,7 @@ def test_the_coded_domain_is_told_apart() -> None:
     """Of weights coded in the Hadamard domain the symbols are the coefficients, and what is used follows from them."""
     symbols = np.random.default_rng(2).integers(-3, 4, (6, 8, 1, 1)).astype(np.float64)
     view = TensorView("1 conv weight", "weight", symbols, "hadamard", block_hadamard(symbols), whole=True)
-    (tensor,) = histograms([view], "x", "steps").data["tensors"]
+    (tensor,) = histograms([view], "x", "step sizes").data["tensors"]
     assert tensor["coded"] == "hadamard"
     coded = np.sum(tensor["domains"]["hadamard"]["channels"], axis=0)
     assert [coded[BINS + value] for value in range(-3, 4)] == [np.count_nonzero(symbols == v) for v in range(-3, 4)]
@@ -205,7 +205,7 @@ def test_float_frames_are_what_the_network_shows(fitted: tuple[FloatNetwork, Pac
 def test_a_curve_holds_what_led_to_one_output() -> None:
     seen: list[Any] = []
     recorder = CurveRecorder(seen.append)
-    figures = {"loss": -5.0, "price": 1e-6, "step op0_latent": -16.0}
+    figures = {"loss": -5.0, "lambda": 1e-6, "step_index op0_latent": -16.0}
     for stage, rate in (("fit", 1), ("further", 0), ("further", 2), ("finetune", None)):
         recorder(Event("a.mkv [1/2]", stage, 25, 100, psnr=30.0, size=900, rate=rate, figures=figures))
     recorder(Event("a.mkv", "read", text="a line"))
@@ -215,7 +215,8 @@ def test_a_curve_holds_what_led_to_one_output() -> None:
     assert [(point.stage, point.rate) for point in points] == [("fit", 1), ("further", 0), ("finetune", None)]
     table = fit_table(fit_finding(points, "a").data)
     row = dict(zip(table.names, table.rows[0], strict=True))
-    assert (row["psnr"], row["size"], row["loss"], row["price"], row["step_op0_latent"]) == (30, 900, -5, 1e-6, -16)
+    columns = ("iteration", "psnr", "size", "loss", "lambda", "step_index_op0_latent")
+    assert [row[name] for name in columns] == [25, 30, 900, -5, 1e-6, -16]
 
 
 def test_findings_are_read_from_files_folders_and_pages(tmp_path: Path) -> None:

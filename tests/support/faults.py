@@ -117,13 +117,13 @@ def encode(clip: Path, out: Path, method: str, steps: Steps, *, resume: bool) ->
     """One encode of the tiny clip; `steps` hears of stages as well."""
     settings, bpp = METHODS[method]
 
-    def tell(event: Event) -> None:
+    def listen(event: Event) -> None:
         if not event.iterations or event.iteration % 16 == 0:
             steps(event.stage)
 
     watch(steps)
     job = ClipJob(ClipInput(str(clip)), (Output(out, Rate(bpp=bpp)),))
-    encode_clips([job], replace(settings, resume=resume), tell)
+    encode_clips([job], replace(settings, resume=resume), listen)
 
 
 def forked(run: Callable[[], None]) -> int:

@@ -41,7 +41,7 @@ def test_it_looks_at_every_interval_and_at_the_end_and_tells_means_since_then() 
     assert [p.loss for p in seen] == [2.5, 6.5, 9.5]
     assert [p.psnr for p in seen] == [25, 65, 95]
     assert [p.eta == 0 for p in seen] == [False, False, True]
-    assert seen[0].figures() == {"loss": 2.5, "price": 0.5, "step op1_weight": 2.0}
+    assert seen[0].figures() == {"loss": 2.5, "lambda": 0.5, "step_index op1_weight": 2.0}
     assert {p.size for p in seen} == {100}
 
 

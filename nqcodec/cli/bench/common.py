@@ -77,7 +77,7 @@ def give(measurement: Measurement, options: dict[str, Any], *, progress: bool = 
     Args:
         measurement: not yet run.
         options: `save` and `as_json`.
-        progress: tell each row on stderr as it comes.
+        progress: print each row on stderr as it comes.
     """
     from nqcodec.benchmarks.tables import plain, shown
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nqcodec.cli.bench.common import DEVICE, FIT_THREADS, FRAMES, SAMPLE, SEED, bench_command, give
+from nqcodec.cli.bench.common import DEVICE, FIT_THREADS, FRAMES, ITERATIONS, SAMPLE, SEED, bench_command, give
 from nqcodec.cli.common import guarded, log_options
 from nqcodec.cli.compare import compared, comparison_options, numbers, run_with_progress
 from nqcodec.cli.help import HelpPage
@@ -145,9 +145,7 @@ def config_of(clip: str, options: dict[str, Any]) -> BackbonesConfig:
 )
 @RATES
 @click.option(
-    "--iterations",
-    "--steps",
-    "iterations",
+    *ITERATIONS,
     type=click.IntRange(1),
     metavar="N",
     help="Of the recipe, instead of its full length.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nqcodec.cli.bench.common import FIT_THREADS, SAMPLE, SEED, bench_command, give
+from nqcodec.cli.bench.common import FIT_THREADS, ITERATIONS, SAMPLE, SEED, bench_command, give
 from nqcodec.cli.common import guarded
 from nqcodec.cli.compare import numbers
 from nqcodec.cli.help import HelpPage
@@ -114,9 +114,7 @@ def _fit_options(options: dict[str, Any]) -> dict[str, Any]:
     "--bits", default="3,4", show_default=True, metavar="X[,Y...]", help="Coded bits a parameter to compare at."
 )
 @click.option(
-    "--iterations",
-    "--steps",
-    "iterations",
+    *ITERATIONS,
     default="400",
     show_default=True,
     metavar="N[,M...]",
@@ -140,9 +138,7 @@ def quantize(clip: str, sections: tuple[str, ...], bits: str, iterations: str, *
 @of_one_fit
 @click.option("--bits", type=click.FloatRange(1, 8), default=4.0, show_default=True, help="Coded bits a parameter.")
 @click.option(
-    "--iterations",
-    "--steps",
-    "iterations",
+    *ITERATIONS,
     type=click.IntRange(1),
     default=800,
     show_default=True,

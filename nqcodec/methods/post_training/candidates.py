@@ -1,7 +1,7 @@
 """Candidates for the allocation: steps found by error search at each bit width, with the distortions of a criterion.
 
 Channels of one tensor share one step. Steps of their own, in the ratio that the channels' curvatures ask for, measured
-no better at equal bytes on two fits, lists of steps counted (BENCHMARKS.md).
+no better at equal bytes on two fits, lists of steps counted (docs/experiments.md).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Uniform noise of one step's width alone has networks learn latents that rounding then changes: values near a whole
 number are dear, and none ever is one. Latents are softly rounded before and after the noise, as in universally
 quantized neural compression (Agustsson and Theis, NeurIPS 2020), and the noise is of Kumaraswamy's distribution, first
-peaked and uniform in the end (both from C3, Kim et al., CVPR 2024). How much of either is measured: BENCHMARKS.md, for
-the values in `nqcodec.methods.rate_aware.settings`.
+peaked and uniform in the end (both from C3, Kim et al., CVPR 2024). How much of either is measured:
+docs/experiments.md, for the values in `nqcodec.methods.rate_aware.settings`.
 """
 
 from __future__ import annotations
