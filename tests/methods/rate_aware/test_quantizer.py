@@ -137,7 +137,7 @@ def test_whole_indices_make_up_for_indices_that_all_round_the_same_way() -> None
     quantizers = fresh()
     for index in quantizers.step_indices.values():
         index.fill_(-20.4)
-    frozen = quantizers.frozen(0.0)
+    frozen = quantizers.whole_indices(0.0)
     counts = {key: quantizers.network.tensors[key].numel() for key in frozen}
     mean = sum(frozen[key] * counts[key] for key in frozen) / sum(counts.values())
     assert set(frozen.values()) == {-20.0, -21.0}
@@ -148,20 +148,20 @@ def test_whole_indices_stay_within_what_a_file_holds() -> None:
     quantizers = fresh()
     for low, index in enumerate(quantizers.step_indices.values()):
         index.fill_(STEP_INDEX_RANGE[low % 2])
-    assert set(quantizers.frozen(8.0).values()) == {STEP_INDEX_RANGE[0] + 8.0, float(STEP_INDEX_RANGE[1])}
-    assert set(quantizers.frozen(-8.0).values()) == {float(STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1] - 8.0}
+    assert set(quantizers.whole_indices(8.0).values()) == {STEP_INDEX_RANGE[0] + 8.0, float(STEP_INDEX_RANGE[1])}
+    assert set(quantizers.whole_indices(-8.0).values()) == {float(STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1] - 8.0}
 
 
 def test_set_steps_takes_over() -> None:
     quantizers = fresh()
-    indices = quantizers.frozen(1.0)
+    indices = quantizers.whole_indices(1.0)
     quantizers.set_step_indices(indices)
     assert {key: float(index) for key, index in quantizers.step_indices.items()} == indices
 
 
 def test_integers_are_the_rounded_symbols_and_legal() -> None:
     quantizers = fresh()
-    quantizers.set_step_indices(quantizers.frozen(0.0))
+    quantizers.set_step_indices(quantizers.whole_indices(0.0))
     integers, symbols = quantizers.integers(), sample(quantizers, None).symbols
     layers = [Layer(12, 8) for _ in quantizers.network.program.operations]
     for tensor in quantizers.names:
