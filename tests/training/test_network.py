@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nqcodec.media.video import Video
-from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle
+from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle, Warp
 from nqcodec.network.program import Program
 from nqcodec.training.network import FloatNetwork, tensor_key
 from nqcodec.training.operations import activate, read_grid
@@ -117,3 +117,17 @@ def test_the_start_follows_the_generator_alone() -> None:
     torch.manual_seed(99)
     again = network()
     assert all(torch.equal(first.tensors[name], again.tensors[name]) for name in first.tensors)
+
+
+def test_a_warp_reads_at_the_decoders_places_if_asked() -> None:
+    operations = [Grid((), 1, 6, 4, 8), Grid((), 1, 2, 4, 8), Warp((0, 1), 0), Planes((2,), 2)]
+    built = FloatNetwork(Program.of(operations, VIDEO), 3, torch.Generator().manual_seed(3))
+    vectors, time = built.tensors[tensor_key(1, "latent")], torch.tensor([0])
+    with torch.no_grad():
+        vectors.fill_(0.02)  # within half of 1/32 of a cell beyond 0
+        plain = built(time)
+        built.rounds_vectors = True
+        assert not torch.equal(built(time), plain)
+        rounded = built(time)
+        vectors.fill_(1 / 32)
+        assert torch.equal(built(time), rounded)

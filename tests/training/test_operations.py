@@ -186,6 +186,19 @@ def test_places_of_a_warp_are_exact_in_bfloat16() -> None:
     torch.testing.assert_close(shifted[..., 5:], x[..., :-5], rtol=2**-8, atol=256 / 2**14)
 
 
+@pytest.mark.parametrize("bits", [0, 2, 5, 8])
+def test_rounded_vectors_are_the_decoders_places_and_pass_gradients(bits: int) -> None:
+    """A place is in 2^-5 of a cell, half a unit rounds up (formats/nq.md, 6.14)."""
+    op, frac = Warp((0, 1), bits), FRAC
+    vectors = integer_map(bits, 2, 7, 9)
+    exact = real(vectors).float().requires_grad_(True)
+    rounded = twins.round_vectors(exact, op)
+    units = integers.shift(vectors, frac + bits - integers.WARP_BITS)
+    assert np.array_equal(rounded[0].detach().numpy() * 2.0 ** (integers.WARP_BITS - bits), units)
+    rounded.sum().backward()
+    assert torch.equal(exact.grad, torch.ones_like(exact))
+
+
 def test_a_warp_has_gradients_for_maps_and_vectors() -> None:
     rows, columns = torch.arange(5.0)[:, None], torch.arange(6.0)
     x = (7 * rows + 3 * columns).expand(1, 2, 5, 6).clone().requires_grad_()
