@@ -17,7 +17,7 @@ NqContext any_context(fuzz::Input& input) {
   for (int j = 0; j < 14; ++j) {
     if (!(mask >> j & 1)) continue;
     context.mean[j] = static_cast<int32_t>(input.within(-260, 259));
-    context.spread[j] = static_cast<int32_t>(input.within(0, 257));
+    context.scale[j] = static_cast<int32_t>(input.within(0, 257));
   }
   return context;
 }

@@ -187,7 +187,7 @@ class Program {
     // A refused operation's arrays are not read; a legal one's have the sizes of 5.
     const int64_t channels = std::clamp(op.channels, 0, 4096);
     if (op.code == kNqFrequency) {
-      op.steps = array<uint32_t>(channels / 2, 0, UINT32_MAX);
+      op.increments = array<uint32_t>(channels / 2, 0, UINT32_MAX);
       op.phases = array<uint32_t>(channels / 2, 0, UINT32_MAX);
       return;
     }

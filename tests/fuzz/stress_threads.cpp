@@ -54,8 +54,8 @@ struct Coded {
 
 NqContext some_context(int32_t height) {
   NqContext c = {2, 2, height, 24, kPiece, 8, 300, {}, {}};
-  const int32_t mean[] = {26, 24, -12, 4, 26}, spread[] = {16, 16, 4, 8, 16};
-  for (int j = 0; j < 5; ++j) c.mean[j] = mean[j], c.spread[j] = spread[j];
+  const int32_t mean[] = {26, 24, -12, 4, 26}, scale[] = {16, 16, 4, 8, 16};
+  for (int j = 0; j < 5; ++j) c.mean[j] = mean[j], c.scale[j] = scale[j];
   return c;
 }
 
@@ -179,9 +179,9 @@ std::vector<double> rate(uint32_t seed) {
   std::vector<float> values(2 * 3 * 9 * 31), gradient(values.size());
   for (float& v : values) v = static_cast<float>(random.small(900)) / 100;
   const int32_t places[] = {0, 0, 0, -1, 0, 0, -1, 0, -1, 0, 0, 0};
-  const float mean[] = {0.4f, 0.3f, 0.2f}, spread[] = {-1.f, -2.f, -1.5f};
-  float by_mean[3], by_spread[3];
-  NqContextRate r = {values.data(), places, mean,          spread, gradient.data(), by_mean, by_spread, 0, 0,
+  const float mean[] = {0.4f, 0.3f, 0.2f}, scale[] = {-1.f, -2.f, -1.5f};
+  float by_mean[3], by_scale[3];
+  NqContextRate r = {values.data(), places, mean,          scale, gradient.data(), by_mean, by_scale, 0, 0,
                      0.1f,          0.01f,  {2, 3, 9, 31}, 3};
   FUZZ_CHECK(nq_context_rate(&r, nq_cpu_level()) == kNqOk);
   double sum = 0;

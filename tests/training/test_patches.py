@@ -239,7 +239,7 @@ def test_an_encode_on_patches(tmp_path: Path) -> None:
         for number, more in enumerate(({}, {"patch": (18, 16)}, {"patch": [18, 16]}))
     )
     assert first == again != whole
-    assert sum("5 steps on patches of 18x16, about" in text for text in messages) == 2
+    assert sum("5 iterations on patches of 18x16, about" in text for text in messages) == 2
 
 
 @pytest.mark.parametrize(

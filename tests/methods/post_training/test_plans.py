@@ -134,7 +134,7 @@ def test_the_comparison_has_a_row_for_each_way(fitted: tuple[FloatNetwork, Packe
         assert tuned["bytes"] == pytest.approx(rounded["bytes"], rel=0.03), "what is calibrated is not filled up"
     rows = {(row["bits"], row["way"]): row for row in sections["quantizers"]}
     assert len(rows) == len(sections["quantizers"]) == 3 * 2 * 2 * len(SEARCHES)
-    way = "symmetric, steps a tensor by mse"
+    way = "symmetric, step sizes a tensor by mse"
     assert rows[6, way]["psnr"] > rows[4, way]["psnr"]
     ways = [(row["way"], row["iterations"]) for row in sections["calibration"]]
     assert ways == [("rounded to nearest", 0), *((name, 16) for name in CALIBRATIONS)]
