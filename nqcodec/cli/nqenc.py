@@ -72,12 +72,12 @@ def main(options: NqencOptions) -> None:
                 progress.done(report)
             written = extra.write(reports)
     except KeyboardInterrupt:
-        _tell_checkpoints(jobs)
+        _name_checkpoints(jobs)
         raise
     _give_out(reports, options, written)
 
 
-def _tell_checkpoints(jobs: Sequence[ClipJob]) -> None:
+def _name_checkpoints(jobs: Sequence[ClipJob]) -> None:
     """The hint where an interrupted encode can be resumed."""
     from nqcodec.encoder.work_folder import work_path
 

@@ -141,7 +141,7 @@ class ClipOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PlainFitOptions:
-    """How a plain fit departs from the preset; None leaves the preset's. See `nqcodec.training.train.FitSettings`."""
+    """How a plain fit departs from the preset; None leaves the preset's value (`nqcodec.training.settings`)."""
 
     recipe: str | None = option(
         None,

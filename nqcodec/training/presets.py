@@ -68,7 +68,7 @@ PHASES: dict[str, Phase] = {
 """Phases that follow a fit, by name: a plain one's calibration with rounding in the loop, in full or in brief, and a
 rate-aware one's further rates, which higher learning rates would have it forget. A brief calibration takes a tenth of
 the fit's time; against the whole one it loses 0.3 dB at 3 coded bits a parameter, 0.2 at 4 and less above
-(BENCHMARKS.md)."""
+(docs/experiments.md)."""
 
 BATCH = 2
 """Frames an iteration: 1 takes longer a frame, and 4 have less quality at equal time."""

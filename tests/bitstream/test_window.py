@@ -11,7 +11,7 @@ from nqcodec.errors import FormatError
 from nqcodec.network.program import Program
 
 
-def test_a_path_is_told_once_for_windows_that_share_it() -> None:
+def test_a_path_is_stored_once_for_windows_that_share_it() -> None:
     program = Program.of(list(WINDOWED), SMALL)
     expected = [
         "07",

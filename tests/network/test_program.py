@@ -101,7 +101,7 @@ def test_limits_allocate_nothing() -> None:
         program.check_limits(video, Limits())
 
 
-def test_a_window_moves_evenly_between_knots_and_rests_outside_them() -> None:
+def test_a_window_moves_evenly_along_its_path_and_rests_before_and_after() -> None:
     op = Window((0,), 2, 2, 1, 4, ((2, 0, 30), (5, 10, 0), (6, 3, 3)))
     assert [op.position(t) for t in (0, 2, 3, 4, 5, 6, 99)] == [
         *((0, 30), (0, 30), (3, 20), (7, 10), (10, 0)),

@@ -119,11 +119,11 @@ class Window(Operation):
 
     def shape(self, inputs: list[Shape]) -> Shape:
         channels, height, width = inputs[0]
-        seen_rows, seen_columns = self.height * self.ratio, self.width * self.ratio
-        if not (1 <= seen_rows <= height and 1 <= seen_columns <= width):
-            raise ValueError(f"a window of {seen_columns}x{seen_rows} does not fit into {width}x{height}")
+        window_rows, window_columns = self.height * self.ratio, self.width * self.ratio
+        if not (1 <= window_rows <= height and 1 <= window_columns <= width):
+            raise ValueError(f"a window of {window_columns}x{window_rows} does not fit into {width}x{height}")
         low, high = extent(self.knots)
-        rows, columns = (height - seen_rows) << self.bits, (width - seen_columns) << self.bits
+        rows, columns = (height - window_rows) << self.bits, (width - window_columns) << self.bits
         if min(low) < 0 or high[0] > rows or high[1] > columns:
             raise ValueError(f"a window's path leaves its map of {width}x{height}")
         return channels * self.ratio**2, self.height, self.width
