@@ -47,11 +47,9 @@ lint: $(READY) ## ruff, import layers, mypy and clang-format
 	$(BIN)/mypy nqcodec formats
 	$(BIN)/clang-format --dry-run -Werror $(NATIVE_SOURCES) $(TEST_SOURCES)
 
-bench: $(READY) ## Run the short benchmarks: coder, decoder, training loop and transform
+bench: $(READY) ## Run the short benchmarks: entropy coders and decoder
 	$(BIN)/nqtool bench coder
 	$(BIN)/nqtool bench decode --case pyramid --case pyramid-light --case hnerv-0.75m --seconds 2
-	$(BIN)/nqtool bench fit
-	$(BIN)/nqtool bench hadamard
 
 tables: $(READY) ## Make the tables of BENCHMARKS.md again from the result files
 	$(BIN)/nqtool bench tables

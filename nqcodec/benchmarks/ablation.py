@@ -11,12 +11,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, product
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from nqcodec.benchmarks.quantization import PARAMETERS, PRESET, Subject, payload_bytes
+from nqcodec.benchmarks.ablation_subject import FitChoice, Subject, payload_bytes
 from nqcodec.benchmarks.results import Cells, Column, Measurement
 from nqcodec.methods.post_training.neuroquant import RECORD_BITS, NeuroQuantSettings, neuroquant
 from nqcodec.methods.post_training.pipeline import calibrated, quantize
@@ -27,7 +25,6 @@ from nqcodec.quantization.rate import total_bits
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.quantization.transform import QuantTransform, tensor_names
 from nqcodec.training.compute import compute_settings
-from nqcodec.training.presets import preset_settings
 
 CURVE = (1.6, 2.4, 3.2, 4.0, 4.8, 5.6)
 """Coded bits a parameter at which the full method's rate curve is taken."""
@@ -38,15 +35,15 @@ EXTRA_BITS = (0, -1)
 UNIFORM_BITS = 5
 """Bit width of every tensor where nothing is allocated."""
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "rounding learned by layer": {"calibration": "layer"},
-    "rounding learned by layer, mixed inputs": {"calibration": "layer", "input_mix": 0.5},
-    "rounding learned by block": {"calibration": "block"},
-    "rounding learned network-wise": {"calibration": "adaround"},
-    "fine-tuned straight-through": {"calibration": "tune"},
-    "fine-tuned, then rounding learned": {"calibration": "tune-adaround"},
+VARIANTS: dict[str, tuple[str, float]] = {
+    "rounding learned by layer": ("layer", 0.0),
+    "rounding learned by layer, mixed inputs": ("layer", 0.5),
+    "rounding learned by block": ("block", 0.0),
+    "rounding learned network-wise": ("adaround", 0.0),
+    "fine-tuned straight-through": ("tune", 0.0),
+    "fine-tuned, then rounding learned": ("tune-adaround", 0.0),
 }
-"""Calibrations that are compared without the rate term, by row."""
+"""Calibrations that are compared without the rate term, by row, each with its `input_mix`."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +70,10 @@ COLUMNS = (
 
 def run(
     clip_path: str,
+    choice: FitChoice,
     *,
-    fit_path: Path | None = None,
-    parameters: int = PARAMETERS,
-    preset: str = PRESET,
-    recipe: str | None = None,
     bits: float = 4.0,
     iterations: int = 800,
-    threads: int = 1,
-    seed: int = 0,
 ) -> Measurement:
     """A row for each way, and for each point of the full method's rate curve.
 
@@ -90,17 +82,16 @@ def run(
     none of it is as good).
 
     Args:
-        fit_path: a saved fit to take, or where to keep the one that is made.
-        parameters, preset, recipe: of the fit, where one is made; a paper's recipe replaces the preset.
+        choice: which fit of the clip; its seed and threads are those of every calibration, too.
         bits: coded bits a parameter that ingredients are compared at.
         iterations: of every calibration, NeuroQuant's too.
     """
 
     def rows() -> Iterator[Cells]:
-        subject = Subject.of(clip_path, fit_path, parameters, preset, threads, seed, recipe)
-        settings = QuantSettings(finetune_iterations=iterations, threads=threads, seed=seed)
+        subject = Subject.of(clip_path, choice)
+        settings = QuantSettings(finetune_iterations=iterations, threads=choice.threads, seed=choice.seed)
         # Float32, one thread count: what is compared differs in nothing else.
-        how = replace(preset_settings(preset, subject.clip.frames, seed=seed, threads=threads), dtype="float32")
+        how = replace(choice.preset_settings(subject.clip.frames), dtype="float32")
         with compute_settings(subject.network, how):
             exact = subject.exact
             curve = [_full(subject, settings, each) for each in CURVE]
@@ -170,8 +161,9 @@ def _ingredients(subject: Subject, settings: QuantSettings, bits: float) -> Iter
     yield from _uniform(subject)
     size = int(bits * subject.network.program.parameters / 8)
     yield _unsearched(subject, "allocated", size, replace(settings, finetune_iterations=0))
-    for name, changes in VARIANTS.items():
-        yield _unsearched(subject, name, size, replace(settings, rate_term=False, **changes))
+    for name, (calibration, input_mix) in VARIANTS.items():
+        how = replace(settings, rate_term=False, calibration=calibration, input_mix=input_mix)
+        yield _unsearched(subject, name, size, how)
     yield _unsearched(subject, "fine-tuned, rounding learned, rate term", size, settings)
     yield _unsearched(subject, "and unpadded Hadamard where it helps", size, replace(settings, hadamard="auto"))
 

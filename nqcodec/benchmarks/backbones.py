@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from nqcodec.backbones import backbone
 from nqcodec.benchmarks.rate_distortion import measurement
@@ -92,7 +91,7 @@ def run(config: BackbonesConfig, folder: Path, log: Log, progress: Progress | No
     return cache.comparison
 
 
-def _settings(clip: Clip, config: BackbonesConfig, arch: str, bpp: float) -> dict[str, Any]:
+def _settings(clip: Clip, config: BackbonesConfig, arch: str, bpp: float) -> dict[str, object]:
     """What decides a file, but for the number of iterations."""
     settings = configuration_settings(clip, config.configuration(arch), (bpp,), bpp)
     return {**settings, "seconds": config.seconds}

@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from nqcodec.benchmarks.cases import CASES, FRAMES, random_integers
 from nqcodec.benchmarks.decoding import OURS
-from nqcodec.benchmarks.results import Cells, Column, Measurement
+from nqcodec.benchmarks.results import Cell, Cells, Column, Measurement
 from nqcodec.benchmarks.timing import in_turns, working
 from nqcodec.bitstream.file import read_file
 from nqcodec.decoder.meter import spread
@@ -81,8 +80,7 @@ def device_rows(
         others, failed = working(_rivals(network, frames, synthesizer.batch, rivals))
         rates = _rates({OURS: synthesizer.repeat} | others, synthesizer.batch, seconds)
         macs, single = network.program.macs, spread(_single_times(synthesizer, frames))
-        operations = _operations(synthesizer, network)
-        share = sum(each["least_us"] for each in operations) / sum(each["us"] for each in operations)
+        operations, share = _operations(synthesizer, network)
         yield {
             "case": case,
             "what": OURS,
@@ -147,22 +145,25 @@ def _single_times(synthesizer: CudaSynthesizer, frames: int) -> list[float]:
     return times
 
 
-def _operations(synthesizer: CudaSynthesizer, network: IntegerNetwork) -> list[dict[str, Any]]:
-    """A row for each operation: its time, its least time by the ceilings, counted bytes and products."""
+def _operations(synthesizer: CudaSynthesizer, network: IntegerNetwork) -> tuple[list[dict[str, Cell]], float]:
+    """(rows, share): a row for each operation, with its time, its least time by the ceilings, counted bytes and
+    products, the longest first; and the least times of all as a part of their times.
+    """
     products, copied = ceilings()
     synthesizer.seconds()
     seconds, work = synthesizer.seconds() / synthesizer.batch, synthesizer.work()
     by_bytes, by_products = work.bytes / copied, work.products / products
-    operations = [
+    least = np.maximum(by_bytes, by_products)
+    rows: list[dict[str, Cell]] = [
         {
             "what": f"operation {index} {network.program.operations[index].name}",
             "us": 1e6 * float(seconds[index]),
-            "least_us": 1e6 * float(max(by_bytes[index], by_products[index])),
+            "least_us": 1e6 * float(least[index]),
             "bound": "bytes" if by_bytes[index] >= by_products[index] else "products",
             "bytes": int(work.bytes[index]),
             "products": int(work.products[index]),
             "macs": int(work.macs[index]),
         }
-        for index in np.flatnonzero(seconds)
+        for index in sorted(np.flatnonzero(seconds), key=lambda index: -seconds[index])
     ]
-    return sorted(operations, key=lambda each: -float(str(each["us"])))
+    return rows, float(least[seconds > 0].sum() / seconds.sum())

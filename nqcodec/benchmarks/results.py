@@ -51,7 +51,7 @@ class Column:
     unit: str = ""
     digits: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """As plain data, without `digits` where they are not given."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
@@ -116,7 +116,7 @@ class Result:
     commit: str = field(default_factory=current_commit)
     date: str = field(default_factory=lambda: date.today().isoformat())
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """As plain data, in the order of the file."""
         texts = {name: getattr(self, name) for name in ("name", "title", "command", "machine", "commit", "date")}
         columns = [column.as_dict() for column in self.columns]

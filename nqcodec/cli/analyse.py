@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from nqcodec.cli.analyse_options import ANALYSE, NEEDS, AnalyseOptions
 from nqcodec.cli.common import guarded, log_options, say
 from nqcodec.cli.help import HelpCommand
-from nqcodec.cli.options import option_named
-from nqcodec.cli.pages import ANALYSE, PLOT
+from nqcodec.cli.options import options_of
+from nqcodec.cli.pages import PLOT
 from nqcodec.cli.progress import progress_bar
-from nqcodec.cli.sensitivity import parse_widths
-from nqcodec.encoder.options import ClipOptions
+from nqcodec.cli.saved_fit import load_with_clip
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.media.outputs import refuse_sources
-from nqcodec.quantization.settings import CRITERIA
 
 if TYPE_CHECKING:
     from nqcodec.bitstream.file import NqFile
@@ -27,53 +26,13 @@ if TYPE_CHECKING:
     from nqcodec.training.clip import PackedClip
     from nqcodec.training.network import FloatNetwork
 
-NEEDS = {
-    "histograms": "a .nq or --fit",
-    "bits": "a .nq",
-    "frames": "a .nq or --fit, and the clip",
-    "sensitivity": "--fit and the clip",
-    "hessian": "--fit and the clip",
-    "surface": "--fit and the clip",
-}
-"""What each part needs, in the order that they are made in."""
-
 
 @click.command(cls=HelpCommand, page=ANALYSE)
 @click.argument("sources", metavar="[FILE.nq] [CLIP]", nargs=-1)
-@click.option("--fit", "fit_file", metavar="FILE.safetensors", help="What nqenc --save-fit kept of the clip.")
-@click.option(
-    "-o", "--output", "folder", metavar="FOLDER", help="Where numbers and pictures go; default: FILE.analysis."
-)
-@click.option("--parts", metavar="NAME[,...]", help=f"Of {', '.join(NEEDS)}; default: all that what is given allows.")
-@click.option("--segment", type=click.IntRange(0), default=0, show_default=True, help="Histograms: of this segment.")
-@click.option("--bits", default="2:8", show_default=True, metavar="A[:B]", help="Sensitivity: bit widths A to B.")
-@click.option("--method", type=click.Choice(CRITERIA), default="omega", show_default=True, help="Sensitivity by.")
-@click.option(
-    "--width", type=click.IntRange(2, 8), default=4, show_default=True, help="Hessian: of rounding to this many bits."
-)
-@click.option(
-    "--groups", type=click.IntRange(2, 1024), default=96, show_default=True, help="Hessian: groups of channels at most."
-)
-@click.option(
-    "--grid", type=click.IntRange(3, 201), default=21, show_default=True, help="Surface: points along a side."
-)
-@click.option(
-    "--reach",
-    type=click.FloatRange(0, 10, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Surface: how far it goes either way, as a part of each filter's norm.",
-)
-@click.option("--probes", type=click.IntRange(1), default=2, show_default=True, help="Frames that losses are taken on.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Surface: directions.")
-@option_named(ClipOptions, "seek", help="First frame in the clip, or its time, as 1.5s.")
-@option_named(ClipOptions, "input_res")
-@option_named(ClipOptions, "input_csp")
-@option_named(ClipOptions, "input_depth")
-@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads.")
 @guarded
 @log_options
-def analyse(sources: tuple[str, ...], **options: Any) -> None:
+@options_of(AnalyseOptions)
+def analyse(options: AnalyseOptions) -> None:
     """Look into a .nq file, or into a saved fit of a clip: numbers (JSON, CSV) and a picture (PNG) of each part.
 
     \b
@@ -88,15 +47,15 @@ def analyse(sources: tuple[str, ...], **options: Any) -> None:
     from nqcodec.reporting.kinds import KINDS, publish
 
     check_matplotlib("nqtool analyse")
-    subject = subject_of(sources, options)
-    folder = Path(options["folder"] or f"{subject.name}.analysis")
+    subject = subject_of(options)
+    folder = Path(options.folder or f"{subject.name}.analysis")
     names = [f"{kind}.{suffix}" for kind in KINDS for suffix in SUFFIXES]
-    refuse_sources([folder / name for name in names], [*sources, options["fit_file"]])
+    refuse_sources([folder / name for name in names], [*options.sources, options.fit_file])
     made(folder)
-    for part in parts_of(subject, options["parts"]):
+    for part in parts_of(subject, options.parts):
         for finding in PARTS[part](subject, options):
             publish(finding, folder)
-            if not options["quiet"]:
+            if not options.quiet:
                 say(f"{part}: {folder / finding.kind}.png, .csv, .json")
 
 
@@ -158,42 +117,43 @@ class Subject:
         return self.packed is not None
 
 
-def subject_of(sources: tuple[str, ...], options: dict[str, Any]) -> Subject:
+Part = Callable[[Subject, AnalyseOptions], "Iterator[Finding]"]
+"""What makes the findings of one part."""
+
+
+def subject_of(options: AnalyseOptions) -> Subject:
     """What the words and options name; raises UsageError and what reading it raises."""
     from nqcodec.bitstream.file import read_file
 
-    files, clips = ([word for word in sources if word.lower().endswith(".nq") == is_nq] for is_nq in (True, False))
-    if len(files) > 1 or len(clips) > 1 or not (files or options["fit_file"]):
+    files, clips = (
+        [word for word in options.sources if word.lower().endswith(".nq") == is_nq] for is_nq in (True, False)
+    )
+    if len(files) > 1 or len(clips) > 1 or not (files or options.fit_file):
         raise UsageError("name one .nq file or a saved fit (--fit), and the clip that it is of")
     file = read_file(files[0]) if files else None
     clip = clips[0] if clips else None
-    name = Path(files[0] if files else options["fit_file"]).name
+    name = Path(files[0] if files else options.fit_file or "").name
     network, packed = None, None
-    if options["fit_file"] and clip:
-        from nqcodec.cli.sensitivity import load
-
-        network, packed = load({**options, "clip": clip})
-    elif options["fit_file"]:
+    if options.fit_file and clip:
+        network, packed = load_with_clip(options.fit_file, clip, options, options.threads)
+    elif options.fit_file:
         from nqcodec.training.checkpoint import load_fit
 
-        network = load_fit(Path(options["fit_file"])).network
+        network = load_fit(Path(options.fit_file)).network
     return Subject(name, clip, file, network, packed)
 
 
-def parts_of(subject: Subject, asked: str | None) -> list[str]:
-    """The parts to make; raises UsageError for one that there is none of, or that needs more than was given."""
+def parts_of(subject: Subject, asked: tuple[str, ...] | None) -> Sequence[str]:
+    """The parts to make; raises UsageError for one that needs more than was given."""
     if asked is None:
         return [part for part in NEEDS if subject.allows(part)]
-    parts = asked.split(",")
-    for part in parts:
-        if part not in NEEDS:
-            raise UsageError(f"--parts {asked}: choose of {', '.join(NEEDS)}")
+    for part in asked:
         if not subject.allows(part):
             raise UsageError(f"--parts {part} needs {NEEDS[part]}")
-    return parts
+    return asked
 
 
-def _histograms(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
+def _histograms(subject: Subject, options: AnalyseOptions) -> Iterator[Finding]:
     from nqcodec.reporting.tensors import coded_views, float_views, histograms
 
     if subject.file is None:
@@ -203,22 +163,21 @@ def _histograms(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
         views = float_views(subject.network.program, float_tensors(subject.network))
         yield histograms(views, subject.name, "value")
         return
-    segment, count = options["segment"], len(subject.file.index)
+    segment, count = options.segment, len(subject.file.index)
     if segment >= count:
         raise UsageError(f"--segment {segment}: {subject.name} has segments 0 to {count - 1}")
     title = subject.name if count == 1 else f"{subject.name}, segment {segment}"
     yield histograms(coded_views(subject.file, segment), title, "step sizes")
 
 
-def _bits(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
+def _bits(subject: Subject, options: AnalyseOptions) -> Iterator[Finding]:
     from nqcodec.reporting.tensors import bits_by_layer
 
     assert subject.file is not None
     yield bits_by_layer(subject.file, subject.name)
 
 
-def _frames(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
-    from nqcodec.cli.sensitivity import clip_like
+def _frames(subject: Subject, options: AnalyseOptions) -> Iterator[Finding]:
     from nqcodec.reporting.frames import measure_frames
 
     assert subject.clip is not None
@@ -234,46 +193,57 @@ def _frames(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
 
         video, what = subject.file.video, subject.name
         starts = [subject.file.start(number) for number in range(len(subject.file.index))]
-        decoded = Decoder(subject.file, threads=options["threads"]).frames()
-    source = clip_like(video, {**options, "clip": subject.clip})
+        decoded = Decoder(subject.file, threads=options.threads).frames()
+    source = options.clip_like(video, subject.clip)
     if replace(video, fps=(shown := source.describe()).fps) != shown:
         raise UsageError(f"{subject.name}: is of another clip (size, format or number of frames differ)")
     yield from measure_frames(source.frames(), decoded, video, starts, what)
 
 
-def _landscape(name: str) -> Callable[[Subject, dict[str, Any]], Iterator[Finding]]:
-    """A part by the function of that name in `nqcodec.reporting.landscape`."""
+def _landscape(name: str) -> Part:
+    """A part that `nqcodec.reporting.landscape` makes."""
 
-    def part(subject: Subject, options: dict[str, Any]) -> Iterator[Finding]:
-        from nqcodec.reporting import landscape
+    def part(subject: Subject, options: AnalyseOptions) -> Iterator[Finding]:
+        from nqcodec.reporting.landscape import interactions, sensitivity, surface
 
+        assert subject.network is not None
+        assert subject.packed is not None
+        find = {"sensitivity": sensitivity, "hessian": interactions, "surface": surface}[name]
         settings = settings_of(options)
-        with progress_bar(0, name, "part", options["quiet"]) as bar:
+        with progress_bar(0, name, "part", options.quiet) as bar:
 
             def report(done: int, total: int) -> None:
                 bar.total = total
                 bar.update()
 
-            yield getattr(landscape, name)(subject.network, subject.packed, settings, subject.name, report)
+            yield find(subject.network, subject.packed, settings, subject.name, report)
 
     return part
 
 
-def settings_of(options: dict[str, Any]) -> LandscapeSettings:
+def settings_of(options: AnalyseOptions) -> LandscapeSettings:
     """The landscape's settings; raises UsageError."""
     from nqcodec.reporting.landscape import LandscapeSettings
 
-    if options["grid"] % 2 == 0:
-        raise UsageError(f"--grid {options['grid']}: an odd number has the solution in its middle")
-    same = {name: options[name] for name in ("method", "width", "probes", "groups", "grid", "reach", "seed")}
-    return LandscapeSettings(bits=parse_widths(options["bits"]), **same)
+    if options.grid % 2 == 0:
+        raise UsageError(f"--grid {options.grid}: an odd number has the solution in its middle")
+    return LandscapeSettings(
+        bits=options.bits,
+        method=options.method,
+        width=options.width,
+        probes=options.probes,
+        groups=options.groups,
+        grid=options.grid,
+        reach=options.reach,
+        seed=options.seed,
+    )
 
 
-PARTS: dict[str, Callable[[Subject, dict[str, Any]], Iterator[Finding]]] = {
+PARTS: dict[str, Part] = {
     "histograms": _histograms,
     "bits": _bits,
     "frames": _frames,
     "sensitivity": _landscape("sensitivity"),
-    "hessian": _landscape("interactions"),
+    "hessian": _landscape("hessian"),
     "surface": _landscape("surface"),
 }

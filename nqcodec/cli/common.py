@@ -7,7 +7,7 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -41,14 +41,14 @@ def fail(error: BaseException, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn the errors of a command into one line and the documented exit code."""
 
     @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: object, **kwargs: object) -> None:
         try:
             with terminable():
-                return command(*args, **kwargs)
+                command(*args, **kwargs)
         except ClosedPipeError as error:
             # Click ends silently on a broken pipe, and sees to it that Python does not flush into it at its exit.
             raise BrokenPipeError(errno.EPIPE, str(error)) from error

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
 
 import click
 
@@ -53,19 +52,19 @@ def say(text: str | Callable[[], str] = "", level: Level = Level.INFO) -> None:
             click.echo(text if isinstance(text, str) else text(), err=True)
 
 
-def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def log_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --log-level and -q; the command gets `quiet`, which says that nothing below a warning is printed.
 
     It belongs under `guarded`, which reports the error of giving both.
     """
 
     @functools.wraps(command)
-    def run(*args: Any, log_level: str | None, quiet: bool, **kwargs: Any) -> Any:
+    def run(*args: object, log_level: str | None, quiet: bool, **kwargs: object) -> None:
         if quiet and log_level not in (None, "error"):
             raise UsageError(f"-q is --log-level error, and --log-level {log_level} says otherwise: give one of them")
         level = Level.ERROR if quiet else Level[(log_level or "info").upper()]
         click.get_current_context().meta[_KEY] = level
-        return command(*args, quiet=level < Level.INFO, **kwargs)
+        command(*args, quiet=level < Level.INFO, **kwargs)
 
     options = (
         click.option(
@@ -76,7 +75,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("-q", "--quiet", is_flag=True, help="Only errors: --log-level error."),
     )
-    result: Callable[..., Any] = run
+    result: Callable[..., None] = run
     for option in reversed(options):
         result = option(result)
     return result

@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -29,7 +28,7 @@ from nqcodec.cli.log import native_silence
 from nqcodec.cli.nq_input import STDIN, open_nq
 from nqcodec.cli.nqdec_options import NQDEC, NqdecOptions
 from nqcodec.cli.options import options_of
-from nqcodec.cli.progress import FrameProgressJson, progress_bar, progress_option
+from nqcodec.cli.progress import Bar, FrameProgressJson, progress_bar, progress_option
 from nqcodec.cli.results import check_save, save_json
 from nqcodec.decoder.decoder import Decoder, plane_md5
 from nqcodec.errors import HashError, InputError, UsageError
@@ -128,7 +127,7 @@ def run(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
     report(file, options, digest.hexdigest() if digest else "", stop - start, seconds)
 
 
-def frame_progress(name: str, frames: int, options: NqdecOptions) -> Any:
+def frame_progress(name: str, frames: int, options: NqdecOptions) -> Bar:
     """The progress display that --progress asks for; its `update` is called for every frame."""
     if options.progress == "json":
         return FrameProgressJson(name, frames)
@@ -142,7 +141,7 @@ def write_frames(
     options: NqdecOptions,
     expected: str,
     digest: hashlib._Hash | None,
-    bar: Any,
+    bar: Bar,
 ) -> None:
     """Stream frames to the output; a mismatch anywhere leaves no output behind."""
     sink = None

@@ -16,7 +16,7 @@ from nqcodec.cli.conform import conform
 from nqcodec.cli.help import HelpCommand, HelpGroup
 from nqcodec.cli.nq_input import open_nq
 from nqcodec.cli.pages import INFO, NQTOOL
-from nqcodec.cli.results import check_save, one_or_all, save_json, save_option
+from nqcodec.cli.results import check_save, one_or_all, save_json
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.network.program import Limits
 
@@ -29,7 +29,11 @@ def main() -> None:
 
 @main.command(cls=HelpCommand, page=INFO)
 @click.argument("files", metavar="FILE.nq|-...", nargs=-1, required=True)
-@save_option("Write the descriptions there as JSON: an object, or a list of one for each file.")
+@click.option(
+    "--save",
+    metavar="FILE.json",
+    help="Write the descriptions there as JSON: an object, or a list of one for each file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @guarded
 def info(files: tuple[str, ...], save: str | None, as_json: bool) -> None:

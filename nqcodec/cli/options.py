@@ -6,8 +6,9 @@ A command that is decorated with `options_of(kind)` is called with a `kind`, so 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, Field, replace
+from dataclasses import MISSING, Field
 from types import NoneType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -17,7 +18,6 @@ from nqcodec.cli.types import TEXT, ParsedText
 from nqcodec.encoder.option import Option, option_fields
 
 T = TypeVar("T")
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def options_of(kind: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:
@@ -32,18 +32,18 @@ def options_of(kind: type[T]) -> Callable[[Callable[[T], None]], Callable[..., N
             command(kind(**words))
 
         result: Callable[..., None] = run
-        for one, _ in reversed(option_fields(kind)):
-            result = option_named(kind, one.name)(result)
+        for one, described in reversed(option_fields(kind)):
+            result = _click_option(kind, one, described)(result)
         return result
 
     return decorate
 
 
-def option_named(kind: type, name: str, **changes: Any) -> Callable[[Command], Command]:
-    """The option that a field of a dataclass describes, with `changes` of the description where a command's differs."""
-    one, described = next((one, described) for one, described in option_fields(kind) if one.name == name)
-    described = replace(described, **changes)
-    value = _types(kind)[name]
+def _click_option(
+    kind: type, one: Field[Any], described: Option
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """click's decorator for the option that a field of a dataclass is."""
+    value = _types(kind)[one.name]
     attributes: dict[str, Any] = {"help": described.help, "metavar": described.metavar}
     if value is bool:
         attributes |= {"is_flag": True, "default": False}
@@ -52,9 +52,10 @@ def option_named(kind: type, name: str, **changes: Any) -> Callable[[Command], C
     elif one.default is MISSING:
         attributes |= {"type": click_type(value, described), "required": True}
     else:
-        attributes |= {"type": click_type(value, described), "default": one.default}
+        default = one.default if described.default_text is None else described.default_text
+        attributes |= {"type": click_type(value, described), "default": default}
         attributes |= {"show_default": described.show_default, "multiple": described.repeatable}
-    return click.option(*flags_of(one, described), name, **attributes)
+    return click.option(*flags_of(one, described), one.name, **attributes)
 
 
 def click_type(value: Any, described: Option) -> click.ParamType[Any]:
@@ -64,11 +65,12 @@ def click_type(value: Any, described: Option) -> click.ParamType[Any]:
     if described.choices:
         return click.Choice(described.choices)
     kinds = [kind for kind in get_args(value) if kind is not NoneType] if _is_union(value) else [value]
-    least, most = described.range or (None, None)
-    if kinds == [int]:
-        return click.IntRange(least, most)
-    if kinds == [float]:
-        return click.FloatRange(least, most)
+    if described.range and kinds == [int]:
+        return click.IntRange(*described.range, min_open=described.open_range)
+    if described.range and kinds == [float]:
+        return click.FloatRange(*described.range, min_open=described.open_range)
+    if kinds in ([int], [float]):
+        return click.INT if kinds == [int] else click.FLOAT
     if get_origin(kinds[0]) is Literal:
         return click.Choice(get_args(kinds[0]))
     return TEXT
@@ -81,11 +83,16 @@ def flags_of(one: Field[Any], described: Option) -> tuple[str, ...]:
 
 
 def groups_of(kind: type) -> dict[str, tuple[str, ...]]:
-    """The first long names of a dataclass's options by group, as a `HelpPage` has them."""
-    groups: dict[str, tuple[str, ...]] = {}
+    """The first long names of a dataclass's options by group, as a `HelpPage` has them.
+
+    Groups of the options that a class adds to its bases come before those that only the bases have.
+    """
+    added = {name: depth for depth, base in enumerate(kind.__mro__) for name in inspect.get_annotations(base)}
+    by_depth = sorted(option_fields(kind), key=lambda one: added[one[0].name])
+    groups: dict[str, tuple[str, ...]] = {described.group: () for _, described in by_depth}
     for one, described in option_fields(kind):
         long_name = next(flag for flag in flags_of(one, described) if flag.startswith("--"))
-        groups[described.group] = (*groups.get(described.group, ()), long_name)
+        groups[described.group] = (*groups[described.group], long_name)
     return groups
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from nqcodec.cli.help import BACKEND, CPU, HelpPage
+from nqcodec.cli.help import HelpPage
 
 GUIDE = "docs/guide.md"
-CLIP_FORMAT = ("--input-res", "--fps", "--input-csp", "--input-depth", "--seek", "--frames")
 THREADS = (
     "CUDA_VISIBLE_DEVICES",
     "which GPUs --device cuda may use (of CUDA, not of nqcodec)",
@@ -37,40 +36,6 @@ INFO = HelpPage(
     see_also=("nqdec --help", "formats/nq.md"),
 )
 
-CONFORM = HelpPage(
-    groups={
-        "What decodes": ("--backend", "--decoder", "--strict", "--timeout", "--threads"),
-        "Vectors": ("--vectors", "--only", "--list"),
-        "Results": ("--save", "--json", "--verbose"),
-    },
-    examples=(
-        ("nqtool conform", "Every vector on every backend of this machine."),
-        ("nqtool conform --decoder 'nqdec {in} -o {out} -q' --only 'context-*'", "Any decoder, some vectors."),
-    ),
-    see_also=("formats/conformance/README.md", "formats/nq.md"),
-)
-
-ANALYSE = HelpPage(
-    groups={
-        "Files": ("--fit", "--output"),
-        "What to look at": ("--parts", "--segment"),
-        "Sensitivity": ("--method", "--bits"),
-        "Hessian": ("--width", "--groups"),
-        "Surface": ("--grid", "--reach", "--seed"),
-        "The clip": ("--input-res", "--input-csp", "--input-depth", "--seek", "--probes"),
-        "Machine": ("--threads",),
-    },
-    examples=(
-        ("nqtool analyse clip.nq clip.mkv", "Histograms, bits, PSNR by frame and where the errors are."),
-        (
-            "nqtool analyse --fit clip.safetensors clip.mkv --parts sensitivity,hessian",
-            "Of a fit that nqenc --save-fit kept.",
-        ),
-    ),
-    environment=(THREADS,),
-    see_also=("nqtool plot --help", "nqtool sensitivity --help", "docs/rate.md"),
-)
-
 PLOT = HelpPage(
     groups={"Files": ("--output",)},
     examples=(
@@ -78,26 +43,6 @@ PLOT = HelpPage(
         ("nqtool plot report.html -o plots", "The fit curve of an encode and its bytes and frames."),
     ),
     see_also=("nqtool analyse --help", "nqenc --help"),
-)
-
-COMPARE = HelpPage(
-    groups={
-        "Files": ("--output", "--from"),
-        "nqcodec": ("--bpp", "--config", "--preset", "--iterations", "--one-fit", "--segment"),
-        "The other codecs": ("--anchors", "--crf", "--gop"),
-        "The clip": CLIP_FORMAT,
-        "Machine": ("--device", "--threads", "--jobs", "--seed"),
-    },
-    examples=(
-        ("nqtool compare clip.mkv --bpp 0.02,0.05,0.1 --preset medium -o clip.compare", "The usual comparison."),
-        (
-            "nqtool compare clip.mkv --preset fast,slow --anchors x264,x265:veryslow:psnr,svt-av1:4",
-            "Two presets of ours; x265 tuned for PSNR, SVT-AV1 at preset 4.",
-        ),
-        ("nqtool compare --from clip.compare/results.json", "Draw it again; nothing is encoded."),
-    ),
-    environment=(BACKEND, CPU, THREADS),
-    see_also=(f"{GUIDE}: comparing", "BENCHMARKS.md"),
 )
 
 COMPLETION = HelpPage(
@@ -113,22 +58,4 @@ COMPLETION = HelpPage(
         ),
     ),
     see_also=(f"{GUIDE}: completion and manual pages",),
-)
-
-SENSITIVITY = HelpPage(
-    groups={
-        "Files": ("--fit", "--plot"),
-        "What to measure": ("--method", "--bits", "--quantizer", "--per", "--search", "--probes"),
-        "The clip": ("--input-res", "--input-csp", "--input-depth", "--seek"),
-        "Machine": ("--threads",),
-    },
-    examples=(
-        (
-            "nqenc clip.y4m --arch hnerv --bpp 0.1 --save-fit fit.safetensors -o clip.nq",
-            "First, a float network to look at.",
-        ),
-        ("nqtool sensitivity clip.y4m --fit fit.safetensors --method omega --bits 3:6", "Then its table."),
-    ),
-    environment=(THREADS,),
-    see_also=("docs/rate.md",),
 )

@@ -10,7 +10,7 @@ import math
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import click
 
@@ -36,8 +36,29 @@ progress_option = click.option(
 )
 
 
+class Bar(Protocol):
+    """What shows the progress of a loop: a tqdm bar or one of those here."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def update(self, count: int = 1, /) -> object:
+        """So many more are done."""
+
+
+class ResizableBar(Bar, Protocol):
+    """One whose total may become known on the way."""
+
+    total: float | None
+
+
 class NoBar:
     """A progress bar that shows nothing."""
+
+    total: float | None = None
 
     def __enter__(self) -> NoBar:
         return self
@@ -49,7 +70,7 @@ class NoBar:
         """Nothing to show."""
 
 
-def progress_bar(total: int, text: str, unit: str, quiet: bool) -> Any:
+def progress_bar(total: int, text: str, unit: str, quiet: bool) -> ResizableBar:
     """A tqdm bar on stderr, only where stderr is a terminal; decoding works where tqdm is not installed."""
     if quiet or not sys.stderr.isatty():
         return NoBar()

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
+from nqcodec.encoder.option import option
 from nqcodec.errors import OutputError, UsageError
 from nqcodec.media.outputs import refuse_sources
 
+RESULTS = "Results"
 
-def save_option(help: str = "Write the figures there as well.") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The option --save of a command."""
-    return click.option("--save", metavar="FILE.json", help=help)
+
+@dataclass(frozen=True, kw_only=True)
+class ResultOptions:
+    """Where the results of a command go."""
+
+    save: str | None = option(
+        None, "Write the result there as JSON; FILE becomes its name.", RESULTS, metavar="FILE.json"
+    )
+    as_json: bool = option(False, "The result as JSON on stdout.", RESULTS, flags=("--json",))
 
 
 def check_save(
@@ -45,7 +53,7 @@ def check_save(
         raise OutputError(f"{path}: the folder {path.parent} does not exist")
 
 
-def save_json(save: str | None, data: Any) -> None:
+def save_json(save: str | None, data: object) -> None:
     """Write the figures where --save says, if it does; the file appears whole. Raises OutputError."""
     if save is None:
         return
@@ -55,15 +63,15 @@ def save_json(save: str | None, data: Any) -> None:
         file.write(json.dumps(data, indent=1).encode() + b"\n")
 
 
-def give_out(data: Any, save: str | None, as_json: bool, text: Callable[[], str] | None = None) -> None:
+def give_out(data: object, options: ResultOptions, text: Callable[[], str] | None = None) -> None:
     """Figures where they were asked for: in the file of --save, and on stdout as JSON or else as `text`."""
-    save_json(save, data)
-    if as_json:
+    save_json(options.save, data)
+    if options.as_json:
         click.echo(json.dumps(data, indent=1))
     elif text is not None:
         click.echo(text())
 
 
-def one_or_all(data: list[Any]) -> Any:
+def one_or_all(data: Sequence[object]) -> object:
     """The only entry itself, or all of several."""
     return data[0] if len(data) == 1 else data

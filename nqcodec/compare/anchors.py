@@ -59,7 +59,7 @@ class Anchor:
         return {name: value.format(rate=f"{rate:g}") for name, value in self.options.items()}
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """What decides the bytes beside frames, rate and GOP, as plain data."""
         return {"encoder": self.encoder, "preset": self.speed, "options": dict(self.options)}
 

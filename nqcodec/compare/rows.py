@@ -37,7 +37,7 @@ class RDPoint:
     label: str
     kind: str
     asked: float | None
-    settings: dict[str, Any]
+    settings: dict[str, object]
     file: str
     size: int
     digest: str
@@ -55,11 +55,11 @@ class RDPoint:
         """Frames a second, from file to planes in memory."""
         return self.frames / self.decode_seconds
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """As plain data."""
         return asdict(self)
 
-    def is_result_of(self, settings: dict[str, Any], folder: Path, free: Iterable[str] = ()) -> bool:
+    def is_result_of(self, settings: dict[str, object], folder: Path, free: Iterable[str] = ()) -> bool:
         """Whether it is what these settings make, and its file is still there unchanged.
 
         Args:

@@ -56,7 +56,7 @@ class Clip:
         return cls(source, video, planes.hexdigest())
 
 
-def anchor_settings(clip: Clip, anchor: Anchor, rate: float, gop: int) -> dict[str, Any]:
+def anchor_settings(clip: Clip, anchor: Anchor, rate: float, gop: int) -> dict[str, object]:
     """Everything that decides an anchor's bytes."""
     versions = import_av().library_versions
     made_by = f"libavcodec {'.'.join(map(str, versions['libavcodec']))}"
@@ -101,7 +101,7 @@ def whole_task(clip: Clip, configuration: Configuration, bpp: float) -> SegmentT
 
 def configuration_settings(
     clip: Clip, configuration: Configuration, rates: tuple[float | None, ...], bpp: float | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Everything that decides the bytes of a file of ours at `bpp`, fitted once for `rates`."""
     fields = configuration.encode_settings().fingerprint()
     made_by = f"nqcodec {__version__}"
@@ -164,7 +164,7 @@ def _nq_row(
     folder: Path,
     name: str,
     seconds: float,
-    settings: dict[str, Any],
+    settings: dict[str, object],
     facts: dict[str, Any],
 ) -> RDPoint:
     path = folder / name

@@ -70,7 +70,7 @@ def pictures(clip: Clip, rows: list[RDPoint], folder: Path) -> dict[str, Any]:
         for frame, original in zip(frames, originals, strict=True)
     )
     window = worst_window(np.asarray(errors)) if rows else Window(0, 0, *CROP)
-    entries: list[dict[str, Any]] = [
+    entries: list[dict[str, object]] = [
         {"label": "original", "frames": [{"picture": _picture(frame, clip, window)} for frame in originals]}
     ]
     for row, frames in shown:
@@ -108,7 +108,7 @@ def _pick(frames: Iterable[Frame], numbers: list[int]) -> list[Frame]:
     return picked
 
 
-def _view(frame: Frame, original: Frame, clip: Clip, window: Window) -> dict[str, Any]:
+def _view(frame: Frame, original: Frame, clip: Clip, window: Window) -> dict[str, object]:
     error = luma_error(frame, original, clip.video)
     return {
         "picture": _picture(frame, clip, window),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from nqcodec import errors
 from nqcodec.bitstream.file import read_file
@@ -244,8 +244,19 @@ def _output_difference(vector: Vector, output: Path) -> str:
     return _difference(vector, hashes, hashlib.md5(data, usedforsecurity=False).hexdigest())
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Counts, failures with their reasons, and by feature (passed, vectors)."""
+class Summary(TypedDict):
+    """What came of vectors: counts, failures with their reasons, and by feature [passed, vectors]."""
+
+    vectors: int
+    passed: int
+    legal: int
+    seconds: float
+    failures: dict[str, str]
+    features: dict[str, list[int]]
+
+
+def summary(outcomes: Sequence[Outcome]) -> Summary:
+    """What came of vectors, in sum."""
     by_feature: dict[str, list[int]] = {}
     for outcome in outcomes:
         for feature in outcome.vector.features:

@@ -11,6 +11,10 @@ Segmentation = int | Literal["auto"] | None
 """Segments begin at scene cuts ("auto"), there and after at most so many frames, or there is one (None)."""
 
 
+WIDTHS = (2, 8)
+"""The least and the largest bit width of a quantizer."""
+
+
 class WrittenNumber(NamedTuple):
     """A number, and how it was written: the names of files repeat the text."""
 
@@ -24,6 +28,23 @@ def parse_numbers(text: str) -> tuple[WrittenNumber, ...]:
         return tuple(WrittenNumber(word, float(word)) for word in text.split(","))
     except ValueError as error:
         raise ValueError("write a number, or several with commas between them") from error
+
+
+def parse_positive_numbers(text: str) -> tuple[float, ...]:
+    """Positive numbers with commas between them, each once."""
+    values = tuple(number for _, number in parse_numbers(text))
+    if not all(0 < value < float("inf") for value in values) or len(set(values)) < len(values):
+        raise ValueError("write positive numbers, each once, with commas between them")
+    return values
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """The bit widths A to B of A:B, both included, or one width."""
+    low, colon, high = text.partition(":")
+    high = high if colon else low
+    if not (low.isdigit() and high.isdigit() and WIDTHS[0] <= int(low) <= int(high) <= WIDTHS[1]):
+        raise ValueError("write A:B, widths A to B, or one width, within 2:8")
+    return tuple(range(int(low), int(high) + 1))
 
 
 def parse_names(text: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
@@ -85,8 +85,8 @@ class RateOptions(Generic[Number]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipOptions:
-    """Which part of a source is read, as what, and in which format it is coded."""
+class SourceOptions:
+    """Which part of a source is read, and as what."""
 
     input_res: tuple[int, int] | None = option(
         None, "Raw .yuv input: picture size in luma pixels.", Group.CLIP, metavar="WxH", parse=parse_size
@@ -110,10 +110,6 @@ class ClipOptions:
         metavar="N|TIME",
         parse=parse_frame_count,
     )
-    csp: str | None = option(
-        None, "Code in this format; default: the input's, RGB input as i420.", Group.FILE, choices=(*INPUT_CSP, "rgb")
-    )
-    depth: int | None = option(None, "Code at this bit depth; default: the input's.", Group.FILE, range=DEPTH_RANGE)
 
     def clip(self, path: str) -> ClipInput:
         """The clip at `path` as the options have it; raises UsageError for an `fps` that is no frame rate."""
@@ -127,8 +123,6 @@ class ClipOptions:
             depth=self.input_depth,
             start=self.seek,
             count=self.frames,
-            coded_csp=self.csp,
-            coded_depth=self.depth,
         )
 
     def frame_rate(self) -> Fraction | None:
@@ -137,6 +131,20 @@ class ClipOptions:
             return None if self.fps is None else parse_fps(str(self.fps))
         except ValueError as error:
             raise UsageError(f"fps={self.fps!r}: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipOptions(SourceOptions):
+    """The same, and in which format the clip is coded."""
+
+    csp: str | None = option(
+        None, "Code in this format; default: the input's, RGB input as i420.", Group.FILE, choices=(*INPUT_CSP, "rgb")
+    )
+    depth: int | None = option(None, "Code at this bit depth; default: the input's.", Group.FILE, range=DEPTH_RANGE)
+
+    def clip(self, path: str) -> ClipInput:
+        """The clip at `path` as the options have it; raises UsageError for an `fps` that is no frame rate."""
+        return replace(super().clip(path), coded_csp=self.csp, coded_depth=self.depth)
 
 
 @dataclass(frozen=True, kw_only=True)

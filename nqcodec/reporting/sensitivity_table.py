@@ -66,7 +66,7 @@ def measure_sensitivities(
     network: FloatNetwork,
     clip: PackedClip,
     settings: SensitivitySettings,
-    report: Callable[[int, int], None] | None = None,
+    report: Callable[[int, int], object] | None = None,
 ) -> SensitivityTable:
     """Sensitivities of a fitted network; `report` is called with (widths done, all widths)."""
     tensors = list(tensor_names(network.program))

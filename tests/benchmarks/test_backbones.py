@@ -215,7 +215,7 @@ def test_mistakes_are_one_line(clip: Path, tmp_path: Path) -> None:
 
 def test_it_is_a_command_of_a_group() -> None:
     assert bench("backbones", "--help").stdout.startswith("Usage: main bench backbones [OPTIONS] [CLIP]")
-    assert "hadamard" in bench("--help").stdout
+    assert "kernels" in bench("--help").stdout
     wrong = bench("swiftness")
     assert wrong.exit_code == 2
     assert "No such command 'swiftness'" in wrong.stderr

@@ -60,7 +60,7 @@ def test_paths_complete_where_files_and_folders_go() -> None:
         ("nqdec", "--verify", ""),
         ("nqtool", "info", "a.nq", "b"),
         ("nqtool", "compare", ""),
-        ("nqtool", "bench", "recipe", "--save", ""),
+        ("nqtool", "bench", "ablation", "--save", ""),
     ):
         assert kinds(*words) == ["file"], words
     assert kinds("nqtool", "compare", "a.mkv", "-o", "") == ["dir"]

@@ -14,8 +14,8 @@ from commands import read
 from nqcodec.cli.help import HelpCommand, HelpPage
 from nqcodec.cli.nqenc import rates_of
 from nqcodec.cli.nqenc_options import NQENC, NqencOptions
-from nqcodec.cli.options import groups_of, option_named, options_of
-from nqcodec.encoder.option import option, required_option
+from nqcodec.cli.options import groups_of, options_of
+from nqcodec.encoder.option import option, option_fields, parsed_option, required_option, same_option
 from nqcodec.encoder.options import ClipOptions, EncodeSettings, Group, part_of
 from nqcodec.encoder.rate import Rate
 from nqcodec.errors import UsageError
@@ -130,9 +130,42 @@ def test_groups_name_options_as_help_shows_them() -> None:
     }
 
 
+def counts(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split("+"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolLike(EncodeLike):
+    """Options of a command that shares some with another."""
+
+    kind: Literal["a", "b"] = same_option(EncodeLike, "kind", help="In other words.")
+    counts: tuple[int, ...] = parsed_option("1+2", counts, "Some.", "Three")
+    share: float = option(0.5, "Above 0.", "Three", range=(0, 1), open_range=True)
+
+
 def test_a_command_may_say_it_in_other_words() -> None:
-    seek = click.Command("compare", params=[])
-    option_named(ClipOptions, "seek", help="Begin there.")(seek)
-    (made,) = seek.params
-    assert isinstance(made, click.Option)
-    assert (made.help, made.metavar, made.default) == ("Begin there.", "N|TIME", 0)
+    known = {one.name: (one.default, described) for one, described in option_fields(ToolLike)}
+    default, described = known["kind"]
+    assert (default, described.help, described.group, described.show_default) == ("a", "In other words.", "Two", True)
+
+
+def test_a_default_is_shown_as_it_is_written_and_given_as_it_is_parsed() -> None:
+    seen: list[ToolLike] = []
+
+    @click.command(cls=HelpCommand, page=HelpPage(groups=groups_of(ToolLike)))
+    @click.option("--extra", default="given")
+    @options_of(ToolLike)
+    def main(options: ToolLike) -> None:
+        seen.append(options)
+
+    for words in ([], ["--counts", "3+4+5"]):
+        assert CliRunner().invoke(main, ["--need", "1", *words]).exit_code == 0
+    assert [one.counts for one in seen] == [(1, 2), (3, 4, 5)]
+    assert ToolLike(need=1).counts == (1, 2)
+    assert "Some.  [default: 1+2]" in CliRunner().invoke(main, ["--help"]).stdout
+    refused = CliRunner().invoke(main, ["--need", "1", "--share", "0"])
+    assert (refused.exit_code, "0<x<=1" in refused.stderr) == (2, True)
+
+
+def test_groups_that_a_class_adds_come_first() -> None:
+    assert tuple(groups_of(ToolLike)) == ("Three", "One", "Two")

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from commands import read as read_call
 from fitting import small_clip
 
 from nqcodec.cli.compare import configurations_of
+from nqcodec.cli.compare_options import CompareOptions, ComparisonOptions
 from nqcodec.cli.nqtool import main
 from nqcodec.compare import runs
 from nqcodec.compare.comparison import load, remarks
@@ -266,7 +267,7 @@ def test_anchors_that_do_not_take_the_clip_are_left_out_by_default(tmp_path: Pat
     raw = tmp_path / "a.yuv"
     raw.write_bytes(bytes(3 * 64 * 48))
     source = ClipInput(str(raw), input_res=(64, 48), csp="i444")
-    taken = anchors_of(source, {"anchors": None, "crf": None})
+    taken = anchors_of(source, ComparisonOptions(quiet=False))
     assert [anchor.name for anchor in taken] == ["x264", "x265"]
 
 
@@ -321,7 +322,9 @@ def test_a_papers_method_runs(clip: Path, tmp_path: Path, few_steps: None) -> No
 
 @pytest.mark.parametrize(("text", "meant"), [("auto", "auto"), ("none", None), ("3", 3)])
 def test_segments_begin_as_nqenc_has_it(text: str, meant: Any) -> None:
-    (found,) = configurations_of(read_call(["nqtool", "compare", "clip.mkv", "--preset", "fast", "--segment", text]))
+    given = read_call(["nqtool", "compare", "clip.mkv", "--preset", "fast", "--segment", text])
+    said = CompareOptions(**{one.name: given.get(one.name) for one in fields(CompareOptions)})
+    (found,) = configurations_of(said)
     assert found.encode_settings().segment == meant
 
 

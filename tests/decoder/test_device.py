@@ -25,7 +25,6 @@ COMMANDS = {
     "compare": ["nqtool", "compare", "CLIP"],
     "bench compare": ["nqtool", "bench", "compare", "CLIP"],
     "backbones": ["nqtool", "bench", "backbones", "CLIP"],
-    "recipe": ["nqtool", "bench", "recipe", "CLIP"],
     "decode": ["nqtool", "bench", "decode"],
 }
 """Every command that has --device."""

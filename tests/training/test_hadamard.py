@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from nqcodec.benchmarks import hadamard as bench
 from nqcodec.network import hadamard as definition
 from nqcodec.network.hadamard import block_sizes
 from nqcodec.synthesis import hadamard as native
@@ -117,25 +116,6 @@ def test_what_is_refused() -> None:
 
 def test_no_rows() -> None:
     assert hadamard(torch.zeros(0, 5), 1).shape == (0, 5)
-
-
-@pytest.mark.skipif(not native.available(), reason="libnq is not built")
-def test_bench_reports_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "CPU_VALUES", 1 << 14)
-    monkeypatch.setattr(bench, "why_no_device", lambda: "not measured here")
-    before = torch.get_num_threads()
-    result = bench.run(threads=1, rounds=1).result()
-    assert torch.get_num_threads() == before
-    assert set(result.column("device")) == {"cpu"}
-    assert set(result.column("size")) == set(bench.SIZES)
-    for row in result.rows:
-        assert row["over_copy"] > 0
-        assert (row["over_dense"] is not None) == (row["size"] in bench.DENSE_SIZES)
-        assert (row["over_copy"] == 1) == (row["task"] == bench.COPY)
-
-
-def test_bench_matrix_is_the_transform() -> None:
-    torch.testing.assert_close(bench.sign_matrix(64).double(), matrix(64))
 
 
 @pytest.mark.gpu

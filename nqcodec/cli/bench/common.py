@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nqcodec.cli.common import say
 from nqcodec.cli.help import HelpCommand, HelpPage
-from nqcodec.cli.results import save_option
+from nqcodec.cli.results import ResultOptions
+from nqcodec.encoder.option import option, same_option
+from nqcodec.encoder.options import EncodeSettings
 
 if TYPE_CHECKING:
     from nqcodec.benchmarks.results import Measurement, Result
@@ -22,18 +24,16 @@ SAMPLE = "samples/bbb_320x180.mkv"
 WORDS = "nqcodec.cli.bench.words"
 """Where click's context keeps the words of a call."""
 
-ITERATIONS = ("--iterations", "--steps", "iterations")
-"""The names of an option that is a number of optimizer iterations, as `nqenc` has it, and the parameter's."""
+MACHINE = "Machine"
 
-MACHINE_THREADS = click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; default: all cores.")
-FIT_THREADS = click.option(
-    "--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="CPU threads of a fit."
-)
-SEED = click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of every fit, and of all draws."
-)
-DEVICE = click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to fit.")
-FRAMES = click.option("--frames", type=click.IntRange(1), metavar="N", help="Of the clip at most N frames.")
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How the fits of a benchmark are made."""
+
+    device: str = option("cpu", "Where to fit.", MACHINE, metavar="cpu|cuda", show_default=True)
+    threads: int = option(1, "CPU threads of a fit.", MACHINE, range=(1, 1024), show_default=True)
+    seed: int = same_option(EncodeSettings, "seed", help="Of every fit, and of all draws.")
 
 
 class BenchCommand(HelpCommand):
@@ -45,15 +45,9 @@ class BenchCommand(HelpCommand):
         return super().parse_args(ctx, args)
 
 
-def bench_command(name: str, page: HelpPage) -> Callable[[Callable[..., Any]], click.Command]:
-    """A command of `nqtool bench` with options for its result."""
-
-    def decorate(function: Callable[..., Any]) -> click.Command:
-        function = click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")(function)
-        function = save_option("Write the result there as JSON; FILE becomes its name.")(function)
-        return click.command(name, cls=BenchCommand, page=page)(function)
-
-    return decorate
+def bench_command(name: str, page: HelpPage) -> Callable[[Callable[..., None]], click.Command]:
+    """A command of `nqtool bench`."""
+    return click.command(name, cls=BenchCommand, page=page)
 
 
 def called() -> str:
@@ -69,19 +63,19 @@ def called() -> str:
     return shlex.join(["nqtool", "bench", str(context.info_name), *words])
 
 
-def give(measurement: Measurement, options: dict[str, Any], *, progress: bool = True) -> Result:
+def give(measurement: Measurement, options: ResultOptions, *, progress: bool = True) -> Result:
     """Measure, and give the result out as the options say: as a table or as JSON on stdout, and in a file.
 
     The file is written after every row, so that what has been measured is kept if the rest is interrupted.
 
     Args:
         measurement: not yet run.
-        options: `save` and `as_json`.
+        options: where to.
         progress: print each row on stderr as it comes.
     """
     from nqcodec.benchmarks.tables import plain, shown
 
-    save = options["save"]
+    save = options.save
     name = Path(save).stem if save else measurement.name
     for result in replace(measurement, name=name, command=called()).results():
         if save and result.rows:
@@ -89,5 +83,5 @@ def give(measurement: Measurement, options: dict[str, Any], *, progress: bool = 
         if progress and result.rows:
             cells = (shown(result.rows[-1][column.key], column) for column in result.columns)
             say("  ".join(cell for cell in cells if cell))
-    click.echo(json.dumps(result.as_dict(), indent=1) if options["as_json"] else "\n".join(plain(result)))
+    click.echo(json.dumps(result.as_dict(), indent=1) if options.as_json else "\n".join(plain(result)))
     return result

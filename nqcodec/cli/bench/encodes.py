@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from nqcodec.cli.bench.common import ITERATIONS, SAMPLE, SEED, bench_command, give
+from nqcodec.cli.bench.common import MACHINE, SAMPLE, bench_command, give
 from nqcodec.cli.common import guarded, say
 from nqcodec.cli.help import HelpPage
-from nqcodec.cli.results import check_save
-from nqcodec.encoder.options import PRESETS
+from nqcodec.cli.options import groups_of, options_of
+from nqcodec.cli.results import RESULTS, ResultOptions, check_save
+from nqcodec.encoder.option import option, same_option
+from nqcodec.encoder.option_text import parse_names
+from nqcodec.encoder.options import PRESETS, EncodeSettings
 from nqcodec.errors import NqError
 
 if TYPE_CHECKING:
     from nqcodec.benchmarks.robustness import Outcome
 
+WHAT = "What to encode"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessOptions(ResultOptions):
+    """What a call of nqtool bench robustness says."""
+
+    clips: tuple[str, ...]
+    count: int = option(200, "Encodes.", WHAT, range=(1, None), show_default=True)
+    seed: int = same_option(EncodeSettings, "seed", help="Of every fit, and of all draws.", group=WHAT)
+    preset: str = option("ultrafast", "Of every encode.", WHAT, choices=PRESETS, show_default=True)
+    iterations: int | None = same_option(
+        EncodeSettings, "iterations", help="Of every fit, instead of the preset's.", group=WHAT
+    )
+    jobs: int | None = option(None, "Encodes at once, a thread each; default: one a core.", MACHINE, range=(1, 1024))
+    each: bool = option(False, "A row for every encode, not for every backbone and method.", RESULTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Md5sOptions(ResultOptions):
+    """What a call of nqtool bench md5s says."""
+
+    only: tuple[str, ...] | None = option(
+        None, "These encodes; default: all.", WHAT, metavar="NAME[,...]", parse=parse_names
+    )
+    iterations: int | None = same_option(
+        EncodeSettings, "iterations", help="Of every fit, instead of its own.", group=WHAT
+    )
+    against: str | None = option(None, "Compare with an earlier result.", RESULTS, metavar="FILE.json")
+
+
 ROBUSTNESS = HelpPage(
-    groups={
-        "What to encode": ("--count", "--seed", "--preset", "--iterations"),
-        "Machine": ("--jobs",),
-        "Results": ("--each", "--save", "--json"),
-    },
+    groups=groups_of(RobustnessOptions),
     examples=(
         ("nqtool bench robustness", "200 encodes of parts of the sample: 15 to 20 minutes on two cores."),
         ("nqtool bench robustness clip.mkv --count 20 --iterations 300", "A short look at another clip."),
@@ -30,7 +62,7 @@ ROBUSTNESS = HelpPage(
     see_also=("BENCHMARKS.md",),
 )
 MD5S = HelpPage(
-    groups={"What to encode": ("--only", "--iterations"), "Results": ("--against", "--save", "--json")},
+    groups=groups_of(Md5sOptions),
     examples=(
         ("nqtool bench md5s --save before.json", "At one commit."),
         ("nqtool bench md5s --against before.json", "At another, on the same machine: exit code 1 if a file differs."),
@@ -41,25 +73,9 @@ MD5S = HelpPage(
 
 @bench_command("robustness", ROBUSTNESS)
 @click.argument("clips", nargs=-1)
-@click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Encodes.")
-@SEED
-@click.option("--preset", type=click.Choice(PRESETS), default="ultrafast", show_default=True, help="Of every encode.")
-@click.option(*ITERATIONS, type=click.IntRange(1), help="Of every fit, instead of the preset's.")
-@click.option("--jobs", type=click.IntRange(1, 1024), help="Encodes at once, a thread each; default: one a core.")
-@click.option("--each", is_flag=True, help="A row for every encode, not for every backbone and method.")
-@click.pass_context
 @guarded
-def robustness(
-    context: click.Context,
-    clips: tuple[str, ...],
-    count: int,
-    seed: int,
-    preset: str,
-    iterations: int | None,
-    jobs: int | None,
-    each: bool,
-    **options: Any,
-) -> None:
+@options_of(RobustnessOptions)
+def robustness(options: RobustnessOptions) -> None:
     """Encode small random parts of CLIPS, decode them, and compare with what each fit ended with.
 
     Sizes from 16x16 to 160x96, 1 to 8 frames, chroma formats, depths, rates, seeds, backbones and methods are drawn. A
@@ -67,17 +83,19 @@ def robustness(
     CLIPS: default samples/bbb_320x180.mkv.
     """
     from nqcodec.benchmarks.robustness import measurement, random_trials, run
-    from nqcodec.encoder.options import EncodeSettings
     from nqcodec.native.cpu import available_cores
 
-    chosen, settings = clips or (SAMPLE,), EncodeSettings(preset=preset, iterations=iterations)
-    check_save(options["save"], chosen)
+    chosen = options.clips or (SAMPLE,)
+    settings = EncodeSettings(preset=options.preset, iterations=options.iterations)
+    check_save(options.save, chosen)
     outcomes: list[Outcome] = []
-    for outcome in run(random_trials(chosen, count, seed), settings, jobs or available_cores()):
+    trials = random_trials(chosen, options.count, options.seed)
+    for outcome in run(trials, settings, options.jobs or available_cores()):
         outcomes.append(outcome)
         say(line(outcome))
-    give(measurement(outcomes, settings, seed, each=each), options, progress=False)
-    context.exit(1 if any(outcome.collapsed or outcome.error is not None for outcome in outcomes) else 0)
+    give(measurement(outcomes, settings, options.seed, each=options.each), options, progress=False)
+    if any(outcome.collapsed or outcome.error is not None for outcome in outcomes):
+        sys.exit(1)
 
 
 def line(outcome: Outcome) -> str:
@@ -98,11 +116,9 @@ def line(outcome: Outcome) -> str:
 
 
 @bench_command("md5s", MD5S)
-@click.option("--only", metavar="NAME[,...]", help="These encodes; default: all.")
-@click.option(*ITERATIONS, type=click.IntRange(1), help="Of every fit, instead of its own.")
-@click.option("--against", metavar="FILE.json", help="Compare with an earlier result.")
 @guarded
-def md5s(only: str | None, iterations: int | None, against: str | None, **options: Any) -> None:
+@options_of(Md5sOptions)
+def md5s(options: Md5sOptions) -> None:
     """MD5s of small encodes of the sample with a fixed seed and one thread, to compare two commits on one machine.
 
     They go through every backbone, both methods, camera paths, vectors, several rates and segments, and take a few
@@ -111,8 +127,8 @@ def md5s(only: str | None, iterations: int | None, against: str | None, **option
     from nqcodec.benchmarks.md5s import differences, run
     from nqcodec.benchmarks.results import read_result
 
-    check_save(options["save"], [against])
-    earlier = read_result(Path(against)) if against else None
-    result = give(run(only.split(",") if only else None, iterations), options)
+    check_save(options.save, [options.against])
+    earlier = read_result(Path(options.against)) if options.against else None
+    result = give(run(options.only, options.iterations), options)
     if earlier and (differing := differences(earlier, result)):
-        raise NqError(f"these differ from {against}: {', '.join(differing)}")
+        raise NqError(f"these differ from {options.against}: {', '.join(differing)}")

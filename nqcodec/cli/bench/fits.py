@@ -1,49 +1,74 @@
-"""nqtool bench latents, options, quantise, ablation: what parts of the methods are worth, on one file or one fit."""
+"""nqtool bench latents and ablation: what parts of the methods are worth, on one file or one fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from nqcodec.cli.bench.common import FIT_THREADS, ITERATIONS, SAMPLE, SEED, bench_command, give
+from nqcodec.cli.bench.common import MACHINE, SAMPLE, bench_command, give
 from nqcodec.cli.common import guarded
-from nqcodec.cli.compare import numbers
 from nqcodec.cli.help import HelpPage
+from nqcodec.cli.options import groups_of, options_of
 from nqcodec.cli.pages import THREADS
-from nqcodec.cli.results import check_save
-from nqcodec.encoder.options import PRESETS
+from nqcodec.cli.results import ResultOptions, check_save
+from nqcodec.encoder.option import option, same_option
+from nqcodec.encoder.options import PRESETS, EncodeSettings
 
-SECTIONS = ("allocation", "quantizers", "calibration")
+FIT, WHAT = "The fit", "What to compare"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentsOptions(ResultOptions):
+    """What a call of nqtool bench latents says."""
+
+    path: str = option(
+        "samples/bbb_320x180.nq",
+        "Its latents.",
+        "What to measure",
+        flags=("--file",),
+        metavar="FILE.nq",
+        show_default=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationOptions(ResultOptions):
+    """What a call of nqtool bench ablation says."""
+
+    clip: str
+    fit: str | None = option(
+        None, "A saved fit to take, or where to keep the one made.", FIT, metavar="FILE.safetensors"
+    )
+    params: int = option(40_000, "Parameters of the HNeRV made.", FIT, range=(1, None), show_default=True)
+    preset: str = option("fast", "Of the fit made.", FIT, choices=PRESETS, show_default=True)
+    recipe: str | None = option(
+        None,
+        "Make the fit as a paper does, not by the preset: nerv, nervpp, hnerv, hinerv, neuroquant.",
+        FIT,
+        metavar="NAME",
+    )
+    bits: float = option(4.0, "Coded bits a parameter.", WHAT, range=(1, 8), show_default=True)
+    iterations: int = option(
+        800,
+        "Of every calibration.",
+        WHAT,
+        flags=("--iterations", "--steps"),
+        range=(1, None),
+        show_default=True,
+    )
+    threads: int = option(1, "CPU threads of a fit.", MACHINE, range=(1, 1024), show_default=True)
+    seed: int = same_option(EncodeSettings, "seed", help="Of every fit, and of all draws.")
+
 
 LATENTS = HelpPage(
+    groups=groups_of(LatentsOptions),
     examples=(("nqtool bench latents --file clip.nq", "Of a file of yours; it takes a second."),),
     see_also=("BENCHMARKS.md",),
 )
-OPTIONS = HelpPage(
-    examples=(("nqtool bench options --clip clip.mkv", "A few minutes on a small clip."),), see_also=("BENCHMARKS.md",)
-)
-ONE_FIT = {
-    "The fit": ("--fit", "--params", "--preset", "--recipe"),
-    "What to compare": ("--section", "--bits", "--iterations"),
-    "Machine": ("--threads", "--seed"),
-    "Results": ("--save", "--json"),
-}
-QUANTIZE = HelpPage(
-    groups=ONE_FIT,
-    examples=(
-        (
-            "nqtool bench quantise clip.mkv --section calibration --bits 3.9,4.8 --iterations 400,1600",
-            "Every calibration at two sizes and two lengths.",
-        ),
-    ),
-    environment=(THREADS,),
-    see_also=("docs/rate.md", "BENCHMARKS.md"),
-)
 ABLATION = HelpPage(
-    groups={**ONE_FIT, "What to compare": ("--bits", "--iterations")},
+    groups=groups_of(AblationOptions),
     examples=(("nqtool bench ablation clip.mkv --iterations 1600 --fit clip.safetensors", "On a fit that is kept."),),
     environment=(THREADS,),
     see_also=("docs/rate.md", "BENCHMARKS.md"),
@@ -51,103 +76,33 @@ ABLATION = HelpPage(
 
 
 @bench_command("latents", LATENTS)
-@click.option(
-    "--file", "path", metavar="FILE.nq", default="samples/bbb_320x180.nq", show_default=True, help="Its latents."
-)
 @guarded
-def latents(path: str, **options: Any) -> None:
+@options_of(LatentsOptions)
+def latents(options: LatentsOptions) -> None:
     """What coding latents in context saves on a file, against the best static model of each."""
     from nqcodec.benchmarks.context_savings import run
     from nqcodec.bitstream.file import read_file
 
-    check_save(options["save"], [path])
-    give(run(read_file(path)), options)
-
-
-@bench_command("options", OPTIONS)
-@click.option("--clip", default=SAMPLE, show_default=True, help="The clip to fit.")
-@FIT_THREADS
-@guarded
-def each_option(clip: str, threads: int, **options: Any) -> None:
-    """What each option of a float fit is worth: against the default, with equal iterations, on one clip."""
-    from nqcodec.benchmarks.training_options import run
-
-    check_save(options["save"], [clip])
-    give(run(clip, threads=threads), options)
-
-
-def of_one_fit(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which fit is quantized."""
-    options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
-        click.argument("clip", default=SAMPLE),
-        click.option("--fit", metavar="FILE.safetensors", help="A saved fit to take, or where to keep the one made."),
-        click.option(
-            "--params", type=click.IntRange(1), default=40_000, show_default=True, help="Parameters of the HNeRV made."
-        ),
-        click.option(
-            "--preset", type=click.Choice(PRESETS), default="fast", show_default=True, help="Of the fit made."
-        ),
-        click.option(
-            "--recipe",
-            metavar="NAME",
-            help="Make the fit as a paper does, not by the preset: nerv, nervpp, hnerv, hinerv, neuroquant.",
-        ),
-        FIT_THREADS,
-        SEED,
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _fit_options(options: dict[str, Any]) -> dict[str, Any]:
-    same = {name: options[name] for name in ("preset", "recipe", "threads", "seed")}
-    return {"fit_path": Path(options["fit"]) if options["fit"] else None, "parameters": options["params"], **same}
-
-
-@bench_command("quantise", QUANTIZE)
-@of_one_fit
-@click.option(
-    "--section", "sections", type=click.Choice(SECTIONS), multiple=True, help="What to compare; default: everything."
-)
-@click.option(
-    "--bits", default="3,4", show_default=True, metavar="X[,Y...]", help="Coded bits a parameter to compare at."
-)
-@click.option(
-    *ITERATIONS,
-    default="400",
-    show_default=True,
-    metavar="N[,M...]",
-    help="Of calibration; allocation takes the first.",
-)
-@guarded
-def quantize(clip: str, sections: tuple[str, ...], bits: str, iterations: str, **options: Any) -> None:
-    """Compare allocations, quantizers and calibrations on one fit of CLIP at equal bytes.
-
-    PSNR-YUV (6:1:1, dB) is of what the decoder shows; for quantizers, of floats.
-    """
-    from nqcodec.benchmarks.quantization import run
-
-    check_save(options["save"], [clip, options["fit"]])
-    counts = tuple(round(count) for count in numbers("iterations", iterations))
-    how: dict[str, Any] = {"sections": sections or SECTIONS, "bits": tuple(numbers("bits", bits))}
-    give(run(clip, finetune_iterations=counts, **how, **_fit_options(options)), options)
+    check_save(options.save, [options.path])
+    give(run(read_file(options.path)), options)
 
 
 @bench_command("ablation", ABLATION)
-@of_one_fit
-@click.option("--bits", type=click.FloatRange(1, 8), default=4.0, show_default=True, help="Coded bits a parameter.")
-@click.option(
-    *ITERATIONS,
-    type=click.IntRange(1),
-    default=800,
-    show_default=True,
-    help="Of every calibration.",
-)
+@click.argument("clip", default=SAMPLE)
 @guarded
-def ablation(clip: str, bits: float, iterations: int, **options: Any) -> None:
+@options_of(AblationOptions)
+def ablation(options: AblationOptions) -> None:
     """What each ingredient of quantisation is worth on one fit of CLIP, against NeuroQuant's method."""
     from nqcodec.benchmarks.ablation import run
+    from nqcodec.benchmarks.ablation_subject import FitChoice
 
-    check_save(options["save"], [clip, options["fit"]])
-    give(run(clip, bits=bits, iterations=iterations, **_fit_options(options)), options)
+    check_save(options.save, [options.clip, options.fit])
+    choice = FitChoice(
+        path=Path(options.fit) if options.fit else None,
+        parameters=options.params,
+        preset=options.preset,
+        recipe=options.recipe,
+        threads=options.threads,
+        seed=options.seed,
+    )
+    give(run(options.clip, choice, bits=options.bits, iterations=options.iterations), options)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from nqcodec.cli.bench.comparisons import against_codecs, backbones, recipe
+from nqcodec.cli.bench.comparisons import against_codecs, backbones
 from nqcodec.cli.bench.encodes import md5s, robustness
-from nqcodec.cli.bench.fits import ablation, each_option, latents, quantize
-from nqcodec.cli.bench.speed import coder, decode, fit, hadamard, kernels
+from nqcodec.cli.bench.fits import ablation, latents
+from nqcodec.cli.bench.speed import coder, decode, kernels
 from nqcodec.cli.bench.tables import tables
 from nqcodec.cli.help import HelpGroup, HelpPage
 
@@ -30,9 +30,9 @@ def bench() -> None:
 
 
 for command in (
-    *(coder, decode, fit, hadamard, kernels),
-    *(latents, each_option, quantize, ablation),
-    *(against_codecs, backbones, recipe),
+    *(coder, decode, kernels),
+    *(latents, ablation),
+    *(against_codecs, backbones),
     *(robustness, md5s, tables),
 ):
     bench.add_command(command)

@@ -1,40 +1,75 @@
-"""nqtool bench coder, decode, fit, hadamard, kernels: how fast this machine is, and that every kernel is exact."""
+"""nqtool bench coder, decode, kernels: how fast this machine is, and that every kernel is exact."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import click
 
 from nqcodec.benchmarks.cases import CASES
-from nqcodec.cli.bench.common import FIT_THREADS, MACHINE_THREADS, bench_command, give
+from nqcodec.cli.bench.common import MACHINE, bench_command, give
 from nqcodec.cli.common import guarded, say
 from nqcodec.cli.help import CPU, HelpPage
-from nqcodec.cli.results import check_save
+from nqcodec.cli.options import groups_of, options_of
+from nqcodec.cli.results import RESULTS, ResultOptions, check_save
 from nqcodec.decoder.device import check_decoding_device
+from nqcodec.encoder.option import option
+from nqcodec.encoder.options import SEED_RANGE
 from nqcodec.errors import NqError
 
 LARGE_CASE = "hnerv-3m-1080p"
+WHAT, RIVALS, CHECKS = "What to measure", "Against what", "What to check"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeOptions(ResultOptions):
+    """What a call of nqtool bench decode says."""
+
+    cases: tuple[str, ...] = option(
+        (), "Repeatable; default: all but 1080p.", WHAT, flags=("--case",), choices=tuple(CASES), repeatable=True
+    )
+    path: str | None = option(
+        None,
+        "This file's network instead, decoded end to end as well.",
+        WHAT,
+        flags=("--file",),
+        metavar="FILE.nq",
+    )
+    no_torch: bool = option(False, "Only our decoder.", RIVALS)
+    compiled: bool = option(
+        False, "Also torch.compile, which takes a minute or more a network.", RIVALS, flags=("--compile",)
+    )
+    device: str = option(
+        "cpu",
+        "cuda: by the batch in the device's memory, against torch there.",
+        MACHINE,
+        metavar="cpu|cuda",
+        show_default=True,
+    )
+    threads: int | None = option(None, "CPU threads; default: all cores.", MACHINE, range=(1, 1024))
+    pinned: bool = option(False, "Threads one to a CPU: for an idle machine.", MACHINE, flags=("--pin",))
+    seconds: float = option(4.0, "Of rounds, for each network.", MACHINE, range=(0, None), show_default=True)
+    folder: str | None = option(
+        None, "Write each network there too, NAME.nq of 100 frames.", RESULTS, flags=("--write",), metavar="FOLDER"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelsOptions(ResultOptions):
+    """What a call of nqtool bench kernels says."""
+
+    rounds: int = option(20, "Random cases a kernel.", CHECKS, range=(1, 10000), show_default=True)
+    seed: int = option(0, "Of the cases.", CHECKS, range=SEED_RANGE, show_default=True)
+    only: str | None = option(None, "Kernels whose name begins so, e.g. conv.", CHECKS, metavar="NAME")
+    no_time: bool = option(False, "Check only.", CHECKS)
+
 
 CODER = HelpPage(
-    examples=(("nqtool bench coder", "Ours against torchac and the one in Python."),), see_also=("BENCHMARKS.md",)
-)
-FIT = HelpPage(
-    examples=(("nqtool bench fit --threads 2", "The training loop with two threads."),), see_also=("BENCHMARKS.md",)
-)
-HADAMARD = HelpPage(
-    examples=(("nqtool bench hadamard", "The transform against a copy and a matrix product."),),
-    environment=(CPU,),
+    groups=groups_of(ResultOptions),
+    examples=(("nqtool bench coder", "Ours against torchac and the one in Python."),),
     see_also=("BENCHMARKS.md",),
 )
 DECODE = HelpPage(
-    groups={
-        "What to measure": ("--case", "--file"),
-        "Against what": ("--no-torch", "--compile"),
-        "Machine": ("--device", "--threads", "--pin", "--seconds"),
-        "Results": ("--write", "--save", "--json"),
-    },
+    groups=groups_of(DecodeOptions),
     examples=(
         ("nqtool bench decode --case pyramid --threads 2 --pin", "One network, threads on CPUs of their own."),
         ("nqtool bench decode --case pyramid --write .", "And pyramid.nq, for nqdec --bench."),
@@ -45,6 +80,7 @@ DECODE = HelpPage(
     see_also=("nqdec --help: --bench", "BENCHMARKS.md"),
 )
 KERNELS = HelpPage(
+    groups=groups_of(KernelsOptions),
     examples=(("nqtool bench kernels", "Every operation at every CPU level, checked and timed."),),
     environment=(CPU,),
     see_also=("nqtool bench decode --help", "BENCHMARKS.md"),
@@ -53,56 +89,19 @@ KERNELS = HelpPage(
 
 @bench_command("coder", CODER)
 @guarded
-def coder(**options: Any) -> None:
+@options_of(ResultOptions)
+def coder(options: ResultOptions) -> None:
     """Symbols a second of the entropy coders: ours, torchac and the one in Python, and our context model."""
     from nqcodec.benchmarks.entropy import run
 
-    check_save(options["save"])
+    check_save(options.save)
     give(run(), options)
 
 
-@bench_command("fit", FIT)
-@FIT_THREADS
-@guarded
-def fit(threads: int, **options: Any) -> None:
-    """Iterations a second of the training loop against a plain one: float32, NCHW and torch's Adam."""
-    from nqcodec.benchmarks.training import run
-
-    check_save(options["save"])
-    give(run(threads=threads), options)
-
-
-@bench_command("hadamard", HADAMARD)
-@MACHINE_THREADS
-@guarded
-def hadamard(threads: int | None, **options: Any) -> None:
-    """Speed of the Walsh-Hadamard transform against a copy and a dense matrix product."""
-    from nqcodec.benchmarks.hadamard import run
-
-    check_save(options["save"])
-    give(run(threads=threads), options)
-
-
 @bench_command("decode", DECODE)
-@click.option(
-    "--case", "cases", type=click.Choice(list(CASES)), multiple=True, help="Repeatable; default: all but 1080p."
-)
-@click.option("--file", "path", metavar="FILE.nq", help="This file's network instead, decoded end to end as well.")
-@click.option(
-    "--device",
-    metavar="cpu|cuda",
-    default="cpu",
-    show_default=True,
-    help="cuda: by the batch in the device's memory, against torch there.",
-)
-@MACHINE_THREADS
-@click.option("--seconds", type=float, default=4.0, show_default=True, help="Of rounds, for each network.")
-@click.option("--compile", "compiled", is_flag=True, help="Also torch.compile, which takes a minute or more a network.")
-@click.option("--pin", "pinned", is_flag=True, help="Threads one to a CPU: for an idle machine.")
-@click.option("--no-torch", is_flag=True, help="Only our decoder.")
-@click.option("--write", "folder", metavar="FOLDER", help="Write each network there too, NAME.nq of 100 frames.")
 @guarded
-def decode(path: str | None, device: str, **options: Any) -> None:
+@options_of(DecodeOptions)
+def decode(options: DecodeOptions) -> None:
     """Frames a second of our decoder against torch in float32 and bfloat16, on the same networks in the same run.
 
     Networks of random integers: HNeRV 3M at 1280x640 and 0.75M at 640x320, HiNeRV XXS and three pyramids at 1280x720.
@@ -111,33 +110,30 @@ def decode(path: str | None, device: str, **options: Any) -> None:
     and decoded end to end, from a file to memory and to a .yuv file. With --device cuda, each operation's bytes and
     multiplications are counted, and set against what the device does at best.
     """
-    check_decoding_device(device)
-    check_save(options["save"], [path])
-    cases = options["cases"] or [name for name in CASES if name != LARGE_CASE]
-    if device == "cuda":
+    check_decoding_device(options.device)
+    check_save(options.save, [options.path])
+    cases = options.cases or [name for name in CASES if name != LARGE_CASE]
+    if options.device == "cuda":
         from nqcodec.benchmarks import device as on_device
 
-        rivals = () if options["no_torch"] else on_device.RIVALS
-        give(on_device.run(cases, path, rivals, options["seconds"]), options)
+        rivals = () if options.no_torch else on_device.RIVALS
+        give(on_device.run(cases, options.path, rivals, options.seconds), options)
         return
     from nqcodec.benchmarks.decoding import Rounds, run, write_case
 
-    if options["folder"] and path is None:
+    if options.folder and options.path is None:
         for name in cases:
-            say(f"written: {write_case(name, Path(options['folder']), options['threads'])}")
-    dtypes = () if options["no_torch"] else ("float32", "bfloat16")
-    ways = (False, True) if options["compiled"] else (False,)
-    how = Rounds(options["threads"], options["seconds"], options["pinned"])
-    give(run(cases, path, [(dtype, compiled) for dtype in dtypes for compiled in ways], how), options)
+            say(f"written: {write_case(name, Path(options.folder), options.threads)}")
+    dtypes = () if options.no_torch else ("float32", "bfloat16")
+    ways = (False, True) if options.compiled else (False,)
+    how = Rounds(options.threads, options.seconds, options.pinned)
+    give(run(cases, options.path, [(dtype, compiled) for dtype in dtypes for compiled in ways], how), options)
 
 
 @bench_command("kernels", KERNELS)
-@click.option("--rounds", type=click.IntRange(1, 10000), default=20, show_default=True, help="Random cases a kernel.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the cases.")
-@click.option("--only", metavar="NAME", help="Kernels whose name begins so, e.g. conv.")
-@click.option("--no-time", is_flag=True, help="Check only.")
 @guarded
-def kernels(rounds: int, seed: int, only: str | None, no_time: bool, **options: Any) -> None:
+@options_of(KernelsOptions)
+def kernels(options: KernelsOptions) -> None:
     """Check every kernel of every backend against the numpy reference, and time it in the same loop.
 
     Random shapes, formats and values, and extreme ones; equality must be exact. Inputs and outputs end at pages that no
@@ -145,7 +141,7 @@ def kernels(rounds: int, seed: int, only: str | None, no_time: bool, **options: 
     """
     from nqcodec.benchmarks.kernels import run
 
-    check_save(options["save"])
-    result = give(run(rounds, seed, only, not no_time), options)
+    check_save(options.save)
+    result = give(run(options.rounds, options.seed, options.only, not options.no_time), options)
     if wrong := sum(int(str(count)) for count in result.column("wrong")):
         raise NqError(f"{wrong} results differ from the reference")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from dequantized import dequantized
 from fitting import small_clip
 
 from nqcodec.backbones import hnerv
-from nqcodec.benchmarks.ablation import CURVE, Point, bytes_at, least_saving, run
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Video
@@ -261,36 +259,3 @@ def test_neuroquant_calibrates_and_counts_everything(fitted: tuple[FloatNetwork,
     assert plain.size == -(-(values + 32 * records + 6 * latents) // 8)
     assert turned_result.size > plain.size
     assert turned_result.nominal == plain.nominal
-
-
-def test_bytes_are_read_off_a_rate_curve() -> None:
-    curve = [Point("", 1000, 30.0, True), Point("", 2000, 32.0, True), Point("", 4000, 33.0, True)]
-    assert bytes_at(31.0, curve) == pytest.approx(2**0.5 * 1000)
-    assert bytes_at(32.5, curve) == pytest.approx(2**0.5 * 2000)
-    assert bytes_at(29.9, curve) is None
-    assert bytes_at(33.1, curve) is None
-
-
-def test_a_curve_that_is_better_throughout_bounds_the_saving() -> None:
-    curve = [Point("", 1000, 30.0, True), Point("", 2000, 32.0, True), Point("", 4000, 33.0, True)]
-    assert least_saving(Point("", 4000, 31.0, False), curve) == pytest.approx(1 - 2**0.5 / 4)
-    assert least_saving(Point("", 4000, 29.0, False), curve) == pytest.approx(0.75)
-    assert least_saving(Point("", 4000, 33.1, False), curve) is None
-    falling = [Point("", 1000, 31.0, True), Point("", 2000, 30.0, True)]
-    assert least_saving(Point("", 4000, 30.5, False), falling) == pytest.approx(0.75)
-
-
-@pytest.mark.slow
-def test_the_ablation_has_a_row_for_each_ingredient(tmp_path: Path) -> None:
-    clip = Path(__file__).parents[3] / "samples" / "bbb_320x180.mkv"
-    fit = tmp_path / "fit.safetensors"
-    table = run(str(clip), fit_path=fit, parameters=6000, preset="ultrafast", iterations=200).result()
-    rows = {row["name"]: row for row in table.rows}
-    assert len(rows) == len(table.rows)
-    fixed, coded = rows["rounded to nearest, uniform widths"], rows["entropy coded"]
-    assert fixed["psnr"] == coded["psnr"]
-    assert fixed["bytes"] > coded["bytes"]
-    whole = [rows[f"full method at {bits:g} bits"] for bits in CURVE]
-    assert [row["psnr"] for row in whole] == sorted(row["psnr"] for row in whole)
-    assert all(row["saved_percent"] == pytest.approx(0, abs=1e-3) for row in whole)
-    assert rows["fine-tuned, rounding learned, rate term"]["psnr"] > rows["allocated"]["psnr"]
