@@ -122,10 +122,10 @@ def _row(point: Point, exact: float, curve: list[Point]) -> Cells:
 
 def bytes_at(psnr: float, curve: list[Point]) -> float | None:
     """Bytes of a rate curve at a PSNR, log-linear between its rows; None outside them."""
-    levels = [point.psnr for point in curve]
-    if not levels[0] <= psnr <= levels[-1]:
+    psnrs = [point.psnr for point in curve]
+    if not psnrs[0] <= psnr <= psnrs[-1]:
         return None
-    return math.exp(float(np.interp(psnr, levels, np.log([point.size for point in curve]))))
+    return math.exp(float(np.interp(psnr, psnrs, np.log([point.size for point in curve]))))
 
 
 def least_saving(point: Point, curve: list[Point]) -> float | None:

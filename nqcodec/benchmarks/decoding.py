@@ -19,7 +19,7 @@ from nqcodec.benchmarks.timing import in_turns, timed, working
 from nqcodec.bitstream.file import NqFile, pack_file, read_file
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.decoder.decoder import plane_md5
-from nqcodec.decoder.meter import Meter, spread
+from nqcodec.decoder.meter import Meter, time_percentiles
 from nqcodec.decoder.timing import bench_decode
 from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.text import counted
@@ -111,7 +111,7 @@ def _rivals(
 
 
 def _times(case: str, what: str, each: Mapping[str, float]) -> dict[str, Cell]:
-    """The cells of a row that `nqcodec.decoder.meter.spread` gives."""
+    """The cells of a row that `nqcodec.decoder.meter.time_percentiles` gives."""
     percentiles = {name: each[name] for name in ("p10", "p90", "least")}
     return {"case": case, "what": what, "ms": each["median"], **percentiles}
 
@@ -132,7 +132,7 @@ def frame_rows(
         remark += f", peak {figures['peak_gmac_per_s']:.0f} GMAC/s, {figures['planned_bytes'] / 1e6:.1f} MB planned"
     yield row | {"remark": remark}
     for name, taken in others.items():
-        theirs = spread(taken)
+        theirs = time_percentiles(taken)
         yield _times(case, name, theirs) | {
             "fps": 1000 / theirs["median"],
             "ours_over_it": theirs["median"] / times["median"],

@@ -17,7 +17,7 @@ from nqcodec.benchmarks.decoding import OURS
 from nqcodec.benchmarks.results import Cell, Cells, Column, Measurement
 from nqcodec.benchmarks.timing import in_turns, working
 from nqcodec.bitstream.file import read_file
-from nqcodec.decoder.meter import spread
+from nqcodec.decoder.meter import time_percentiles
 from nqcodec.media.video import Video
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.synthesis.cuda import CudaSynthesizer, ceilings
@@ -79,7 +79,7 @@ def device_rows(
     with CudaSynthesizer(network, video, frames) as synthesizer:
         others, failed = working(_rivals(network, frames, synthesizer.batch, rivals))
         rates = _rates({OURS: synthesizer.repeat} | others, synthesizer.batch, seconds)
-        macs, single = network.program.macs, spread(_single_times(synthesizer, frames))
+        macs, single = network.program.macs, time_percentiles(_single_times(synthesizer, frames))
         operations, share = _operations(synthesizer, network)
         yield {
             "case": case,

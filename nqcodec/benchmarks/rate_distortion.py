@@ -47,7 +47,7 @@ def measurement(comparison: Comparison, name: str, title: str, about: str) -> Me
             "kmac_per_pixel": file.facts["kmac_per_pixel"],
             **{f"psnr_{plane}": file.quality.get(plane) for plane in ("y", "yuv", "rgb")},
             "iterations": int(iterations) if iterations.isdigit() else None,
-            "fit_seconds": stages["fit"] + stages["quantise"],
+            "fit_seconds": stages["fit"] + stages["quantize"],
             "decode_fps": file.decode_fps,
             **ratios,
         }

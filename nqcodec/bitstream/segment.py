@@ -30,7 +30,7 @@ class PackedSegment:
 
     Attributes:
         payload: the bytes; `with_md5` sets the hash, which is known only once the payload has been decoded.
-        parts: bytes by part: "header" (flags, hash), "program", "steps" (formats, models and side lists) and one
+        parts: bytes by part: "header" (flags, hash), "program", "step sizes" (formats, models and side lists) and one
             entry for each tensor, "<operation index> <operation> <tensor>".
         minor: least minor version of the format that has all of it.
     """
@@ -51,17 +51,17 @@ def pack_segment(network: IntegerNetwork, coder: str | None = None, md5: bytes =
     """
     program = pack_program(network.program)
     table, data = bytearray(), bytearray()
-    parts = {"header": 1 + MD5_BYTES, "program": len(program), "steps": 0}
+    parts = {"header": 1 + MD5_BYTES, "program": len(program), "step sizes": 0}
     for index, op in enumerate(network.program.operations):
         if not op.has_format:
             continue
         head, tensors = pack_layer(network.layers[index], coder)
         table += head
-        parts["steps"] += len(head)
+        parts["step sizes"] += len(head)
         for name, coded in tensors.items():
             table += coded.record
             data += coded.side + coded.data
-            parts["steps"] += len(coded.record) + len(coded.side)
+            parts["step sizes"] += len(coded.record) + len(coded.side)
             parts[f"{index} {op.name} {name}"] = len(coded.data)
     return PackedSegment(b"\0" + md5 + program + bytes(table) + bytes(data), parts, minor_version(network.program))
 
@@ -114,11 +114,11 @@ def scan_segment(reader: Reader, video: Video, limits: Limits) -> SegmentLayout:
     parts = {"header": 1 + MD5_BYTES, "program": reader.position - 1 - MD5_BYTES}
     start = reader.position
     formats, records = _parse_table(reader, program)
-    parts["steps"] = reader.position - start
+    parts["step sizes"] = reader.position - start
     tensors = []
     for index, name, record in records:
         entry = scan_tensor(reader, index, name, program.tensors(index)[name], record)
-        parts["steps"] += entry.side_bytes
+        parts["step sizes"] += entry.side_bytes
         parts[f"{index} {program.operations[index].name} {name}"] = entry.data_bytes
         tensors.append(entry)
     if reader.left:

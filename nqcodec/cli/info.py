@@ -60,8 +60,8 @@ def _operation_info(layout: SegmentLayout, index: int) -> dict[str, Any]:
             "bits": entry.record.bits,
             "model": entry.record.model,
             "context": asdict(entry.record.context) if entry.record.context else None,
-            "steps": "channel" if entry.record.step_index_scale >= 0 else "tensor",
-            "step": entry.record.step_index,
+            "step_sizes": "channel" if entry.record.step_index_scale >= 0 else "tensor",
+            "step_index": entry.record.step_index,
             "hadamard": asdict(entry.record.hadamard) if entry.record.hadamard else None,
             "bytes": entry.data_bytes,
         }
@@ -91,7 +91,7 @@ def info_lines(info: dict[str, Any]) -> list[str]:
             f"maps {segment['map_bytes'] / 1e6:.1f} MB, MD5 {segment['md5']}"
         )
         sizes = segment["bytes"]
-        lines.append(f"  header {sizes['header']} B, program {sizes['program']} B, steps {sizes['steps']} B")
+        lines.append(f"  header {sizes['header']} B, program {sizes['program']} B, step sizes {sizes['step sizes']} B")
         lines += [_operation_line(op) for op in segment["operations"]]
     return lines
 
@@ -139,8 +139,9 @@ def _operation_line(op: dict[str, Any]) -> str:
     for tensor in op["tensors"]:
         extent = "x".join(map(str, tensor["shape"]))
         line += (
-            f"\n        {tensor['name']:<7} {extent:<16} {tensor['bits']:>2} bits  step {tensor['step']:>4} "
-            f"a {tensor['steps']:<7}  {tensor['model']:<8} {tensor['bytes']:>8} B"
+            f"\n        {tensor['name']:<7} {extent:<16} {tensor['bits']:>2} bits  "
+            f"step index {tensor['step_index']:>4} a {tensor['step_sizes']:<7}  "
+            f"{tensor['model']:<8} {tensor['bytes']:>8} B"
         )
         if tensor["hadamard"]:
             line += f"  hadamard, used at {tensor['hadamard']['used_width']} bits, gain {tensor['hadamard']['gain']}"

@@ -235,11 +235,11 @@ def remarks(rows: list[RDPoint]) -> list[str]:
         for row in group:
             if row.bpp not in rising:
                 lines.append(f"{row.label} at {row.bpp:.4f} bpp is worse than a smaller file: left out of its curve")
-            levels = [frame[_first(row)] for frame in row.frame_quality]
-            worst = levels.index(min(levels))
-            if levels[worst] < row.quality[_first(row)] - _ODD_FRAME:
+            values = [frame[_first(row)] for frame in row.frame_quality]
+            worst = values.index(min(values))
+            if values[worst] < row.quality[_first(row)] - _ODD_FRAME:
                 lines.append(
-                    f"{row.label} at {row.bpp:.4f} bpp: frame {worst} has only {levels[worst]:.1f} dB: look at it"
+                    f"{row.label} at {row.bpp:.4f} bpp: frame {worst} has only {values[worst]:.1f} dB: look at it"
                 )
     return lines
 

@@ -69,8 +69,8 @@ def draw_frames(rows: list[RDPoint]) -> Figure:
     for row in rows:
         style = {"color": look[row.codec]["color"], "lw": 1.6, "ls": _LINES[drawn[row.codec] % len(_LINES)]}
         drawn[row.codec] += 1
-        levels = [frame["yuv"] for frame in row.frame_quality]
-        axes.plot(range(len(levels)), levels, label=f"{row.label}, {row.bpp:.4f} bpp", **style)
+        psnrs = [frame["yuv"] for frame in row.frame_quality]
+        axes.plot(range(len(psnrs)), psnrs, label=f"{row.label}, {row.bpp:.4f} bpp", **style)
     axes.set(xlabel="frame", ylabel=_PANELS["yuv"])
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)

@@ -25,7 +25,7 @@ BURST_ROUNDS = 500_000
 """A burst takes about a millisecond by vectors: short enough that some are not interrupted."""
 
 
-def spread(seconds: list[float], unit: float = 1000.0) -> dict[str, float]:
+def time_percentiles(seconds: list[float], unit: float = 1000.0) -> dict[str, float]:
     """Median, 10th and 90th percentile and least of times, each multiplied by `unit`, and their number."""
     low, median, high = (unit * float(np.percentile(seconds, q)) for q in (10, 50, 90))
     return {"median": median, "p10": low, "p90": high, "least": unit * min(seconds), "runs": len(seconds)}
@@ -97,7 +97,7 @@ class Meter:
         macs, times = self._program.macs, np.array(self.times)
         median = float(np.median(times))
         result: dict[str, Any] = {
-            "frame_ms": spread(self.times),
+            "frame_ms": time_percentiles(self.times),
             "synthesis_fps": 1 / median,
             "gmac_per_s": macs / median / 1e9,
         }

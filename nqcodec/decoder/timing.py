@@ -22,7 +22,7 @@ import numpy as np
 from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.bitstream.segment import Segment
 from nqcodec.decoder.decoder import Decoder
-from nqcodec.decoder.meter import Meter, spread
+from nqcodec.decoder.meter import Meter, time_percentiles
 from nqcodec.media.colour import to_rgb
 from nqcodec.media.sink import open_sink
 from nqcodec.media.text import counted
@@ -112,13 +112,13 @@ def bench_decode(
         "threads": workers,
         "machine": machine(),
         "frames": count,
-        "parse_ms": spread(parse),
-        "entropy_ms": spread(entropy),
+        "parse_ms": time_percentiles(parse),
+        "entropy_ms": time_percentiles(entropy),
         "entropy_symbols_per_s": symbols / median,
         "entropy_share": median / float(np.median(memory)),
         **synthesis,
-        "memory": {"fps": count / float(np.median(memory)), **spread(memory)},
-        "yuv": {"fps": count / float(np.median(yuv)), **spread(yuv)},
+        "memory": {"fps": count / float(np.median(memory)), **time_percentiles(memory)},
+        "yuv": {"fps": count / float(np.median(yuv)), **time_percentiles(yuv)},
         "end_to_end_fps": count / float(np.median(memory)),
         "peak_rss_bytes": peak_rss(),
         "definitions": DEFINITIONS,
@@ -161,10 +161,10 @@ def _synthesis(decoder: Decoder, start: int, stop: int, threads: int) -> dict[st
         sink.close()
     return {
         "kmac_per_pixel": program.macs / (file.video.width * file.video.height) / 1000,
-        "setup_ms": spread(setup),
+        "setup_ms": time_percentiles(setup),
         **figures,
-        "colour_ms": spread(repeated(lambda: to_rgb(last, file.video))),
-        "output_ms": spread(output),
+        "colour_ms": time_percentiles(repeated(lambda: to_rgb(last, file.video))),
+        "output_ms": time_percentiles(output),
     }
 
 

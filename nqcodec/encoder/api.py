@@ -117,7 +117,7 @@ def encode(source: AnyPath | Pictures, output: AnyPath, options: EncodeOptions) 
 
 def _clip(source: AnyPath | Pictures, options: EncodeOptions, folder: Path) -> ClipInput:
     """The clip to encode; frames in memory are written to `folder`."""
-    from nqcodec.media.temp_clip import spool
+    from nqcodec.media.temp_clip import write_temp_clip
 
     video = options.video
     if isinstance(source, str | os.PathLike):
@@ -128,5 +128,5 @@ def _clip(source: AnyPath | Pictures, options: EncodeOptions, folder: Path) -> C
         raise UsageError(f"{', '.join(raw)}: of a raw file; of frames in memory, say video=")
     if video is not None and options.fps is not None:
         raise UsageError("fps: video= has the frame rate already")
-    clip = spool(source, video, options.frame_rate(), folder)
+    clip = write_temp_clip(source, video, options.frame_rate(), folder)
     return replace(clip, start=options.seek, count=options.frames, coded_csp=options.csp, coded_depth=options.depth)

@@ -172,7 +172,7 @@ def _open_work(job: ClipJob, settings: EncodeSettings, stack: ExitStack, report:
 
 def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, report: Progress) -> Plan:
     """Read the clip once to describe it and to find its scenes, share out frames and bytes."""
-    clip = job.clip.spooled(work.path).in_frames()
+    clip = job.clip.as_file(work.path).in_frames()
     begin = time.perf_counter()
     scenes, digest, stamp = SceneDetector(), clip_digest(), clip.stamp()
     video, side = clip.probe(scenes.add if settings.segment else None, digest)

@@ -25,7 +25,7 @@ class EncodeReport:
         name, output: of the clip and of the file written.
         size: bytes of the file.
         parts: bytes by part over all segments: "header" (with chunk framing, index and hashes), "metadata" where there
-            is some, "program", "steps" and one entry a tensor. They sum to `size`.
+            is some, "program", "step sizes" and one entry a tensor. They sum to `size`.
         target: most bytes asked for, None where the rate was a number of parameters.
         psnr: means over frames of `frame_psnr`.
         fit_psnr: PSNR-YUV in dB, the mean over frames, that the fits ended with; the file's own is in `psnr`.

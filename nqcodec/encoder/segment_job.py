@@ -100,7 +100,7 @@ def _made_again(task: SegmentTask, fitted: SegmentFit, rate: int, first: Segment
 def _coded(task: SegmentTask, fitted: SegmentFit, rate: int, clock: Clock, again: bool) -> SegmentResult:
     """Make the integer network of a rate and code it, and decode and measure what was coded."""
     integers = fitted.integers(rate, again)
-    clock.lap("quantise")
+    clock.lap("quantize")
     packed = pack_segment(integers, task.settings.coder)
     clock.lap("code")
     result = decode_back(task, packed, integers, fitted.psnr(rate))

@@ -149,7 +149,7 @@ class ClipInput:
             for frame in source:
                 yield frame if same else convert(frame, source.video, target)
 
-    def spooled(self, folder: Path) -> ClipInput:
+    def as_file(self, folder: Path) -> ClipInput:
         """The same clip, readable more than once: standard input is copied into `folder` first."""
         if self.path != "-":
             return self

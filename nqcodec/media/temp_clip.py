@@ -34,7 +34,7 @@ NAME = "frames"
 
 
 @dataclass(frozen=True)
-class SpooledClip(ClipInput):
+class TempClip(ClipInput):
     """A raw file whose whole description is known: a raw file's own options hold no colour and no aspect ratio."""
 
     video: Video = field(kw_only=True)
@@ -46,7 +46,7 @@ class SpooledClip(ClipInput):
         return source
 
 
-def spool(pictures: Pictures, video: Video | None, fps: Fraction | None, folder: Path) -> SpooledClip:
+def write_temp_clip(pictures: Pictures, video: Video | None, fps: Fraction | None, folder: Path) -> TempClip:
     """Write frames to `folder` as raw video, one at a time.
 
     Args:
@@ -67,7 +67,7 @@ def spool(pictures: Pictures, video: Video | None, fps: Fraction | None, folder:
     with open_sink(path, video.with_frames(0)) as sink:
         for number, picture in enumerate(itertools.chain([first], frames)):
             sink.write(planes_of(picture, video, number))
-    return SpooledClip(
+    return TempClip(
         str(path),
         input_res=(video.width, video.height),
         fps=video.fps,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nqcodec.errors import InputError
-from nqcodec.reporting.draw_course import draw_errors, draw_fit, draw_frames
+from nqcodec.reporting.draw_curves import draw_errors, draw_fit, draw_frames
 from nqcodec.reporting.draw_landscape import draw_hessian, draw_sensitivity, draw_surface
 from nqcodec.reporting.draw_tensors import draw_bits, draw_histograms
 from nqcodec.reporting.finding import Finding, Table, write_finding

@@ -145,7 +145,7 @@ def surface(
     times = spread_frames(clip.frames, settings.probes).to(clip.device)
     targets = clip.batch(times)
     along = np.linspace(-settings.reach, settings.reach, settings.grid)
-    losses, levels = np.zeros((2, settings.grid, settings.grid))
+    losses, psnrs = np.zeros((2, settings.grid, settings.grid))
     for row, b in enumerate(along):
         for column, a in enumerate(along):
             moved = {
@@ -159,10 +159,10 @@ def surface(
                 ]
             )
             losses[row, column] = float(LOSSES[LOSS](errors, clip.weights))
-            levels[row, column] = float((psnr(errors, clip.video.depth) @ clip.weights).mean())
+            psnrs[row, column] = float((psnr(errors, clip.video.depth) @ clip.weights).mean())
         if report:
             report(row + 1, settings.grid)
-    data = {"along": along.tolist(), "loss": losses.tolist(), "psnr": levels.tolist(), "settings": asdict(settings)}
+    data = {"along": along.tolist(), "loss": losses.tolist(), "psnr": psnrs.tolist(), "settings": asdict(settings)}
     return Finding(SURFACE, f"Loss around the solution: {subject}", data)
 
 

@@ -75,7 +75,7 @@ def write_report(source: PageSource, path: Path) -> None:
         "frames": pictures,
         "by_frame": drawn[0],
         "bytes": drawn[1],
-        "course": _course(source),
+        "about_fit": _about_fit(source),
         "fit": drawn[2],
         "settings": "".join(table_row([cell(name), cell(value)]) for name, value in source.settings.items()),
         "definitions": definitions(DEFINITIONS),
@@ -123,8 +123,8 @@ def _subtitle(report: EncodeReport) -> str:
     )
 
 
-def _course(source: PageSource) -> str:
-    """What the curves are, and what they lack."""
+def _about_fit(source: PageSource) -> str:
+    """What the fit's curves are, and what they lack."""
     if not source.points:
         return "There is none to show: the fits had ended before this encode was resumed."
     resumed = " The encode was resumed: what came before is not shown." if source.settings.get("resume") else ""
@@ -153,11 +153,11 @@ def _pictures(source: PageSource, file: NqFile) -> tuple[str, list[str]]:
 
 def _views(number: int, original: Frame, decoded: Frame, video: Video) -> str:
     """One frame: original, decoded, error."""
-    level = psnr(original[0], decoded[0], video.depth)
+    first_psnr = psnr(original[0], decoded[0], video.depth)
     error = luma_error(decoded, original, video)
     views = [
         ("original", to_rgb(original, video, 8)),
-        (f"decoded: PSNR-{'G' if video.is_rgb else 'Y'} {level:.2f} dB", to_rgb(decoded, video, 8)),
+        (f"decoded: PSNR-{'G' if video.is_rgb else 'Y'} {first_psnr:.2f} dB", to_rgb(decoded, video, 8)),
         ("error", error_colours(error)),
     ]
     cells = (f'<div>{name}<img alt="{name}" src="{data_uri(pixels)}"></div>' for name, pixels in views)

@@ -21,7 +21,7 @@ from nqcodec.training.network import FloatNetwork
 
 @dataclass(frozen=True)
 class SensitivitySettings:
-    """What is asked of a survey.
+    """What is asked of a table of sensitivities.
 
     Attributes:
         method: a name of `CRITERIA`.

@@ -157,7 +157,7 @@ def bits_by_layer(file: NqFile, subject: str) -> Finding:
     rest = {"header": file.size - sum(entry.length for entry in file.index)}
     for number in range(len(file.index)):
         layout = file.layout(number, Limits())
-        for part in ("header", "program", "steps"):
+        for part in ("header", "program", "step sizes"):
             rest[part] = rest.get(part, 0) + layout.parts[part]
         for entry in layout.tensors:
             label = f"{entry.index} {layout.program.operations[entry.index].name} {entry.name}"

@@ -38,5 +38,5 @@ def evaluate(
 
     times = torch.arange(clip.frames, device=clip.device)
     errors = [plane_errors(output(part), clip.batch(part), clip) for part in times.split(batch)]
-    levels = psnr(torch.cat(errors), clip.video.depth).mean(dim=0)
-    return Quality(tuple(levels.tolist()), float(levels @ clip.weights))
+    planes = psnr(torch.cat(errors), clip.video.depth).mean(dim=0)
+    return Quality(tuple(planes.tolist()), float(planes @ clip.weights))

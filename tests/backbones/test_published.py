@@ -96,7 +96,7 @@ def test_time_encoding_is_exact() -> None:
     assert op.phases == (0,) * 40
 
 
-def test_segments_of_different_length_have_their_own_steps() -> None:
+def test_segments_of_different_length_have_their_own_increments() -> None:
     operations = [nerv.build(Video(320, 180, 500), frames, 40_000).operations[0] for frames in (16, 32)]
     assert all(isinstance(op, Frequency) for op in operations)
     assert operations[0] == stem.time_encoding(13, 16)

@@ -85,7 +85,7 @@ def test_figures_are_those_of_the_files(clip: Path, folder: Path, rows: Any) -> 
         assert figures["parameters"] == program.parameters
         assert figures["kmac_per_pixel"] == pytest.approx(program.macs / (96 * 64) / 1000)
         stages = row.facts["seconds_by_stage"]
-        assert figures["fit_seconds"] == pytest.approx(stages["fit"] + stages["quantise"])
+        assert figures["fit_seconds"] == pytest.approx(stages["fit"] + stages["quantize"])
         assert figures["iterations"] == int(row.settings["iterations"]) >= LEAST_ITERATIONS
         assert figures["decode_fps"] == pytest.approx(row.decode_fps)
 

@@ -122,6 +122,6 @@ def test_standard_input_may_be_of_any_format(
     size = (32, 24) if raw else None
     with (tmp_path / name).open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
-        spooled = ClipInput("-", input_res=size).spooled(tmp_path)
-    assert spooled.describe().frames == 3
-    assert_same(spooled.frames(), noise(described))
+        copied = ClipInput("-", input_res=size).as_file(tmp_path)
+    assert copied.describe().frames == 3
+    assert_same(copied.frames(), noise(described))

@@ -178,9 +178,9 @@ def test_a_programs_psnr_is_ours(tmp_path: Path, chroma: Chroma) -> None:
         compare.add(wanted, shown)
     compare.finish()
     lines = [dict(pair.split(":") for pair in line.split()) for line in log.read_text().splitlines()]
-    levels = [(float(line["psnr_y"]), float(line["psnr_v"])) for line in lines]
+    found = [(float(line["psnr_y"]), float(line["psnr_v"])) for line in lines]
     rows = measure(frames, decoded, video).rows
-    assert levels == [(pytest.approx(row["y"], abs=0.006), pytest.approx(row["v"], abs=0.006)) for row in rows]
+    assert found == [(pytest.approx(row["y"], abs=0.006), pytest.approx(row["v"], abs=0.006)) for row in rows]
 
 
 @pytest.mark.skipif(not has_vmaf(), reason="no FFmpeg here has libvmaf")

@@ -23,7 +23,7 @@ from nqcodec.encoder.rate import Rate
 from nqcodec.errors import InputError, OutputError, UsageError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.sink import open_sink
-from nqcodec.media.temp_clip import inferred, spool
+from nqcodec.media.temp_clip import inferred, write_temp_clip
 from nqcodec.media.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Video, frame_bytes
 
 QUICK: dict[str, Any] = {"params": 4000, "iterations": 12}
@@ -147,9 +147,9 @@ def test_arrays_of_one_frame() -> None:
     assert rgb.colour == Colour(matrix=MATRIX_IDENTITY, full_range=True)
 
 
-def test_rgb_frames_are_spooled_as_g_b_r(tmp_path: Path) -> None:
+def test_rgb_frames_are_written_as_g_b_r(tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    clip = spool([picture], None, None, tmp_path)
+    clip = write_temp_clip([picture], None, None, tmp_path)
     green, blue, red = next(clip.open().__iter__())
     assert np.array_equal(np.stack([red, green, blue], 2), picture)
     assert clip.describe().chroma is Chroma.C420
@@ -186,7 +186,7 @@ def test_frames_that_do_not_fit_are_refused(pictures: Any, video: Video | None, 
 @pytest.mark.parametrize("shape", [(5, 7, 3), (3, 7, 3), (5, 7)])
 def test_an_array_of_one_picture_is_one_picture(shape: tuple[int, ...], tmp_path: Path) -> None:
     picture = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-    frames = list(spool(picture, None, None, tmp_path).open())
+    frames = list(write_temp_clip(picture, None, None, tmp_path).open())
     assert len(frames) == 1
     shown = frames[0][0] if len(shape) == 2 else np.stack([frames[0][place] for place in (2, 0, 1)], 2)
     assert np.array_equal(shown, picture)
@@ -197,7 +197,7 @@ def test_grey_clips_that_look_like_pictures_can_be_given(tmp_path: Path) -> None
         clip = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
         video = Video(shape[2], shape[1], chroma=Chroma.C400)
         for pictures, known in ((list(clip), None), (clip, video)):
-            frames = list(spool(pictures, known, None, tmp_path).open())
+            frames = list(write_temp_clip(pictures, known, None, tmp_path).open())
             assert np.array_equal(np.stack([luma for (luma,) in frames]), clip)
 
 
@@ -275,9 +275,9 @@ def test_options_reach_the_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     raw: dict[str, Any] = {"input_res": (8, 6), "input_csp": "i422", "input_depth": 9, "fps": 29.97}
     nqcodec.encode("a.yuv", tmp_path / "a.nq", bitrate=800, **options, **part, **raw)
     nqcodec.encode(np.zeros((4, 8, 8), np.uint8), tmp_path / "a.nq", params=900, **part)
-    (clip, output, rate, settings, progress), (spooled, *_, kept, _) = seen
+    (clip, output, rate, settings, progress), (temp_clip, *_, kept, _) = seen
     assert clip == ClipInput("a.yuv", (8, 6), Fraction(2997, 100), "i422", 9, 2, 3, "rgb", 10)
     assert (output, rate, progress) == (tmp_path / "a.nq", Rate(bitrate=800), reported.append)
     assert settings == EncodeSettings(patch=(32, 16), save_fit=tmp_path / "a.fit", segment=4, jobs=1)
     assert kept == EncodeSettings(jobs=1)
-    assert (spooled.start, spooled.count, spooled.coded_csp, spooled.coded_depth) == (2, 3, "rgb", 10)
+    assert (temp_clip.start, temp_clip.count, temp_clip.coded_csp, temp_clip.coded_depth) == (2, 3, "rgb", 10)

@@ -41,7 +41,7 @@ def nqenc(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=200, env=ENV)
 
 
-def left(output: Path, age: float = 0, content: bytes = b"steps") -> Path:
+def left(output: Path, age: float = 0, content: bytes = b"iterations") -> Path:
     """A checkpoint as an interrupted encode to `output` leaves it, `age` seconds ago."""
     folder = work_path(output)
     folder.mkdir()
@@ -58,7 +58,7 @@ def test_a_command_that_fails_keeps_the_checkpoint(more: list[str], tmp_path: Pa
     kept = left(tmp_path / "out.nq")
     done = nqenc(tmp_path / "nothere.y4m", "--bpp", "0.1", "-o", tmp_path / "out.nq", *more)
     assert done.returncode == (1 if more else 2)
-    assert kept.read_bytes() == b"steps"
+    assert kept.read_bytes() == b"iterations"
     assert sorted(os.listdir(kept.parent)) == ["encode.json", "lock", kept.name]
 
 
@@ -143,7 +143,7 @@ def test_a_rate_that_cannot_be_met_discards_only_what_was_made_for_it(clip: Path
     for settings in (replace(SETTINGS, resume=True), replace(SETTINGS, fresh=True)):
         with pytest.raises(RateError):
             encode(ClipInput(str(clip)), out, Rate(bpp=1e-6), settings)
-        assert kept.read_bytes() == b"steps"
+        assert kept.read_bytes() == b"iterations"
 
 
 def test_of_several_clips_none_is_read_before_all_checkpoints_are_looked_for(clip: Path, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_report_is_what_the_real_decoder_shows(real: Path, encoded: tuple[Path, 
 
 def test_side_information_is_small(encoded: tuple[Path, EncodeReport, list[Event]]) -> None:
     _, report, _ = encoded
-    assert sum(report.parts[name] for name in ("header", "program", "steps")) < 600
+    assert sum(report.parts[name] for name in ("header", "program", "step sizes")) < 600
 
 
 def test_progress_names_stages_and_figures(encoded: tuple[Path, EncodeReport, list[Event]]) -> None:

@@ -185,7 +185,7 @@ def test_a_folder_that_becomes_read_only_keeps_the_fit(
     assert "fit" not in stages
 
 
-def test_ctrl_c_in_the_fine_tune_of_a_plain_fit_keeps_its_steps(
+def test_ctrl_c_in_the_fine_tune_of_a_plain_fit_keeps_its_iterations(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a signal, which arrives anywhere: the calibration's state is there, and a resume goes on from it."""

@@ -115,8 +115,8 @@ def shown(network: IntegerNetwork, clip: PackedClip) -> torch.Tensor:
 
 def quality(output: torch.Tensor, clip: PackedClip) -> float:
     """PSNR-YUV of packed samples in dB."""
-    levels = psnr(plane_errors(output, clip.batch(torch.arange(VIDEO.frames)), clip), 8)
-    return float((levels @ clip.weights).mean())
+    psnrs = psnr(plane_errors(output, clip.batch(torch.arange(VIDEO.frames)), clip), 8)
+    return float((psnrs @ clip.weights).mean())
 
 
 def random_weight(channels: int, bits: int = 8, seed: int = 0) -> IntTensor:
@@ -253,7 +253,9 @@ def test_the_record_is_paid_for() -> None:
 
 
 @pytest.mark.parametrize("bits", [3.0, 4.5, 6.5])
-def test_all_layers_land_in_the_window_and_decode_exactly(fitted: tuple[FloatNetwork, PackedClip], bits: float) -> None:
+def test_all_layers_meet_the_size_window_and_decode_exactly(
+    fitted: tuple[FloatNetwork, PackedClip], bits: float
+) -> None:
     network, clip = fitted
     most = budget(bits)
     result = quantize(network, clip, max_bytes=most, size_of=size_of, settings=ROUND)

@@ -55,7 +55,7 @@ def test_numpy_and_torch_give_the_same_integers_within_the_width(seed: int, inde
     assert there.max() <= limits(bits)[1]
 
 
-def test_steps_follow_channels() -> None:
+def test_step_sizes_follow_channels() -> None:
     x = torch.randn(3, 2, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     step_indices = torch.tensor([-32.0, -24.0, -16.0])
     weight = there_and_back(x, along_channels(step_indices, "weight", 4), 8)

@@ -134,9 +134,9 @@ def test_errors_are_where_the_pictures_differ() -> None:
     decoded = [tuple(plane.copy() for plane in frame) for frame in frames]
     decoded[2][0][40:, 60:] ^= 8
     psnr_, errors = measure_frames(frames, decoded, video, [0, 2], "x")
-    levels = [row["y"] for row in psnr_.data["rows"]]
-    assert levels.index(min(levels)) == 2
-    assert levels[0] == 100
+    luma = [row["y"] for row in psnr_.data["rows"]]
+    assert luma.index(min(luma)) == 2
+    assert luma[0] == 100
     worst = np.array(errors.data["frames"][2]["map"])
     assert worst[40:, 60:].min() == worst.max() == 8
     assert np.count_nonzero(worst) == 8 * 4
@@ -171,9 +171,9 @@ def test_the_surface_has_the_solution_in_its_middle(fitted: tuple[FloatNetwork, 
     times = torch.tensor([0, 2])
     with torch.no_grad():
         errors = plane_errors(network(times), clip.batch(times), clip)
-        loss, level = LOSSES["log-mse"](errors, clip.weights), (psnr(errors, 8) @ clip.weights).mean()
+        loss, middle = LOSSES["log-mse"](errors, clip.weights), (psnr(errors, 8) @ clip.weights).mean()
     assert data["loss"][1][1] == pytest.approx(float(loss), rel=1e-4)
-    assert data["psnr"][1][1] == pytest.approx(float(level), rel=1e-4)
+    assert data["psnr"][1][1] == pytest.approx(float(middle), rel=1e-4)
     around = [value for row in data["loss"] for value in row]
     assert min(around) == data["loss"][1][1]
     assert data == surface(network, clip, SMALL, "x").data

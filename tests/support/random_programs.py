@@ -33,7 +33,7 @@ MOST_CHANNELS = 24
 """Channels of a map: for 14-bit maps and 8-bit weights, a 7 x 7 convolution of so many has legal accumulators."""
 
 ANGLES = (0, 1, (1 << 19) - 1, 1 << 19, 1 << 30, 1 << 31, (1 << 32) - 1)
-"""Steps and phases at which an angle wraps or an index of the sine table changes."""
+"""Increments and phases at which an angle wraps or an index of the sine table changes."""
 
 
 class Growth:

@@ -116,16 +116,16 @@ def test_norm_of_a_flat_map_is_zero() -> None:
 
 def test_frequency_is_sine_and_cosine_of_the_angle() -> None:
     turns = [0.0, 1 / 64, 0.3, 0.9999, 123.456]
-    steps = tuple(round(turn * 2**32) % 2**32 for turn in turns)
+    increments = tuple(round(turn * 2**32) % 2**32 for turn in turns)
     phases = (0, 1 << 30, 0, 12345, 1 << 31)
-    op = Frequency((), steps, phases)
+    op = Frequency((), increments, phases)
     times = torch.tensor([0, 1, 7, 1000])
     pairs = twins.frequency(op, times)[:, :, 0, 0]
     assert tuple(pairs.shape) == (4, 10)
     for place, t in enumerate(times.tolist()):
         for k, (turn, phase) in enumerate(zip(turns, phases, strict=True)):
             angle = 2 * math.pi * (t * turn + phase / 2**32)
-            # The angle is rounded to 1/4096 of a turn, and steps to 2^-33 of one a frame.
+            # The angle is rounded to 1/4096 of a turn, and increments to 2^-33 of one a frame.
             assert float(pairs[place, 2 * k]) == pytest.approx(math.sin(angle), abs=math.pi / 4096 + 1e-4)
             assert float(pairs[place, 2 * k + 1]) == pytest.approx(math.cos(angle), abs=math.pi / 4096 + 1e-4)
 

@@ -118,12 +118,12 @@ def test_the_coarse_part_ends_in_time(work: tuple[Program, PackedClip], monkeypa
 def test_the_average_is_the_one_of_its_definition() -> None:
     value = torch.nn.Parameter(torch.zeros(2))
     average, expected = Average([value], 0.8), 0.0
-    for step in range(20):
+    for iteration in range(20):
         with torch.no_grad():
-            value.copy_(torch.tensor([1.0, -1.0]) * (step + 1))
-        average.after_update(step)
-        decay = min(0.8, (1 + step) / (10 + step))
-        expected = decay * expected + (1 - decay) * (step + 1)
+            value.copy_(torch.tensor([1.0, -1.0]) * (iteration + 1))
+        average.after_update(iteration)
+        decay = min(0.8, (1 + iteration) / (10 + iteration))
+        expected = decay * expected + (1 - decay) * (iteration + 1)
     assert average.values[0].tolist() == pytest.approx([expected, -expected], rel=1e-5)
     average.finish()
     assert value.tolist() == pytest.approx([expected, -expected], rel=1e-5)
@@ -143,8 +143,8 @@ def test_a_fit_ends_with_the_average_and_reports_it(work: tuple[Program, PackedC
 
 def test_an_average_tames_a_rate_that_stays_high(work: tuple[Program, PackedClip]) -> None:
     restless = replace(SETTINGS, iterations=200, floor=1.0, lr=0.1, latent_lr=0.2)
-    levels = [evaluate(fitted(work, replace(restless, ema=ema)), work[1]).yuv for ema in (0.0, 0.95)]
-    assert levels[1] > levels[0] + 1
+    psnrs = [evaluate(fitted(work, replace(restless, ema=ema)), work[1]).yuv for ema in (0.0, 0.95)]
+    assert psnrs[1] > psnrs[0] + 1
 
 
 @pytest.mark.parametrize("kept", [0.85, 0.4])
@@ -235,12 +235,12 @@ def test_noise_makes_rounding_cost_less(work: tuple[Program, PackedClip]) -> Non
             return value
 
     settings = replace(SETTINGS, iterations=400)
-    levels = [
+    psnrs = [
         evaluate(fitted(work, replace(settings, noise=QuantNoise(bits, share=0.3))), work[1], Rounded()).yuv
         for bits in (8, 3)
     ]
 
-    assert levels[1] > levels[0] + 0.5
+    assert psnrs[1] > psnrs[0] + 0.5
 
 
 def test_adamw_is_torch_s_and_adam_decays_nothing(work: tuple[Program, PackedClip]) -> None:

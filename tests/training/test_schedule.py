@@ -20,10 +20,10 @@ PLAIN = FitSettings(iterations=100, warmup=0.0)
 
 
 def rates(settings: FitSettings) -> list[float]:
-    return [learning_rate(step, settings) for step in range(settings.iterations)]
+    return [learning_rate(iteration, settings) for iteration in range(settings.iterations)]
 
 
-def test_the_default_is_a_cosine_over_all_steps_times_a_warm_up() -> None:
+def test_the_default_is_a_cosine_over_all_iterations_times_a_warm_up() -> None:
     default = rates(FitSettings(iterations=400))
     expected = [min(1.0, (s + 1) / 20) * (0.5 + 0.5 * math.cos(math.pi * s / 400)) for s in range(400)]
     assert default == expected
@@ -53,7 +53,7 @@ def test_a_late_cosine_begins_at_the_end_of_the_warm_up() -> None:
     assert rates(replace(settings, schedule="cosine"))[60] == pytest.approx(0.5 + 0.5 * math.cos(0.6 * math.pi))
 
 
-def test_stages_share_out_the_steps_and_each_has_its_own_schedule() -> None:
+def test_stages_share_out_the_iterations_and_each_has_its_own_schedule() -> None:
     pruning, noise = Pruning(share=0.3, rate=0.5), QuantNoise(share=0.1, rate=0.1)
     settings = replace(PLAIN, pruning=pruning, noise=noise)
     assert [(s.name, s.first, s.iterations) for s in stages(settings)] == [

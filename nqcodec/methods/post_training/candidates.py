@@ -72,9 +72,9 @@ def _candidates(source: Source, criterion: Criterion, stride: int, search: str) 
         if width < source.rate(base)[1]:
             yield Candidate(one_step_index(base), bits, rate, _measure(source, criterion, base, bits))
     known = np.array(sorted(measured))
-    levels = np.log(np.maximum([measured[base] for base in known], 1e-12))
+    logarithms = np.log(np.maximum([measured[base] for base in known], 1e-12))
     for base in sorted({*measured, *range(known[0], known[-1], SPACING)}):
-        distortion = measured.get(base, float(np.exp(np.interp(base, known, levels))))
+        distortion = measured.get(base, float(np.exp(np.interp(base, known, logarithms))))
         yield Candidate(one_step_index(base), widest, source.rate(base)[0], distortion)
 
 

@@ -167,7 +167,9 @@ def test_every_calibration_beats_rounding_to_nearest(fitted: tuple[FloatNetwork,
 
 
 @pytest.mark.parametrize("changes", [{}, {"calibration": "adaround", "norm": 2.4}])
-def test_files_land_and_repeat(fitted: tuple[FloatNetwork, PackedClip], changes: dict[str, object]) -> None:
+def test_files_meet_the_size_window_and_repeat(
+    fitted: tuple[FloatNetwork, PackedClip], changes: dict[str, object]
+) -> None:
     network, clip = fitted
     settings = replace(QUICK, **changes)  # type: ignore[arg-type]
     size = int(4.2 * network.program.parameters / 8)

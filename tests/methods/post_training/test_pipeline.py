@@ -80,13 +80,13 @@ def quality(network: FloatNetwork, clip: PackedClip) -> float:
     return evaluate(network, clip).yuv
 
 
-def decoded_level(network: IntegerNetwork, clip: PackedClip) -> float:
+def decoded_psnr(network: IntegerNetwork, clip: PackedClip) -> float:
     """PSNR-YUV of what the real decoder shows."""
     with open_synthesizer(network, VIDEO, VIDEO.frames) as synthesizer:
         shown = pack([synthesizer.frame(t) for t in range(VIDEO.frames)], VIDEO, network.program)
     times = torch.arange(VIDEO.frames)
-    levels = psnr(plane_errors(shown.batch(times), clip.batch(times), clip), 8)
-    return float((levels @ clip.weights).mean())
+    psnrs = psnr(plane_errors(shown.batch(times), clip.batch(times), clip), 8)
+    return float((psnrs @ clip.weights).mean())
 
 
 def test_every_activation_and_static_latents_survive() -> None:
@@ -134,9 +134,9 @@ def test_more_bytes_give_a_better_picture(fitted: tuple[FloatNetwork, PackedClip
     network, clip = fitted
     sizes = [int(bits * network.program.parameters / 8) for bits in (2.5, 3.5, 4.5, 5.5)]
     results = [quantize(network, clip, max_bytes=most, size_of=size_of, settings=ROUND) for most in sizes]
-    levels = [decoded_level(result, clip) for result in results]
-    assert levels == sorted(levels)
-    assert levels[-1] > levels[0] + 3
+    psnrs = [decoded_psnr(result, clip) for result in results]
+    assert psnrs == sorted(psnrs)
+    assert psnrs[-1] > psnrs[0] + 3
 
 
 @pytest.mark.parametrize("bits", [3.2, 4.3])
@@ -148,7 +148,7 @@ def test_finetuning_lands_and_is_worth_it(fitted: tuple[FloatNetwork, PackedClip
     tuned = quantize(network, clip, max_bytes=most, size_of=size_of, settings=TUNE)
     validate(tuned)
     assert 0.98 * most <= size_of(tuned) <= most
-    assert decoded_level(tuned, clip) > decoded_level(rounded, clip) + 0.5
+    assert decoded_psnr(tuned, clip) > decoded_psnr(rounded, clip) + 0.5
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
@@ -159,10 +159,10 @@ def test_integer_decoding_loses_next_to_nothing(fitted: tuple[FloatNetwork, Pack
     with torch.no_grad():
         output = dequantized(result, VIDEO.frames)(times)
     samples = ((output + 0.5) * 256).round().clamp(0, 255) / 256 - 0.5
-    levels = psnr(plane_errors(samples, clip.batch(times), clip), 8)
-    wanted = float((levels @ clip.weights).mean())
+    psnrs = psnr(plane_errors(samples, clip.batch(times), clip), 8)
+    wanted = float((psnrs @ clip.weights).mean())
     # More is possible: the tuning knows how maps are rounded, and floats are not what it was tuned for.
-    assert wanted - 0.02 < decoded_level(result, clip) < wanted + 0.5
+    assert wanted - 0.02 < decoded_psnr(result, clip) < wanted + 0.5
 
 
 def test_the_same_settings_give_the_same_network(fitted: tuple[FloatNetwork, PackedClip]) -> None:
@@ -265,13 +265,13 @@ def test_the_smooth_rate_is_what_the_file_pays() -> None:
         assert float(smooth) == pytest.approx(paid, rel=0.04)
 
 
-def test_only_differing_steps_cost_a_list() -> None:
+def test_only_differing_step_sizes_cost_a_list() -> None:
     assert step_index_list_bits(np.array([-30, -30, -30], np.int32)) == 0
     assert step_index_list_bits(np.array([-30], np.int32)) == 0
     assert 24 < step_index_list_bits(np.array([-30, -33, -28], np.int32)) < 80
 
 
-def test_snapping_steps_hardly_changes_the_rate() -> None:
+def test_snapping_step_sizes_hardly_changes_the_rate() -> None:
     generator = np.random.default_rng(5)
     sizes = {"a": 12_000, "b": 9000, "c": 4000, "d": 300}
     for _ in range(20):

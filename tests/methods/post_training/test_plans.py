@@ -66,7 +66,9 @@ def test_plans_use_their_budget_and_predict_less_loss_for_more(known: Quantizabl
 
 
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
-def test_every_allocation_lands_and_repeats(fitted: tuple[FloatNetwork, PackedClip], allocation: str) -> None:
+def test_every_allocation_meets_the_size_window_and_repeats(
+    fitted: tuple[FloatNetwork, PackedClip], allocation: str
+) -> None:
     network, clip = fitted
     settings = settings_for(allocation)
     digests = set()

@@ -65,7 +65,7 @@ def test_a_crash_anywhere_changes_nothing(
     reached: list[int] = []
 
     def run(cut: int | None, resume: bool) -> bytes:
-        def tell(event: Progress) -> None:
+        def log(event: Progress) -> None:
             if event.stage == "finetune":
                 reached.append(event.iteration)
                 if event.iteration == cut:
@@ -77,7 +77,7 @@ def test_a_crash_anywhere_changes_nothing(
             max_bytes=SIZE,
             size_of=size_of,
             settings=settings,
-            progress=tell,
+            progress=log,
             checkpoint=path,
             resume=resume,
         )

@@ -191,6 +191,6 @@ def test_rate_of_rounded_values_is_near_their_coded_bytes(bpp: float, within: fl
     fitted = case.fresh()
     fit_for_size(fitted, case.clip, case.settings, max_bytes=case.bytes, size_of=size_of)
     parts = pack_segment(_formless(fitted.network, fitted.quantizers.integers())).parts
-    coded = sum(size for name, size in parts.items() if name not in ("header", "program", "steps"))
+    coded = sum(size for name, size in parts.items() if name not in ("header", "program", "step sizes"))
     charged = float(rate(fitted.quantizers.sample(None), fitted.quantizers.contexts).bits) / 8
     assert math.isclose(charged, coded, rel_tol=within), (charged, coded)
