@@ -118,16 +118,26 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes(work: tuple[Program, PackedClip
     path = tmp_path / "fit.ckpt"
     settings = replace(SETTINGS, iterations=5_000)
     handler = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    under_way = threading.Event()
+
+    def watch(state: Progress) -> None:
+        if state.iteration >= 64:
+            under_way.set()
+
+    def press_ctrl_c() -> None:
+        under_way.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=press_ctrl_c, daemon=True)
+    presser.start()
     with pytest.raises(KeyboardInterrupt):
-        fit(new_network(program, 5, settings), clip, settings, checkpoint=path)
-    timer.join()
+        fit(new_network(program, 5, settings), clip, settings, checkpoint=path, progress=watch)
+    presser.join()
     assert signal.getsignal(signal.SIGINT) is handler
     seen: list[Progress] = []
     network = new_network(program, 5, settings)
     result = fit(network, clip, settings, checkpoint=path, resume=True, progress=seen.append, stop=lambda: True)
-    assert result.iterations == seen[0].iteration > 32
+    assert 64 <= result.iterations == seen[0].iteration < settings.iterations
 
 
 def test_progress_reaches_the_end(work: tuple[Program, PackedClip]) -> None:
