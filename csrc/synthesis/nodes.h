@@ -77,21 +77,6 @@ class NodeRunner {
            int16_t* scratch) const;
 
  private:
-  void run_grid(const Node& node, RowRange rows, int64_t t, const Rows& out) const;
-  void run_dense(const Node& node, RowRange rows, const Rows& in, const Rows& out, int16_t* packed) const;
-  void run_dense_rows(const Node& node, RowRange rows, const int16_t* packed, int64_t pitch, const Rows& out) const;
-  void run_depthwise(const Node& node, RowRange rows, const Rows& in, const Rows& out, int16_t* packed) const;
-  void run_upsample(const Node& node, RowRange rows, const Rows& in, const Rows& out) const;
-  void run_concat(const Node& node, RowRange rows, const Rows* in, const Rows& out) const;
-  void run_pairwise(const Node& node, RowRange rows, const Rows* in, const Rows& out) const;
-  void run_norm(const Node& node, RowRange rows, const Rows& in, const Rows& out) const;
-  void run_fold(const Node& node, RowRange rows, const Rows& in, const Rows& out) const;
-  void run_tile(const Node& node, RowRange rows, const Rows& in, const Rows& out) const;
-  void run_window(const Node& node, RowRange rows, int64_t t, const Rows& in, const Rows& out) const;
-  void run_warp(const Node& node, RowRange rows, const Rows* in, const Rows& out) const;
-  void run_frequency(const Node& node, int64_t t, const Rows& out) const;
-  void run_planes(const Node& node, RowRange rows, const FrameTarget& frame, const Rows& in) const;
-
   const NqProgram& program_;
   const Kernels kernels_;
 };
