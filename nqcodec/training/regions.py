@@ -11,14 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nqcodec.network.operations import (
-    Add,
-    Concat,
+    OPERATIONS,
     Conv,
     Fold,
-    Mul,
-    Norm,
     Operation,
-    Planes,
     Shuffle,
     Tile,
     Upsample,
@@ -146,7 +142,7 @@ def _tap(place: int, ratio: int, size: int, more: int = 0) -> int:
     return min(max((2 * place + 1 - ratio) // (2 * ratio) + more, 0), size - 1)
 
 
-POSITIONWISE: tuple[type[Operation], ...] = (Concat, Add, Mul, Norm, Planes)
+POSITIONWISE = tuple(kind for kind in OPERATIONS.values() if kind.is_positionwise)
 """Operations that compute a position from the same position of each of their inputs."""
 
 READS: dict[type[Operation], Callable[[Any, Asked], list[Extent]]] = {

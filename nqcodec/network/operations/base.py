@@ -23,6 +23,7 @@ class Operation(ABC):
         name: in messages, `--info` and saved fits.
         arity: number of inputs, None where it varies.
         minor_version: least minor version of the format that has it.
+        is_positionwise: True if it computes a position from the same position of each of its inputs alone.
         has_format: True if its map has a width and fractional bits of its own rather than its first input's.
     """
 
@@ -31,6 +32,7 @@ class Operation(ABC):
     name: ClassVar[str] = ""
     arity: ClassVar[int | None] = 1
     minor_version: ClassVar[int] = 1
+    is_positionwise: ClassVar[bool] = False
     has_format: ClassVar[bool] = False
 
     @abstractmethod

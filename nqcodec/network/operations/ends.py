@@ -72,6 +72,7 @@ class Planes(Operation):
     ratio: Annotated[int, Wire("u8", 1, MOST_PLANES_RATIO)]
     code: ClassVar[int] = 4
     name: ClassVar[str] = "planes"
+    is_positionwise: ClassVar[bool] = True
 
     def shape(self, inputs: list[Shape]) -> Shape:
         channels, height, width = inputs[0]

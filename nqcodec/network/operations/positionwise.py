@@ -21,6 +21,7 @@ class Concat(Operation):
     code: ClassVar[int] = 6
     name: ClassVar[str] = "concat"
     arity: ClassVar[int | None] = None
+    is_positionwise: ClassVar[bool] = True
     has_format: ClassVar[bool] = True
 
     def shape(self, inputs: list[Shape]) -> Shape:
@@ -36,6 +37,7 @@ class _Pairwise(Operation):
     """Two maps of one shape, value by value, in a format of their own."""
 
     arity: ClassVar[int | None] = 2
+    is_positionwise: ClassVar[bool] = True
     has_format: ClassVar[bool] = True
 
     def shape(self, inputs: list[Shape]) -> Shape:
@@ -70,6 +72,7 @@ class Norm(Operation):
 
     code: ClassVar[int] = 9
     name: ClassVar[str] = "norm"
+    is_positionwise: ClassVar[bool] = True
     has_format: ClassVar[bool] = True
 
     def shape(self, inputs: list[Shape]) -> Shape:
