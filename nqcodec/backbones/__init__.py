@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from nqcodec.backbones import hinerv, hnerv, nerv, nervpp, pyramid
+from nqcodec.backbones import hinerv, hnerv, nerv, nervpp, picture, pyramid
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path
@@ -57,6 +57,9 @@ BACKBONES: dict[str, Backbone] = {
         rate_aware=True,
         for_bytes=pyramid.light_for_bytes,
     ),
+    "picture": Backbone(
+        picture.build, picture.build_preset, picture.smallest, (), rate_aware=True, for_bytes=picture.for_bytes
+    ),
     "hnerv": Backbone(hnerv.build, hnerv.build_preset, hnerv.smallest, tuple(hnerv.PAPER_WIDTHS), encoder=True),
     "nerv": Backbone(nerv.build, nerv.build_preset, nerv.smallest, nerv.PRESETS),
     "nervpp": Backbone(nervpp.build, nervpp.build_preset, nervpp.smallest, nervpp.PRESETS),
@@ -64,13 +67,27 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
-DEFAULT = "pyramid"
-"""The backbone that `auto` means: the best at every rate and clip measured (BENCHMARKS.md)."""
+DEFAULT, STILL_DEFAULT = "pyramid", "picture"
+"""The backbones that `auto` means for a clip and for a single frame: the best at every rate and content measured
+(BENCHMARKS.md)."""
 
 
-def backbone(name: str) -> Backbone:
-    """The backbone of that name, or the default for "auto"; raises UsageError, naming those that exist."""
-    name = DEFAULT if name == "auto" else name
+LEAST_STILL_BYTES = 600
+"""Least bytes of a file for `STILL_DEFAULT`: in a smaller one, program and context models of its grids are most."""
+
+
+def backbone(name: str, frames: int = 0, size: int | None = None) -> Backbone:
+    """The backbone of that name, or the default for "auto".
+
+    Args:
+        frames: of the segment.
+        size: bytes of its file if they are given.
+
+    Raises:
+        UsageError: there is none of that name; the error lists those that exist.
+    """
+    if name == "auto":
+        name = STILL_DEFAULT if frames == 1 and (size is None or size >= LEAST_STILL_BYTES) else DEFAULT
     if name not in BACKBONES:
         raise UsageError(f"there is no backbone {name}: choose one of {', '.join(BACKBONES)}")
     return BACKBONES[name]

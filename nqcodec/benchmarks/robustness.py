@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from nqcodec.backbones import DEFAULT, STILL_DEFAULT
 from nqcodec.benchmarks.results import Cells, Column, Measurement
 from nqcodec.encoder.encode import encode
 from nqcodec.encoder.options import EncodeSettings, Method
@@ -39,6 +40,7 @@ DEARER, MOST_DEARER = 1.6, 12
 METHODS: dict[str, tuple[Method, ...]] = {
     "pyramid": ("auto", "plain"),
     "pyramid-light": ("auto",),
+    "picture": ("auto",),
     "hnerv": ("auto", "rate-aware"),
     "nerv": ("auto", "rate-aware"),
     "nervpp": ("auto",),
@@ -112,7 +114,8 @@ def _drawn(number: int, videos: dict[str, Video], draw: random.Random) -> Trial:
     frames = draw.randint(1, min(MOST_FRAMES, video.frames))
     width = draw.randint(min(LEAST_SIDE, video.width), min(MOST_WIDTH, video.width))
     height = draw.randint(min(LEAST_SIDE, video.height), min(MOST_HEIGHT, video.height))
-    arch = "pyramid" if draw.random() < 0.5 else draw.choice(list(METHODS))
+    usual = STILL_DEFAULT if frames == 1 else DEFAULT
+    arch = usual if draw.random() < 0.5 else draw.choice(list(METHODS))
     low, high = BPP_RANGE
     return Trial(
         number=number,

@@ -73,8 +73,8 @@ class TimeBudget:
 
 
 def _rate_aware_budget(task: SegmentTask, program: Program, clip: PackedClip) -> TimeBudget:
-    how = rate_aware_settings(task)
-    fitted = Fitted.fresh(new_network(program, task.video.frames, how))
+    how = rate_aware_settings(task, program)
+    fitted = Fitted.fresh(new_network(program, task.video.frames, how), how.latent_step_index)
     return TimeBudget(median(rate_aware_seconds(fitted, clip, how) for _ in range(TRIALS)) / how.iterations)
 
 

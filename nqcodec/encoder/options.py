@@ -262,7 +262,7 @@ class EncodeSettings(PlainFitOptions):
     )
     arch: str = option(
         "auto",
-        "Backbone; auto: pyramid.",
+        "Backbone; auto: pyramid, or picture for a segment of one frame.",
         Group.NETWORK,
         choices=("auto", *BACKBONES),
         show_default=True,

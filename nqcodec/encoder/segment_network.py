@@ -26,7 +26,8 @@ def choose_program(task: SegmentTask) -> Program:
         RateError: too few bytes for the smallest network; says how many that needs.
     """
     settings, video = task.settings, task.video
-    chosen = backbone(settings.arch)
+    sizes = [budget for budget in task.budgets if budget is not None]
+    chosen = backbone(settings.arch, video.frames, min(sizes, default=None))
     if settings.arch_preset:
         if task.parameters is not None:
             raise UsageError("--arch-preset names a network of its own size: leave --params out")
@@ -34,7 +35,6 @@ def choose_program(task: SegmentTask) -> Program:
     if task.parameters is not None:
         return chosen.build(video, video.frames, task.parameters)
     if chosen.for_bytes is not None:
-        sizes = [budget for budget in task.budgets if budget is not None]
         path, moves = motion_of(task) if settings.motion == "auto" else (None, False)
         return chosen.for_bytes(video, video.frames, int(math.sqrt(min(sizes) * max(sizes))), path, moves)
     wanted, least = sized_for(task.budgets), chosen.smallest(video, video.frames)

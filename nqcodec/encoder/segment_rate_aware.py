@@ -18,7 +18,7 @@ from nqcodec.methods.rate_aware.fit import (
     further,
     shift_step_indices,
 )
-from nqcodec.methods.rate_aware.settings import RateAwareSettings, preset_settings
+from nqcodec.methods.rate_aware.settings import RateAwareSettings, preset_settings, with_program
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Program
 from nqcodec.training.checkpoint import SavedFit, save_fit
@@ -55,8 +55,8 @@ class RateAwareSegment:
             RateError: if no file of that size can be made; says what is possible.
             NqError: if it was stopped.
         """
-        how = fit_settings(task)
-        fitted = Fitted.fresh(new_network(program, task.video.frames, how))
+        how = fit_settings(task, program)
+        fitted = Fitted.fresh(new_network(program, task.video.frames, how), how.latent_step_index)
         announce(task, context, program, how.iterations, expected_seconds(fitted, clip, how))
         segment = RateAwareSegment(task, context, clip, fitted)
         rate = segment._middle
@@ -93,19 +93,24 @@ class RateAwareSegment:
     def integers(self, rate: int, again: bool) -> IntegerNetwork:
         """The network of budget `rate`; `again` takes as many iterations as the first fit."""
         if again:
-            return self._moved(rate, fit_settings(self._task), "again")[1]
+            return self._moved(rate, self._settings(), "again")[1]
         if rate not in self._ends:
-            self._ends[rate] = self._moved(rate, further(fit_settings(self._task)), "further")
+            self._ends[rate] = self._moved(rate, further(self._settings()), "further")
         return self._ends[rate][1]
 
     def psnr(self, rate: int) -> float:
         """PSNR-YUV in dB over all frames that the fit for that rate ended with."""
         return self._psnr[rate]
 
+    def _settings(self) -> RateAwareSettings:
+        """Those of the first fit."""
+        return fit_settings(self._task, self._fitted.network.program)
+
     def _moved(self, rate: int, how: RateAwareSettings, stage: str) -> tuple[Fitted, IntegerNetwork]:
         """The nearest fit, taken to another rate."""
         fitted = self._nearest(rate).copy()
-        shift_step_indices(fitted, self._most(rate), self._size)
+        if how.latent_step_index is None:
+            shift_step_indices(fitted, self._most(rate), self._size)
         return fitted, self._fit(fitted, how, rate, stage)
 
     def _nearest(self, rate: int) -> Fitted:
@@ -154,11 +159,11 @@ def middle_rate(task: SegmentTask) -> int:
     return min(range(len(sizes)), key=lambda rate: (abs(math.log(sizes[rate] / middle)), rate))
 
 
-def fit_settings(task: SegmentTask) -> RateAwareSettings:
-    """The preset's settings with the user's."""
+def fit_settings(task: SegmentTask, program: Program) -> RateAwareSettings:
+    """The preset's settings for `program`, with the user's."""
     settings = task.settings
     assert settings.threads is not None
-    how = preset_settings(settings.preset, task.video.frames, seed=settings.seed)
+    how = with_program(preset_settings(settings.preset, task.video.frames, seed=settings.seed), program)
     return replace(
         how, iterations=settings.iterations or how.iterations, device=settings.device, threads=settings.threads
     )

@@ -65,7 +65,7 @@ class FloatNetwork(nn.Module):
         for index in range(len(program.operations)):
             for name, shape in program.tensors(index).items():
                 value = _initial(name, shape, generator)
-                if name == "weight" and index in scales:
+                if name != "bias" and index in scales:
                     value *= scales[index]
                 self.tensors[tensor_key(index, name)] = nn.Parameter(value)
 

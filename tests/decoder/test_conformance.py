@@ -86,7 +86,7 @@ def test_a_rule_without_vectors_is_noticed() -> None:
 def test_nothing_of_a_kind_is_left_out(feature: str, descriptors: dict[str, dict[str, Any]]) -> None:
     wanted = {
         "activation": ["none", "relu", "gelu", "silu", "half_tanh"],
-        "backbone": ["hnerv", "nerv", "nervpp", "hinerv", "pyramid", "pyramid-light", "pyramid-motion"],
+        "backbone": ["hnerv", "nerv", "nervpp", "hinerv", "pyramid", "pyramid-light", "pyramid-motion", "picture"],
         "bits:weight": [str(bits) for bits in range(2, 9)],
         "chroma": ["4:0:0", "4:2:0", "4:2:2", "4:4:4", "rgb"],
         "depth": [str(depth) for depth in range(8, 13)],

@@ -62,10 +62,10 @@ def outputs(folder: Path, rates: tuple[float, ...]) -> tuple[Output, ...]:
     return tuple(Output(folder / f"{bpp}.nq", Rate(bpp=bpp)) for bpp in rates)
 
 
-def check(report: EncodeReport, bpp: float) -> None:
+def check(report: EncodeReport, bpp: float, least: float = LEAST) -> None:
     """What every encode at a rate must satisfy."""
     target = int(bpp * report.video.pixels / 8)
-    assert LEAST * target <= report.size <= target
+    assert least * target <= report.size <= target
     assert report.size == Path(report.output).stat().st_size == sum(report.parts.values())
     assert sum(1 for _ in Decoder(probe(Path(report.output))).frames()) == report.video.frames
     json.dumps(report.as_dict())
@@ -82,6 +82,20 @@ def test_rate_is_met_and_progress_told(arch: str, bpp: float, real: ClipInput, t
     assert {event.stage for event in counted} == {"fit"}
     assert all(event.iteration <= event.iterations and event.psnr and event.size for event in counted)
     assert [path.name for path in tmp_path.iterdir()] == ["out.nq"]
+
+
+def test_a_single_frame_is_fitted_as_a_picture(real: ClipInput, tmp_path: Path) -> None:
+    """At several rates of one fit, none of which is spoilt to meet its size."""
+    rates, events = (1.5, 2.0, 3.0), list[Event]()
+    jobs = [ClipJob(replace(real, count=1), outputs(tmp_path / "auto", rates))]
+    reports = encode_clips(jobs, replace(QUICK, iterations=600), events.append)
+    for bpp, report in zip(rates, reports, strict=True):
+        check(report, bpp)
+        assert report.psnr["yuv"] > 27
+        ended = [event.psnr for event in events if event.rate == rates.index(bpp) and event.psnr]
+        assert report.psnr["yuv"] > ended[-1] - 0.3
+    qualities = [report.psnr["yuv"] for report in reports]
+    assert qualities == sorted(qualities)
 
 
 RATES = (0.7, 0.4, 1.1)
@@ -227,7 +241,7 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("arch", ["pyramid", "pyramid-light"])
+@pytest.mark.parametrize("arch", ["picture", "pyramid", "pyramid-light"])
 @pytest.mark.parametrize(("csp", "video"), VARIANTS, ids=lambda value: value if isinstance(value, str) else "")
 def test_raw_input_of_every_format(
     csp: str, video: Video, arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -245,7 +259,8 @@ def test_raw_input_of_every_format(
     assert [plane.shape for plane in decoded[0]] == list(video.plane_shapes)
     assert probe(out).video.depth == video.depth
     assert report.psnr["y"] > 20, "the mean alone would give about 11 dB"
-    check(report, 10_000 / video.pixels)
+    # Latents of one step size have no use for so many bits within so few iterations.
+    check(report, 10_000 / video.pixels, 0.3 if arch == "picture" else LEAST)
 
 
 @pytest.mark.parametrize("arch", ["pyramid", "pyramid-light"])
@@ -260,7 +275,7 @@ def test_rate_follows_from_parameters(arch: str, real: ClipInput, tmp_path: Path
     assert sizes[0] < sizes[1]
 
 
-@pytest.mark.parametrize("arch", sorted(BACKBONES.keys() - {"pyramid", "pyramid-light"}))
+@pytest.mark.parametrize("arch", sorted(BACKBONES.keys() - {"picture", "pyramid", "pyramid-light"}))
 def test_networks_of_the_other_method_are_fitted_for_their_rate(arch: str, real: ClipInput, tmp_path: Path) -> None:
     settings = replace(QUICK, arch=arch, method="rate-aware")
     report = encode(real, tmp_path / "out.nq", Rate(bpp=1.5), settings)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from nqcodec.backbones import hnerv, nerv, nervpp
+from nqcodec.backbones import BACKBONES, hnerv, nerv, nervpp, picture
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.operations import Activation, Add, Conv, Grid, Planes, Upsample, Warp
 from nqcodec.network.program import Program
-from nqcodec.training.initial import HEAD_SCALE, RESIDUAL_SCALE, VECTOR_SCALE, start_scales
+from nqcodec.training.initial import HEAD_SCALE, RESIDUAL_SCALE, VECTOR_SCALE, has_pointwise_synthesis, start_scales
 from nqcodec.training.network import FloatNetwork, tensor_key
 
 VIDEO = Video(16, 8, 3)
@@ -78,3 +78,32 @@ def test_nervpp_starts_within_the_samples_range() -> None:
         with torch.no_grad():
             shown = network(torch.arange(9))
         assert float(shown.abs().mean()) < 0.3
+
+
+def test_a_pointwise_synthesis_starts_faint_on_latents_of_zero() -> None:
+    """The start of Cool-Chic's synthesis: weights within 1 / (outputs^2 sqrt(inputs)), residuals and latents 0."""
+    program = picture.assemble(VIDEO, VIDEO.frames)
+    network = FloatNetwork(program, VIDEO.frames, torch.Generator().manual_seed(0))
+    residuals = 0
+    for index, op in enumerate(program.operations):
+        if isinstance(op, Grid):
+            assert not network.tensors[tensor_key(index, "latent")].any()
+        elif isinstance(op, Conv):
+            weight = network.tensors[tensor_key(index, "weight")].detach()
+            residuals += op.kernel == 3
+            bound = 0.0 if op.kernel == 3 else weight.shape[1] ** -0.5 / op.out_channels**2
+            assert 0.3 * bound <= float(weight.abs().max()) <= 1.0001 * bound
+    assert residuals == 2
+
+
+def test_only_the_picture_network_has_a_pointwise_synthesis() -> None:
+    video = Video(320, 180, 1)
+    found = {name: has_pointwise_synthesis(one.build(video, 1, 60_000)) for name, one in BACKBONES.items()}
+    assert [name for name, pointwise in found.items() if pointwise] == ["picture"]
+
+
+def test_convolutions_of_latents_that_nothing_enlarges_start_as_ever() -> None:
+    operations = [Grid((), 3, 4, 4, 8), Conv((0,), 6, 1), Planes((1,), 2)]
+    program = Program.of(operations, VIDEO)
+    assert not has_pointwise_synthesis(program)
+    assert start_scales(program) == {}

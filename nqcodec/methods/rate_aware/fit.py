@@ -57,9 +57,9 @@ class Fitted:
     quantizers: Quantizers
 
     @staticmethod
-    def fresh(network: FloatNetwork) -> Fitted:
-        """For a network that has not been fitted yet."""
-        return Fitted(network, Quantizers.start(network))
+    def fresh(network: FloatNetwork, latent_step_index: int | None = None) -> Fitted:
+        """For a network that has not been fitted yet; all latents start with that step index, if one is given."""
+        return Fitted(network, Quantizers.start(network, latent_step_index))
 
     @staticmethod
     def from_extra(network: FloatNetwork, extra: dict[str, Tensor]) -> Fitted:
@@ -119,9 +119,11 @@ def further(settings: RateAwareSettings) -> RateAwareSettings:
         # The fit that this one starts from ended at this temperature.
         first_temperature=settings.last_temperature,
         peak=1.0,
+        deviations=settings.deviations and (settings.deviations[1],) * 2,
         lr=phase.lr_scale * settings.lr,
         rest_lr=phase.lr_scale * settings.rest_lr,
-        latent_lr=phase.lr_scale * settings.latent_lr,
+        # Latents that keep their step size can only reach another size by moving.
+        latent_lr=(phase.lr_scale if settings.latent_step_index is None else 1.0) * settings.latent_lr,
     )
 
 
@@ -163,11 +165,13 @@ def fit_for_size(
     claims = {"settings": asdict(settings), "bytes": max_bytes}
     store, saved = open_checkpoint(checkpoint, fitted.network, clip, claims, resume=resume)
     session = TrainingSession("fit", settings.iterations, CONTROL_ITERATIONS, progress, stop, store)
-    control = controller(8 * settings.aim * max_bytes)
+    control = controller(8 * settings.aim * max_bytes, settings.gains)
     with _trainer(fitted, clip, settings, control, real_size) as trainer, interruptible(session):
         if saved:
             trainer.restore(saved)
-        session.run(trainer, settings.iterations)
+        while trainer.done < trainer.iterations and not session.stopped:
+            session.iterations = trainer.iterations
+            session.iterate(trainer)
         _run_into(window, session, trainer)
         if not session.stopped:
             session.save(trainer.state())
@@ -185,7 +189,7 @@ def fit_for_size(
 def _run_into(window: tuple[int, int], session: TrainingSession, trainer: RateAwareTrainer) -> None:
     """Bring the real size into `window` by coarser or finer step sizes, with iterations in between, of which
     `EXTRA` are allowed in all. In the end the size is at most the window's; it may be less if none are left."""
-    iterations = trainer.settings.iterations
+    iterations = trainer.iterations
     most = iterations + max(round(EXTRA * iterations), LEAST_EXTRA)
     while trainer.done < most and not session.stopped:
         # The size is met at fixed iterations, so that an interrupted and resumed run gives the same result.

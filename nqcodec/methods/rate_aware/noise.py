@@ -3,8 +3,8 @@
 With uniform noise alone, networks learn latents that rounding then changes, because no value is ever a whole number
 during training. Latents are softly rounded before and after the noise, as in universally
 quantized neural compression (Agustsson and Theis, NeurIPS 2020), and the noise is of Kumaraswamy's distribution, first
-peaked and uniform in the end (both from C3, Kim et al., CVPR 2024). How much of either is measured:
-docs/experiments.md, for the values in `nqcodec.methods.rate_aware.settings`.
+peaked and uniform in the end (both from C3, Kim et al., CVPR 2024), or Gaussian and narrower (Cool-Chic 5). How much
+of either is measured: docs/experiments.md, for the values in `nqcodec.methods.rate_aware.settings`.
 """
 
 from __future__ import annotations
@@ -24,23 +24,31 @@ class Noise:
         generator: for all values of the iteration, in the order of the tensors.
         temperature: of soft rounding; nothing is rounded at infinity, everything at 0.
         peak: Kumaraswamy's first parameter, from 1 on, where noise is uniform; its mode is 0.
+        deviation: of Gaussian noise, in step sizes, which replaces Kumaraswamy's; None without it.
     """
 
     generator: torch.Generator
     temperature: float
-    peak: float
+    peak: float = 1.0
+    deviation: float | None = None
 
     def uniform(self, exact: Tensor) -> Tensor:
         """x + n, values x in units of their step sizes with uniform noise n of width 1."""
         return exact + (self._random(exact) - 0.5)
 
     def soft(self, exact: Tensor) -> tuple[Tensor, Tensor]:
-        """s_T(s_T(x) + n), nearly whole values for x in units of step sizes with Kumaraswamy noise n; and slopes
-        d/dx."""
-        noise = kumaraswamy_noise(self._random(exact), self.peak)
+        """s_T(s_T(x) + n), nearly whole values for x in units of step sizes with noise n; and slopes d/dx."""
+        noise = self._around_half(exact)
         before, outer = soft_round(exact, self.temperature)
         after, inner = soft_round(before.add_(noise).sub_(0.5), self.temperature)
         return after, outer.mul_(inner)
+
+    def _around_half(self, exact: Tensor) -> Tensor:
+        """Noise of mode 1/2, shaped as `exact`."""
+        if self.deviation is None:
+            return kumaraswamy_noise(self._random(exact), self.peak)
+        normal = torch.randn(exact.shape, generator=self.generator, device=exact.device)
+        return normal.mul_(self.deviation).add_(0.5)
 
     def _random(self, exact: Tensor) -> Tensor:
         """Uniform in [0, 1), shaped as `exact`."""

@@ -73,25 +73,29 @@ class Quantizers:
     Attributes:
         step_indices: step index of each tensor, float32 [1] by tensor key; whole numbers once frozen.
         contexts: the context model of each latent, by tensor key.
+        dead_zone: by how much a latent's value must be above a half, in step sizes, to be rounded away from 0.
         symbol_range: smallest and largest symbol that a file can hold of each tensor (formats/nq.md, 4).
     """
 
     network: FloatNetwork
     step_indices: dict[str, Tensor] = field(default_factory=dict)
     contexts: dict[str, ContextWeights] = field(default_factory=dict)
+    dead_zone: float = 0.0
     symbol_range: dict[str, tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.symbol_range = {tensor.key: limits(BITS_RANGE[tensor.name][1]) for tensor in self.names}
 
     @staticmethod
-    def start(network: FloatNetwork) -> Quantizers:
-        """For a network that has not been fitted yet."""
+    def start(network: FloatNetwork, latent_step_index: int | None = None) -> Quantizers:
+        """For a network that has not been fitted yet; by default, step sizes follow from the values of each tensor."""
         result = Quantizers(network)
         for tensor in tensor_names(network.program):
             value = network.tensors[tensor.key].detach()
             deviation = float(value.std()) if value.numel() > 1 else 0.0
             index = OCTAVE * math.log2(max(FIRST_STEP_SIZE[tensor.name] * deviation, LEAST_STEP_SIZE))
+            if tensor.name == "latent" and latent_step_index is not None:
+                index = float(latent_step_index)
             result.step_indices[tensor.key] = torch.full((1,), index, device=value.device)
             if tensor.name == "latent":
                 result.contexts[tensor.key] = ContextWeights.start(value.device)
@@ -133,7 +137,7 @@ class Quantizers:
             size = torch.exp2(self.step_indices[key] / OCTAVE)
             exact = value.detach() / size
             if noise is None:
-                symbol = exact.round()
+                symbol = self._rounded(key, exact)
             elif key in self.contexts:
                 symbol, slopes[key] = noise.soft(exact)
             else:
@@ -141,6 +145,12 @@ class Quantizers:
             symbol.clamp_(*self.symbol_range[key])
             used[key], symbols[key], sizes[key] = symbol * size, symbol, size
         return QuantizedSample(used, symbols, sizes, slopes)
+
+    def _rounded(self, key: str, exact: Tensor) -> Tensor:
+        """Whole values for `exact` in units of step sizes."""
+        if key not in self.contexts or not self.dead_zone:
+            return exact.round()
+        return (exact.abs() + (0.5 - self.dead_zone)).floor() * exact.sign()
 
     @torch.no_grad()
     def keep_symbol_ranges(self) -> None:
@@ -178,7 +188,9 @@ class Quantizers:
         for tensor in self.names:
             index = round(float(self.step_indices[tensor.key]))
             exact = self.network.tensors[tensor.key] / 2.0 ** (float(self.step_indices[tensor.key]) / OCTAVE)
-            values = exact.round().clamp(*self.symbol_range[tensor.key]).cpu().numpy().astype(np.int32)
+            values = (
+                self._rounded(tensor.key, exact).clamp(*self.symbol_range[tensor.key]).cpu().numpy().astype(np.int32)
+            )
             bits, context = bits_needed(values), None
             if tensor.key in self.contexts:
                 context = whole(self.contexts[tensor.key])

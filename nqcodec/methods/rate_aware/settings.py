@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nqcodec.methods.rate_aware.control import GAINS, GROWTH, LATENT_GAINS
+from nqcodec.network.program import Program
+from nqcodec.training.initial import has_pointwise_synthesis
 from nqcodec.training.presets import RATE_AWARE_PRESETS, preset_iterations
+from nqcodec.training.rate_control import Gains
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,15 @@ class RateAwareSettings:
             longer they act.
         first_temperature, last_temperature: of the soft rounding of latents, with the first noise and with the last.
         peak: shape of the first noise of latents; the last is uniform (`nqcodec.methods.rate_aware.noise`).
+        deviations: standard deviations of the first and the last noise of latents, in step sizes, if it is Gaussian.
+        latent_step_index: the step index of all latents, which then keep their values once they are rounded; None if
+            each learns its own.
+        growth: part of the size that is added late in a fit at the same lambda; negative where it shrinks.
         loss: a name of `nqcodec.training.losses.LOSSES`.
         dtype: of maps, "float32", "bfloat16" or "auto".
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
         frames: frames on which map ranges are measured.
+        gains: of lambda's controller.
         min_ratio, aim: size below which a fit goes on for some extra iterations, and the size steered to, as parts of
             the largest.
         threads: CPU threads, each with frames of its own; sums may depend on it, so it is part of what makes a result.
@@ -54,11 +63,15 @@ class RateAwareSettings:
     first_temperature: float = 1.0
     last_temperature: float = 0.2
     peak: float = 2.0
+    deviations: tuple[float, float] | None = None
+    latent_step_index: int | None = None
+    growth: float = GROWTH
     loss: str = "log-mse"
     dtype: str = "auto"
     map_width: int = 14
     head_width: int = 14
     frames: int = 4
+    gains: Gains = GAINS
     min_ratio: float = 0.98
     aim: float = 0.993
     seed: int = 0
@@ -79,6 +92,30 @@ class RateAwareSettings:
     def _last(self) -> float:
         """The iterations that `noise` and `frozen` are parts of."""
         return min(self.iterations, self.most_rounded / max(1 - self.noise, 1e-9))
+
+
+def with_program(settings: RateAwareSettings, program: Program) -> RateAwareSettings:
+    """`settings` as they suit `program`.
+
+    With a pointwise synthesis nearly all bits are latents. Narrow noise and little softness from the start on, latents
+    of one step size, and smaller steps of the few weights are each worth 2 to 10 % of the bits there, and cost clips
+    with a trunk up to as much (docs/experiments.md).
+    """
+    if not has_pointwise_synthesis(program):
+        return settings
+    return replace(
+        settings,
+        warmup=0.0,
+        first_temperature=0.35,
+        last_temperature=0.08,
+        deviations=(0.22, 0.15),
+        latent_step_index=-11,
+        lr=settings.lr / 2,
+        growth=-0.15,
+        gains=LATENT_GAINS,
+        min_ratio=0.95,
+        aim=0.985,
+    )
 
 
 MOST_BATCH, LEAST_ITERATIONS = 8, 2000

@@ -58,6 +58,16 @@ MOST_SHIFT, SHIFT_RESOLUTION = 8.0, 0.125
 """Largest shift of step indices when they become whole, and the resolution of its search: a shift of 1 changes about 3
 % of the bytes, and a fraction of 1 changes the indices of some tensors only."""
 
+MOST_DELAY, LEAST_DELAY, DELAY_RATE = 0.2, 400, 0.2
+"""Most iterations that rounding is put off by, as a part of all and at least, and their part of the learning rates."""
+
+FACTS = ("done", "correction", "pruning_saved", "delayed")
+"""Attributes of a trainer that are saved beside its tensors."""
+
+MOST_DEAD_ZONE, DEAD_ZONE_RESOLUTION = 0.25, 0.005
+"""Widest dead zone by which the size is met where latents keep their step size, and the resolution of its search.
+Another step size would round all latents anew, whose values are near whole numbers by then: it cost 4 dB."""
+
 SizeOfTensors = Callable[[dict[str, IntTensor]], int]
 """Bytes of the whole file with given integer tensors."""
 
@@ -72,6 +82,7 @@ class RateAwareTrainer:
         done: iterations taken.
         correction: bits that the real file has beyond the smooth estimate.
         pruning_saved: bytes that context pruning saved when that was last measured.
+        delayed: iterations by which rounding is put off, because the file is still too large for it.
         bits: R of the last iteration, a scalar on the device.
     """
 
@@ -84,6 +95,7 @@ class RateAwareTrainer:
     done: int = 0
     correction: float = 0.0
     pruning_saved: int = 0
+    delayed: int = 0
     bits: Tensor = field(init=False)
     optimizer: MuonAdam = field(init=False)
 
@@ -103,23 +115,28 @@ class RateAwareTrainer:
     @property
     def rounds(self) -> bool:
         """Whether values are rounded by now, instead of noisy."""
-        return self.done >= self.settings.first_rounded
+        return self.done >= self.settings.first_rounded + self.delayed
 
     @property
     def frozen(self) -> bool:
         """Whether step indices are whole by now."""
-        return self.done >= self.settings.first_frozen
+        return self.done >= self.settings.first_frozen + self.delayed
+
+    @property
+    def iterations(self) -> int:
+        """All iterations of the schedule, by now."""
+        return self.settings.iterations + self.delayed
 
     @property
     def _remaining_fraction(self) -> float:
         """Part of the iterations with rounding that is still to come, 1 before them."""
-        iterations, first = self.settings.iterations, self.settings.first_rounded
-        return min(max((iterations - self.done) / max(iterations - first, 1), 0.0), 1.0)
+        first = self.settings.first_rounded + self.delayed
+        return min(max((self.iterations - self.done) / max(self.iterations - first, 1), 0.0), 1.0)
 
     def iterate(self) -> Measured:
         """One iteration; D, the PSNR and R stay on the device."""
         settings, lmbda, values = self.settings, self.control.lmbda, dict(self.network.tensors.items())
-        if self.done == settings.first_frozen:
+        if self.done == settings.first_frozen + self.delayed:
             self.freeze_steps()
 
         # Sample frames, and every tensor's values with noise or rounded.
@@ -133,8 +150,9 @@ class RateAwareTrainer:
         # Backward: gradients of J = D + lambda R with respect to values, step indices and context models.
         by_value, by_step_index = combine(values, sample, found.gradients, charged, lmbda)
         for key, value in values.items():
-            value.grad = by_value[key]
-            self.quantizers.step_indices[key].grad = None if self.frozen else by_step_index[key]
+            fixed = settings.latent_step_index is not None and key in self.quantizers.contexts
+            value.grad = None if fixed and self.rounds else by_value[key]
+            self.quantizers.step_indices[key].grad = None if fixed or self.frozen else by_step_index[key]
         for key, gradients in charged.contexts.items():
             for parameter, gradient in zip(self.quantizers.contexts[key].parameters(), gradients, strict=True):
                 parameter.grad = gradient * lmbda
@@ -146,16 +164,35 @@ class RateAwareTrainer:
         self.optimizer.step()
         self.bits = charged.bits
         self.done += 1
+        self._delay_rounding()
         return Measured(found.loss, found.psnr)
+
+    def _delay_rounding(self) -> None:
+        """Put off rounding that is due now, if latents keep their values then and the file is still too large.
+
+        It becomes smaller by coarser step sizes of latents. These do little harm only as long as latents still move.
+        """
+        most = max(round(MOST_DELAY * self.settings.iterations), LEAST_DELAY)
+        is_due = self.done == self.settings.first_rounded + self.delayed
+        if not is_due or self.settings.latent_step_index is None or self.delayed >= most:
+            return
+        if 8 * self.final_size() * self.settings.aim > self.control.target:
+            self.delayed += CONTROL_ITERATIONS
+            for key in self.quantizers.contexts:
+                self.quantizers.step_indices[key].add_(1.0)
 
     def _noise(self) -> Noise:
         """Noise that depends on settings and iteration alone."""
         settings = self.settings
         seed = (settings.seed * 0x9E3779B1 + self.done * 2654435761 + 1) & 0xFFFFFFFF
         generator = torch.Generator(self.clip.device).manual_seed(seed)
-        part = self.done / max(settings.first_rounded, 1)
+        part = min(self.done / max(settings.first_rounded, 1), 1.0)
         first, last = settings.first_temperature, settings.last_temperature
-        return Noise(generator, first + part * (last - first), settings.peak + part * (1 - settings.peak))
+        temperature = first + part * (last - first)
+        if settings.deviations is None:
+            return Noise(generator, temperature, settings.peak + part * (1 - settings.peak))
+        wide, narrow = settings.deviations
+        return Noise(generator, temperature, deviation=wide + part * (narrow - wide))
 
     def _both(self, times: Tensor, sample: QuantizedSample) -> tuple[Distortion, Rate]:
         """The batch's distortion and the rate; with several threads each computes a part: the rate, or some frames.
@@ -180,8 +217,11 @@ class RateAwareTrainer:
         return min(cached, -(-frames // self.settings.threads))
 
     def _learning_rate(self) -> float:
-        """Part of the peak learning rates: a linear warm-up, then a cosine down to `floor`, where it stays."""
+        """Part of the peak learning rates: a linear warm-up, then a cosine down to `floor`, where it stays, but for
+        iterations that put off rounding."""
         settings = self.settings
+        if not self.rounds and self.done >= settings.first_rounded:
+            return DELAY_RATE
         warmth = warm_up(self.done, settings.warmup * settings.iterations)
         return warmth * max(cosine(min(self.done / settings.iterations, 1.0), 1.0), settings.floor)
 
@@ -216,29 +256,49 @@ class RateAwareTrainer:
     @property
     def _expected(self) -> float:
         """Bits that the file should have by now."""
-        return expected_bits(self.control.target, self.done / self.settings.iterations, self._remaining_fraction)
+        return expected_bits(
+            self.control.target, self.done / self.settings.iterations, self._remaining_fraction, self.settings.growth
+        )
 
     def freeze_steps(self) -> None:
-        """Make step indices whole, all of them coarser or finer alike by as much as the size is off."""
-        self.meet(self._expected / 8, MOST_SHIFT)
+        """Make step indices whole, all of them coarser or finer alike by as much as the size is off if latents learn
+        theirs."""
+        if self.settings.latent_step_index is None:
+            self.meet(self._expected / 8, MOST_SHIFT)
+        else:
+            self._shift(self._step_indices(), 0.0)
 
     def meet(self, size: float, most: float) -> None:
         """Make all step sizes coarser or finer alike, by whole indices, to the finest whose file has at most `size`
-        bytes.
+        bytes. Where latents have a step size given, a dead zone is tried first, and step sizes never become finer.
 
         Args:
             most: largest shift of the indices, on average.
         """
-        learned = {key: float(index) for key, index in self.quantizers.step_indices.items()}
-        low, high = -most, most
-        while high - low > SHIFT_RESOLUTION:
+        finest = -most
+        if self.settings.latent_step_index is not None:
+            self._search(self._set_dead_zone, size, 0.0, MOST_DEAD_ZONE, DEAD_ZONE_RESOLUTION)
+            if self.final_size() <= size:
+                return
+            finest = 0.0
+        self._search(partial(self._shift, self._step_indices()), size, finest, most, SHIFT_RESOLUTION)
+
+    def _step_indices(self) -> dict[str, float]:
+        return {key: float(index) for key, index in self.quantizers.step_indices.items()}
+
+    def _search(self, change: Callable[[float], None], size: float, low: float, high: float, resolution: float) -> None:
+        """Apply the least change from `low` to `high` whose file has at most `size` bytes, to within `resolution`."""
+        while high - low > resolution:
             middle = (low + high) / 2
-            self._shift(learned, middle)
+            change(middle)
             if self.final_size() > size:
                 low = middle
             else:
                 high = middle
-        self._shift(learned, high)
+        change(high)
+
+    def _set_dead_zone(self, width: float) -> None:
+        self.quantizers.dead_zone = width
 
     def _shift(self, learned: dict[str, float], shift: float) -> None:
         """Whole step indices, `shift` coarser than those learned, but coarse enough for every value."""
@@ -266,7 +326,8 @@ class RateAwareTrainer:
     def state(self) -> State:
         """All that iterations have changed."""
         tensors = network_tensors(self.network) | self.quantizers.tensors() | optimizer_tensors(self.optimizer)
-        facts = {"done": self.done, "correction": self.correction, "pruning_saved": self.pruning_saved}
+        facts = {name: getattr(self, name) for name in FACTS}
+        facts["dead_zone"] = self.quantizers.dead_zone
         return State(tensors, facts | self.control.facts())
 
     def restore(self, state: State) -> None:
@@ -274,9 +335,9 @@ class RateAwareTrainer:
         restore_network(self.network, state)
         self.quantizers.load(state.tensors)
         restore_optimizer(self.optimizer, state.tensors)
-        self.done, self.correction, self.pruning_saved = (
-            state.facts[name] for name in ("done", "correction", "pruning_saved")
-        )
+        for name in FACTS:
+            setattr(self, name, state.facts[name])
+        self.quantizers.dead_zone = state.facts["dead_zone"]
         self.control.restore(state.facts)
 
     def _make_optimizer(self) -> MuonAdam:

@@ -66,3 +66,13 @@ def test_noise_is_kumaraswamy_s_with_its_mode_at_zero(peak: float) -> None:
         density = peak * second * places ** (peak - 1) * (1 - places**peak) ** (second - 1)
         assert float(places[density.argmax()]) == pytest.approx(0.5, abs=2e-3)
     assert (float(sample.var()) < 0.9 / 12) == (peak > 1)
+
+
+def test_gaussian_noise_has_its_deviation_instead() -> None:
+    gaussian = Noise(torch.Generator().manual_seed(1), temperature=1e4, deviation=0.2)
+    sample, slopes = gaussian.soft(torch.full((100_000,), 3.0))
+    assert float(sample.mean()) == pytest.approx(3.0, abs=5e-3)
+    assert float(sample.std()) == pytest.approx(0.2, rel=0.02)
+    beyond = float(((sample - 3).abs() > 0.4).double().mean())
+    assert beyond == pytest.approx(0.0455, rel=0.1)
+    torch.testing.assert_close(slopes, torch.ones_like(slopes), atol=1e-3, rtol=0)

@@ -231,3 +231,30 @@ def test_load_refuses_what_no_fit_made(value: torch.Tensor | None, error: type[E
         tensors[name] = value
     with pytest.raises(error, match=name if value is None else "shape|outside"):
         quantizers.load(tensors)
+
+
+@given(width=st.floats(0.01, 0.45))
+def test_a_dead_zone_moves_latents_towards_zero_and_leaves_weights(width: float) -> None:
+    quantizers = fresh()
+    before = sample(quantizers, None).symbols
+    quantizers.dead_zone = width
+    after, integers = sample(quantizers, None).symbols, quantizers.integers()
+    for key, symbols in after.items():
+        assert np.array_equal(symbols.numpy(), integers[key].values)
+        if key not in quantizers.contexts:
+            assert torch.equal(symbols, before[key])
+            continue
+        magnitudes = exact(quantizers, key).abs()
+        expected = torch.where(magnitudes % 1 < 0.5 + width, magnitudes.floor(), magnitudes.ceil())
+        # A value that lies on the border but for the rounding of floats may go either way.
+        clear = ((magnitudes % 1) - 0.5 - width).abs() > 1e-4
+        low, high = quantizers.symbol_range[key]
+        inside = clear & (magnitudes < min(-low, high) - 1)
+        assert torch.equal(symbols.abs()[inside], expected[inside])
+
+
+def test_all_latents_can_start_with_one_step_index() -> None:
+    network = fresh().network
+    given_index, usual = Quantizers.start(network, -11), Quantizers.start(network)
+    for key, index in given_index.step_indices.items():
+        assert float(index) == (-11 if key in given_index.contexts else float(usual.step_indices[key]))
