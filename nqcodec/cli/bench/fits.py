@@ -1,4 +1,4 @@
-"""nqtool bench latents and ablation: what parts of the methods are worth, on one file or one fit."""
+"""nqtool bench latents, ablation and stills: what parts of the methods are worth, on one file or few fits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from nqcodec.cli.options import groups_of, options_of
 from nqcodec.cli.pages import THREADS
 from nqcodec.cli.results import ResultOptions, check_save
 from nqcodec.encoder.option import option, same_option
+from nqcodec.encoder.option_text import parse_names
 from nqcodec.encoder.options import PRESETS, EncodeSettings
+from nqcodec.errors import UsageError
 
 FIT, WHAT = "The fit", "What to compare"
 
@@ -62,6 +64,21 @@ class AblationOptions(ResultOptions):
     seed: int = same_option(EncodeSettings, "seed", help="Of every fit, and of all draws.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class StillsOptions(ResultOptions):
+    """What a call of nqtool bench stills says."""
+
+    clips: tuple[str, ...]
+    bpp: float = option(0.4, "Bits a pixel of payload.", WHAT, range=(0.01, 100), show_default=True)
+    iterations: int = option(
+        2000, "Of every fit.", FIT, flags=("--iterations", "--steps"), range=(1, None), show_default=True
+    )
+    seeds: int = option(2, "Fits of each, with seeds from 0 on.", FIT, range=(1, 100), show_default=True)
+    only: tuple[str, ...] | None = option(
+        None, "These fits; default: all.", WHAT, metavar="NAME[,...]", parse=parse_names
+    )
+
+
 LATENTS = HelpPage(
     groups=groups_of(LatentsOptions),
     examples=(("nqtool bench latents --file clip.nq", "Of a file of yours; it takes a second."),),
@@ -72,6 +89,14 @@ ABLATION = HelpPage(
     examples=(("nqtool bench ablation clip.mkv --iterations 1600 --fit clip.safetensors", "On a fit that is kept."),),
     environment=(THREADS,),
     see_also=("docs/rate.md", "BENCHMARKS.md"),
+)
+
+
+STILLS = HelpPage(
+    groups=groups_of(StillsOptions),
+    examples=(("nqtool bench stills a.png b.png --bpp 0.5", "Two pictures, all fits: half an hour."),),
+    environment=(THREADS,),
+    see_also=("docs/experiments.md", "BENCHMARKS.md"),
 )
 
 
@@ -106,3 +131,21 @@ def ablation(options: AblationOptions) -> None:
         seed=options.seed,
     )
     give(run(options.clip, choice, bits=options.bits, iterations=options.iterations), options)
+
+
+@bench_command("stills", STILLS)
+@click.argument("clips", nargs=-1)
+@guarded
+@options_of(StillsOptions)
+def stills(options: StillsOptions) -> None:
+    """What each part of a still's fit is worth: first frames of CLIPS at equal bytes, one part changed at a time.
+
+    CLIPS: default samples/bbb_320x180.mkv.
+    """
+    from nqcodec.benchmarks.stills import VARIANTS, measurement
+
+    chosen, names = options.clips or (SAMPLE,), options.only or tuple(VARIANTS)
+    check_save(options.save, chosen)
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise UsageError(f"there is no fit {unknown[0]!r}: choose of {', '.join(VARIANTS)}")
+    give(measurement(chosen, options.bpp, options.iterations, range(options.seeds), names), options)
