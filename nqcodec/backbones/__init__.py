@@ -81,13 +81,13 @@ def backbone(name: str, frames: int = 0, size: int | None = None) -> Backbone:
 
     Args:
         frames: of the segment.
-        size: bytes of its file if they are given.
+        size: bytes of its file; None if a number of parameters is given instead, which says little of a picture.
 
     Raises:
         UsageError: there is none of that name; the error lists those that exist.
     """
     if name == "auto":
-        name = STILL_DEFAULT if frames == 1 and (size is None or size >= LEAST_STILL_BYTES) else DEFAULT
+        name = STILL_DEFAULT if frames == 1 and (size or 0) >= LEAST_STILL_BYTES else DEFAULT
     if name not in BACKBONES:
         raise UsageError(f"there is no backbone {name}: choose one of {', '.join(BACKBONES)}")
     return BACKBONES[name]

@@ -53,6 +53,7 @@ ENCODES = {
     "rates-plain": Encode("--bpp 3,5 --arch hnerv --method plain"),
     "pyramid-plain": Encode("--bpp 1 --arch pyramid --method plain"),
     "pyramid-light": Encode("--bpp 0.6 --arch pyramid-light"),
+    "picture": Encode("--bpp 2 --frames 2 --arch picture"),
     "hnerv-plain": Encode("--bpp 3 --arch hnerv --method plain"),
     "hnerv-rate-aware": Encode("--bpp 3 --arch hnerv --method rate-aware"),
     "nerv": Encode("--bpp 3 --arch nerv"),

@@ -97,7 +97,7 @@ def test_there_are_no_presets() -> None:
 
 
 def test_a_single_frame_is_a_picture_and_a_clip_is_not() -> None:
-    assert backbone("auto", 1).build is picture.build
+    assert backbone("auto", 1).build is pyramid.build
     assert backbone("auto", 1, 600).build is picture.build
     assert backbone("auto", 1, 599).build is pyramid.build
     assert backbone("auto", 2).build is pyramid.build
