@@ -2,7 +2,7 @@
 
 As in Cool-Chic (Ladune et al., ICCV 2023), every grid has one channel and half the resolution of the one before; the
 coarser ones are enlarged step by step to full resolution, where two 1x1 convolutions beside a linear path, and a 3x3
-residual, make the samples. What is coded is nearly all latents: the synthesis has about 400 parameters. Where chroma
+residual, make the samples. What is coded is nearly all latents: the synthesis has some 360 parameters. Where chroma
 has half of luma's resolution, it has a synthesis of its own at half resolution, so that nothing is computed twice.
 
 The grids' sizes follow from the picture alone. A fit for a rate sets those to zero that do not pay.
@@ -24,7 +24,7 @@ LEAST_CELLS = 3
 """A grid whose smaller side has no more cells than this is the coarsest."""
 
 WIDTH = 16
-"""Channels of the hidden map: 8, as in Cool-Chic's smallest networks, need 2 % more bits for the same quality."""
+"""Channels of the hidden map: 8, as in Cool-Chic's smaller networks, needed 8 % more bits on one picture."""
 
 HALF = 2
 """Ratio between luma and the map that chroma is made from, in formats whose chroma is smaller than luma."""
@@ -114,7 +114,7 @@ def build(video: Video, frames: int, parameters: int) -> Program:
 
 
 def for_bytes(video: Video, frames: int, size: int, path: Path | None = None, moves: bool = False) -> Program:
-    """The picture network with all its grids, whatever the size of the file; raises LimitError as `build` does."""
+    """The picture network with all its grids: size, path and motion make no difference. LimitError as `build`."""
     clip = video.with_frames(frames)
     program = assemble(clip, frames)
     program.check_limits(clip, Limits())

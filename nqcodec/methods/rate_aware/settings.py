@@ -98,8 +98,8 @@ def with_program(settings: RateAwareSettings, program: Program) -> RateAwareSett
     """`settings` as they suit `program`.
 
     With a pointwise synthesis nearly all bits are latents. Narrow noise and little softness from the start on, latents
-    of one step size, and smaller steps of the few weights are each worth 2 to 10 % of the bits there, and cost clips
-    with a trunk up to as much (docs/experiments.md).
+    of one step size, and a lower learning rate of the few weights are each worth 1 to 15 % of the bits there. The
+    noise costs clips with a trunk up to as much (docs/experiments.md).
     """
     if not has_pointwise_synthesis(program):
         return settings

@@ -280,6 +280,7 @@ class RateAwareTrainer:
             self._search(self._set_dead_zone, size, 0.0, MOST_DEAD_ZONE, DEAD_ZONE_RESOLUTION)
             if self.final_size() <= size:
                 return
+            self._set_dead_zone(0.0)
             finest = 0.0
         self._search(partial(self._shift, self._step_indices()), size, finest, most, SHIFT_RESOLUTION)
 
