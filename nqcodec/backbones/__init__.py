@@ -68,12 +68,12 @@ BACKBONES: dict[str, Backbone] = {
 
 
 DEFAULT, STILL_DEFAULT = "pyramid", "picture"
-"""The backbones that `auto` means for a clip and for a single frame: the best at every rate and content measured
-(BENCHMARKS.md)."""
+"""The backbones that `auto` means for a clip and for a single frame: the best of those measured (BENCHMARKS.md), but
+for pictures as tiny as 96x64, where the pyramid is better (docs/experiments.md)."""
 
 
 LEAST_STILL_BYTES = 600
-"""Least bytes of a file for `STILL_DEFAULT`: in a smaller one, program and context models of its grids are most."""
+"""Least bytes of a segment for `STILL_DEFAULT`: in a smaller one, program and context models of its grids are most."""
 
 
 def backbone(name: str, frames: int = 0, size: int | None = None) -> Backbone:
@@ -81,7 +81,7 @@ def backbone(name: str, frames: int = 0, size: int | None = None) -> Backbone:
 
     Args:
         frames: of the segment.
-        size: bytes of its file; None if a number of parameters is given instead, which says little of a picture.
+        size: bytes of the segment; None if a number of parameters is given instead, which says little of a picture.
 
     Raises:
         UsageError: there is none of that name; the error lists those that exist.
