@@ -189,6 +189,58 @@ NQ_MATH int32_t nq_warped(int32_t a, int32_t b, int32_t c, int32_t d, int32_t do
   return nq_shift(upper * (kNqWarpOne - down) + lower * down, 2 * kNqWarpBits);
 }
 
+constexpr int32_t kNqLinearTaps = 2, kNqCubicTaps = 4;  // of an axis
+
+// The weights of a cubic warp in 1/64: of the cell before a place, of the place's own and of the two after it.
+struct NqTaps {
+  int32_t weight[kNqCubicTaps];
+};
+
+constexpr int32_t kNqTapBits = 6, kNqTapSum = 1 << kNqTapBits;
+
+// A of 6.14: the weight of the outer cell before a place, less its sign.
+NQ_MATH int32_t nq_outer_tap(int32_t fraction) {
+  const int32_t rest = kNqWarpOne - fraction;
+  return (3 * fraction * rest * rest + 1024) >> 11;
+}
+
+NQ_MATH NqTaps nq_taps(int32_t fraction) {
+  const int32_t before = nq_outer_tap(fraction), after = nq_outer_tap(kNqWarpOne - fraction);
+  const int32_t u = fraction - kNqWarpOne / 2, second = kNqTapSum / 2 + ((u * (2300 - u * u) + 512) >> 10);
+  return {{-before, kNqTapSum + before - second, second + after, -after}};
+}
+
+// Where a cubic warp reads along an axis: the cells of its taps, those beyond the map clamped to it.
+struct NqCubicPlace {
+  int32_t cell[kNqCubicTaps];
+  NqTaps taps;
+};
+
+NQ_MATH NqCubicPlace nq_cubic_place(int32_t at, int32_t vector, int32_t right, int32_t size) {
+  const NqPlace place = nq_displaced(at, vector, right, size);
+  NqCubicPlace found = {{}, nq_taps(place.weight)};
+  for (int32_t k = 0; k < kNqCubicTaps; ++k) found.cell[k] = nq_clamp(place.cell - 1 + k, 0, size - 1);
+  return found;
+}
+
+// Weights sum to at most 88 along an axis without their signs, so sums of 14-bit values stay below 2^26 on both.
+NQ_MATH int32_t nq_cubic(int32_t sum, int32_t low, int32_t high) {
+  return nq_clamp(nq_shift(sum, 2 * kNqTapBits), low, high);
+}
+
+// A value of a channel `in` of rows of `width` values.
+NQ_MATH int32_t nq_warped_cubic(const int16_t* in, int64_t width, const NqCubicPlace& row, const NqCubicPlace& column,
+                                int32_t low, int32_t high) {
+  int32_t sum = 0;
+  for (int32_t r = 0; r < kNqCubicTaps; ++r) {
+    const int16_t* const line = in + row.cell[r] * width;
+    int32_t along = 0;
+    for (int32_t k = 0; k < kNqCubicTaps; ++k) along += column.taps.weight[k] * NQ_ENTRY(line, column.cell[k]);
+    sum += row.taps.weight[r] * along;
+  }
+  return nq_cubic(sum, low, high);
+}
+
 // 6.10: shift by n = frac_in - frac, and clamp. A left shift by 14 takes every value but 0 beyond every width, as any
 // larger one does, so 32 bits suffice.
 NQ_MATH int32_t nq_reformat(int32_t v, int32_t n, int32_t low, int32_t high) {

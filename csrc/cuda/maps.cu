@@ -82,27 +82,61 @@ struct Vectors {
 
 constexpr int32_t kWarpedChannels = 8;  // that a thread reads at a place which it finds once
 
+// A thread's value of a row of a group of channels, at frame `blockIdx.z`, of a warp.
+struct WarpedValues {
+  int32_t y, count;   // of channels
+  int64_t area;       // from channel to channel
+  const int16_t* in;  // of the first
+  int16_t* out;
+  int32_t down, right;  // the place's vector
+
+  __device__ __forceinline__ WarpedValues(const Shapes& s, const Vectors& vectors, int32_t line, int32_t x) {
+    const int32_t frame = blockIdx.z, first = line / s.height * kWarpedChannels, left = vectors.channels - first;
+    y = line % s.height;
+    count = left < kWarpedChannels ? left : kWarpedChannels;
+    area = int64_t{s.height} * s.width;
+    const int64_t at = int64_t{y} * s.width + x;
+    const int16_t* const vector = vectors.map.data + frame * vectors.map.stride + at;
+    down = vector[0];
+    right = vector[area];
+    in = s.in.data + frame * s.in.stride + first * area;
+    out = s.out.data + frame * s.out.stride + first * area + at;
+  }
+};
+
 // The operation `warp` of the format (6.14), which has nothing to do with CUDA's warps of threads. A line of its
 // launch is a row of a group of channels.
 __global__ void warped_kernel(const Shapes s, const Vectors vectors) {
-  const int32_t x = blockIdx.x * blockDim.x + threadIdx.x, frame = blockIdx.z;
-  const int64_t area = int64_t{s.height} * s.width;
+  const int32_t x = blockIdx.x * blockDim.x + threadIdx.x;
   NQ_FOR_EACH_LINE(line, s.lines) {
     if (x >= s.width) continue;
-    const int32_t y = line % s.height, first = line / s.height * kWarpedChannels, left = vectors.channels - first;
-    const int64_t at = int64_t{y} * s.width + x;
-    const int16_t* const vector = vectors.map.data + frame * vectors.map.stride + at;
-    const NqPlace row = nq_displaced(y, vector[0], vectors.right, s.height);
-    const NqPlace column = nq_displaced(x, vector[area], vectors.right, s.width);
+    const WarpedValues v(s, vectors, line, x);
+    const NqPlace row = nq_displaced(v.y, v.down, vectors.right, s.height);
+    const NqPlace column = nq_displaced(x, v.right, vectors.right, s.width);
     const int64_t down = int64_t{row.next} * s.width;
-    const int16_t* in = s.in.data + frame * s.in.stride + first * area + int64_t{row.cell} * s.width + column.cell;
-    int16_t* out = s.out.data + frame * s.out.stride + first * area + at;
+    const int16_t* in = v.in + int64_t{row.cell} * s.width + column.cell;
+    int16_t* out = v.out;
 #pragma unroll 4
-    for (int32_t k = 0; k < (left < kWarpedChannels ? left : kWarpedChannels); ++k, in += area, out += area) {
+    for (int32_t k = 0; k < v.count; ++k, in += v.area, out += v.area) {
       // Read as what no store changes, so that the reads of several channels are under way at once.
       const int32_t a = __ldg(in), b = __ldg(in + column.next);
       const int32_t c = __ldg(in + down), d = __ldg(in + down + column.next);
       *out = static_cast<int16_t>(nq_warped(a, b, c, d, row.weight, column.weight));
+    }
+  }
+}
+
+// The same with four taps an axis, which may leave the map's width.
+__global__ void cubic_warped_kernel(const Shapes s, const Vectors vectors, Range range) {
+  const int32_t x = blockIdx.x * blockDim.x + threadIdx.x;
+  NQ_FOR_EACH_LINE(line, s.lines) {
+    if (x >= s.width) continue;
+    const WarpedValues v(s, vectors, line, x);
+    const NqCubicPlace row = nq_cubic_place(v.y, v.down, vectors.right, s.height);
+    const NqCubicPlace column = nq_cubic_place(x, v.right, vectors.right, s.width);
+    for (int32_t k = 0; k < v.count; ++k) {
+      const int32_t value = nq_warped_cubic(v.in + k * v.area, s.width, row, column, range.low, range.high);
+      v.out[k * v.area] = static_cast<int16_t>(value);
     }
   }
 }
@@ -234,13 +268,15 @@ void run_lines(Kernel kernel, const MapNode& node, const Batch& batch, Arguments
   launch(kernel, line_shape(shapes.lines, op.width, batch.frames), batch.stream, shapes, arguments...);
 }
 
-void run_warp(const MapNode& node, const Batch& batch) {
+void run_warp(const MapNode& node, Range range, const Batch& batch) {
   const NqOp& op = node.op;
   const MapInput &in = node.inputs[0], &vectors = node.inputs[1];
   const int32_t lines = nq_ceil_div(op.channels, kWarpedChannels) * op.height;
   const Shapes shapes = {in.map, node.out, in.height, in.width, lines, op.height, op.width};
-  launch(warped_kernel, line_shape(lines, op.width, batch.frames), batch.stream, shapes,
-         Vectors{vectors.map, vectors.frac + op.bits - kNqWarpBits, op.channels});
+  const LaunchShape shape = line_shape(lines, op.width, batch.frames);
+  const Vectors moves = {vectors.map, vectors.frac + op.bits - kNqWarpBits, op.channels};
+  if (op.taps == kNqCubicTaps) return launch(cubic_warped_kernel, shape, batch.stream, shapes, moves, range);
+  launch(warped_kernel, shape, batch.stream, shapes, moves);
 }
 
 }  // namespace
@@ -260,7 +296,7 @@ void run_map(const MapNode& node, const NqProgram& program, const Batch& batch) 
     case kNqAdd:
     case kNqMul: return run_pair(node, batch);
     case kNqNorm: return run_norm(node, range, batch);
-    case kNqWarp: return run_warp(node, batch);
+    case kNqWarp: return run_warp(node, range, batch);
     case kNqPlanes: return run_planes(node, program, batch);
     case kNqConv: break;  // with the tensors of its node, by DeviceProgram
   }

@@ -75,6 +75,13 @@ NQ_TARGET inline Vec vec_pairs_from(const int16_t* p) {
 NQ_TARGET inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) {
   return _mm256_i32gather_epi32(reinterpret_cast<const int32_t*>(p), offsets, 2);
 }
+NQ_TARGET inline void vec_gather_two_pairs(const int16_t* p, Vec offsets, Vec& first, Vec& second) {
+  const auto* const from = reinterpret_cast<const long long*>(p);
+  const __m256 low = _mm256_castsi256_ps(_mm256_i32gather_epi64(from, _mm256_castsi256_si128(offsets), 2));
+  const __m256 high = _mm256_castsi256_ps(_mm256_i32gather_epi64(from, _mm256_extracti128_si256(offsets, 1), 2));
+  first = _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(low, high, 0x88)), 0xD8);
+  second = _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xDD)), 0xD8);
+}
 NQ_TARGET inline void vec_store_pairs(int16_t* p, Vec a, Vec b) {
   const Vec low = vec_pairs_low(a, b), high = vec_pairs_high(a, b);
   vec_store(p, _mm256_permute2x128_si256(low, high, 0x20));

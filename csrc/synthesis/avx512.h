@@ -68,6 +68,13 @@ NQ_TARGET inline Vec vec_pairs_from(const int16_t* p) {
   return _mm512_or_si512(first, _mm512_slli_epi32(vec_widen(p + 1), 16));
 }
 NQ_TARGET inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) { return _mm512_i32gather_epi32(offsets, p, 2); }
+NQ_TARGET inline void vec_gather_two_pairs(const int16_t* p, Vec offsets, Vec& first, Vec& second) {
+  const Vec low = _mm512_i32gather_epi64(_mm512_castsi512_si256(offsets), p, 2);
+  const Vec high = _mm512_i32gather_epi64(_mm512_extracti64x4_epi64(offsets, 1), p, 2);
+  const Vec even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+  first = _mm512_permutex2var_epi32(low, even, high);
+  second = _mm512_permutex2var_epi32(low, _mm512_add_epi32(even, _mm512_set1_epi32(1)), high);
+}
 NQ_TARGET inline void vec_store_pairs(int16_t* p, Vec a, Vec b) {
   const Vec low = vec_pairs_low(a, b), high = vec_pairs_high(a, b);
   const Vec first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);

@@ -140,6 +140,13 @@ inline Vec vec_pairs_from(const int16_t* p) {
   return vec_load(pairs.half);
 }
 
+inline void vec_gather_two_pairs(const int16_t* p, Vec offsets, Vec& first, Vec& second) {
+  for (int32_t l = 0; l < kLanes; ++l) {
+    std::memcpy(first.lane + l, p + offsets.lane[l], sizeof(int32_t));
+    std::memcpy(second.lane + l, p + offsets.lane[l] + 2, sizeof(int32_t));
+  }
+}
+
 inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) {
   for (int32_t l = 0; l < kLanes; ++l) std::memcpy(offsets.lane + l, p + offsets.lane[l], sizeof(int32_t));
   return offsets;

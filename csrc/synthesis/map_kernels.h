@@ -1,6 +1,6 @@
 // The body of the kernels of synthesis/maps.h. Included by one file for each instruction set, after it has defined what
 // synthesis/conv_kernels.h asks for, and vec_widen(const int16_t*), vec_deviation(v, mean), 256 v - mean, and what
-// synthesis/warp_kernel.h asks for. Otherwise plain loops that compilers vectorise.
+// synthesis/warp_kernel.h and synthesis/cubic_warp_kernel.h ask for. Otherwise plain loops that compilers vectorise.
 
 #include <cstring>
 
@@ -8,6 +8,8 @@
 #include "synthesis/maps.h"
 #include "synthesis/norm_kernel.h"
 #include "synthesis/warp_kernel.h"
+
+#include "synthesis/cubic_warp_kernel.h"  // needs warp_kernel.h before it
 
 namespace nq {
 namespace {

@@ -28,7 +28,9 @@ struct WarpRow {
   int64_t out_stride;
   int32_t channels, height, width;
   int32_t row;
-  int32_t shift;  // of vectors, to 2^-kNqWarpBits of a cell
+  int32_t shift;      // of vectors, to 2^-kNqWarpBits of a cell
+  int32_t taps;       // kNqLinearTaps or kNqCubicTaps
+  int32_t low, high;  // of the map's width
 };
 
 // A norm of positions that follow one another in each channel (formats/nq.md 6.12).

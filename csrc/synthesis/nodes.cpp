@@ -223,12 +223,14 @@ void run_window(const MapKernels& kernels, const Node& node, RowRange rows, int6
 // 6.14.
 void run_warp(const MapKernels& kernels, const Node& node, RowRange rows, const Rows* in, const Rows& out) {
   const NqOp& op = node.op;
-  const int32_t shift = node.sources[1].frac + op.bits - kNqWarpBits;
-  for (int32_t y = rows.first; y < rows.end; ++y) {
-    const WarpRow row = {
-        in[0].at(0, 0), in[0].stride, in[1].at(0, y), in[1].at(1, y), out.stride, op.channels, op.height, op.width, y,
-        shift};
-    kernels.warp_row(row, out.at(0, y));
+  WarpRow row = {};
+  row.in = in[0].at(0, 0), row.in_stride = in[0].stride, row.out_stride = out.stride;
+  row.channels = op.channels, row.height = op.height, row.width = op.width;
+  row.shift = node.sources[1].frac + op.bits - kNqWarpBits;
+  row.taps = op.taps, row.low = nq_low(op.map_width), row.high = nq_high(op.map_width);
+  for (row.row = rows.first; row.row < rows.end; ++row.row) {
+    row.down = in[1].at(0, row.row), row.right = in[1].at(1, row.row);
+    kernels.warp_row(row, out.at(0, row.row));
   }
 }
 

@@ -162,8 +162,8 @@ inline bool is_valid_window(const NqOp& op, const NqOp& in) {
 }
 
 inline bool is_valid_warp(const NqOp& op, const NqOp& vectors) {
-  return op.bits >= 0 && op.bits <= kNqMostWarpBits && vectors.channels == 2 && vectors.height == op.height &&
-         vectors.width == op.width;
+  return op.bits >= 0 && op.bits <= kNqMostWarpBits && (op.taps == kNqLinearTaps || op.taps == kNqCubicTaps) &&
+         vectors.channels == 2 && vectors.height == op.height && vectors.width == op.width;
 }
 
 // Where a window is at frame t: what a kernel needs of its path (formats/nq.md, 6.13).

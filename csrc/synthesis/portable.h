@@ -102,6 +102,15 @@ inline Vec vec_shift_right(Vec v, int32_t by) { return v >> by; }
 
 inline Vec vec_pairs_from(const int16_t* p) { return (vec_widen(p) & 0xFFFF) | vec_widen(p + 1) << 16; }
 
+inline void vec_gather_two_pairs(const int16_t* p, Vec offsets, Vec& first, Vec& second) {
+  for (int32_t l = 0; l < kLanes; ++l) {
+    int32_t pairs[2];
+    std::memcpy(pairs, p + offsets[l], sizeof pairs);
+    first[l] = pairs[0];
+    second[l] = pairs[1];
+  }
+}
+
 inline Vec vec_gather_pairs(const int16_t* p, Vec offsets) {
   for (int32_t l = 0; l < kLanes; ++l) {
     int32_t pair;

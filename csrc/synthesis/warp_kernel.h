@@ -1,6 +1,6 @@
-// The warp (formats/nq.md 6.14), included by synthesis/map_kernels.h, for instruction sets that have
+// The warp of two taps (formats/nq.md 6.14), included by synthesis/map_kernels.h, for instruction sets that have
 // vec_pairs_from(p), the pairs (p[l], p[l + 1]) in lanes l, vec_gather_pairs(p, offsets), the pairs from p + offset,
-// and vec_shift_right(v, by).
+// and vec_shift_right(v, by); and what warps of both numbers of taps share.
 //
 // A part of a row has its places found once for all channels: each is the upper left of four cells within the map, with
 // weights of the two pairs of neighbours, so that a channel takes two reads and two dot products a value. Where motion
@@ -13,9 +13,13 @@ namespace {
 constexpr int32_t kWarpPart = 256;
 
 struct WarpPlaces {
-  int32_t offset[kWarpPart];                   // of the upper left neighbour, in values
+  int32_t offset[kWarpPart];        // of the upper left neighbour, in values
+  bool is_run[kWarpPart / kLanes];  // by vector: offsets that follow one another
+};
+
+struct LinearPlaces : WarpPlaces {
+  static constexpr int32_t kNeighbours = 2;    // along an axis, within the map
   int32_t upper[kWarpPart], lower[kWarpPart];  // weights of a pair, as a pair lies in a lane
-  bool is_run[kWarpPart / kLanes];             // by vector: offsets that follow one another
 };
 
 // Where a part's vector begins: at its lanes, but the last ends with the part.
@@ -31,8 +35,18 @@ NQ_TARGET inline void keep_next_inside(NqPlace& place, int32_t size) {
   place.weight = is_last ? kNqWarpOne : place.weight;
 }
 
+// Which of a part's vectors are runs.
+NQ_TARGET inline void find_runs(int32_t count, WarpPlaces& places) {
+  for (int32_t vector = 0; vector * kLanes < count; ++vector) {
+    const int32_t* const offset = places.offset + vector_start(vector, count);
+    int32_t breaks = 0;
+    for (int32_t l = 0; l < kLanes; ++l) breaks |= offset[l] ^ (offset[0] + l);
+    places.is_run[vector] = breaks == 0;
+  }
+}
+
 // Width and height at least 2, and `count` values at least a vector.
-NQ_TARGET void find_places(const WarpRow& w, int32_t first, int32_t count, WarpPlaces& places) {
+NQ_TARGET void find_places(const WarpRow& w, int32_t first, int32_t count, LinearPlaces& places) {
   const int16_t* __restrict down = w.down + first;
   const int16_t* __restrict right = w.right + first;
   const int32_t height = w.height, width = w.width, row = w.row, shift = w.shift;
@@ -45,15 +59,10 @@ NQ_TARGET void find_places(const WarpRow& w, int32_t first, int32_t count, WarpP
     places.upper[x] = pair * (kNqWarpOne - i.weight);
     places.lower[x] = pair * i.weight;
   }
-  for (int32_t vector = 0; vector * kLanes < count; ++vector) {
-    const int32_t* const offset = places.offset + vector_start(vector, count);
-    int32_t breaks = 0;
-    for (int32_t l = 0; l < kLanes; ++l) breaks |= offset[l] ^ (offset[0] + l);
-    places.is_run[vector] = breaks == 0;
-  }
+  find_runs(count, places);
 }
 
-NQ_TARGET inline void store_warped(Vec upper, Vec lower, const WarpPlaces& places, int32_t x, int16_t* out) {
+NQ_TARGET inline void store_warped(Vec upper, Vec lower, const LinearPlaces& places, int32_t x, int16_t* out) {
   Vec sum = vec_set(1 << (2 * kNqWarpBits - 1));
   sum = vec_dot(sum, upper, vec_load(places.upper + x));
   sum = vec_dot(sum, lower, vec_load(places.lower + x));
@@ -61,43 +70,46 @@ NQ_TARGET inline void store_warped(Vec upper, Vec lower, const WarpPlaces& place
 }
 
 // A part of a channel.
-NQ_TARGET void warp_part(const int16_t* in, int32_t width, const WarpPlaces& places, int32_t count, int16_t* out) {
+NQ_TARGET void warp_part(const WarpRow& w, const int16_t* in, const LinearPlaces& places, int32_t count, int16_t* out) {
   for (int32_t vector = 0; vector * kLanes < count; ++vector) {
     const int32_t x = vector_start(vector, count);
     if (places.is_run[vector]) {
       const int16_t* const first = in + places.offset[x];
-      store_warped(vec_pairs_from(first), vec_pairs_from(first + width), places, x, out);
+      store_warped(vec_pairs_from(first), vec_pairs_from(first + w.width), places, x, out);
     } else {
       const Vec offsets = vec_load(places.offset + x);
-      store_warped(vec_gather_pairs(in, offsets), vec_gather_pairs(in + width, offsets), places, x, out);
+      store_warped(vec_gather_pairs(in, offsets), vec_gather_pairs(in + w.width, offsets), places, x, out);
     }
   }
 }
 
-// Value by value, in maps that have no four neighbours, and in rows of less than a vector.
-NQ_TARGET void warp_values(const WarpRow& w, int16_t* out) {
-  for (int32_t x = 0; x < w.width; ++x) {
-    const NqPlace i = nq_displaced(w.row, w.down[x], w.shift, w.height);
-    const NqPlace j = nq_displaced(x, w.right[x], w.shift, w.width);
-    const int16_t* p = w.in + int64_t{i.cell} * w.width + j.cell;
-    const int64_t below = int64_t{i.next} * w.width;
-    for (int64_t c = 0; c < w.channels; ++c, p += w.in_stride) {
-      out[c * w.out_stride + x] =
-          static_cast<int16_t>(nq_warped(p[0], p[j.next], p[below], p[below + j.next], i.weight, j.weight));
-    }
+// Value x of all channels, in any map.
+NQ_TARGET inline void warp_value(const WarpRow& w, int32_t x, const LinearPlaces&, int16_t* out) {
+  const NqPlace i = nq_displaced(w.row, w.down[x], w.shift, w.height);
+  const NqPlace j = nq_displaced(x, w.right[x], w.shift, w.width);
+  const int16_t* p = w.in + int64_t{i.cell} * w.width + j.cell;
+  const int64_t below = int64_t{i.next} * w.width;
+  for (int64_t c = 0; c < w.channels; ++c, p += w.in_stride) {
+    out[c * w.out_stride] =
+        static_cast<int16_t>(nq_warped(p[0], p[j.next], p[below], p[below + j.next], i.weight, j.weight));
   }
 }
 
-NQ_TARGET void warp_row(const WarpRow& w, int16_t* out) {
-  if (w.height < 2 || w.width < kLanes) return warp_values(w, out);
-  WarpPlaces places;
+// Value by value in maps that do not have the neighbours of a place, and in rows of less than a vector.
+template <typename Places>
+NQ_TARGET void warp_row_by(const WarpRow& w, int16_t* out) {
+  Places places;
+  if (w.height < Places::kNeighbours || w.width < kLanes) {
+    for (int32_t x = 0; x < w.width; ++x) warp_value(w, x, places, out + x);
+    return;
+  }
   for (int32_t first = 0; first < w.width;) {
     // A last part of less than a vector begins earlier instead: what it shares with the one before is computed again.
     if (w.width - first < kLanes) first = w.width - kLanes;
     const int32_t count = w.width - first < kWarpPart ? w.width - first : kWarpPart;
     find_places(w, first, count, places);
     for (int64_t c = 0; c < w.channels; ++c) {
-      warp_part(w.in + c * w.in_stride, w.width, places, count, out + c * w.out_stride + first);
+      warp_part(w, w.in + c * w.in_stride, places, count, out + c * w.out_stride + first);
     }
     first += count;
   }

@@ -55,6 +55,18 @@ NQ_API int32_t nq_math_warped(int32_t a, int32_t b, int32_t c, int32_t d, int32_
   return nq_warped(a, b, c, d, down, right);
 }
 
+NQ_API void nq_math_taps(int32_t fraction, int32_t* weights) {
+  const NqTaps taps = nq_taps(fraction);
+  for (int32_t k = 0; k < kNqCubicTaps; ++k) weights[k] = taps.weight[k];
+}
+
+// A map of one channel at a place that a vector displaces.
+NQ_API int32_t nq_math_warped_cubic(const int16_t* map, int32_t height, int32_t width, int32_t y, int32_t x,
+                                    int32_t down, int32_t across, int32_t right, int32_t map_width) {
+  const NqCubicPlace row = nq_cubic_place(y, down, right, height), column = nq_cubic_place(x, across, right, width);
+  return nq_warped_cubic(map, width, row, column, nq_low(map_width), nq_high(map_width));
+}
+
 // In as many bits as the kernels choose.
 NQ_API int32_t nq_math_pair(int32_t a, int32_t b, int32_t frac_a, int32_t frac_b, int32_t width, int32_t frac,
                             int32_t is_product) {

@@ -10,6 +10,8 @@ import numpy as np
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import Int16, Int32, IntegerNetwork, IntTensor, Layer, validate
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
     Activation,
     Add,
     Concat,
@@ -140,9 +142,12 @@ def _window(ratio: int | None) -> Callable[[Rng, bool], list[Operation]]:
     return make
 
 
-def _warp(rng: Rng, large: bool) -> list[Operation]:
-    shape = _one(rng, large)
-    return [*_sources(rng, [shape, (2, *shape[1:])]), Warp((0, 1), int(rng.integers(0, 9)))]
+def _warp(taps: int) -> Callable[[Rng, bool], list[Operation]]:
+    def make(rng: Rng, large: bool) -> list[Operation]:
+        shape = _one(rng, large)
+        return [*_sources(rng, [shape, (2, *shape[1:])]), Warp((0, 1), int(rng.integers(0, 9)), taps)]
+
+    return make
 
 
 def _grid(rng: Rng, large: bool) -> list[Operation]:
@@ -176,7 +181,8 @@ KERNELS: dict[str, Callable[[Rng, bool], list[Operation]]] = {
     "window": _window(1),
     "window x2": _window(2),
     "window any": _window(None),
-    "warp": _warp,
+    "warp": _warp(LINEAR_TAPS),
+    "warp of 4 taps": _warp(CUBIC_TAPS),
     "grid": _grid,
     "frequency": _frequency,
 }

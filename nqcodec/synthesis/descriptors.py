@@ -27,7 +27,7 @@ class OpDescriptor(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("channels", "height", "width", "map_width", "frac", "ratio")),
         *((name, ctypes.c_int32) for name in ("rows", "columns", "times", "kernel", "depthwise", "activation")),
         *((name, ctypes.c_void_p) for name in ("values", "bias", "multiplier", "shift", "increments", "phases")),
-        *((name, ctypes.c_int32) for name in ("bits", "knot_count")),
+        *((name, ctypes.c_int32) for name in ("bits", "knot_count", "taps")),
         ("knots", ctypes.c_void_p),
     )
 

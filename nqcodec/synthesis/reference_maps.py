@@ -16,6 +16,9 @@ import numpy.typing as npt
 from nqcodec.network import tables
 from nqcodec.network.integer_network import Int16, Int64, Rescaled
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
+    TAP_BITS,
     WARP_BITS,
     Add,
     Concat,
@@ -132,19 +135,54 @@ def run_window(x: Int16, op: Window, t: int) -> Int16:
     return part.reshape(-1, op.height, r, op.width, r).transpose(0, 2, 4, 1, 3).reshape(-1, op.height, op.width)
 
 
-def run_warp(x: Int16, vectors: Int16, op: Warp, frac: int) -> Int16:
-    """[C, H, W] at places displaced by vectors [2, H, W] with `frac` fractional bits (formats/nq.md, 6.14)."""
-    _, height, width = x.shape
+def warp_places(vectors: Int16, op: Warp, frac: int) -> tuple[Int64, Int64]:
+    """Rows and columns [H, W] that vectors [2, H, W] lead to, in 2^-WARP_BITS of a cell (formats/nq.md, 6.14)."""
+    _, height, width = vectors.shape
     one = 1 << WARP_BITS
     down, right = shift(vectors, frac + op.bits - WARP_BITS)
     rows = np.clip(np.arange(height)[:, None] * one + down, 0, (height - 1) * one)
-    columns = np.clip(np.arange(width) * one + right, 0, (width - 1) * one)
+    return rows, np.clip(np.arange(width) * one + right, 0, (width - 1) * one)
+
+
+def cubic_weights(fractions: Int64) -> Int64:
+    """Weights [4, N] of the cells -1, 0, 1 and 2, in 1/64, for fractions [N] in 1/32 (formats/nq.md, 6.14)."""
+    one, middle = 1 << WARP_BITS, fractions - (1 << WARP_BITS - 1)
+    before, after = ((3 * f * (one - f) ** 2 + 1024) >> 11 for f in (fractions, one - fractions))
+    second = 32 + ((middle * (2300 - middle**2) + 512) >> 10)
+    return np.stack([-before, (1 << TAP_BITS) + before - second, second + after, -after])
+
+
+def run_warp(x: Int16, vectors: Int16, op: Warp, frac: int, width: int) -> Int16:
+    """[C, H, W] at places displaced by vectors [2, H, W] with `frac` fractional bits (formats/nq.md, 6.14)."""
+    places = warp_places(vectors, op, frac)
+    return WARPS[op.taps](x.astype(np.int64), *places, width).astype(np.int16)
+
+
+def warp_linear(x: Int64, rows: Int64, columns: Int64, width: int) -> Int64:
+    """[C, H, W] between two cells along each axis: a mean, so never beyond `width`."""
+    one = 1 << WARP_BITS
     (i, f), (j, g) = np.divmod(rows, one), np.divmod(columns, one)
-    below, beside = np.minimum(i + 1, height - 1), np.minimum(j + 1, width - 1)
-    values = x.astype(np.int64)
-    upper = values[:, i, j] * (one - g) + values[:, i, beside] * g
-    lower = values[:, below, j] * (one - g) + values[:, below, beside] * g
-    return shift(upper * (one - f) + lower * f, 2 * WARP_BITS).astype(np.int16)
+    below, beside = np.minimum(i + 1, x.shape[1] - 1), np.minimum(j + 1, x.shape[2] - 1)
+    upper = x[:, i, j] * (one - g) + x[:, i, beside] * g
+    lower = x[:, below, j] * (one - g) + x[:, below, beside] * g
+    return shift(upper * (one - f) + lower * f, 2 * WARP_BITS)
+
+
+def warp_cubic(x: Int64, rows: Int64, columns: Int64, width: int) -> Int64:
+    """[C, H, W] between four cells along each axis, those beyond the map clamped to it; may overshoot `width`."""
+    one = 1 << WARP_BITS
+    (i, f), (j, g) = np.divmod(rows, one), np.divmod(columns, one)
+    weights, total = cubic_weights(np.arange(one)), np.zeros_like(x)
+    for r in range(CUBIC_TAPS):
+        row, along = np.clip(i - 1 + r, 0, x.shape[1] - 1), np.zeros_like(x)
+        for k in range(CUBIC_TAPS):
+            along += x[:, row, np.clip(j - 1 + k, 0, x.shape[2] - 1)] * weights[k, g]
+        total += along * weights[r, f]
+    return clamp_width(shift(total, 2 * TAP_BITS), width)
+
+
+WARPS: dict[int, Callable[[Int64, Int64, Int64, int], Int64]] = {LINEAR_TAPS: warp_linear, CUBIC_TAPS: warp_cubic}
+"""By the taps of a `warp`: its map from the input's values, the places to read at and the map's width."""
 
 
 def run_tile(x: Int16, op: Tile) -> Int16:
@@ -199,7 +237,7 @@ MAP_DEFINITIONS: dict[type[Operation], Definition] = {
     Frequency: lambda op, e: run_frequency(op, e.t, e.width, e.frac),
     Upsample: lambda op, e: run_upsample(e.inputs[0], op),
     Window: lambda op, e: run_window(e.inputs[0], op, e.t),
-    Warp: lambda op, e: run_warp(e.inputs[0], e.inputs[1], op, e.fracs[1]),
+    Warp: lambda op, e: run_warp(e.inputs[0], e.inputs[1], op, e.fracs[1], e.width),
     Tile: lambda op, e: run_tile(e.inputs[0], op),
     Concat: lambda op, e: run_concat(e.inputs, e.fracs, e.width, e.frac),
     Add: lambda op, e: run_add(e.inputs, e.fracs, e.width, e.frac),

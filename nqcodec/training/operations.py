@@ -15,6 +15,8 @@ from torch import Tensor
 
 from nqcodec.network import tables
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
     WARP_BITS,
     Activation,
     Add,
@@ -170,17 +172,25 @@ def round_vectors(vectors: Tensor, op: Warp) -> Tensor:
     return exact + (torch.floor(exact / unit + 0.5) * unit - exact).detach()
 
 
+GRID_MODES = {LINEAR_TAPS: "bilinear", CUBIC_TAPS: "bicubic"}
+"""torch's names of the interpolations of a warp by its taps; its bicubic has the kernel of formats/nq.md, 6.14."""
+
+
 def warp(x: Tensor, vectors: Tensor, op: Warp) -> Tensor:
     """Maps [B, C, H, W] at places displaced by vectors [B, 2, H, W], down and right (formats/nq.md, 6.14).
 
-    Places are computed in float32 whatever the maps are: bfloat16 would round them to whole cells.
+    Places are computed in float32 whatever the maps are: bfloat16 would round them to whole cells. With four taps the
+    weights are those before rounding to 1/64, so a value may differ from the decoder's by more than its rounding.
     """
     _, _, height, width = x.shape
     down, right = (vectors.float() * 2.0**-op.bits).unbind(1)
     rows = torch.arange(height, device=x.device)[:, None] + down
     columns = torch.arange(width, device=x.device) + right
+    if op.taps == CUBIC_TAPS:
+        # torch clamps each cell to the map, but not the place, beyond which the decoder has no fractions.
+        rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     grid = torch.stack([columns * (2 / max(width - 1, 1)) - 1, rows * (2 / max(height - 1, 1)) - 1], dim=3)
-    warped = F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    warped = F.grid_sample(x.float(), grid, mode=GRID_MODES[op.taps], padding_mode="border", align_corners=True)
     return warped.to(x.dtype, memory_format=torch.channels_last)
 
 

@@ -158,7 +158,11 @@ class Program {
         op.height = static_cast<int32_t>(input_.within(1, 60)), op.width = static_cast<int32_t>(input_.within(1, 60));
         break;
       case kNqWindow: return shape_window(op, in);
-      case kNqWarp: op.bits = input_.mostly(0, 8); break;
+      case kNqWarp:
+        op.bits = input_.mostly(0, 8);
+        op.taps = input_.byte() % 2 ? kNqCubicTaps : kNqLinearTaps;
+        if (input_.byte() % 64 == 0) op.taps = static_cast<int32_t>(input_.within(-1, 6));
+        break;
       case kNqConcat:
         for (int32_t k = 1; k < op.input_count; ++k) op.channels += std::clamp(source(op, k).channels, 0, 4096);
         break;

@@ -171,7 +171,7 @@ def read_header(payload: bytes) -> Header:
     reader.u8("full_range", 0, 1)
     reader.u8("chroma_location", 0, 5)
     need(min(struct.unpack("<2H", reader.take(4))) >= 1, "VHDR: the sample aspect ratio has a 0")
-    if minor <= 3:
+    if minor <= 4:
         reader.end()
     sub = [(), ((2, 2),) * 2, ((2, 1),) * 2, ((1, 1),) * 2][chroma]
     return Header(width, height, frames, depth, [(1, 1), *sub])
@@ -263,7 +263,7 @@ CODES = [
 ]  # fmt: skip
 FIELDS = {  # v: uv, b: u8
     "grid": "vvvv", "conv": "vbbb", "shuffle": "v", "planes": "b", "upsample": "bvv", "fold": "vv", "tile": "vv",
-    "window": "vvbb", "warp": "b",
+    "window": "vvbb", "warp": "bb",
 }  # fmt: skip
 INPUTS = {"grid": 0, "frequency": 0, "add": 2, "mul": 2, "warp": 2}  # the others but concat: 1
 WITH_FORMAT = {"grid", "conv", "concat", "add", "mul", "norm", "frequency"}
@@ -400,7 +400,7 @@ def map_shape(op: Operation, inputs: list[Shape], number: int) -> Shape:
     elif name == "window":
         legal, shape = window_fits(op, h, w), (c * f[2] ** 2, f[0], f[1])
     elif name == "warp":
-        legal = f[0] <= 8 and inputs[1] == (2, h, w)
+        legal = f[0] <= 8 and f[1] in (2, 4) and inputs[1] == (2, h, w)
     elif name == "concat":
         legal, shape = len({s[1:] for s in inputs}) == 1, (sum(s[0] for s in inputs), h, w)
     elif name in ("add", "mul"):
@@ -428,7 +428,9 @@ def macs(op: Operation) -> int:
     size = prod(op.shape)
     if op.name == "conv":
         return size * prod(op.tensors[0].shape[1:])
-    return size * {"grid": 2, "upsample": 4, "norm": 4, "window": 4, "warp": 4, "add": 1, "mul": 1}.get(op.name, 0)
+    if op.name == "warp":
+        return size * {2: 4, 4: 20}[op.fields[1]]
+    return size * {"grid": 2, "upsample": 4, "norm": 4, "window": 4, "add": 1, "mul": 1}.get(op.name, 0)
 
 
 def check_picture_and_limits(program: list[Operation], header: Header) -> None:
@@ -978,27 +980,43 @@ def prepare_window(op: Operation, source: Operation) -> Evaluate:
     return evaluate
 
 
+def weights_of_four(h: int) -> tuple[int, ...]:
+    """w[h] [6.14]"""
+    a, opposite = (3 * d * (32 - d) ** 2 + 1024 >> 11 for d in (h, 32 - h))
+    b = 32 + ((h - 16) * (2300 - (h - 16) ** 2) + 512 >> 10)
+    return -a, 64 + a - b, b + opposite, -opposite
+
+
 def prepare_warp(op: Operation, sources: list[Operation]) -> Evaluate:
-    """6.14; what is outside the map has weight 0."""
+    """6.14"""
     _, h, w = op.shape
     n = sources[1].frac + op.fields[0] - 5
 
-    def place(at: int, row: int, column: int) -> tuple[int, int, int]:
-        """Index of in[c, i, j], f and g, for the output at that index and its vector."""
+    def place(at: int, row: int, column: int) -> tuple[int, int, int, int]:
+        """i, f, j and g for the output at that index and its vector."""
         y, x = divmod(at, w)
-        i, f = divmod(clamp(32 * y + shift(row, n), 0, 32 * (h - 1)), 32)
-        j, g = divmod(clamp(32 * x + shift(column, n), 0, 32 * (w - 1)), 32)
-        return i * w + j, f, g
+        p, q = clamp(32 * y + shift(row, n), 0, 32 * (h - 1)), clamp(32 * x + shift(column, n), 0, 32 * (w - 1))
+        return *divmod(p, 32), *divmod(q, 32)
 
-    def between(x: list[int], at: int, f: int, g: int) -> int:
-        upper = (32 - g) * x[at] + g * x[at + 1]
-        lower = (32 - g) * x[at + w] + g * x[at + w + 1]
+    def between_two(x: list[int], i: int, f: int, j: int, g: int) -> int:
+        """What is outside the map has weight 0."""
+        at, below = i * w + j, min(i + 1, h - 1) * w + j
+        upper, lower = ((32 - g) * x[k] + (g * x[k + 1] if g else 0) for k in (at, below))
         return shift((32 - f) * upper + f * lower, 10)
+
+    def between_four(x: list[int], i: int, f: int, j: int, g: int) -> int:
+        columns = [clamp(j - 1 + k, 0, w - 1) for k in range(4)]
+        total = 0
+        for r, down in enumerate(weights_of_four(f)):
+            row = clamp(i - 1 + r, 0, h - 1) * w
+            total += down * sum(across * x[row + k] for k, across in zip(columns, weights_of_four(g), strict=True))
+        return op.clamp(shift(total, 12))
+
+    between = between_two if op.fields[1] == 2 else between_four
 
     def evaluate(_: int, inputs: list[Map]) -> Map:
         places = [place(at, *vector) for at, vector in enumerate(zip(*inputs[1], strict=True))]
-        longer = [x + [0] * (w + 1) for x in inputs[0]]
-        return [[between(x, *one) for one in places] for x in longer]
+        return [[between(x, *one) for one in places] for x in inputs[0]]
 
     return evaluate
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from operation_instances import (
@@ -25,6 +26,7 @@ from operation_instances import (
 )
 
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
     MOST_INPUTS,
     MOST_NORM_CHANNELS,
     OPERATIONS,
@@ -60,8 +62,8 @@ class OperationCase:
         make: a random legal instance with small maps.
         extremes: more legal instances, with their shapes and multiply-accumulates.
         refused: instances that are not legal, and what the message says.
-        rounding: most that its float twin differs from its definition, in units of the last place; None where the two
-            are compared elsewhere.
+        rounding: most that its float twin differs from its definition, in units of the last place, or that of an
+            instance; None where the two are compared elsewhere.
     """
 
     example: Instance
@@ -72,12 +74,23 @@ class OperationCase:
     broken: tuple[tuple[str, int | None], ...] = ()
     extremes: tuple[tuple[Instance, Shape, int], ...] = ()
     refused: tuple[tuple[Instance, str], ...] = ()
-    rounding: float | None = 0.0
+    rounding: float | Callable[[Any], float] | None = 0.0
 
     @property
     def kind(self) -> type[Operation]:
         """The operation's class."""
         return type(self.example.op)
+
+
+def warp_rounding(op: Warp) -> float:
+    """An axis is off by 1/64 of a cell at most, between values that differ by 4095 units at most.
+
+    With four taps a value changes by up to 3/2 of that difference a cell, weights are off by 1/64 of it at most, and
+    the other axis's weights, 88/64 without their signs, enlarge both.
+    """
+    if op.taps == CUBIC_TAPS:
+        return 2 * 88 / 64 * (1.5 + 1) * 4095 / 64 + 0.52
+    return 2 * 4095 / 64 + 0.52
 
 
 MAP = (4, 3, 4)
@@ -256,14 +269,24 @@ CASES = (
         Instance(Warp((0, 1), 8), ((5, 3, 4), (2, 3, 4))),
         (5, 3, 4),
         4 * 5 * 12,
-        "0e 02 01 08",
+        "0e 02 01 08 02",
         random_warp,
-        broken=(("bits", -1), ("bits", 9), ("input_count", 1), ("channels", 4), ("width", 3)),
-        extremes=((Instance(Warp((0, 0), 0), ((2, 1, 1),)), (2, 1, 1), 4 * 2),),
+        broken=(
+            *(("bits", -1), ("bits", 9), ("input_count", 1), ("channels", 4), ("width", 3)),
+            *(("taps", 0), ("taps", 1), ("taps", 3), ("taps", 5), ("taps", -4)),
+        ),
+        extremes=(
+            (Instance(Warp((0, 0), 0), ((2, 1, 1),)), (2, 1, 1), 4 * 2),
+            (Instance(Warp((0, 0), 0, CUBIC_TAPS), ((2, 1, 1),)), (2, 1, 1), 20 * 2),
+            (Instance(Warp((0, 1), 8, CUBIC_TAPS), ((5, 3, 4), (2, 3, 4))), (5, 3, 4), 20 * 5 * 12),
+        ),
         refused=(
             (Instance(Warp((0, 1), -1), (MAP, (2, 3, 4))), "warp bits -1 is outside 0..8"),
             (Instance(Warp((0, 1), 9), (MAP, (2, 3, 4))), "warp bits 9 is outside 0..8"),
             (Instance(Warp((0, 1), 255), (MAP, (2, 3, 4))), "warp bits 255 is outside 0..8"),
+            (Instance(Warp((0, 1), 0, 1), (MAP, (2, 3, 4))), "warp taps 1 is outside 2..4"),
+            (Instance(Warp((0, 1), 0, 3), (MAP, (2, 3, 4))), "a warp has 2 or 4 taps, not 3"),
+            (Instance(Warp((0, 1), 0, 5), (MAP, (2, 3, 4))), "warp taps 5 is outside 2..4"),
             (Instance(Warp((0, 1), 0), (MAP, (3, 3, 4))), r"needs vectors of \(2, 3, 4\), not \(3, 3, 4\)"),
             (Instance(Warp((0, 0), 0), (MAP,)), r"a warp of \(4, 3, 4\) needs vectors"),
             *(
@@ -271,8 +294,7 @@ CASES = (
                 for shape in ((2, 4, 3), (2, 1, 1), (1, 3, 4), (2, 2, 4), (2, 4, 4), (2, 3, 3), (2, 3, 5))
             ),
         ),
-        # An axis is off by 1/64 of a cell at most, between neighbours that differ by 4095 units at most.
-        rounding=2 * 4095 / 64 + 0.52,
+        rounding=warp_rounding,
     ),
     OperationCase(
         Instance(Concat((0, 1, 0)), (MAP, (1, 3, 4))),

@@ -9,6 +9,8 @@ import numpy as np
 
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
     MOST_WARP_BITS,
     MOST_WINDOW_BITS,
     Activation,
@@ -137,7 +139,8 @@ def random_window(rng: np.random.Generator) -> Instance:
 
 def random_warp(rng: np.random.Generator) -> Instance:
     shape = _shape(rng)
-    return Instance(Warp((0, 1), int(rng.integers(0, MOST_WARP_BITS + 1))), (shape, (2, *shape[1:])))
+    taps = int(rng.choice([LINEAR_TAPS, CUBIC_TAPS]))
+    return Instance(Warp((0, 1), int(rng.integers(0, MOST_WARP_BITS + 1)), taps), (shape, (2, *shape[1:])))
 
 
 def random_concat(rng: np.random.Generator) -> Instance:

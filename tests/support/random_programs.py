@@ -6,6 +6,8 @@ import numpy as np
 
 from nqcodec.media.video import Video
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
     MOST_WARP_BITS,
     MOST_WINDOW_BITS,
     Activation,
@@ -124,7 +126,8 @@ class Growth:
         others = [i for i, shape in enumerate(self.shapes) if shape == (2, *size)]
         is_new = not others or self.rng.random() < 0.5
         vectors = self.conv(index, 2) if is_new else int(self.rng.choice(others))
-        return self.put(Warp((index, vectors), int(self.rng.integers(0, MOST_WARP_BITS + 1))))
+        taps = int(self.rng.choice([LINEAR_TAPS, CUBIC_TAPS]))
+        return self.put(Warp((index, vectors), int(self.rng.integers(0, MOST_WARP_BITS + 1)), taps))
 
     def keep_shape(self, index: int) -> int:
         """An operation whose output has its input's shape."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
-from math import isqrt
+from math import floor, isqrt
 from pathlib import Path
 from typing import Any
 
@@ -211,13 +212,30 @@ def window(source: Map, op: Window, t: int) -> Map:
     return out
 
 
-def warp(source: Map, vectors: Map, op: Warp, frac: int) -> Map:
+def cubic_weights(f: int) -> list[int]:
+    """From the real kernel, whose inner weights share what rounding leaves: B of 6.14 is their right half's sum."""
+
+    def nearest(value: Fraction) -> int:
+        return floor(value + Fraction(1, 2))
+
+    s = Fraction(f, 32)
+    before, after = (nearest(48 * u * (1 - u) ** 2) for u in (s, 1 - s))
+    second = 32 + nearest((f - 16) * (2300 - Fraction(f - 16) ** 2) / 1024)
+    return [-before, 64 - second + before, second + after, -after]
+
+
+def warp(source: Map, vectors: Map, op: Warp, frac: int, bits: int) -> Map:
     height, width, n = len(source[0]), len(source[0][0]), frac + op.bits - 5
 
     def value(c: list[list[int]], y: int, x: int) -> int:
         i, f = divmod(clamp(32 * y + shift(vectors[0][y][x], n), 0, 32 * (height - 1)), 32)
         j, g = divmod(clamp(32 * x + shift(vectors[1][y][x], n), 0, 32 * (width - 1)), 32)
         total = 0
+        if op.taps == 4:
+            for a, down in enumerate(cubic_weights(f), -1):
+                for b, right in enumerate(cubic_weights(g), -1):
+                    total += down * right * c[clamp(i + a, 0, height - 1)][clamp(j + b, 0, width - 1)]
+            return clamp_width(shift(total, 12), bits)
         for a, down in ((0, 32 - f), (1, f)):
             for b, right in ((0, 32 - g), (1, g)):
                 if down and right:
@@ -289,7 +307,7 @@ BY_OPERATION: dict[type[Operation], Callable[[Any, list[Map], list[int], int, in
     Upsample: lambda op, sources, fracs, width, frac, t: upsample(sources[0], op),
     Tile: lambda op, sources, fracs, width, frac, t: tile(sources[0], op),
     Window: lambda op, sources, fracs, width, frac, t: window(sources[0], op, t),
-    Warp: lambda op, sources, fracs, width, frac, t: warp(sources[0], sources[1], op, fracs[1]),
+    Warp: lambda op, sources, fracs, width, frac, t: warp(sources[0], sources[1], op, fracs[1], width),
     Concat: lambda op, sources, fracs, width, frac, t: concat(sources, fracs, width, frac),
     Add: lambda op, sources, fracs, width, frac, t: pairwise(op, sources, fracs, width, frac),
     Mul: lambda op, sources, fracs, width, frac, t: pairwise(op, sources, fracs, width, frac),

@@ -9,7 +9,7 @@ from random_networks import random_values
 
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import GRID_FRACTION_BITS, IntegerNetwork, IntTensor, Layer, validate
-from nqcodec.network.operations import MOST_WARP_BITS, Grid, Planes, Warp
+from nqcodec.network.operations import CUBIC_TAPS, LINEAR_TAPS, MOST_WARP_BITS, Grid, Planes, Warp
 from nqcodec.network.program import Program
 
 FRAMES = 3
@@ -27,6 +27,7 @@ class WarpCase:
         frac: fractional bits of the vectors.
         bits: of the warp.
         damping: the vectors' largest are some 2^(13 - damping / 8).
+        taps: of the warp.
     """
 
     root: int
@@ -36,6 +37,7 @@ class WarpCase:
     frac: int
     bits: int
     damping: int
+    taps: int = LINEAR_TAPS
 
     @property
     def video(self) -> Video:
@@ -47,7 +49,8 @@ def random_case(rng: np.random.Generator) -> WarpCase:
     root, height, width = int(rng.integers(1, 6)), int(rng.integers(1, 12)), int(rng.choice([1, 2, 7, 31, 33, 70]))
     times = (int(rng.choice([1, FRAMES])), int(rng.choice([1, FRAMES])))
     frac, bits = int(rng.integers(0, 21)), int(rng.integers(0, MOST_WARP_BITS + 1))
-    return WarpCase(root, height, width, times, frac, bits, int(rng.integers(0, 80)))
+    damping, taps = int(rng.integers(0, 80)), int(rng.choice([LINEAR_TAPS, CUBIC_TAPS]))
+    return WarpCase(root, height, width, times, frac, bits, damping, taps)
 
 
 def warped_network(rng: np.random.Generator, case: WarpCase) -> IntegerNetwork:
@@ -56,7 +59,7 @@ def warped_network(rng: np.random.Generator, case: WarpCase) -> IntegerNetwork:
         [
             Grid((), case.times[0], case.root**2, case.height, case.width),
             Grid((), case.times[1], 2, case.height, case.width),
-            Warp((0, 1), case.bits),
+            Warp((0, 1), case.bits, case.taps),
             Planes((2,), case.root),
         ],
         case.video,

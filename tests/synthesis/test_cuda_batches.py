@@ -15,6 +15,7 @@ from nqcodec.errors import LimitError
 from nqcodec.media.video import Chroma, Frame, Video, frame_bytes
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
     Activation,
     Add,
     Concat,
@@ -66,10 +67,10 @@ WARPED: tuple[Operation, ...] = (
     Shuffle((5,), 2),  # 6: vectors of every frame
     Conv((2,), 12, 1),  # the same for every frame, like 8
     Shuffle((7,), 2),
-    Warp((8, 6), 2),  # a still map by moving vectors
+    Warp((8, 6), 2, CUBIC_TAPS),  # a still map by moving vectors
     Conv((3,), 8, 1),
     Shuffle((10,), 2),
-    Warp((9, 11), 3),  # a moving map by still vectors
+    Warp((9, 11), 3, CUBIC_TAPS),  # a moving map by still vectors
     Conv((4,), 12, 1),
     Shuffle((13,), 2),
     Warp((14, 6), 0),  # both moving; 6 is read again

@@ -12,7 +12,7 @@ from nqcodec.benchmarks.kernels import check_case
 from nqcodec.decoder import conformance
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import IntegerNetwork
-from nqcodec.network.operations import Activation, Conv, Grid, Operation, Planes
+from nqcodec.network.operations import CUBIC_TAPS, Activation, Conv, Grid, Operation, Planes
 from nqcodec.network.program import Program
 from nqcodec.synthesis.cuda import CudaSynthesizer
 from nqcodec.synthesis.reference import ReferenceSynthesizer
@@ -68,6 +68,11 @@ WARPS = (
     WarpCase(5, 6, 40, (FRAMES, FRAMES), 3, 8, 16),
     WarpCase(3, 7, 32, (FRAMES, 1), 0, 0, 0),  # far beyond every side
     WarpCase(1, 3, 17, (1, FRAMES), 20, 8, 0),  # none that moves a place
+    WarpCase(1, 1, 1, (1, FRAMES), 0, 0, 0, CUBIC_TAPS),
+    WarpCase(2, 3, 33, (FRAMES, FRAMES), 0, 0, 88, CUBIC_TAPS),  # fewer rows than taps
+    WarpCase(3, 9, 70, (FRAMES, 1), 5, 0, 40, CUBIC_TAPS),
+    WarpCase(5, 6, 40, (FRAMES, FRAMES), 3, 8, 16, CUBIC_TAPS),
+    WarpCase(3, 7, 32, (FRAMES, 1), 0, 0, 0, CUBIC_TAPS),  # far beyond every side
 )
 
 
@@ -84,7 +89,7 @@ def assert_warped(rng: np.random.Generator, case: WarpCase) -> bool:
     return not all(np.array_equal(unwarped.frame(t)[0], expected[t]) for t in range(FRAMES))
 
 
-@pytest.mark.parametrize("case", WARPS, ids=lambda case: f"{case.root}-{case.frac}-{case.bits}")
+@pytest.mark.parametrize("case", WARPS, ids=lambda case: f"{case.root}-{case.frac}-{case.bits}-{case.taps}")
 def test_every_kind_of_warp(case: WarpCase, cuda: str) -> None:
     """Every value of the warped map is seen."""
     rng = np.random.default_rng([case.root, case.frac, case.bits])

@@ -6,6 +6,8 @@ networks seldom meet.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -21,6 +23,8 @@ from nqcodec.media.video import Chroma, Video
 from nqcodec.native.cpu import cpu_levels
 from nqcodec.network.integer_network import GRID_FRACTION_BITS, Int16, IntegerNetwork, IntTensor, Layer
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
     MOST_NORM_CHANNELS,
     Add,
     Concat,
@@ -97,9 +101,11 @@ def test_a_window_by_hand() -> None:
     assert maps.run_window(x, Window((0,), 1, 1, 2, 0, ((0, 0, 1),)), 5).ravel().tolist() == [100, 200, 1100, 1207]
 
 
-def warped_by(x: Int16, down: list[int], right: list[int], bits: int, frac: int) -> list[int]:
+def warped_by(
+    x: Int16, down: list[int], right: list[int], bits: int, frac: int, taps: int = LINEAR_TAPS, width: int = 14
+) -> list[int]:
     vectors = np.array([down, right], np.int16).reshape(2, *x.shape[1:])
-    found: list[int] = maps.run_warp(x, vectors, Warp((0, 1), bits), frac).ravel().tolist()
+    found: list[int] = maps.run_warp(x, vectors, Warp((0, 1), bits, taps), frac, width).ravel().tolist()
     return found
 
 
@@ -119,12 +125,64 @@ def test_a_warp_by_hand() -> None:
     assert warped_by(x, nowhere, [0, 0, 0, 0, 31, 0], 5, 0)[4] == 1637
 
 
+def test_cubic_weights_are_the_kernels_rounded() -> None:
+    """Keys' kernel with a = -3/4 in 1/64, the table of the four weights for the first half of the fractions."""
+    weights = maps.cubic_weights(np.arange(33)).T
+    assert weights[:17].tolist() == [
+        *([0, 64, 0, 0], [-1, 63, 2, 0], [-3, 64, 3, 0], [-4, 63, 5, 0], [-5, 62, 8, -1], [-5, 60, 10, -1]),
+        *([-6, 59, 12, -1], [-6, 58, 14, -2], [-7, 56, 17, -2], [-7, 54, 20, -3], [-7, 52, 22, -3], [-7, 50, 25, -4]),
+        *([-7, 48, 27, -4], [-7, 46, 30, -5], [-7, 43, 33, -5], [-6, 40, 36, -6], [-6, 38, 38, -6]),
+    ]
+    assert np.array_equal(weights, weights[::-1, ::-1])
+    assert weights.sum(axis=1).tolist() == [64] * 33
+    s, a = np.arange(33) / 32, -0.75
+    outer, inner = (
+        lambda d: a * (d**3 - 5 * d**2 + 8 * d - 4),
+        lambda d: (a + 2) * d**3 - (a + 3) * d**2 + 1,
+    )
+    exact = 64 * np.stack([outer(1 + s), inner(s), inner(1 - s), outer(2 - s)], axis=1)
+    assert np.abs(weights - exact).max() < 0.87
+    # So s of 6.14 is below 2^20 for values of 14 bits, and a sum below 2^26.
+    assert np.abs(weights).sum(axis=1).max() == 88
+    assert 88 * 2**13 < 2**20
+    assert 88 * 88 * 2**13 < 2**26
+
+
+def test_a_cubic_warp_by_hand() -> None:
+    row = [0, 64, 640, -640, 6400, 0]
+    x, nowhere = np.array([[row]], np.int16), [0] * 6
+    cubic = partial(warped_by, bits=5, frac=0, taps=CUBIC_TAPS)
+    assert cubic(x, nowhere, nowhere) == row
+    assert cubic(x, nowhere, [32] * 6) == [*row[1:], 0]
+    # Half a cell on: (-6, 38, 38, -6) / 64, with the edges' cells again beyond them.
+    assert cubic(x, nowhere, [16] * 6) == [-22, 478, -606, 3360, 3860, 0]
+    # A quarter: (-7, 56, 17, -2) / 64, of which the last place has no next cell.
+    assert cubic(x, nowhere, [8] * 6) == [-3, 246, 183, 1070, 5670, 0]
+    assert cubic(x, nowhere, [-8] * 6) == [0, -14, 647, -1092, 5410, 1720]
+    # The same down a column, and at the same time right: sums are rounded once.
+    down = x.transpose(0, 2, 1)
+    assert cubic(down, [16] * 6, nowhere) == [-22, 478, -606, 3360, 3860, 0]
+    both = np.array([[[0, 0, 0, 0], [0, 100, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]], np.int16)
+    moved = cubic(both, [8] * 16, [16] * 16)
+    assert moved[5] == (100 * 56 * 38 + 2048) >> 12
+    assert moved[10] == (100 * -7 * -6 + 2048) >> 12
+
+
+@pytest.mark.parametrize(("width", "least", "greatest"), [(14, -1219, 1219), (11, -1024, 1023), (8, -128, 127)])
+def test_a_cubic_warp_saturates_at_its_maps_width(width: int, least: int, greatest: int) -> None:
+    """Beside a step between -1000 and 1000 it overshoots by 7/64 of it, where the width has room."""
+    x = np.array([[[-1000] * 4 + [1000] * 4]], np.int16).clip(-(1 << width - 1), (1 << width - 1) - 1)
+    assert min(warped_by(x, [0] * 8, [-10] * 8, 5, 0, CUBIC_TAPS, width)) == least
+    assert max(warped_by(x, [0] * 8, [10] * 8, 5, 0, CUBIC_TAPS, width)) == greatest
+
+
+@pytest.mark.parametrize("taps", [LINEAR_TAPS, CUBIC_TAPS])
 @pytest.mark.parametrize(("down", "right", "corner"), [(-1, -1, 0), (-1, 1, 2), (1, -1, 3), (1, 1, 5)])
-def test_vectors_that_leave_the_map_see_its_edge(down: int, right: int, corner: int) -> None:
+def test_vectors_that_leave_the_map_see_its_edge(down: int, right: int, corner: int, taps: int) -> None:
     x = np.array([[[5, 7, 11], [13, 17, 8191]], [[-5, -7, -11], [-13, -17, -8192]]], np.int16)
     # From a little beyond the furthest cell to as far as a vector reaches.
     for length in (3 * 32, 3 * 32 + 7, 8191):
-        found = warped_by(x, [down * length] * 6, [right * length] * 6, 5, 0)
+        found = warped_by(x, [down * length] * 6, [right * length] * 6, 5, 0, taps)
         assert found == [x[0].ravel()[corner]] * 6 + [x[1].ravel()[corner]] * 6
 
 
@@ -258,16 +316,19 @@ def test_windows_of_all_sizes(size: tuple[int, int], ratio: int, bits: int) -> N
 
 
 @needs_libnq
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 15), (2, 16), (3, 17), (2, 33), (5, 257), (130, 150)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 40), (40, 1), (2, 15), (2, 16), (3, 17), (2, 33), (4, 17), (5, 257), (130, 150)]
+)
 @pytest.mark.parametrize("frac", SHOWN_FRACS)
 @pytest.mark.parametrize("bits", [0, 2, 8])
-def test_warps_of_all_sizes(size: tuple[int, int], frac: int, bits: int) -> None:
+@pytest.mark.parametrize("taps", [LINEAR_TAPS, CUBIC_TAPS])
+def test_warps_of_all_sizes(size: tuple[int, int], frac: int, bits: int, taps: int) -> None:
     """Rows shorter than a vector, with a rest, of several parts; by up to 16 cells; also of a map by itself."""
     x = random_latents(frac, (2, *size))
     doubled: list[Operation] = [Add((k, k)) for k in range(3)]
     formats = [(14, frac - k) for k in (1, 2, 3)]
-    check_shown(x, frac, [*doubled, Warp((0, 3), bits), Concat((4, 4))], [*formats, NO_FORMAT, (14, 12)])
-    check_shown(x, frac, [Warp((0, 0), bits), Concat((1, 0))], [NO_FORMAT, (14, 12)])
+    check_shown(x, frac, [*doubled, Warp((0, 3), bits, taps), Concat((4, 4))], [*formats, NO_FORMAT, (14, 12)])
+    check_shown(x, frac, [Warp((0, 0), bits, taps), Concat((1, 0))], [NO_FORMAT, (14, 12)])
 
 
 @needs_libnq

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from math_hooks import library
 
 from nqcodec.network import tables
+from nqcodec.network.operations import CUBIC_TAPS, Warp
 
 LIBRARY = library() if compiler() else None
 pytestmark = pytest.mark.skipif(LIBRARY is None, reason="needs a C++ compiler")
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(LIBRARY is None, reason="needs a C++ compiler")
 INT32 = st.integers(-(2**31), 2**31 - 1)
 
 
-def hook(name: str, *arguments: int | ctypes.c_void_p, wide: bool = False) -> int:
+def hook(name: str, *arguments: int | ctypes.c_void_p | ctypes.Array[ctypes.c_int16], wide: bool = False) -> int:
     """Call a hook with integers as its C types want them."""
     assert LIBRARY is not None
     function = getattr(LIBRARY, name)
@@ -139,6 +140,28 @@ def test_displaced(vector: int, right: int, size: int, at: st.DataObject | int) 
 def test_warped(a: int, b: int, c: int, d: int, down: int, right: int) -> None:
     total = (32 - down) * ((32 - right) * a + right * b) + down * ((32 - right) * c + right * d)
     assert hook("nq_math_warped", a, b, c, d, down, right) == slow.shift(total, 10)
+
+
+@pytest.mark.parametrize("fraction", range(32))
+def test_taps(fraction: int) -> None:
+    weights = (ctypes.c_int32 * 4)()
+    assert LIBRARY is not None
+    LIBRARY.nq_math_taps(fraction, weights)
+    assert list(weights) == slow.cubic_weights(fraction)
+
+
+@given(st.data(), st.integers(1, 6), st.integers(1, 6), MAP, MAP, st.integers(0, 12), WIDTH)
+def test_warped_cubic(
+    data: st.DataObject, height: int, width: int, down: int, across: int, right: int, bits: int
+) -> None:
+    """At any place of maps with fewer and with more cells than taps, their ends among the values."""
+    values = st.sampled_from((-(1 << bits - 1), (1 << bits - 1) - 1, 0, 1)) | st.integers(-(1 << bits - 1), 0)
+    x = data.draw(st.lists(st.lists(values, min_size=width, max_size=width), min_size=height, max_size=height))
+    y, at = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    flat = (ctypes.c_int16 * (height * width))(*(value for row in x for value in row))
+    vectors = [[[moved] * width] * height for moved in (down, across)]
+    expected = slow.warp([x], vectors, Warp((0, 1), 5, CUBIC_TAPS), right, bits)[0][y][at]
+    assert hook("nq_math_warped_cubic", flat, height, width, y, at, down, across, right, bits) == expected
 
 
 @given(MAP, st.integers(-20, 20), WIDTH)

@@ -13,6 +13,8 @@ from operation_instances import FRAMES
 from torch import Tensor
 
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
     Add,
     Concat,
     Fold,
@@ -72,7 +74,8 @@ def test_twins_are_the_integers_within_rounding(case: OperationCase, seed: int) 
     for t in (0, 1, 4, 99_999):
         evaluation = Evaluation(inputs, [FRAC] * len(inputs), 14, frac, t, FRAMES)
         twin = twins.apply(instance.op, [real(x) for x in inputs], torch.tensor([t]))
-        assert_within(twin, DEFINITIONS[case.kind](instance.op, evaluation), case.rounding or 0.0, frac)
+        units = case.rounding(instance.op) if callable(case.rounding) else case.rounding
+        assert_within(twin, DEFINITIONS[case.kind](instance.op, evaluation), units or 0.0, frac)
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 3, 4, 5, 7, 8, 16])
@@ -163,15 +166,49 @@ def test_a_window_has_gradients_where_it_looked() -> None:
 
 @pytest.mark.parametrize("size", [(9, 11), (1, 6), (7, 1), (1, 1)])
 @pytest.mark.parametrize(("bits", "frac"), [(0, 5), (2, 3), (5, 0), (0, 0), (8, 0)])
-def test_a_warp_is_the_integers_within_rounding(bits: int, frac: int, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("taps", [LINEAR_TAPS, CUBIC_TAPS])
+def test_a_warp_is_the_integers_within_rounding(bits: int, frac: int, size: tuple[int, int], taps: int) -> None:
     """Vectors in steps of the places that the format tells apart, or coarser, within the map and beyond each side."""
     generator = np.random.default_rng(frac)
     vectors = generator.integers(-500, 500, (2, *size)).astype(np.int16)
+    if taps == CUBIC_TAPS:
+        vectors = vectors // 16 * 16  # halves, whose cubic weights are exact: those of others are rounded
     if frac + bits > 5:
         vectors <<= frac + bits - 5
-    x, op = integer_map(8, 3, *size), Warp((0, 1), bits)
+    x, op = integer_map(8, 3, *size), Warp((0, 1), bits, taps)
     # Places in float32 are off by less than 2^-18 of a cell here.
-    assert_within(apply(op, real(x), real(vectors, frac)), integers.run_warp(x, vectors, op, frac), 0.52)
+    assert_within(apply(op, real(x), real(vectors, frac)), integers.run_warp(x, vectors, op, frac, 14), 0.52)
+
+
+def test_a_cubic_warp_is_off_by_the_rounding_of_its_weights_alone() -> None:
+    """The kernel itself, in float64, at all pairs of fractions, within the map and over its edges."""
+    fractions = np.arange(32)
+    down, right = (
+        part.astype(np.int16) for part in np.meshgrid(fractions * 31 % 256 - 128, fractions * 29 % 256 - 128)
+    )
+    x, vectors, op = integer_map(9, 2, 32, 32), np.stack([down, right]), Warp((0, 1), 0, CUBIC_TAPS)
+    rows, columns = integers.warp_places(vectors, op, 5)
+    weights = [cubic_kernel((places % 32) / 32) for places in (rows, columns)]
+    cells = [(places // 32 + np.arange(-1, 3)[:, None, None]).clip(0, 31) for places in (rows, columns)]
+    gathered = x[:, cells[0][:, None], cells[1]].astype(np.float64)  # [2, 4, 4, 32, 32]
+    exact = np.einsum("crkyx,ryx,kyx->cyx", gathered, *weights)
+    twin = apply(op, real(x), real(vectors, 5))[0].double().numpy() * 2.0**FRAC
+    assert np.abs(twin - exact).max() < 0.02
+    rounded = [integers.cubic_weights(fractions)[:, places % 32] / 64 for places in (rows, columns)]
+    decoded = integers.run_warp(x, vectors, op, 5, 14)
+    assert np.abs(decoded - np.einsum("crkyx,ryx,kyx->cyx", gathered, *rounded)).max() <= 0.5
+    # Smooth maps hardly show it: weights sum to one, and what is off in one is off in its neighbour the other way.
+    smooth = (2000 * np.sin(np.indices((32, 32)).sum(axis=0) / 9))[None].astype(np.int16)
+    twin = apply(op, real(smooth), real(vectors, 5))
+    assert_within(twin, integers.run_warp(smooth, vectors, op, 5, 14), 2 * 2000 / 9 / 64 * 1.5)
+
+
+def cubic_kernel(s: np.ndarray) -> np.ndarray:
+    """Weights [4, ...] of the cells from -1 to 2 at places `s` beyond cell 0 (Keys 1981, a = -3/4)."""
+    a = -0.75
+    first, second = (a * (d**3 - 2 * d**2 + d) for d in (s, 1 - s))
+    third, fourth = ((a + 2) * d**3 - (a + 3) * d**2 + 1 for d in (s, 1 - s))
+    return np.stack([first, third, fourth, second])
 
 
 def test_places_of_a_warp_are_exact_in_bfloat16() -> None:
@@ -199,19 +236,41 @@ def test_rounded_vectors_are_the_decoders_places_and_pass_gradients(bits: int) -
     assert torch.equal(exact.grad, torch.ones_like(exact))
 
 
-def test_a_warp_has_gradients_for_maps_and_vectors() -> None:
+def test_a_cubic_warp_has_the_gradients_of_finite_differences() -> None:
+    """For maps, and for vectors away from whole cells and edges; none for those that lead beyond the map."""
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(1, 2, 7, 8, generator=generator, requires_grad=True)
+    vectors = (torch.rand(1, 2, 7, 8, generator=generator) * 0.8 + 0.1).requires_grad_()
+    op, seen = Warp((0, 1), 0, CUBIC_TAPS), torch.randn(1, 2, 7, 8, generator=generator)
+    (apply(op, x, vectors) * seen).sum().backward()
+    step = 1e-2
+    for tensor in (x, vectors):
+        assert tensor.grad is not None
+        for _ in range(12):
+            way = torch.randn(tensor.shape, generator=generator)
+            ends = [
+                (apply(op, *(t + sign * step * way if t is tensor else t for t in (x, vectors))) * seen).sum()
+                for sign in (1, -1)
+            ]
+            slope = float((ends[0] - ends[1]).detach()) / (2 * step)
+            assert float((tensor.grad * way).sum()) == pytest.approx(slope, rel=0.03, abs=0.05)
+
+
+@pytest.mark.parametrize(("taps", "slope", "beyond"), [(LINEAR_TAPS, 1.0, 1), (CUBIC_TAPS, 75 / 64, 2)])
+def test_a_warp_has_gradients_for_maps_and_vectors(taps: int, slope: float, beyond: int) -> None:
+    """Of a plane, which the cubic kernel of a = -3/4 makes steeper than it is an eighth beyond a cell."""
     rows, columns = torch.arange(5.0)[:, None], torch.arange(6.0)
     x = (7 * rows + 3 * columns).expand(1, 2, 5, 6).clone().requires_grad_()
     vectors = torch.full((1, 2, 5, 6), 0.5)
     vectors[0, 0, :, 0] = -9
     vectors[0, 1, :, 1] = 9
     vectors.requires_grad_()
-    apply(Warp((0, 1), 2), x, vectors).sum().backward()
+    apply(Warp((0, 1), 2, taps), x, vectors).sum().backward()
     assert vectors.grad is not None
     down, right = vectors.grad[0]
     # Two channels, and a quarter of a cell a unit; none beyond the map's edges.
-    assert torch.allclose(down[1:4, 1:], torch.tensor(3.5), atol=1e-4)
-    assert torch.allclose(right[:, 2:5], torch.tensor(1.5), atol=1e-4)
+    assert torch.allclose(down[1 : 5 - beyond, 1:], torch.tensor(3.5 * slope), atol=1e-4)
+    assert torch.allclose(right[:, 2 : 6 - beyond], torch.tensor(1.5 * slope), atol=1e-4)
     assert not down[:3, 0].any()
     assert not right[:, 5].any()
     assert x.grad is not None

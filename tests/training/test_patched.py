@@ -10,7 +10,18 @@ from random_programs import random_program
 from nqcodec.backbones import BACKBONES
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.camera_path import Path
-from nqcodec.network.operations import Conv, Grid, Operation, Planes, Shape, Shuffle, Upsample, Warp
+from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
+    Conv,
+    Grid,
+    Operation,
+    Planes,
+    Shape,
+    Shuffle,
+    Upsample,
+    Warp,
+)
 from nqcodec.network.program import Program
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.paper.quant_noise import NoiseTransform, QuantNoise
@@ -158,14 +169,15 @@ def test_only_what_a_patch_needs_is_computed() -> None:
     assert [found[i].columns for i in (3, 1, 0)] == [Spans((59,), 5), Spans((29,), 3), Spans((28,), 4)]  # type: ignore[union-attr]
 
 
-def test_a_warp_on_patches_reads_the_whole_map() -> None:
+@pytest.mark.parametrize("taps", [LINEAR_TAPS, CUBIC_TAPS])
+def test_a_warp_on_patches_reads_the_whole_map(taps: int) -> None:
     """Vectors of several cells at half size, whose map and whose readers are computed where the patch needs them."""
     video = Video(40, 32, 4, chroma=Chroma.C400)
     operations = [
         Grid((), 4, 3, 16, 20),
         Conv((0,), 2, 3),
         Conv((0,), 4, 3),
-        Warp((2, 1), 0),
+        Warp((2, 1), 0, taps),
         Shuffle((3,), 2),
         Conv((4,), 1, 3),
         Planes((5,), 1),

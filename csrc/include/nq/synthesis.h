@@ -48,7 +48,9 @@ struct NqOp {
   const int32_t* shift;
   const uint32_t* increments;  // frequency: [C / 2]
   const uint32_t* phases;
-  int32_t bits, knot_count;  // window; warp has bits alone
+  int32_t bits;        // window, warp
+  int32_t knot_count;  // window
+  int32_t taps;        // warp
   const NqKnot* knots;
 };
 

@@ -16,9 +16,12 @@ from nqcodec.network.operations.convolution import Activation, Conv
 from nqcodec.network.operations.ends import Frequency, Grid, Planes
 from nqcodec.network.operations.positionwise import MOST_INPUTS, MOST_NORM_CHANNELS, Add, Concat, Mul, Norm
 from nqcodec.network.operations.spatial import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
     MOST_RATIO,
     MOST_WARP_BITS,
     MOST_WINDOW_BITS,
+    TAP_BITS,
     WARP_BITS,
     Fold,
     Shuffle,
@@ -29,12 +32,15 @@ from nqcodec.network.operations.spatial import (
 )
 
 __all__ = [
+    "CUBIC_TAPS",
+    "LINEAR_TAPS",
     "MOST_INPUTS",
     "MOST_NORM_CHANNELS",
     "MOST_RATIO",
     "MOST_WARP_BITS",
     "MOST_WINDOW_BITS",
     "OPERATIONS",
+    "TAP_BITS",
     "WARP_BITS",
     "Activation",
     "Add",

@@ -18,6 +18,15 @@ WARP_BITS = 5
 MOST_WARP_BITS = 8
 """Most bits that a `warp` divides vectors by, beyond their map's own fraction."""
 
+LINEAR_TAPS, CUBIC_TAPS = 2, 4
+"""Cells along an axis that a `warp` interpolates between."""
+
+WARP_MACS = {LINEAR_TAPS: 4, CUBIC_TAPS: 20}
+"""Multiply-accumulates of a `warp`'s value by its taps: four cells, or four rows of four and then the rows."""
+
+TAP_BITS = 6
+"""The weights of a cubic `warp` sum to 2^6 along an axis (formats/nq.md, 6.14)."""
+
 MOST_WINDOW_BITS = 8
 """Most fractional bits of a `window`'s positions: its sums stay within 32 bits."""
 
@@ -148,23 +157,27 @@ class Window(Operation):
 class Warp(Operation):
     """The first input at places that the second displaces: row and column vectors (formats/nq.md, 6.14).
 
-    A vector of 2^`bits` is one cell of the map.
+    A vector of 2^`bits` is one cell of the map. Between cells a value is interpolated by `taps` of them along each
+    axis: 2 (bilinear) or 4 (cubic).
     """
 
     bits: Annotated[int, Wire("u8", high=MOST_WARP_BITS)]
+    taps: Annotated[int, Wire("u8", LINEAR_TAPS, CUBIC_TAPS)] = LINEAR_TAPS
     code: ClassVar[int] = 14
     name: ClassVar[str] = "warp"
     arity: ClassVar[int | None] = 2
-    minor_version: ClassVar[int] = 3
+    minor_version: ClassVar[int] = 4
 
     def shape(self, inputs: list[Shape]) -> Shape:
+        if self.taps not in (LINEAR_TAPS, CUBIC_TAPS):
+            raise ValueError(f"a warp has {LINEAR_TAPS} or {CUBIC_TAPS} taps, not {self.taps}")
         if inputs[1] != (2, *inputs[0][1:]):
             raise ValueError(f"a warp of {inputs[0]} needs vectors of {(2, *inputs[0][1:])}, not {inputs[1]}")
         return inputs[0]
 
     def macs(self, inputs: list[Shape]) -> int:
         channels, height, width = inputs[0]
-        return 4 * channels * height * width
+        return WARP_MACS[self.taps] * channels * height * width
 
     def native(self) -> dict[str, NativeValue]:
-        return {"bits": self.bits}
+        return {"bits": self.bits, "taps": self.taps}

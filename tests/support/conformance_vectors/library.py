@@ -12,6 +12,7 @@ from typing import Any
 from conformance_vectors import (
     backbones,
     containers,
+    cubic_warps,
     extremes,
     hadamard,
     metadata,
@@ -50,6 +51,7 @@ MODULES = (
     windows,
     refused_windows,
     warps,
+    cubic_warps,
     refused_warps,
     metadata,
     refused_metadata,

@@ -133,7 +133,7 @@ def headers() -> Iterator[Vector]:
         ("shorter-1-9", "A newer minor version's header with a byte less.", header(1, 9)[:-1]),
     ):
         yield refused(f"header-{name}", purpose, File(VIDEO, [LEGAL], payload).data(), FORMAT, "refused:header-length")
-    for minor in (2, 3):
+    for minor in (2, 3, 4):
         data = File(VIDEO, [LEGAL], header(1, minor, b"\0")).data()
         vector = refused(
             f"header-longer-1-{minor}",

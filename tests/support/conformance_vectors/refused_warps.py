@@ -15,14 +15,24 @@ from conformance_vectors.refused_programs import asking
 from conformance_vectors.warps import MINOR, SIZE, Moves, spread, warped
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import Int32
-from nqcodec.network.operations import MOST_WARP_BITS, Conv, Grid, Operation, Planes, Tile, Warp
+from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
+    MOST_WARP_BITS,
+    Conv,
+    Grid,
+    Operation,
+    Planes,
+    Tile,
+    Warp,
+)
 
 SEED, FRAMES = 1420, 3
 CLIP = Video(SIZE[1], SIZE[0], FRAMES, chroma=Chroma.C400, depth=12)
 MOVES = Moves(spread(SEED, 90, FRAMES), 5)
 """Vectors of a few cells at no bits more."""
 
-WARP = bytes([14, 2, 1, 0])
+WARP = bytes([14, 2, 1, 0, 2])
 """The legal program's: it reads the grid and then the vectors."""
 
 FEATURES = ("operation:warp", "refused:warp")
@@ -54,23 +64,31 @@ def vectors() -> Iterator[Vector]:
     finer = hash_of(replace(MOVES, frac=MOVES.frac + 1), MOST_WARP_BITS)
     still = hash_of(replace(MOVES, values=np.zeros_like(MOVES.values)))
     for name, purpose, warp, digest in (
-        ("bits-9", "Nine bits.", bytes([14, 2, 1, 9]), finer),
-        ("bits-255", "255 bits, with which nothing moves.", bytes([14, 2, 1, 255]), still),
-        ("own-map", "A warp of its own map.", bytes([14, 0, 1, 0]), hash_of(MOVES)),
-        ("own-vectors", "A warp whose vectors are its own map.", bytes([14, 2, 0, 0]), hash_of(MOVES)),
-        ("no-map", "A warp of a map before the first.", bytes([14, 3, 1, 0]), hash_of(MOVES)),
-        ("no-vectors", "A warp whose vectors are before the first map.", bytes([14, 2, 3, 0]), hash_of(MOVES)),
+        ("bits-9", "Nine bits.", bytes([14, 2, 1, 9, 2]), finer),
+        ("bits-255", "255 bits, with which nothing moves.", bytes([14, 2, 1, 255, 2]), still),
+        ("no-taps", "No taps.", bytes([14, 2, 1, 0, 0]), hash_of(MOVES)),
+        ("1-tap", "One tap.", bytes([14, 2, 1, 0, 1]), hash_of(MOVES)),
+        ("3-taps", "Three taps, played by four.", bytes([14, 2, 1, 0, 3]), hash_of(MOVES, taps=CUBIC_TAPS)),
+        ("3-taps-by-two", "Three taps, played by two.", bytes([14, 2, 1, 0, 3]), hash_of(MOVES)),
+        ("5-taps", "Five taps.", bytes([14, 2, 1, 0, 5]), hash_of(MOVES, taps=CUBIC_TAPS)),
+        ("255-taps", "255 taps.", bytes([14, 2, 1, 0, 255]), hash_of(MOVES, taps=CUBIC_TAPS)),
+        ("own-map", "A warp of its own map.", bytes([14, 0, 1, 0, 2]), hash_of(MOVES)),
+        ("own-vectors", "A warp whose vectors are its own map.", bytes([14, 2, 0, 0, 2]), hash_of(MOVES)),
+        ("no-map", "A warp of a map before the first.", bytes([14, 3, 1, 0, 2]), hash_of(MOVES)),
+        ("no-vectors", "A warp whose vectors are before the first map.", bytes([14, 2, 3, 0, 2]), hash_of(MOVES)),
         (
             "vectors-far",
             "A warp whose vectors are 2^32 - 1 operations back.",
-            b"\x0e\2" + b"\xff" * 4 + b"\x0f\0",
+            b"\x0e\2" + b"\xff" * 4 + b"\x0f\0\2",
             still,
         ),
     ):
         yield refused(f"program-warp-{name}", purpose, faulty(MOVES, warp, digest), FORMAT, *FEATURES)
     head, _, _ = around(MOVES)
-    cut = File(CLIP, [Part(FRAMES, hash_of(MOVES) + head + WARP[:3])], minor=MINOR).data()
-    yield refused("program-warp-cut", "A payload that ends before the bits of a warp.", cut, FORMAT, *FEATURES)
+    for name, field, length in (("cut", "bits", 3), ("cut-taps", "taps", 4)):
+        cut = File(CLIP, [Part(FRAMES, hash_of(MOVES) + head + WARP[:length])], minor=MINOR).data()
+        purpose = f"A payload that ends before the {field} of a warp."
+        yield refused(f"program-warp-{name}", purpose, cut, FORMAT, *FEATURES)
     yield from limits()
 
 
@@ -82,9 +100,9 @@ def stretched(values: Int32) -> Int32:
     return values[:, channels][:, :, rows][:, :, :, columns]
 
 
-def hash_of(moves: Moves, bits: int = 0) -> bytes:
+def hash_of(moves: Moves, bits: int = 0, taps: int = LINEAR_TAPS) -> bytes:
     """Flags and hash of the segment of a legal program with those vectors."""
-    video, network = warped(SEED, moves, bits)
+    video, network = warped(SEED, moves, bits, taps)
     return part(video, network).payload[:17]
 
 
@@ -105,9 +123,10 @@ def faulty(moves: Moves, warp: bytes, digest: bytes) -> bytes:
 
 
 def limits() -> Iterator[Vector]:
-    """A warp over the limit on multiply-accumulates by its own cost, and one whose vectors are a map too many."""
+    """Warps over the limit on multiply-accumulates by their own cost, and one whose vectors are a map too many."""
     one, large = Video(1, 1, 1, chroma=Chroma.C400), Video(32, 16, 1, chroma=Chroma.C400)
     wide: list[Operation] = [Grid((), 1, 2, 1, 1), Tile((0,), 1024, 520), Warp((1, 1), 0)]
+    cubic: list[Operation] = [Grid((), 1, 2, 1, 1), Tile((0,), 1024, 103), Warp((1, 1), 0, CUBIC_TAPS)]
     alive: list[Operation] = [
         Grid((), 1, 60, 1, 1),
         Grid((), 1, 2, 1, 1),
@@ -117,6 +136,7 @@ def limits() -> Iterator[Vector]:
     ]
     for name, what, video, operations in (
         ("macs-warp", "more than 2^22 multiply-accumulates a pixel by a warp", one, wide),
+        ("macs-warp-cubic", "more than 2^22 multiply-accumulates a pixel by a warp of four taps", one, cubic),
         ("live-maps-warp", "more than 2^31 bytes for a warp's map and both of its inputs", large, alive),
     ):
         last = len(operations)

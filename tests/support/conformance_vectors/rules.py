@@ -20,8 +20,11 @@ CODED: Patterns = ("op-grid-*", "adaptive-*", "gaussian-*", "context-all-*", "re
 
 ESCAPED: Patterns = ("model:escape", "refused:escape", "refuse-escape-longest")
 
-DISPLACED: Patterns = ("op-warp-edge", "op-warp-*beyond", "op-warp-rounding-*", "op-warp-one-*")
+DISPLACED: Patterns = ("op-warp-edge", "op-warp-*beyond", "op-warp-rounding-*", "op-warp-one-*", "op-warp-cubic-edge")
 """Vectors of a warp's places along both axes."""
+
+BILINEAR: Patterns = ("op-warp-every-fraction*", "op-warp-extremes", "op-warp-edge", "op-warp-six-channels")
+"""Vectors of what a warp of two taps does with values."""
 
 SECTIONS: dict[str, Patterns] = {
     "1": ("op-*",),
@@ -245,7 +248,7 @@ RULES: dict[str, dict[str, Patterns]] = {
         "| 11 | fold": ("op-fold",),
         "| 12 | tile": ("op-tile",),
         "| 13 | window": ("op-window-*", "refuse-program-window-*"),
-        "| 14 | warp": ("warp:bits-*", "refuse-program-warp-*"),
+        "| 14 | warp": ("warp:bits-*", "warp:taps-*", "refuse-program-warp-*"),
         "A path is a `uv`": ("op-window-*", "refuse-program-window-*knot*"),
         "With n = 0": ("op-window-shared-*", "refuse-program-window-no-path*"),
         "Knot k is at frame": ("op-window-*",),
@@ -328,8 +331,12 @@ RULES: dict[str, dict[str, Patterns]] = {
         "n = frac_v": ("warp:bits-*", "op-warp-frac-*"),
         "p = clamp": (*DISPLACED, "op-warp-rows-alone", "op-warp-high"),
         "q = clamp": (*DISPLACED, "op-warp-columns-alone", "op-warp-wide"),
-        "a = (32 - g)": ("op-warp-every-fraction*", "op-warp-extremes", "op-warp-*-channels", "op-warp-edge"),
-        "out[c, y, x]": ("op-warp-every-fraction*", "op-warp-extremes", "op-warp-*-channels", "op-warp-edge"),
+        "a = (32 - g)": BILINEAR,
+        "out[c, y, x] = shift((32": BILINEAR,
+        "A(h) = (3 h": ("op-warp-cubic-every-fraction*", "op-warp-cubic-still", "op-warp-cubic-*-alone"),
+        "w[h] = (-A(h)": ("op-warp-cubic-every-fraction*", "op-warp-cubic-still", "op-warp-cubic-*-alone"),
+        "s[r] = sum": ("op-warp-cubic-every-fraction*", "op-warp-cubic-edge", "op-warp-cubic-*-by-*"),
+        "out[c, y, x] = clamp(": ("op-warp-cubic-extremes", "op-warp-cubic-overshoot*", "clamp:warp-*"),
         "The format is": ("op-warp-format-*", "op-warp-of-*"),
     },
     "7": {

@@ -83,6 +83,7 @@ def _program(layout: SegmentLayout, video: Video, frames: int) -> Iterator[str]:
             yield f"window:bits-{op.bits}"
         elif isinstance(op, Warp):
             yield f"warp:bits-{op.bits}"
+            yield f"warp:taps-{op.taps}"
         elif isinstance(op, Planes):
             yield f"planes:{op.ratio}"
             if layout.program.coded_size != (video.width, video.height):

@@ -12,7 +12,7 @@ from nqcodec.entropy.models import scale_row
 from nqcodec.media.video import Video
 from nqcodec.network import tables
 from nqcodec.network.integer_network import Int16, Int64, IntegerNetwork, IntTensor, channel_axis, used_weight
-from nqcodec.network.operations import Conv
+from nqcodec.network.operations import CUBIC_TAPS, Conv, Warp
 from nqcodec.synthesis.reference import ReferenceSynthesizer
 
 
@@ -54,8 +54,9 @@ class Watched(ReferenceSynthesizer):
     def map(self, index: int, maps: Mapping[int, Int16], t: int) -> Int16:
         made = super().map(index, maps, t)
         op = self._network.program.operations[index]
-        width = self._network.layers[index].width
-        if op.has_format and not (isinstance(op, Conv) and op.activation):
+        width, _ = self._network.map_format(index)
+        is_clamped = op.has_format or (isinstance(op, Warp) and op.taps == CUBIC_TAPS)
+        if is_clamped and not (isinstance(op, Conv) and op.activation):
             high = (1 << (width - 1)) - 1
             name = op.name
             self.found |= {f"clamp:{name}-high"} if int(made.max()) == high else set()

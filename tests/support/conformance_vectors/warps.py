@@ -15,6 +15,8 @@ from nqcodec.bitstream.header import pack_video
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import Int32, Int64, IntegerNetwork, IntTensor, Layer, validate
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
+    LINEAR_TAPS,
     MOST_WARP_BITS,
     Activation,
     Add,
@@ -36,6 +38,12 @@ SIZE = (6, 8)
 
 CELL = 32
 """Places between two cells of a map."""
+
+PREFIXES = {LINEAR_TAPS: "op-warp", CUBIC_TAPS: "op-warp-cubic"}
+"""How the names of vectors begin, by the taps of their warps."""
+
+BY_TAPS = {LINEAR_TAPS: "", CUBIC_TAPS: " By four taps."}
+"""What their purposes say of them beside the rest."""
 
 FAR = (-2048, 2047)
 """The least and the greatest latent: with three bits to the left, vectors clamped to those of 14 bits."""
@@ -65,24 +73,27 @@ def vectors() -> Iterator[Vector]:
     """All of this module."""
     yield from units()
     yield from roundings()
-    yield from fractions()
-    yield from edges()
-    yield from sizes()
-    yield from formats()
+    for taps in (LINEAR_TAPS, CUBIC_TAPS):
+        yield from fractions(taps)
+        yield from edges(taps)
+        yield from sizes(taps)
+        yield from formats(taps)
     yield from moved_by()
     yield from moved()
     yield from readers()
     yield from versions()
 
 
-def warped(seed: int, moves: Moves, bits: int, width: int = 12, frac: int = 12) -> tuple[Video, IntegerNetwork]:
+def warped(
+    seed: int, moves: Moves, bits: int, taps: int = LINEAR_TAPS, *, width: int = 12, frac: int = 12
+) -> tuple[Video, IntegerNetwork]:
     """A picture that is a warp of one map of a format, every bit of 12 seen, and the network that makes it."""
     frames, _, rows, columns = moves.values.shape
     video = Video(columns, rows, frames, chroma=Chroma.C400, depth=12)
     operations = [
         Grid((), 1, 1, rows, columns),
         Grid((), frames, 2, rows, columns),
-        Warp((0, 1), bits),
+        Warp((0, 1), bits, taps),
         Planes((2,), 1),
     ]
     network = calm_network(video, operations, Calm(seed, latent_bits=8, width=width, frac=frac))
@@ -91,9 +102,9 @@ def warped(seed: int, moves: Moves, bits: int, width: int = 12, frac: int = 12) 
     return video, network
 
 
-def view(name: str, purpose: str, seed: int, moves: Moves, bits: int) -> Vector:
+def view(name: str, purpose: str, seed: int, moves: Moves, bits: int, taps: int = LINEAR_TAPS) -> Vector:
     """A vector of one such picture."""
-    return Vector(f"op-warp-{name}", purpose, file(*warped(seed, moves, bits)))
+    return Vector(f"{PREFIXES[taps]}-{name}", purpose + BY_TAPS[taps], file(*warped(seed, moves, bits, taps)))
 
 
 def spread(seed: int, reach: int, frames: int = 3, size: tuple[int, int] = SIZE) -> Int32:
@@ -143,21 +154,21 @@ def roundings() -> Iterator[Vector]:
         yield view(f"rounding-{1 << n}", purpose, 1260 + n, Moves(frames, frac), bits)
 
 
-def fractions() -> Iterator[Vector]:
+def fractions(taps: int) -> Iterator[Vector]:
     """Every fraction of a row with every fraction of a column, and each direction alone."""
     y, x = np.mgrid[:34, :34]
     every = np.stack([x % CELL, y % CELL])[None].astype(np.int32)
-    yield view("every-fraction", "All 32 x 32 pairs of fractions, forwards.", 1270, Moves(every, 3), 2)
-    yield view("every-fraction-back", "All 32 x 32 pairs of fractions, backwards.", 1271, Moves(-every, 5), 0)
+    yield view("every-fraction", "All 32 x 32 pairs of fractions, forwards.", 1270, Moves(every, 3), 2, taps)
+    yield view("every-fraction-back", "All 32 x 32 pairs of fractions, backwards.", 1271, Moves(-every, 5), 0, taps)
     for axis, what in enumerate(("rows", "columns")):
         moves = spread(1272 + axis, 100)
         moves[:, 1 - axis] = 0
-        yield view(f"{what}-alone", f"Vectors along {what} alone.", 1274 + axis, Moves(moves, 4), 1)
+        yield view(f"{what}-alone", f"Vectors along {what} alone.", 1274 + axis, Moves(moves, 4), 1, taps)
     still = Moves(np.zeros((1, 2, *SIZE), np.int32), 5)
-    yield view("still", "Vectors of nought: the map itself.", 1276, still, 0)
+    yield view("still", "Vectors of nought: the map itself.", 1276, still, 0, taps)
 
 
-def edges() -> Iterator[Vector]:
+def edges(taps: int) -> Iterator[Vector]:
     """The first and the last row and column, a place before and after them, and all that is beyond."""
     pairs = np.arange(144).reshape(3, *SIZE)
     moves = np.zeros((3, 2, *SIZE), np.int32)
@@ -166,17 +177,17 @@ def edges() -> Iterator[Vector]:
         targets = (-40, -1, 0, 1, 31, 32, last - 32, last - 31, last - 1, last, last + 1, last + 33)
         moves[:, axis] = np.array(targets)[chosen] - CELL * np.indices(SIZE)[axis]
     purpose = "Each pair of a row and a column at an edge, 1/32 and more before and after it."
-    yield view("edge", purpose, 1280, Moves(moves, 5), 0)
+    yield view("edge", purpose, 1280, Moves(moves, 5), 0, taps)
     cells = ((-2048, 3), (2047, -2), (-1, -2048), (2, 2047), (-5, 7), (5, -7), (-6, 8), (6, -8), (-2048, 2047))
     whole = np.broadcast_to(np.array(cells, np.int32)[:, :, None, None], (len(cells), 2, *SIZE))
-    yield view("beyond", "Vectors of 1 to 2,048 cells over every edge.", 1281, Moves(whole, 0), 0)
+    yield view("beyond", "Vectors of 1 to 2,048 cells over every edge.", 1281, Moves(whole, 0), 0, taps)
     drawn = Draws(1282).choice(np.array(FAR), (4, 2, *SIZE)).astype(np.int32)
     purpose = "The least and the greatest vectors of 14 bits, "
-    yield view("far-beyond", purpose + "which are 8,192 cells.", 1283, Moves(drawn, 0, 3), 0)
-    yield view("far-fractions", purpose + "in 1/64 places.", 1284, Moves(drawn, 8, 3), 3)
+    yield view("far-beyond", purpose + "which are 8,192 cells.", 1283, Moves(drawn, 0, 3), 0, taps)
+    yield view("far-fractions", purpose + "in 1/64 places.", 1284, Moves(drawn, 8, 3), 3, taps)
 
 
-def sizes() -> Iterator[Vector]:
+def sizes(taps: int) -> Iterator[Vector]:
     """Maps of one row, of one column and of one value; channels."""
     for name, size, what in (
         ("one-row", (1, 9), "one row: vectors along rows move nothing"),
@@ -185,57 +196,57 @@ def sizes() -> Iterator[Vector]:
         ("two-by-two", (2, 2), "2 x 2 values"),
     ):
         moves = Moves(spread(1290 + len(name), 160, 4, size), 4)
-        yield view(name, f"A map of {what}.", 1300 + len(name), moves, 2)
+        yield view(name, f"A map of {what}.", 1300 + len(name), moves, 2, taps)
     for name, chroma, ratio, channels in (("three", Chroma.C444, 1, 3), ("six", Chroma.C420, 2, 6)):
-        operations = [Grid((), 1, channels, *SIZE), Grid((), 4, 2, *SIZE), Warp((0, 1), 0), Planes((2,), ratio)]
+        operations = [Grid((), 1, channels, *SIZE), Grid((), 4, 2, *SIZE), Warp((0, 1), 0, taps), Planes((2,), ratio)]
         video = Video(SIZE[1] * ratio, SIZE[0] * ratio, 4, chroma=chroma, depth=12)
         network = calm_network(video, operations, Calm(1310 + channels, latent_bits=8, frac=12))
         network.layers[1] = Moves(spread(1320 + channels, 90, 4), 5).layer()
         yield Vector(
-            f"op-warp-{name}-channels",
-            f"{name.title()} channels of a picture's planes, moved by the same vectors.",
+            f"{PREFIXES[taps]}-{name}-channels",
+            f"{name.title()} channels of a picture's planes, moved by the same vectors." + BY_TAPS[taps],
             file(video, network),
         )
     yield calm_vector(
-        "op-warp-70-channels",
-        "Seventy channels, of which a convolution makes one.",
+        f"{PREFIXES[taps]}-70-channels",
+        "Seventy channels, of which a convolution makes one." + BY_TAPS[taps],
         Calm(1330, fracs={1: 8}),
-        [Grid((), 1, 70, *SIZE), Grid((), 2, 2, *SIZE), Warp((0, 1), 0), Conv((2,), 1, 1), Planes((3,), 1)],
+        [Grid((), 1, 70, *SIZE), Grid((), 2, 2, *SIZE), Warp((0, 1), 0, taps), Conv((2,), 1, 1), Planes((3,), 1)],
         VIEW.with_frames(2),
     )
     for name, (height, width) in (("wide", (1, 2100)), ("high", (2100, 1))):
         small, moves = ((1, 50), (1, 31)) if height == 1 else ((50, 1), (31, 1))
         yield calm_vector(
-            f"op-warp-{name}",
-            f"A map of {width}x{height}, whose last places are beyond 2^16.",
+            f"{PREFIXES[taps]}-{name}",
+            f"A map of {width}x{height}, whose last places are beyond 2^16." + BY_TAPS[taps],
             Calm(1331, latent_bits=8, frac=12, fracs={1: 7}),
             [
                 Grid((), 1, 1, *small),
                 Grid((), 1, 2, *moves),
                 Tile((0,), height, width),
                 Tile((1,), height, width),
-                Warp((2, 3), 0),
+                Warp((2, 3), 0, taps),
                 Planes((4,), 1),
             ],
             Video(width, height, 1, chroma=Chroma.C400, depth=12),
         )
 
 
-def formats() -> Iterator[Vector]:
+def formats(taps: int) -> Iterator[Vector]:
     """The first input's format is kept, whatever that of the vectors; values at the ends of 14 bits."""
     for width, frac, moves_frac in ((9, 9, 3), (12, 13, 6), (14, 14, 0)):
         moves = Moves(spread(1340 + width, min(3 << moves_frac, 2047)), moves_frac)
         purpose = f"A map of {width} bits, {frac} of them fractional, moved by one of 14 bits and {moves_frac}."
-        data = file(*warped(1343 + width, moves, 0, width, frac))
-        yield Vector(f"op-warp-format-width-{width}-frac-{frac}", purpose, data)
+        data = file(*warped(1343 + width, moves, 0, taps, width=width, frac=frac))
+        yield Vector(f"{PREFIXES[taps]}-format-width-{width}-frac-{frac}", purpose + BY_TAPS[taps], data)
     yield calm_vector(
-        "op-warp-format-before-others",
-        "A warp's map before a sum, a stack and a convolution, which use its fractional bits.",
+        f"{PREFIXES[taps]}-format-before-others",
+        "A warp's map before a sum, a stack and a convolution, which use its fractional bits." + BY_TAPS[taps],
         Calm(1360, fracs={0: 7, 1: 9, 3: 11, 4: 9}),
         [
             Grid((), 1, 2, *SIZE),
             Grid((), 3, 2, *SIZE),
-            Warp((0, 1), 0),
+            Warp((0, 1), 0, taps),
             Add((2, 1)),
             Concat((2, 3)),
             Conv((4,), 2, 3),
@@ -247,11 +258,11 @@ def formats() -> Iterator[Vector]:
         VIEW.with_frames(4),
     )
     moves = Moves(spread(1361, 200, 4), 6)
-    video, network = warped(1362, moves, 0, 14, 14)
+    video, network = warped(1362, moves, 0, taps, width=14, frac=14)
     latent = network.layers[0].tensors["latent"]
     latent.step_indices = latent.step_indices + 40
     purpose = "A map whose values are mostly the least and the greatest of 14 bits."
-    yield Vector("op-warp-extremes", purpose, file(video, network))
+    yield Vector(f"{PREFIXES[taps]}-extremes", purpose + BY_TAPS[taps], file(video, network))
 
 
 def moved_by() -> Iterator[Vector]:
@@ -350,12 +361,12 @@ def versions() -> Iterator[Vector]:
     plain, windowed = part_of(1410, [Grid((), 2, 1, *SIZE), Planes((0,), 1)], 3), part_of(1411, window)
     one = part_of(1412, operations)
     for name, parts, purpose in (
-        ("warp-in-last", [plain, one], "A warp in the last segment alone: the file is of version 1.3."),
-        ("warp-before-window", [one, windowed], "A warp and then a window, in a segment each: version 1.3."),
-        ("window-before-warp", [windowed, plain, one], "A window and then a warp, in a segment each: version 1.3."),
+        ("warp-in-last", [plain, one], "A warp in the last segment alone: the file is of version 1.4."),
+        ("warp-before-window", [one, windowed], "A warp and then a window, in a segment each: version 1.4."),
+        ("window-before-warp", [windowed, plain, one], "A window and then a warp, in a segment each: version 1.4."),
     ):
         yield Vector(f"segments-{name}", purpose, File(VIEW, parts, minor=MINOR).data())
-    for minor, extra in ((0, b""), (1, b""), (2, b""), (4, b""), (9, b"longer")):
+    for minor, extra in ((0, b""), (1, b""), (2, b""), (3, b""), (9, b"longer")):
         header = pack_video(VIEW, minor) + extra
         purpose = f"A warp in a file whose minor version says {minor}: a decoder reads any."
         features = ("version:longer-header",) if extra else ()
