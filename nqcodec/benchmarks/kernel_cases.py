@@ -201,7 +201,21 @@ def kernel_case(name: str, rng: Rng, large: bool = False) -> KernelCase:
     _, height, width = operations[index].shape(shapes)
     video = Video(width, height, FRAMES, chroma=Chroma.C400, depth=_pick(rng, 8, 12))
     operations += [Conv((index,), 1, 1), Planes((index + 1,), 1)]
-    return _filled(Program.of(operations, video), video, index, rng)
+    case = _filled(Program.of(operations, video), video, index, rng)
+    return _moved(case) if large and isinstance(operations[index], Warp) else case
+
+
+def _moved(case: KernelCase) -> KernelCase:
+    """The same warp by vectors of up to three cells, or what 14 bits hold, which change slowly, as those of motion do.
+
+    By random vectors the time would be that of scattered reads alone.
+    """
+    op = case.network.program.operations[case.index]
+    assert isinstance(op, Warp)
+    vectors, cell = case.inputs[1], 2.0 ** (case.network.map_format(op.inputs[1])[1] + op.bits)
+    phases = np.indices(vectors.shape).sum(axis=0) / 60
+    ways = np.rint(3 * cell * np.sin(phases)).clip(np.iinfo(np.int16).min >> 2, np.iinfo(np.int16).max >> 2)
+    return replace(case, inputs=(case.inputs[0], ways.astype(np.int16)))
 
 
 def _planes_case(rng: Rng, large: bool) -> KernelCase:

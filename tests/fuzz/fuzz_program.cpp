@@ -160,7 +160,7 @@ class Program {
       case kNqWindow: return shape_window(op, in);
       case kNqWarp:
         op.bits = input_.mostly(0, 8);
-        op.taps = input_.byte() % 2 ? kNqCubicTaps : kNqLinearTaps;
+        op.taps = input_.byte() % 2 ? 4 : 2;
         if (input_.byte() % 64 == 0) op.taps = static_cast<int32_t>(input_.within(-1, 6));
         break;
       case kNqConcat:
