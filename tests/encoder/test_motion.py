@@ -83,7 +83,7 @@ def test_what_moves_by_itself_displaces_grids(tmp_path: Path) -> None:
             sink.write((moved, *chroma))
     report = encoded(ClipInput(str(clip)), tmp_path, "auto", 60)
     file = probe(tmp_path / "auto.nq")
-    assert file.version == (1, 3)
+    assert file.version == (1, 4)
     assert sum(isinstance(op, Warp) for op in file.segment(0).network.program.operations) > 0
     assert report.psnr["yuv"] > 20
     encoded(ClipInput(str(clip)), tmp_path, "none", 30)
