@@ -33,6 +33,7 @@ from nqcodec.network.operations import (
     Warp,
     Window,
 )
+from nqcodec.training.native_warp import can_warp, warp_cubic
 
 Twin = Callable[[Any, Sequence[Tensor], Tensor], Tensor]
 """The map of an operation of one class, from its inputs' maps, for frames `times` [B]."""
@@ -181,7 +182,17 @@ def warp(x: Tensor, vectors: Tensor, op: Warp) -> Tensor:
 
     Places are computed in float32 whatever the maps are: bfloat16 would round them to whole cells. With four taps the
     weights are those before rounding to 1/64, so a value may differ from the decoder's by more than its rounding.
+    libnq computes these where it can; `warp_by_torch` is the definition.
     """
+    if op.taps == CUBIC_TAPS:
+        maps, displacements = x.float(), vectors.float()
+        if can_warp(maps, displacements):
+            return warp_cubic(maps, displacements, 2.0**-op.bits).to(x.dtype)
+    return warp_by_torch(x, vectors, op)
+
+
+def warp_by_torch(x: Tensor, vectors: Tensor, op: Warp) -> Tensor:
+    """`warp` in torch's operations, for any device."""
     _, _, height, width = x.shape
     down, right = (vectors.float() * 2.0**-op.bits).unbind(1)
     rows = torch.arange(height, device=x.device)[:, None] + down

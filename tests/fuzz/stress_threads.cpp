@@ -13,6 +13,7 @@
 #include "common/thread_pool.h"
 #include "fuzz_input.h"
 #include "nq/context_rate.h"
+#include "nq/warp_gradient.h"
 
 namespace {
 
@@ -189,6 +190,22 @@ std::vector<double> rate(uint32_t seed) {
   return {r.bits, sum, r.base_gradient};
 }
 
+// A warped map and its gradients, by vectors that lead out of it, too.
+std::vector<float> float_warp(int32_t channels) {
+  constexpr int32_t kHeight = 11, kWidth = 150, kValues = kHeight * kWidth;
+  Random random(7);
+  std::vector<float> maps(static_cast<size_t>(kValues * channels)), gradient(maps.size()), vectors(2 * kValues);
+  for (std::vector<float>* const values : {&maps, &gradient, &vectors}) {
+    for (float& v : *values) v = static_cast<float>(random.small(900)) / 100;
+  }
+  const NqFloatWarp warp = {maps.data(), vectors.data(), {0, kValues, kWidth, 1}, {1, channels, kHeight, kWidth}, 0.5f};
+  std::vector<float> all(2 * maps.size() + vectors.size());
+  float* const by_maps = all.data() + maps.size();
+  FUZZ_CHECK(nq_float_warp(&warp, all.data(), nq_cpu_level()) == kNqOk);
+  FUZZ_CHECK(nq_float_warp_gradients(&warp, gradient.data(), by_maps, by_maps + maps.size(), nq_cpu_level()) == kNqOk);
+  return all;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -208,6 +225,7 @@ int main(int count, char** words) {
   const Network network;
   const std::vector<uint8_t> picture = network.frames(1);
   const std::vector<double> bits = rate(1);
+  const std::vector<float> warped[] = {float_warp(1), float_warp(3)};
   std::atomic<int64_t> done{0};
   const auto work = [&](uint32_t seed) {
     Random random(seed);
@@ -216,6 +234,7 @@ int main(int count, char** words) {
       FUZZ_CHECK(decode(sets[set], 1 + static_cast<int32_t>(random.below(4))) == expected[set]);
       FUZZ_CHECK(network.frames(1 + static_cast<int32_t>(random.below(3))) == picture);
       FUZZ_CHECK(rate(1) == bits);
+      FUZZ_CHECK(float_warp(1) == warped[0] && float_warp(3) == warped[1]);
       loops(random.below(1 << 20), 1 + static_cast<int32_t>(random.below(4)));
     }
   };
