@@ -97,6 +97,16 @@ def test_the_command_fails_for_a_wrong_kernel(monkeypatch: pytest.MonkeyPatch) -
     assert "scalar: differs" in done.stdout
 
 
+def test_the_command_times_the_warp_of_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nqcodec.benchmarks.float_warps.SHAPES", ((2, 1, 8, 9), (1, 3, 6, 5)))
+    done = CliRunner().invoke(main, ["bench", "kernels", "--fit", "--rounds", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["maps"] for row in rows] == ["2x1x8x9", "1x3x6x5"]
+    times = ("torch", "libnq", "torch_gradients", "libnq_gradients")
+    assert all(row[name] > 0 for row in rows for name in times)
+
+
 def test_no_operation_is_left_out() -> None:
     cases = [kernel_case(name, np.random.default_rng(0)) for name in KERNELS]
     tried = {case.network.program.operations[case.index].name for case in cases}

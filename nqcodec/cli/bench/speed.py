@@ -61,6 +61,7 @@ class KernelsOptions(ResultOptions):
     seed: int = option(0, "Of the cases.", CHECKS, range=SEED_RANGE, show_default=True)
     only: str | None = option(None, "Kernels whose name begins so, e.g. conv.", CHECKS, metavar="NAME")
     no_time: bool = option(False, "Check only.", CHECKS)
+    fit: bool = option(False, "Time the warp of four taps in fits against torch instead.", CHECKS)
 
 
 CODER = HelpPage(
@@ -81,7 +82,10 @@ DECODE = HelpPage(
 )
 KERNELS = HelpPage(
     groups=groups_of(KernelsOptions),
-    examples=(("nqtool bench kernels", "Every operation at every CPU level, checked and timed."),),
+    examples=(
+        ("nqtool bench kernels", "Every operation at every CPU level, checked and timed."),
+        ("nqtool bench kernels --fit", "What fits warp with, in libnq and in torch."),
+    ),
     environment=(CPU,),
     see_also=("nqtool bench decode --help", "BENCHMARKS.md"),
 )
@@ -139,9 +143,13 @@ def kernels(options: KernelsOptions) -> None:
     Random shapes, formats and values, and extreme ones; equality must be exact. Inputs and outputs end at pages that no
     access survives: reading or writing past them stops the process.
     """
+    from nqcodec.benchmarks import float_warps
     from nqcodec.benchmarks.kernels import run
 
     check_save(options.save)
+    if options.fit:
+        give(float_warps.run(options.rounds, options.seed), options)
+        return
     result = give(run(options.rounds, options.seed, options.only, not options.no_time), options)
     if wrong := sum(int(str(count)) for count in result.column("wrong")):
         raise NqError(f"{wrong} results differ from the reference")
