@@ -6,8 +6,8 @@ clip does not need become zeros and cost next to nothing, so the same grids serv
 width of the trunk depends on the budget.
 
 If the camera moves, objects change their place in the picture but not in the scene; the grids then cover the whole
-scene, and each level reads the window that the camera sees at that time. If it stands still, the coarsest level gives
-vectors that displace the finer grids, so that objects that move are followed.
+scene, and each level reads the window that the camera sees at that time. If no path of the camera explains what moves,
+a grid of vectors displaces the grids of all levels but the coarsest, so that everything that moves is followed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,21 @@ from dataclasses import dataclass, replace
 from math import log2
 
 from nqcodec.backbones.common import ProgramBuilder, fits, widest, within_limits
+from nqcodec.backbones.pyramid_grids import (
+    DENSER_BITS,
+    FRUGAL_GRIDS,
+    GRID_PRESETS,
+    LEAST_GRIDS,
+    LEVELS,
+    RICH_BITS,
+    USABLE_BITS,
+    Latents,
+)
 from nqcodec.errors import RateError, UsageError
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path
 from nqcodec.network.operations import (
+    CUBIC_TAPS,
     MOST_WARP_BITS,
     MOST_WINDOW_BITS,
     Activation,
@@ -59,73 +70,26 @@ SCALE_STEP = 0.05
 """Steps in which the scale is searched for a budget."""
 
 SHARPER = 2
-"""Resolution of the finest level's scene over that of its map. At the map's own resolution, following a slow camera
-cost 0.2 dB; at twice that resolution it gained a decibel."""
-
+"""Resolution of what the finest level shows once over that of its map, where it is displaced. At the map's own
+resolution, following a slow camera cost 0.2 dB, and at twice that resolution it gained a decibel; vectors gained 0 to
+0.9 dB by it."""
 
 VECTOR_BITS = 2
-"""Fractional bits of vectors in cells of the finest level: 2 measured no worse than 0 and 3. The convolution of the
-coarsest map that gives the vectors is learned at the learning rate of all weights."""
+"""Fractional bits of vectors in cells of the finest level."""
 
+VECTOR_RATIOS = (64, 32, 16)
+"""Ratios between the picture and the grid of vectors, which has two channels for every frame."""
 
-@dataclass(frozen=True)
-class Latents:
-    """One grid of a level: a latent map of `channels` channels for every `temporal_stride` frames.
+VECTOR_RATIO = 32
+"""The one where no number of bytes is given."""
 
-    A stride of 0 means one map for the whole segment.
-    """
+LEAST_VECTOR_BITS = 12.5
+"""Bits of the file that each value of that grid must have for it to be as fine. At 10 bits a value of 32x32 one of
+64x64 gained 0.3 to 0.4 dB; at 24 it lost 0.4, and one of 16x16 lost 1.0; at 70 to 130 that one gained 0.25 to 0.5 dB
+(docs/experiments.md). Vectors take 10 to 20 % of a file then."""
 
-    temporal_stride: int
-    channels: int
-
-    def times(self, frames: int) -> int:
-        """Latent maps for a segment of `frames` frames."""
-        return max(1, frames // self.temporal_stride) if self.temporal_stride else 1
-
-
-LEVELS = (
-    (Latents(2, 1), Latents(8, 1), Latents(0, 2)),
-    (Latents(4, 1), Latents(0, 2)),
-    (Latents(0, 2),),
-)
-"""Grids of each level, coarsest first; further levels have those of the last."""
-
-RICH_GRIDS = (
-    (Latents(1, 2), Latents(8, 1), Latents(0, 2)),
-    (Latents(4, 1), Latents(0, 3)),
-    (Latents(16, 1), Latents(0, 3)),
-)
-"""For files of more than `RICH_BITS`. 320x180, 32 frames: at 0.2 bits a pixel a decibel better than `LEVELS`, at 0.1 a
-little worse; at 0.1, 132 frames of it are 0.4 decibels better, and 120 frames of 176x144."""
-
-RICH_BITS = 2.0
-"""Bits a parameter that the pyramid of `LEVELS` would have, the camera not counted."""
-
-MEDIUM_GRIDS = (
-    RICH_GRIDS[0],
-    (Latents(4, 1), Latents(16, 1), Latents(0, 3)),
-    (Latents(8, 1), Latents(0, 4)),
-)
-DENSE_GRIDS = (
-    (Latents(1, 2), Latents(4, 1), Latents(0, 2)),
-    (Latents(2, 2), Latents(8, 1), Latents(0, 3)),
-    (Latents(4, 2), Latents(0, 4)),
-)
-FULL_GRIDS = ((Latents(1, 4), Latents(4, 4), Latents(0, 4)),)
-GRID_PRESETS = (RICH_GRIDS, MEDIUM_GRIDS, DENSE_GRIDS, FULL_GRIDS)
-"""Denser and denser grids, for rates at which fewer latents could not use all bits."""
-
-DENSER_BITS, USABLE_BITS = 2.0, 5.0
-"""Bits a parameter from which on denser grids are better (120 frames of 176x144 gain 0.4 decibels by the medium ones at
-2.5 bits a parameter of the rich, 1.1 by the dense at 3.7 of the medium), and the most that a file can well spend."""
-
-FRUGAL_GRIDS = (
-    (Latents(8, 1), Latents(0, 2)),
-    (Latents(0, 1),),
-)
-"""For budgets that the full set of grids would use up, so that none is left for the trunk."""
-
-LEAST_GRIDS = ((Latents(0, 1),),)
+STANDS_STILL = ((0, 0, 0),)
+"""The path of a window that only turns a map of `SHARPER` times the resolution into channels."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +104,9 @@ class Settings:
         finest: grids of the finest level, if they differ from those of `levels`.
         most: largest scale that `for_bytes` chooses.
         path: the camera's path, in pixels; None if it stands still.
-        displaced: whether vectors displace the grids of all levels but the coarsest.
+        displaced: whether vectors displace the grids of all levels but the coarsest; not with a path.
+        vector_ratio: ratio between the picture and the grid of vectors; None lets the bytes decide.
+        sharper: resolution of the finest level's warped grid over that of its map; windows have `SHARPER`.
     """
 
     levels: tuple[tuple[Latents, ...], ...] = LEVELS
@@ -151,6 +117,8 @@ class Settings:
     most: float = 2.2
     path: Path | None = None
     displaced: bool = False
+    vector_ratio: int | None = None
+    sharper: int = SHARPER
 
     def grids(self, level: int, last: bool) -> tuple[Latents, ...]:
         """Grids of a level; `last` says that it is the finest."""
@@ -188,18 +156,17 @@ class _Assembly:
         self._settings, self._video, self._frames = settings, video, frames
         self._builder = ProgramBuilder()
         self._map: int | None = None
-        self._vectors: int | None = None
+        self._vectors = dict[int, int]()
+        self._vector_ratio = max(settings.vector_ratio or VECTOR_RATIO, *ratios(video, settings.ratio)[1:2], 1)
 
     def level(self, level: int, ratio: int, last: bool) -> None:
         """Upsample the trunk by two, add the level's latents, and append one residual block."""
         height, width = -(-self._video.height // ratio), -(-self._video.width // ratio)
         channels = self._settings.width(level)
-        latent_input = self._latent_input(self._settings.grids(level, last), ratio, height, width, sharp=last)
+        latent_input = self._latent_input(self._settings.grids(level, last), ratio, height, width, last=last)
         if self._map is None:
             self._map = self._builder.add(Conv((latent_input,), channels, 3, activation=Activation.GELU))
         else:
-            if self._settings.displaced:
-                latent_input = self._displaced(latent_input, ratio, height, width)
             # The 1x1 convolution runs before the upsampling: the result is the same, with a quarter of the work.
             narrow = self._builder.add(Conv((self._map,), channels, 1))
             enlarged = self._builder.add(Upsample((narrow,), 2, height, width))
@@ -216,12 +183,12 @@ class _Assembly:
         return Program.of(self._builder, self._video)
 
     def _latent_input(
-        self, latent_grids: tuple[Latents, ...], ratio: int, height: int, width: int, *, sharp: bool
+        self, latent_grids: tuple[Latents, ...], ratio: int, height: int, width: int, *, last: bool
     ) -> int:
-        """The level's grids as one map of the picture, through windows if the camera moves.
+        """The level's grids as one map of the picture, displaced if something moves.
 
-        With `sharp`, windows read grids of several channels as grids of `SHARPER` times the resolution and fewer
-        channels, because interpolation between cells would blur details as fine as a cell.
+        Displaced grids of several channels have a higher resolution and fewer channels at the `last` level, because
+        interpolation between cells would blur details as fine as a cell.
         """
         grids = dict[int, int]()
         for latents in latent_grids:
@@ -230,16 +197,27 @@ class _Assembly:
             times = latents.times(self._frames)
             grids[times] = max(grids.get(times, 0), latents.channels)
         ordered = sorted(grids.items(), key=lambda one: -one[1])
-        if self._settings.path is None:
-            return self._builder.stack([self._builder.add(Grid((), *grid, height, width)) for grid in ordered])
-        fine = [(times, -(-channels // SHARPER**2)) for times, channels in ordered if sharp and channels > 1]
-        plain = [(times, channels) for times, channels in ordered if not sharp or channels == 1]
-        windowed = [
-            self._windowed(group, ratio, cells, height, width)
-            for group, cells in ((fine, SHARPER), (plain, 1))
-            if group
-        ]
-        return self._builder.stack(windowed)
+        if self._settings.path is not None:
+            displaced = self._windowed
+        elif self._settings.displaced and self._map is not None:
+            displaced = self._warped
+        else:
+            return self._grids(ordered, height, width)
+        cells = self._settings.sharper if self._settings.path is None else SHARPER
+        # Warped grids that change in time are better at the map's resolution: by 2.4 dB on a clip of 39 dB.
+        fine = {
+            times
+            for times, channels in ordered
+            if last and cells > 1 < channels and (times == 1 or self._settings.path is not None)
+        }
+        sharp = [(times, -(-channels // cells**2)) for times, channels in ordered if times in fine]
+        plain = [grid for grid in ordered if grid[0] not in fine]
+        groups = [(group, size) for group, size in ((sharp, cells), (plain, 1)) if group]
+        return self._builder.stack([displaced(group, ratio, size, height, width) for group, size in groups])
+
+    def _grids(self, grids: list[tuple[int, int]], rows: int, columns: int) -> int:
+        """Grids (times, channels) of one size as one map."""
+        return self._builder.stack([self._builder.add(Grid((), *grid, rows, columns)) for grid in grids])
 
     def _windowed(self, grids: list[tuple[int, int]], ratio: int, cells: int, height: int, width: int) -> int:
         """Grids (times, channels) of the whole scene, `cells` x `cells` to a cell of the level, through one window."""
@@ -250,17 +228,30 @@ class _Assembly:
         rows, columns = (
             size * cells + -(-extent >> bits) for size, extent in ((height, path.rows), (width, path.columns))
         )
-        scene = self._builder.stack([self._builder.add(Grid((), *grid, rows, columns)) for grid in grids])
+        scene = self._grids(grids, rows, columns)
         return self._builder.add(Window((scene,), height, width, cells, bits, path.knots))
 
-    def _displaced(self, latents: int, ratio: int, height: int, width: int) -> int:
-        """A level's latents, displaced by the coarsest level's vectors, upsampled to the level's resolution."""
-        if self._vectors is None:
-            assert self._map is not None
-            self._vectors = self._builder.add(Conv((self._map,), 2, 3))
-        self._vectors = self._builder.add(Upsample((self._vectors,), 2, height, width))
-        bits = min(VECTOR_BITS + round(log2(ratio // self._settings.ratio)), MOST_WARP_BITS)
-        return self._builder.add(Warp((latents, self._vectors), bits))
+    def _warped(self, grids: list[tuple[int, int]], ratio: int, cells: int, height: int, width: int) -> int:
+        """Grids (times, channels), `cells` x `cells` to a cell of the level, displaced by the vectors."""
+        rows, columns = height * cells, width * cells
+        # The same vectors serve every level, as `_windowed` has it.
+        bits = VECTOR_BITS + round(log2(ratio // cells)) - round(log2(self._settings.ratio))
+        vectors = self._vectors_at(ratio // cells, rows, columns)
+        warped = self._builder.add(Warp((self._grids(grids, rows, columns), vectors), bits, CUBIC_TAPS))
+        if cells == 1:
+            return warped
+        return self._builder.add(Window((warped,), height, width, cells, 0, STANDS_STILL))
+
+    def _vectors_at(self, ratio: int, rows: int, columns: int) -> int:
+        """The vectors for maps at `ratio`: their grid, or those for twice the ratio, enlarged."""
+        if ratio not in self._vectors:
+            if ratio == self._vector_ratio:
+                made = self._builder.add(Grid((), self._frames, 2, rows, columns))
+            else:
+                coarser = self._vectors_at(2 * ratio, -(-rows // 2), -(-columns // 2))
+                made = self._builder.add(Upsample((coarser,), 2, rows, columns))
+            self._vectors[ratio] = made
+        return self._vectors[ratio]
 
 
 def build(video: Video, frames: int, parameters: int, base: Settings | None = None) -> Program:
@@ -308,7 +299,8 @@ def for_bytes(
     base = _scaled(base, clip, (size / SCALE_BYTES) ** 0.5)
     rich = 8 * size > RICH_BITS * assemble(base, clip, frames).parameters and not base.finest
     base = _following(base, path, clip)
-    base = replace(base, displaced=moves and base.path is None and not base.finest)
+    base = replace(base, displaced=moves and base.path is None and _can_be_displaced(base, clip))
+    base = replace(base, vector_ratio=base.vector_ratio or vector_ratio(clip, size))
     settings = [base, *(replace(base, levels=levels, finest=()) for levels in GRID_PRESETS)]
     chosen = settings[rich]
     program = assemble(chosen, clip, frames)
@@ -379,3 +371,19 @@ def _following(settings: Settings, path: Path | None, video: Video) -> Settings:
         return settings
     moving = replace(settings, path=path.coarser(MOST_WINDOW_BITS - coarsest))
     return moving if within_limits(assemble(moving, video, video.frames), video) else settings
+
+
+def _can_be_displaced(settings: Settings, video: Video) -> bool:
+    """Whether vectors of the format reach all levels; those of the light pyramid are not displaced."""
+    levels = len(ratios(video, settings.ratio)) - 1
+    return not settings.finest and VECTOR_BITS + levels - 1 <= MOST_WARP_BITS
+
+
+def vector_ratio(video: Video, size: int) -> int:
+    """The ratio of the grid of vectors that suits a file of `size` bytes."""
+
+    def values(ratio: int) -> int:
+        return 2 * video.frames * -(-video.height // ratio) * -(-video.width // ratio)
+
+    fit = [ratio for ratio in VECTOR_RATIOS if 8 * size >= LEAST_VECTOR_BITS * values(ratio)]
+    return min(fit, default=VECTOR_RATIOS[0])

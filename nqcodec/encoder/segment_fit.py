@@ -21,6 +21,8 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.training.checkpoint import SavedFit
 from nqcodec.training.clip import PackedClip
+from nqcodec.training.flow import start_vectors
+from nqcodec.training.network import FloatNetwork
 
 
 class SegmentFit(Protocol):
@@ -89,6 +91,15 @@ def announce(
     seen = f" on patches of {patch[0]}x{patch[1]}" if patch else ""
     text = f"{size}; {counted(iterations, 'iteration')}{seen}, about {seconds / 60:.1f} min to fit{chosen}"
     context.progress(Event(task.name, "fit", text=text))
+
+
+def search_motion(task: SegmentTask, context: JobContext, network: FloatNetwork, clip: PackedClip) -> None:
+    """Set the vectors of a fresh network to the motion found in the clip, and report it."""
+    motion = start_vectors(network, clip)
+    if motion is not None:
+        found = f"vectors of up to {motion.longest:.1f} pixels explain {motion.explained:.0%} of what changes"
+        used = "" if motion.is_used else ", too little to start from"
+        context.progress(Event(task.name, "fit", text=f"motion: {found}{used}"))
 
 
 def fit_path(named: AnyPath, task: SegmentTask) -> Path:

@@ -11,7 +11,7 @@ from nqcodec.bitstream.segment import pack_segment
 from nqcodec.encoder.jobs import JobContext
 from nqcodec.encoder.options import PlainFitOptions
 from nqcodec.encoder.progress import Event
-from nqcodec.encoder.segment_fit import announce, fit_path, rate_errors
+from nqcodec.encoder.segment_fit import announce, fit_path, rate_errors, search_motion
 from nqcodec.encoder.segment_network import CODED_BITS
 from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import NqError
@@ -51,6 +51,7 @@ class PlainSegment:
         """
         settings, how = task.settings, fit_settings(task)
         network = new_network(program, task.video.frames, how)
+        search_motion(task, context, network, clip)
         announce(task, context, program, how.iterations, expected_seconds(network, clip, how), how.patch)
         published = settings.arch_preset and backbone(settings.arch).encoder
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from nqcodec.bitstream.segment import pack_segment
 from nqcodec.encoder.jobs import JobContext
 from nqcodec.encoder.progress import Event
-from nqcodec.encoder.segment_fit import announce, fit_path, rate_errors
+from nqcodec.encoder.segment_fit import announce, fit_path, rate_errors, search_motion
 from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import InputError
 from nqcodec.methods.rate_aware.fit import (
@@ -57,6 +57,7 @@ class RateAwareSegment:
         """
         how = fit_settings(task, program)
         fitted = Fitted.fresh(new_network(program, task.video.frames, how), how.latent_step_index)
+        search_motion(task, context, fitted.network, clip)
         announce(task, context, program, how.iterations, expected_seconds(fitted, clip, how))
         segment = RateAwareSegment(task, context, clip, fitted)
         rate = segment._middle

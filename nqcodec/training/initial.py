@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nqcodec.network.operations import Add, Conv, Grid, Upsample, Warp
+from nqcodec.network.operations import Add, Conv, Grid, Upsample
 from nqcodec.network.program import Program
+from nqcodec.network.vectors import vector_grids
 
 RESIDUAL_SCALE = 0.1
 """Factor on the initial weights of the last convolution of a residual branch, so that a block first passes its input
@@ -16,11 +17,6 @@ saturated before the first iteration.
 HEAD_SCALE = 0.3
 """Factor on the initial weights of a head that reads sums, which unlike a GELU's output have a variance of about 1,
 while samples are within 0.5."""
-
-VECTOR_SCALE = 0.1
-"""Factor on the initial weights of the convolution that gives a warp's vectors. Vectors that start small do not
-displace parts of the picture that stand still."""
-
 
 POINTWISE_SCALE = 6**-0.5
 """Factor on the initial weights of a pointwise synthesis beside 1 / outputs^2: the start of Cool-Chic's synthesis. At
@@ -42,8 +38,9 @@ def start_scales(program: Program) -> dict[int, float]:
     """By operation index, the factor on a convolution's usual initial weights, or on a grid's latents; those of others
     do not change.
 
-    Programs without residual branches keep it everywhere, and so do branches of one convolution: they start no less
-    well at full size, and a fit that charges for bits would take a faint one away.
+    Vectors start at 0: nothing is displaced where no search has found how far. Convolutions of programs without
+    residual branches keep it, and so do branches of one convolution: they start no less well at full size, and a fit
+    that charges for bits would take a faint one away.
     """
     if has_pointwise_synthesis(program):
         return _pointwise_scales(program)
@@ -51,7 +48,7 @@ def start_scales(program: Program) -> dict[int, float]:
     if scales:
         head = program.operations[-1].inputs[0]
         scales[head] = HEAD_SCALE
-    return scales | dict.fromkeys(_vector_sources(program), VECTOR_SCALE)
+    return scales | dict.fromkeys(vector_grids(program), 0.0)
 
 
 def _pointwise_scales(program: Program) -> dict[int, float]:
@@ -74,18 +71,6 @@ def _single_residuals(program: Program) -> set[int]:
         for branch, other in pairs
         if isinstance(operations[branch], Conv) and operations[branch].inputs == (other,)
     }
-
-
-def _vector_sources(program: Program) -> list[int]:
-    """Convolutions whose maps, enlarged or not, are the vectors of a warp."""
-    operations, sources = program.operations, []
-    for op in operations:
-        if isinstance(op, Warp):
-            source = op.inputs[1]
-            while isinstance(operations[source], Upsample):
-                source = operations[source].inputs[0]
-            sources.append(source)
-    return [source for source in sources if isinstance(operations[source], Conv)]
 
 
 def _branch_ends(program: Program) -> list[int]:

@@ -13,8 +13,9 @@ from nqcodec.backbones import BACKBONES, DEFAULT, backbone, pyramid
 from nqcodec.errors import LimitError, RateError, UsageError
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.camera_path import Path
-from nqcodec.network.operations import Conv, Grid, Planes, Upsample, Warp, Window
+from nqcodec.network.operations import CUBIC_TAPS, Conv, Grid, Planes, Warp, Window
 from nqcodec.network.program import Limits, Program, head_channels
+from nqcodec.network.vectors import vector_grids
 
 NAMES = ("pyramid", "pyramid-light")
 COMMON = [(176, 144), (320, 180), (352, 288), (640, 360), (854, 480), (1280, 720), (1920, 1080), (3840, 2160)]
@@ -235,27 +236,46 @@ def test_what_moves_by_itself_displaces_all_levels_but_the_coarsest(
     video = Video(width, height, frames)
     program = pyramid.for_bytes(video, frames, size, None, True)
     program.check_limits(video, Limits())
+    levels = len(pyramid.ratios(video, 2))
     warps = [(op, program.shapes[op.inputs[0]][1:]) for op in program.operations if isinstance(op, Warp)]
-    assert len(warps) == len(pyramid.ratios(video, 2)) - 1
-    # A vector is a quarter of a cell at the finest level, and the same way in the picture at each.
-    assert [op.bits for op, _ in warps] == list(
-        range(pyramid.VECTOR_BITS + len(warps) - 1, pyramid.VECTOR_BITS - 1, -1)
-    )
+    warped = {-(-max(height, width) // max(shape)) for _, shape in warps}
+    assert warped >= set(pyramid.ratios(video, 2)[1:-1]), "every level but the coarsest and the finest"
+    assert warped <= {1, *pyramid.ratios(video, 2)[1:]}
+    # What the finest level shows once is at full resolution, in channels of its own.
+    assert (1 in warped) == (levels > 1)
+    grids_of_vectors = vector_grids(program)
+    assert len(grids_of_vectors) == (levels > 1)
+    for index, samples in grids_of_vectors.items():
+        grid = program.operations[index]
+        assert isinstance(grid, Grid)
+        assert (grid.times, grid.channels) == (frames, 2)
+        assert samples == 0.5
     for op, (rows, columns) in warps:
-        vectors = program.operations[op.inputs[1]]
-        assert isinstance(vectors, Upsample)
-        assert (vectors.ratio, vectors.height, vectors.width) == (2, rows, columns)
+        # A vector of 1 is half a luma sample at each level.
+        cell = 2 ** round(math.log2(max(height / rows, width / columns)))
+        assert cell / 2**op.bits == 0.5
+        assert op.taps == CUBIC_TAPS
 
 
 def test_grids_are_displaced_only_where_no_path_explains_what_moves() -> None:
     video, size = Video(320, 180, 60), 20_000
     still = pyramid.for_bytes(video, 60, size)
-    assert not any(isinstance(op, Warp) for op in still.operations)
+    assert not any(isinstance(op, Warp | Window) for op in still.operations)
     path = Path(((0, 0, 0), (59, 80, 0)))
     assert pyramid.for_bytes(video, 60, size, path, True) == pyramid.for_bytes(video, 60, size, path)
     far = Path(((0, 0, 0), (59, 0, 8 * 10**7)))
     assert pyramid.for_bytes(video, 60, size, far, True) == pyramid.for_bytes(video, 60, size, None, True) != still
     assert pyramid.light_for_bytes(video, 60, size, None, True) == pyramid.light_for_bytes(video, 60, size)
+
+
+def test_vectors_are_finer_where_a_file_has_the_bits() -> None:
+    video, shapes = Video(320, 180, 32), []
+    for size in (500, 5_000, 8_000, 20_000, 30_000, 100_000):
+        program = pyramid.for_bytes(video, 32, size, None, True)
+        shapes += [program.shapes[index] for index in vector_grids(program)]
+    assert shapes == 2 * [(2, 3, 5)] + 2 * [(2, 6, 10)] + 2 * [(2, 12, 20)]
+    given = pyramid.for_bytes(video, 32, 100_000, None, True, base=pyramid.Settings(vector_ratio=64))
+    assert [given.shapes[index] for index in vector_grids(given)] == [(2, 3, 5)]
 
 
 def test_a_camera_that_goes_too_far_is_not_followed() -> None:

@@ -8,7 +8,7 @@ from nqcodec.backbones import BACKBONES, hnerv, nerv, nervpp, picture
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.operations import Activation, Add, Conv, Grid, Planes, Upsample, Warp
 from nqcodec.network.program import Program
-from nqcodec.training.initial import HEAD_SCALE, RESIDUAL_SCALE, VECTOR_SCALE, has_pointwise_synthesis, start_scales
+from nqcodec.training.initial import HEAD_SCALE, RESIDUAL_SCALE, has_pointwise_synthesis, start_scales
 from nqcodec.training.network import FloatNetwork, tensor_key
 
 VIDEO = Video(16, 8, 3)
@@ -48,19 +48,16 @@ def test_a_convolution_that_others_read_keeps_its_start() -> None:
     assert 1 not in start_scales(Program.of(operations, VIDEO))
 
 
-def test_what_tells_vectors_starts_small() -> None:
+def test_vectors_start_at_zero() -> None:
     operations = [
-        Grid((), 3, 4, 2, 4),
-        Conv((0,), 2, 3),
-        Upsample((1,), 2, 4, 8),
+        Grid((), 3, 2, 2, 4),
+        Upsample((0,), 2, 4, 8),
         Grid((), 1, 3, 4, 8),
-        Warp((3, 2), 2),
-        Grid((), 1, 2, 4, 8),
-        Warp((4, 5), 0),
-        Conv((6,), 6, 1),
-        Planes((7,), 2),
+        Warp((2, 1), 2),
+        Conv((3,), 6, 3),
+        Planes((4,), 2),
     ]
-    assert start_scales(Program.of(operations, VIDEO)) == {1: VECTOR_SCALE}
+    assert start_scales(Program.of(operations, VIDEO)) == {0: 0.0}
 
 
 def test_networks_without_branches_start_as_ever() -> None:

@@ -204,14 +204,16 @@ def _run_into(window: tuple[int, int], session: TrainingSession, trainer: RateAw
 
 
 def shift_step_indices(fitted: Fitted, target: int, size_of: SizeOf) -> None:
-    """Make all step sizes coarser or finer alike until the file is `RATE_SHIFT` of the way to `target` bytes."""
-    values = sum(value.numel() for value in fitted.network.tensors.values())
+    """Make all step sizes but those of vectors coarser or finer alike until the file is `RATE_SHIFT` of the way to
+    `target` bytes."""
+    indices = {key: one for key, one in fitted.quantizers.step_indices.items() if key not in fitted.quantizers.vectors}
+    values = sum(fitted.network.tensors[key].numel() for key in indices)
     size = fitted.size(size_of)
     target = round(size * (target / size) ** RATE_SHIFT)
     for _ in range(SHIFTS):
         # An octave saves a bit a value if values are much larger than their step sizes, and less otherwise.
         excess = OCTAVE * 8 * (size - target) / values
-        for index in fitted.quantizers.step_indices.values():
+        for index in indices.values():
             index.add_(excess).clamp_(*STEP_INDEX_RANGE)
         size = fitted.size(size_of)
 

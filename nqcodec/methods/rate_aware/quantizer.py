@@ -22,6 +22,7 @@ from nqcodec.network.integer_network import (
     Context,
     IntTensor,
 )
+from nqcodec.network.vectors import vector_grids
 from nqcodec.quantization.quantizers import OCTAVE, bits_needed, limits
 from nqcodec.quantization.transform import TensorName, tensor_names
 from nqcodec.training.network import FloatNetwork, tensor_key
@@ -31,6 +32,13 @@ FIRST_STEP_SIZE = {"weight": 0.15, "latent": 0.5, "bias": 0.0}
 
 LEAST_STEP_SIZE = 2e-3
 """Smallest step size at the start, because biases begin at zero."""
+
+VECTOR_STEP_SIZE = 0.25
+"""Step size of vectors in luma samples, which is not learned: noise or other step sizes in the fit displace the whole
+picture, and measured worse than whole vectors from the first iteration on."""
+
+FINE_SHIFT = 8.0
+"""Shift of all step indices up to which vectors keep theirs: an octave, beyond which a picture is ruined anyway."""
 
 BASE_UNIT, WEIGHT_UNIT = 512, 64
 """The file's units of a context model's base and weights, as parts of 1 (formats/nq.md, 3.6)."""
@@ -75,6 +83,7 @@ class Quantizers:
         contexts: the context model of each latent, by tensor key.
         dead_zone: by how much a latent's value must be above a half, in step sizes, to be rounded away from 0.
         symbol_range: smallest and largest symbol that a file can hold of each tensor (formats/nq.md, 4).
+        vectors: keys of latents that displace maps; they are rounded throughout, and keep their step sizes.
     """
 
     network: FloatNetwork
@@ -82,20 +91,24 @@ class Quantizers:
     contexts: dict[str, ContextWeights] = field(default_factory=dict)
     dead_zone: float = 0.0
     symbol_range: dict[str, tuple[int, int]] = field(init=False)
+    vectors: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.vectors = frozenset(tensor_key(index, "latent") for index in vector_grids(self.network.program))
         self.symbol_range = {tensor.key: limits(BITS_RANGE[tensor.name][1]) for tensor in self.names}
 
     @staticmethod
     def start(network: FloatNetwork, latent_step_index: int | None = None) -> Quantizers:
         """For a network that has not been fitted yet; by default, step sizes follow from the values of each tensor."""
-        result = Quantizers(network)
+        result, units = Quantizers(network), vector_grids(network.program)
         for tensor in tensor_names(network.program):
             value = network.tensors[tensor.key].detach()
             deviation = float(value.std()) if value.numel() > 1 else 0.0
             index = OCTAVE * math.log2(max(FIRST_STEP_SIZE[tensor.name] * deviation, LEAST_STEP_SIZE))
             if tensor.name == "latent" and latent_step_index is not None:
                 index = float(latent_step_index)
+            if tensor.key in result.vectors:
+                index = float(round(OCTAVE * math.log2(VECTOR_STEP_SIZE / units[tensor.index])))
             result.step_indices[tensor.key] = torch.full((1,), index, device=value.device)
             if tensor.name == "latent":
                 result.contexts[tensor.key] = ContextWeights.start(value.device)
@@ -131,12 +144,12 @@ class Quantizers:
 
     @torch.no_grad()
     def sample(self, noise: Noise | None) -> QuantizedSample:
-        """Values with `noise`, soft-rounded for latents, or rounded values without it."""
+        """Values with `noise`, soft-rounded for latents, or rounded values without it. Vectors are always rounded."""
         used, symbols, sizes, slopes = {}, {}, {}, {}
         for key, value in self.network.tensors.items():
             size = torch.exp2(self.step_indices[key] / OCTAVE)
             exact = value.detach() / size
-            if noise is None:
+            if noise is None or key in self.vectors:
                 symbol = self._rounded(key, exact)
             elif key in self.contexts:
                 symbol, slopes[key] = noise.soft(exact)
@@ -148,7 +161,7 @@ class Quantizers:
 
     def _rounded(self, key: str, exact: Tensor) -> Tensor:
         """Whole values for `exact` in units of step sizes."""
-        if key not in self.contexts or not self.dead_zone:
+        if not self.dead_zone or key not in self.contexts or key in self.vectors:
             return exact.round()
         return (exact.abs() + (0.5 - self.dead_zone)).floor() * exact.sign()
 
@@ -160,12 +173,17 @@ class Quantizers:
             self.step_indices[key].clamp_(min=float((OCTAVE * torch.log2(needed.clamp(min=1e-20))).ceil()))
 
     def whole_indices(self, shift: float) -> dict[str, float]:
-        """Whole step indices by key, `shift` coarser on average over all values.
+        """Whole step indices by key, `shift` coarser on average over all values but vectors.
 
-        From the largest tensor to the smallest, each corrects the change of the rate by rounding those before.
+        From the largest tensor to the smallest, each corrects the change of the rate by rounding those before. Vectors
+        become coarser only by what a shift has beyond `FINE_SHIFT`.
         """
         carried, result = 0.0, {}
         for key in sorted(self.step_indices, key=lambda k: (-self.network.tensors[k].numel(), k)):
+            if key in self.vectors:
+                index = float(self.step_indices[key]) + math.ceil(max(shift - FINE_SHIFT, 0.0))
+                result[key] = min(index, float(STEP_INDEX_RANGE[1]))
+                continue
             wanted, count = float(self.step_indices[key]) + shift, self.network.tensors[key].numel()
             index = round(wanted + min(max(carried / count, -0.5), 0.5))
             carried += (wanted - index) * count

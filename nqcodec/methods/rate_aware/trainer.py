@@ -152,7 +152,8 @@ class RateAwareTrainer:
         for key, value in values.items():
             fixed = settings.latent_step_index is not None and key in self.quantizers.contexts
             value.grad = None if fixed and self.rounds else by_value[key]
-            self.quantizers.step_indices[key].grad = None if fixed or self.frozen else by_step_index[key]
+            keeps = fixed or self.frozen or key in self.quantizers.vectors
+            self.quantizers.step_indices[key].grad = None if keeps else by_step_index[key]
         for key, gradients in charged.contexts.items():
             for parameter, gradient in zip(self.quantizers.contexts[key].parameters(), gradients, strict=True):
                 parameter.grad = gradient * lmbda

@@ -258,3 +258,54 @@ def test_all_latents_can_start_with_one_step_index() -> None:
     given_index, usual = Quantizers.start(network, -11), Quantizers.start(network)
     for key, index in given_index.step_indices.items():
         assert float(index) == (-11 if key in given_index.contexts else float(usual.step_indices[key]))
+
+
+def displaced(seed: int = 0) -> tuple[Quantizers, str]:
+    """Quantizers of a network with vectors of up to some samples, and the vectors' key."""
+    video = Video(96, 96, 8)
+    program = pyramid.for_bytes(video, video.frames, 3000, None, True)
+    network = FloatNetwork(program, video.frames, torch.Generator().manual_seed(seed))
+    quantizers = Quantizers.start(network)
+    (key,) = quantizers.vectors
+    with torch.no_grad():
+        network.tensors[key].normal_(0, 5, generator=torch.Generator().manual_seed(seed))
+    return quantizers, key
+
+
+def test_vectors_are_whole_quarter_samples_with_noise_and_without() -> None:
+    quantizers, key = displaced()
+    for seed in (None, 1, 2):
+        found = sample(quantizers, seed)
+        symbols, used = found.symbols[key], found.used[key]
+        assert torch.equal(symbols, symbols.round())
+        # A value of 1 is half a luma sample.
+        assert torch.equal(used * 0.5, symbols * 0.25)
+        assert key not in found.slopes
+        assert float((exact(quantizers, key) - symbols).abs().max()) <= 0.5
+    noisy = sample(quantizers, 1).symbols
+    assert any(not torch.equal(noisy[other], noisy[other].round()) for other in quantizers.contexts if other != key)
+
+
+def test_vectors_have_no_dead_zone() -> None:
+    quantizers, key = displaced()
+    without = sample(quantizers, None).symbols
+    quantizers.dead_zone = 0.25
+    zoned = sample(quantizers, None).symbols
+    assert torch.equal(without[key], zoned[key])
+    assert any(not torch.equal(without[other], zoned[other]) for other in quantizers.contexts)
+
+
+@given(shift=st.floats(-8, 64))
+def test_vectors_keep_their_step_size_unless_a_picture_is_ruined(shift: float) -> None:
+    quantizers, key = displaced()
+    before = float(quantizers.step_indices[key])
+    indices = quantizers.whole_indices(shift)
+    others = [other for other in indices if other != key]
+    if shift <= 8:
+        assert indices[key] == before
+    else:
+        assert indices[key] == before + math.ceil(shift - 8)
+    # The others are coarser by the shift on average, as if there were no vectors.
+    counts = [quantizers.network.tensors[other].numel() for other in others]
+    moved = [indices[other] - float(quantizers.step_indices[other]) for other in others]
+    assert sum(c * m for c, m in zip(counts, moved, strict=True)) / sum(counts) == pytest.approx(shift, abs=0.25)

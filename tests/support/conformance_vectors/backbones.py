@@ -89,7 +89,16 @@ PROGRAMS = {
         020110010001 020101010000 020301010000 070201 020101030000 070201 0d010c10020001000000 020b10010001
         020102010000 020d02010000 070201 020102030000 070201 06020701 040102
     """,
+    "pyramid-vectors": """
+        230101020304010301030406020201020103030002020103030002070201010602020205010203040501020608010201060801010106
+        08060202010e010403040208030100000501020608020303010000070201020103030002070201050b020c1005010218200101011820
+        0e010201040d010c100200010000000102010c100e01060204060203010209020100000501020c100203020100000702010201020300
+        02070201020106030000040102
+    """,
 }
+
+MOVING = ("pyramid-motion", "pyramid-vectors")
+"""Those of a clip in which something moves."""
 
 
 def operations_of(words: str, video: Video) -> tuple[Operation, ...]:
@@ -101,7 +110,7 @@ def vectors() -> Iterator[Vector]:
     """All of this module."""
     for number, (name, words) in enumerate(PROGRAMS.items()):
         family, published = name.removesuffix("-published"), name.endswith("-published")
-        video = PUBLISHED_CLIP if published else MOVING_CLIP if name.endswith("-motion") else CLIP
+        video = PUBLISHED_CLIP if published else MOVING_CLIP if name in MOVING else CLIP
         what = f"The layers of {family} as published, at a small size" if published else f"The {family} backbone"
         yield calm_vector(
             f"backbone-{name}",
