@@ -9,34 +9,35 @@ import pytest
 from click.testing import CliRunner
 from rateaware_cases import crop
 
-from nqcodec.benchmarks.stills import VARIANTS, fitted, with_gelu
+from nqcodec.benchmarks.stills import VARIANTS, with_gelu
+from nqcodec.benchmarks.trials import Excerpt, rows, settings_for
 from nqcodec.cli.nqtool import main
-from nqcodec.methods.rate_aware.settings import RateAwareSettings, with_program
+from nqcodec.methods.rate_aware.settings import with_program
 from nqcodec.network.operations import Activation, Conv
 
-VIDEO, FRAMES = crop(frames=1)
-SETTINGS = RateAwareSettings(iterations=60, batch=1)
+STILL = Excerpt("crop", *crop(frames=1))
+BPP, BYTES = 2.0, 1536
 
 
 @pytest.mark.parametrize("name", list(VARIANTS))
 def test_every_variant_is_fitted_within_its_bytes_and_decoded(name: str) -> None:
-    found = fitted(VIDEO, FRAMES[0], VARIANTS[name], 1500, SETTINGS)
-    assert 0 < found["bpp"] <= 8 * 1500 / VIDEO.pixels
+    (found,) = rows([STILL], {name: VARIANTS[name]}, BPP, 60, [0])
+    assert 0 < found["bpp"] <= BPP
     assert found["psnr"] > 10
     assert abs(found["lost"]) < 1
 
 
 def test_every_variant_differs_from_the_fit_as_it_is() -> None:
-    usual = VARIANTS["as it is"].program(VIDEO, 1500)
-    settings = with_program(SETTINGS, usual)
+    usual = VARIANTS["as it is"].program(STILL, BYTES)
+    settings = with_program(settings_for(STILL, 60, 0), usual)
     for name, variant in VARIANTS.items():
-        program = variant.program(VIDEO, 1500)
+        program = variant.program(STILL, BYTES)
         same = program.operations == usual.operations and variant.change(settings) == settings
         assert same == (name == "as it is")
 
 
 def test_gelu_replaces_relu() -> None:
-    activations = {op.activation for op in with_gelu(VIDEO, 1500).operations if isinstance(op, Conv)}
+    activations = {op.activation for op in with_gelu(STILL, BYTES).operations if isinstance(op, Conv)}
     assert activations == {Activation.NONE, Activation.GELU}
 
 

@@ -27,16 +27,17 @@ QUICK = RateAwareSettings(iterations=100, noise=0.5, frozen=0.75)
 
 
 @cache
-def crop(width: int = 96, height: int = 64, frames: int = 8) -> tuple[Video, tuple[Frame, ...]]:
-    """The first frames of the sample's middle."""
+def crop(width: int = 96, height: int = 64, frames: int = 8, pan: int = 0) -> tuple[Video, tuple[Frame, ...]]:
+    """The first frames of the sample's middle, as a camera sees it that moves by `pan` columns of chroma a frame."""
     with open_source(CLIP, count=frames) as source:
         video = replace(source.video, width=width, height=height, frames=frames)
         top, left = (180 - height) // 4 * 2, (320 - width) // 4 * 2
 
-        def cut(y: int, x: int, sub: int) -> tuple[slice, slice]:
-            return slice(y // sub, (y + height) // sub), slice(x // sub, (x + width) // sub)
+        def cut(t: int, sub: int) -> tuple[slice, slice]:
+            x = left + 2 * pan * t
+            return slice(top // sub, (top + height) // sub), slice(x // sub, (x + width) // sub)
 
-        return video, tuple((y[cut(top, left, 1)], u[cut(top, left, 2)], v[cut(top, left, 2)]) for y, u, v in source)
+        return video, tuple((y[cut(t, 1)], u[cut(t, 2)], v[cut(t, 2)]) for t, (y, u, v) in enumerate(source))
 
 
 def size_of(network: IntegerNetwork) -> int:

@@ -1,7 +1,8 @@
-"""nqtool bench latents, ablation and stills: what parts of the methods are worth, on one file or few fits."""
+"""nqtool bench latents, ablation, stills and motion: what parts of the methods are worth, on one file or few fits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,19 +65,53 @@ class AblationOptions(ResultOptions):
     seed: int = same_option(EncodeSettings, "seed", help="Of every fit, and of all draws.")
 
 
+def _bpp(default: float) -> float:
+    return option(default, "Bits a pixel of payload.", WHAT, range=(0.01, 100), show_default=True)
+
+
+def _iterations(default: int) -> int:
+    names = ("--iterations", "--steps")
+    return option(default, "Of every fit.", FIT, flags=names, range=(1, None), show_default=True)
+
+
+def _seeds(default: int) -> int:
+    return option(default, "Fits of each, with seeds from 0 on.", FIT, range=(1, 100), show_default=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StillsOptions(ResultOptions):
     """What a call of nqtool bench stills says."""
 
     clips: tuple[str, ...]
-    bpp: float = option(0.4, "Bits a pixel of payload.", WHAT, range=(0.01, 100), show_default=True)
-    iterations: int = option(
-        2000, "Of every fit.", FIT, flags=("--iterations", "--steps"), range=(1, None), show_default=True
-    )
-    seeds: int = option(2, "Fits of each, with seeds from 0 on.", FIT, range=(1, 100), show_default=True)
+    bpp: float = _bpp(0.4)
     only: tuple[str, ...] | None = option(
         None, "These fits; default: all.", WHAT, metavar="NAME[,...]", parse=parse_names
     )
+    iterations: int = _iterations(2000)
+    seeds: int = _seeds(2)
+
+    def names(self, variants: Iterable[str]) -> tuple[str, ...]:
+        """The names of what is fitted, of all `variants`; raises UsageError for an unknown one."""
+        known = tuple(variants)
+        if unknown := [name for name in self.only or () if name not in known]:
+            raise UsageError(f"there is no fit {unknown[0]!r}: choose of {', '.join(known)}")
+        return self.only or known
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionOptions(StillsOptions):
+    """What a call of nqtool bench motion says: what one of stills does, with defaults of its own, and which frames."""
+
+    frames: str = option(
+        "0:32",
+        "Frames A to B-1 of every clip, counted from 0. A and B may be times: 1.5s:3s.",
+        WHAT,
+        metavar="A:B|A-B",
+        show_default=True,
+    )
+    bpp: float = _bpp(0.05)
+    iterations: int = _iterations(1440)
+    seeds: int = _seeds(1)
 
 
 LATENTS = HelpPage(
@@ -95,6 +130,15 @@ ABLATION = HelpPage(
 STILLS = HelpPage(
     groups=groups_of(StillsOptions),
     examples=(("nqtool bench stills a.png b.png --bpp 0.5", "Two pictures, all fits: half an hour."),),
+    environment=(THREADS,),
+    see_also=("docs/experiments.md", "BENCHMARKS.md"),
+)
+MOTION = HelpPage(
+    groups=groups_of(MotionOptions),
+    examples=(
+        ("nqtool bench motion clip.mkv --frames 0:64 --bpp 0.1", "All fits of the first 64 frames of a clip."),
+        ('nqtool bench motion --only "as it is,no vectors"', "What the vectors are worth on the sample."),
+    ),
     environment=(THREADS,),
     see_also=("docs/experiments.md", "BENCHMARKS.md"),
 )
@@ -144,8 +188,26 @@ def stills(options: StillsOptions) -> None:
     """
     from nqcodec.benchmarks.stills import VARIANTS, measurement
 
-    chosen, names = options.clips or (SAMPLE,), options.only or tuple(VARIANTS)
-    check_save(options.save, chosen)
-    if unknown := [name for name in names if name not in VARIANTS]:
-        raise UsageError(f"there is no fit {unknown[0]!r}: choose of {', '.join(VARIANTS)}")
-    give(measurement(chosen, options.bpp, options.iterations, range(options.seeds), names), options)
+    clips, names = options.clips or (SAMPLE,), options.names(VARIANTS)
+    check_save(options.save, clips)
+    give(measurement(clips, options.bpp, options.iterations, range(options.seeds), names), options)
+
+
+@bench_command("motion", MOTION)
+@click.argument("clips", nargs=-1)
+@guarded
+@options_of(MotionOptions)
+def motion(options: MotionOptions) -> None:
+    """What each part of the vectors is worth: frames of CLIPS at equal bytes, one part changed at a time.
+
+    The fits are the pyramid with vectors ("as it is"), without them, and with the camera's path instead, if there is
+    one; with vectors that are denser, sparser or start from 0; with bilinear interpolation; and with static grids of
+    half the resolution. An iteration has as many frames as with --preset ultrafast.
+    CLIPS: default samples/bbb_320x180.mkv.
+    """
+    from nqcodec.benchmarks.motion import VARIANTS, measurement
+
+    clips, names = options.clips or (SAMPLE,), options.names(VARIANTS)
+    check_save(options.save, clips)
+    seeds = range(options.seeds)
+    give(measurement(clips, options.frames, options.bpp, options.iterations, seeds, names), options)

@@ -6,7 +6,7 @@ import click
 
 from nqcodec.cli.bench.comparisons import against_codecs, backbones
 from nqcodec.cli.bench.encodes import md5s, robustness
-from nqcodec.cli.bench.fits import ablation, latents, stills
+from nqcodec.cli.bench.fits import ablation, latents, motion, stills
 from nqcodec.cli.bench.speed import coder, decode, kernels
 from nqcodec.cli.bench.tables import tables
 from nqcodec.cli.help import HelpGroup, HelpPage
@@ -31,7 +31,7 @@ def bench() -> None:
 
 for command in (
     *(coder, decode, kernels),
-    *(latents, ablation, stills),
+    *(latents, ablation, stills, motion),
     *(against_codecs, backbones),
     *(robustness, md5s, tables),
 ):
