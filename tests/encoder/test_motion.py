@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -88,6 +90,26 @@ def test_what_moves_by_itself_displaces_grids(tmp_path: Path) -> None:
     assert report.psnr["yuv"] > 20
     encoded(ClipInput(str(clip)), tmp_path, "none", 30)
     assert probe(tmp_path / "none.nq").version == (1, 1)
+
+
+def test_the_search_says_what_it_found(tmp_path: Path) -> None:
+    """The upper half of the picture slides by 2 columns a frame, and the lowest third the other way."""
+    clip, still, texts = tmp_path / "moving.y4m", tmp_path / "still.y4m", list[str]()
+    clip_of(still, (0, 0), 160, 96)
+    with open_source(still) as source, open_sink(clip, source.video) as sink:
+        for t, (luma, *chroma) in enumerate(source):
+            moved = luma.copy()
+            moved[:48], moved[64:] = np.roll(luma[:48], 2 * t, axis=1), np.roll(luma[64:], -2 * t, axis=1)
+            sink.write((moved, *chroma))
+    settings = EncodeSettings(threads=1, iterations=10, metadata=False)
+    file = tmp_path / "moving.nq"
+    encode(ClipInput(str(clip)), file, Rate(bpp=0.5), settings, lambda event: texts.append(event.text))
+    (found,) = [text for text in texts if text.startswith("motion: ")]
+    match = re.fullmatch(r"motion: vectors of up to (.+) pixels explain (\d+)% of what changes", found)
+    assert match is not None
+    # From the middle frame to the first, where the search is not led astray by the edge.
+    assert float(match[1]) >= 20
+    assert int(match[2]) > 40
 
 
 def test_motion_is_an_option_of_nqenc(tmp_path: Path) -> None:

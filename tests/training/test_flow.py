@@ -39,7 +39,7 @@ def moving(rng: np.random.Generator, video: Video, down: float, right: float) ->
 
 
 def started(video: Video, frames: list[Frame]) -> tuple[FloatNetwork, PackedClip, Motion | None]:
-    program = pyramid.for_bytes(video, video.frames, 8000, None, True)
+    program = pyramid.for_bytes(video, video.frames, 8000, None, True, base=pyramid.Settings(vector_ratio=32))
     network = FloatNetwork(program, video.frames, torch.Generator().manual_seed(0))
     clip = pack(frames, video, program)
     return network, clip, start_vectors(network, clip)
