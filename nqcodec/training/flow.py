@@ -27,6 +27,9 @@ Picture = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
 """[H, W, 2]: by how many samples what is here is farther (right, down) in the middle frame."""
 
+Vectors = npt.NDArray[np.float32]
+"""[..., 2, rows, columns]: down and right."""
+
 LEAST_SIDE = 16
 """Rows and columns that the search needs; smaller pictures are continued by their edge."""
 
@@ -72,19 +75,17 @@ def start_vectors(network: FloatNetwork, clip: PackedClip) -> Motion | None:
     units = vector_grids(network.program)
     if not units:
         return None
-    frames = [_luma(clip, t) for t in range(clip.frames)]
+    grids = {
+        index: op for index, op in enumerate(network.program.operations) if isinstance(op, Grid) and index in units
+    }
+    starts = {index: np.empty((clip.frames, 2, op.height, op.width), np.float32) for index, op in grids.items()}
     with _one_thread():
-        fields = _fields(frames)
-        motion = _judge(frames, fields)
-        if not motion.is_used:
-            return motion
-        for index, unit in units.items():
-            grid = network.program.operations[index]
-            assert isinstance(grid, Grid)
-            found = np.stack([_of_cells(field, grid, clip) for field in fields]) / unit
-            start = np.stack([part.mean(axis=0) for part in np.array_split(found, grid.times)])
+        motion = _search(clip, starts)
+    if motion.is_used:
+        for index, start in starts.items():
+            parts = [part.mean(axis=0) for part in np.array_split(start / units[index], grids[index].times)]
             with torch.no_grad():
-                network.tensors[tensor_key(index, "latent")].copy_(torch.from_numpy(start))
+                network.tensors[tensor_key(index, "latent")].copy_(torch.from_numpy(np.stack(parts)))
     return motion
 
 
@@ -109,41 +110,45 @@ def _luma(clip: PackedClip, t: int) -> Picture:
     return np.ascontiguousarray(plane >> (video.depth - 8), np.uint8)
 
 
-def _fields(frames: list[Picture]) -> list[Field]:
-    """For each frame the way to the middle one, found outward from that, each starting from its neighbour's."""
-    height, width = frames[0].shape
-    padding = ((0, max(0, LEAST_SIDE - height)), (0, max(0, LEAST_SIDE - width)))
-    padded = [np.pad(frame, padding, mode="edge") for frame in frames]
-    middle, search = len(frames) // 2, cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    search.setUseSpatialPropagation(True)
-    fields = {middle: np.zeros((*padded[0].shape, 2), np.float32)}
-    for t in [*range(middle + 1, len(frames)), *range(middle - 1, -1, -1)]:
-        neighbour = fields[t - 1 if t > middle else t + 1]
-        fields[t] = search.calc(padded[t], padded[middle], neighbour.copy())
-    return [fields[t][:height, :width] for t in range(len(frames))]
-
-
-def _of_cells(field: Field, grid: Grid, clip: PackedClip) -> npt.NDArray[np.float32]:
-    """A field's means over the cells of `grid`: [2, rows, columns], down and right, in luma samples."""
-    video = clip.video
-    ratio = max(-(-video.height // grid.height), -(-video.width // grid.width))
-    ratio = 1 << (ratio - 1).bit_length()
-    smooth = cv2.GaussianBlur(field, (0, 0), SMOOTHING * ratio)
-    missing = [(0, size * ratio - have) for size, have in zip((grid.height, grid.width), field.shape, strict=False)]
-    whole = np.pad(smooth, [*missing, (0, 0)], mode="edge")
-    means = whole.reshape(grid.height, ratio, grid.width, ratio, 2).mean(axis=(1, 3))
-    return np.ascontiguousarray(means[..., ::-1].transpose(2, 0, 1))
-
-
-def _judge(frames: list[Picture], fields: list[Field]) -> Motion:
-    """How long the vectors are, and what they explain."""
-    middle = frames[len(frames) // 2]
+def _search(clip: PackedClip, starts: dict[int, Vectors]) -> Motion:
+    """Fill `starts` with what is found; one field is kept at a time, because those of a clip can be gigabytes."""
+    middle, longest, still, moved = _luma(clip, clip.frames // 2), 0.0, 0.0, 0.0
     rows, columns = np.indices(middle.shape, dtype=np.float32)
-    still, moved, longest = [], [], 0.0
-    for frame, field in zip(frames, fields, strict=True):
+    for t, frame, field in _fields(clip, middle):
+        for start in starts.values():
+            start[t] = _of_cells(field, start.shape[2], start.shape[3])
         places = columns + field[..., 0], rows + field[..., 1]
         displaced = cv2.remap(middle, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        still.append(float(cv2.absdiff(middle, frame).mean()))
-        moved.append(float(cv2.absdiff(displaced, frame).mean()))
+        still += float(cv2.absdiff(middle, frame).mean()) / clip.frames
+        moved += float(cv2.absdiff(displaced, frame).mean()) / clip.frames
         longest = max(longest, float(np.linalg.norm(field, axis=2).max()))
-    return Motion(longest, float(np.mean(still)), float(np.mean(moved)))
+    return Motion(longest, still, moved)
+
+
+def _fields(clip: PackedClip, middle: Picture) -> Iterator[tuple[int, Picture, Field]]:
+    """Each frame's number, the frame, and its way to the middle one: outward from that, each from its neighbour's."""
+    height, width = middle.shape
+    padding = ((0, max(0, LEAST_SIDE - height)), (0, max(0, LEAST_SIDE - width)))
+    target, first = np.pad(middle, padding, mode="edge"), clip.frames // 2
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setUseSpatialPropagation(True)
+    none = np.zeros((*target.shape, 2), np.float32)
+    yield first, middle, none[:height, :width]
+    for times in (range(first + 1, clip.frames), range(first - 1, -1, -1)):
+        field = none
+        for t in times:
+            frame = _luma(clip, t)
+            found = search.calc(np.pad(frame, padding, mode="edge"), target, field.copy())
+            field = np.asarray(found, np.float32)
+            yield t, frame, field[:height, :width]
+
+
+def _of_cells(field: Field, rows: int, columns: int) -> Vectors:
+    """A field's means over the cells of a grid: [2, rows, columns], down and right, in luma samples."""
+    height, width, _ = field.shape
+    ratio = max(-(-height // rows), -(-width // columns))
+    ratio = 1 << (ratio - 1).bit_length()
+    smooth = cv2.GaussianBlur(field, (0, 0), SMOOTHING * ratio)
+    whole = np.pad(smooth, ((0, rows * ratio - height), (0, columns * ratio - width), (0, 0)), mode="edge")
+    means = whole.reshape(rows, ratio, columns, ratio, 2).mean(axis=(1, 3))
+    return np.ascontiguousarray(means[..., ::-1].transpose(2, 0, 1))
