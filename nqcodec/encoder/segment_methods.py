@@ -12,10 +12,11 @@ from nqcodec.backbones import backbone
 from nqcodec.encoder.jobs import JobContext
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.segment_fit import FitMethod, SegmentFit, fit_path
-from nqcodec.encoder.segment_network import choose_program
+from nqcodec.encoder.segment_network import choose_program, structures_for
 from nqcodec.encoder.segment_plain import PlainSegment
 from nqcodec.encoder.segment_rate_aware import RateAwareSegment
 from nqcodec.encoder.segment_task import SegmentTask
+from nqcodec.encoder.structure_trial import best_structure
 from nqcodec.errors import UsageError
 from nqcodec.training.checkpoint import load_fit
 from nqcodec.training.clip import pack
@@ -58,7 +59,10 @@ def fit_segment(task: SegmentTask, context: JobContext) -> SegmentFit:
         saved.network.to(settings.device)
         # Only a fit for a rate has quantizers beside its network.
         return METHODS[RATE_AWARE if saved.extra else PLAIN].saved(task, context, saved, clip)
-    return METHODS[method_of(settings)].fit(task, context, program, clip)
+    method = method_of(settings)
+    if method == RATE_AWARE:
+        program = best_structure(task, context, structures_for(task, program), clip)
+    return METHODS[method].fit(task, context, program, clip)
 
 
 def useful_threads(task: SegmentTask) -> int:

@@ -1,0 +1,102 @@
+"""Structures tried before a fit: which clips have two, the better one goes on, and short fits leave it to the rule."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nqcodec.decoder.decoder import probe
+from nqcodec.encoder import structure_trial
+from nqcodec.encoder.encode import encode
+from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.rate import Rate
+from nqcodec.media.clip import ClipInput
+from nqcodec.media.sink import open_sink
+from nqcodec.media.source import open_source
+from nqcodec.network.operations import Operation, Warp, Window
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv"
+FRAMES, WIDTH, HEIGHT = 16, 128, 96
+
+
+def camera(path: Path, columns: int) -> ClipInput:
+    """A camera that pans over a real picture by `columns` luma samples a frame, an even number."""
+    with open_source(SAMPLE) as source:
+        video, picture = source.video, next(iter(source))
+    with open_sink(path, replace(video, width=WIDTH, height=HEIGHT, frames=FRAMES)) as sink:
+        for t in range(FRAMES):
+            planes = []
+            for index, plane in enumerate(picture):
+                sx, sy = video.chroma.plane_sub(index)
+                top, left = 40 // sy, (20 + columns * t) // sx
+                planes.append(np.ascontiguousarray(plane[top : top + HEIGHT // sy, left : left + WIDTH // sx]))
+            sink.write(tuple(planes))
+    return ClipInput(str(path))
+
+
+def encoded(clip: ClipInput, file: Path, iterations: int, **settings: object) -> tuple[list[str], set[type[Operation]]]:
+    """The messages of an encode, and the classes of its file's operations."""
+    texts = list[str]()
+    how = EncodeSettings(threads=1, iterations=iterations, metadata=False, **settings)  # type: ignore[arg-type]
+    encode(clip, file, Rate(bpp=0.4), how, lambda event: texts.append(event.text))
+    operations = {type(op) for op in probe(file).segment(0).network.program.operations}
+    return [text for text in texts if text.startswith("structure: ")], operations
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials of a few iterations."""
+    monkeypatch.setattr(structure_trial, "LEAST_ITERATIONS", 2)
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("favourite", [0, 1])
+def test_the_better_of_two_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, favourite: int) -> None:
+    real, calls = structure_trial._psnr, list[float]()
+
+    def biased(*arguments: object) -> float:
+        calls.append(real(*arguments))  # type: ignore[arg-type]
+        return calls[-1] + (100 if len(calls) - 1 == favourite else 0)
+
+    monkeypatch.setattr(structure_trial, "_psnr", biased)
+    told, operations = encoded(camera(tmp_path / "slow.y4m", 2), tmp_path / "a.nq", 60)
+    assert len(calls) == 2
+    assert all(5 < psnr < 60 for psnr in calls)
+    assert (Warp in operations) == (favourite == 1)
+    assert Window in operations
+    chosen = ["the camera's path", "vectors"][favourite]
+    pattern = rf"structure: the camera's path .* dB, vectors .* dB after 3 iterations; going on with {chosen}"
+    assert len(told) == 1
+    assert re.fullmatch(pattern, told[0])
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_trial_is_the_same_each_time(tmp_path: Path) -> None:
+    clip = camera(tmp_path / "slow.y4m", 2)
+    told = [encoded(clip, tmp_path / f"{number}.nq", 60) for number in (0, 1)]
+    assert told[0] == told[1]
+    assert (tmp_path / "0.nq").read_bytes() == (tmp_path / "1.nq").read_bytes()
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_scene_larger_than_a_picture_is_followed_without_a_trial(tmp_path: Path) -> None:
+    told, operations = encoded(camera(tmp_path / "fast.y4m", 8), tmp_path / "a.nq", 60)
+    assert not told
+    assert Warp not in operations
+    assert Window in operations
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("settings", [{"arch": "pyramid"}, {"motion": "none"}])
+def test_a_network_that_was_asked_for_is_not_tried(tmp_path: Path, settings: dict[str, object]) -> None:
+    assert not encoded(camera(tmp_path / "slow.y4m", 2), tmp_path / "a.nq", 60, **settings)[0]
+
+
+def test_short_fits_leave_it_to_the_rule(tmp_path: Path) -> None:
+    told, operations = encoded(camera(tmp_path / "slow.y4m", 2), tmp_path / "a.nq", 60)
+    assert not told
+    assert Warp not in operations
