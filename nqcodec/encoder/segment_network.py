@@ -59,8 +59,8 @@ def structures_for(task: SegmentTask, program: Program) -> list[Structure]:
     """The networks that a segment may be fitted with: `program`, which a rule chose, and what a trial may prefer.
 
     There are two where the camera moves so little that vectors can follow as well: then they may explain better what
-    moves, or worse. On two clips they gained 1.4 and 1.7 dB over the path, on another they lost 0.2. On a pan, whose scene is
-    larger than a picture, they lost 1.2.
+    moves, or worse. On two clips they gained 1.4 and 1.7 dB over the path, on another they lost 0.2. On a pan, whose
+    scene is larger than a picture, they lost 1.2.
     """
     video = task.video
     path = next((op for op in program.operations if isinstance(op, Window) and len(op.knots) > 1), None)
