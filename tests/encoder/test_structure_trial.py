@@ -20,7 +20,7 @@ from nqcodec.media.source import open_source
 from nqcodec.network.operations import Operation, Warp, Window
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv"
-FRAMES, WIDTH, HEIGHT = 16, 128, 96
+FRAMES, WIDTH, HEIGHT = 10, 128, 96
 
 
 def camera(path: Path, columns: int) -> ClipInput:
