@@ -7,7 +7,7 @@ from math import log2, prod
 
 from nqcodec.errors import LimitError, RateError, UsageError
 from nqcodec.media.video import Chroma, Video
-from nqcodec.network.operations import Concat, Operation
+from nqcodec.network.operations import Concat, Operation, Window
 from nqcodec.network.program import Limits, Program
 
 HALF_RESOLUTION = 2
@@ -34,6 +34,11 @@ class ProgramBuilder(list[Operation]):
     def stack(self, maps: Sequence[int]) -> int:
         """Index of one map with all channels of `maps`: a `Concat` is appended if there are several."""
         return maps[0] if len(maps) == 1 else self.add(Concat(tuple(maps)))
+
+    def space_to_depth(self, index: int, height: int, width: int, ratio: int) -> int:
+        """Index of the map of `height` x `width` cells whose channels are the `ratio`^2 places of each in map `index`:
+        a window that stands still."""
+        return self.add(Window((index,), height, width, ratio, 0, ((0, 0, 0),)))
 
 
 def within_limits(program: Program, video: Video) -> bool:

@@ -14,7 +14,7 @@ from nqcodec.backbones.common import ProgramBuilder, check_budget, within_limits
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path
-from nqcodec.network.operations import Activation, Add, Conv, Grid, Planes, Upsample, Window
+from nqcodec.network.operations import Activation, Add, Conv, Grid, Planes, Upsample
 from nqcodec.network.program import Limits, Program, head_channels
 
 COARSEST_RATIO = 64
@@ -75,8 +75,8 @@ class _Assembly:
         chroma = self._video.chroma
         if self._least == HALF:
             luma = self._synthesis(self._maps[1], 1)
-            # A window that stands still turns each 2x2 samples of luma into the four channels that `planes` reads.
-            cells = self._builder.add(Window((luma,), *self._cells(HALF), HALF, 0, ((0, 0, 0),)))
+            # `planes` reads each 2x2 samples of luma as four channels.
+            cells = self._builder.space_to_depth(luma, *self._cells(HALF), HALF)
             colour = self._synthesis(self._maps[HALF], head_channels(chroma, HALF) - HALF**2)
             self._builder.add(Planes((self._builder.stack([cells, colour]),), HALF))
         else:

@@ -88,9 +88,6 @@ LEAST_VECTOR_BITS = 12.5
 64x64 gained 0.3 to 0.4 dB; at 24 it lost 0.4, and one of 16x16 lost 1.0; at 70 to 130 that one gained 0.25 to 0.5 dB
 (docs/experiments.md). Vectors take 10 to 20 % of a file then."""
 
-STANDS_STILL = ((0, 0, 0),)
-"""The path of a window that only turns a map of `SHARPER` times the resolution into channels."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -238,9 +235,7 @@ class _Assembly:
         bits = VECTOR_BITS + round(log2(ratio // cells)) - round(log2(self._settings.ratio))
         vectors = self._vectors_at(ratio // cells, rows, columns)
         warped = self._builder.add(Warp((self._grids(grids, rows, columns), vectors), bits, CUBIC_TAPS))
-        if cells == 1:
-            return warped
-        return self._builder.add(Window((warped,), height, width, cells, 0, STANDS_STILL))
+        return warped if cells == 1 else self._builder.space_to_depth(warped, height, width, cells)
 
     def _vectors_at(self, ratio: int, rows: int, columns: int) -> int:
         """The vectors for maps at `ratio`: their grid, or those for twice the ratio, enlarged."""

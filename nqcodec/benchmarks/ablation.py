@@ -14,8 +14,9 @@ from itertools import chain, product
 
 import numpy as np
 
-from nqcodec.benchmarks.ablation_subject import FitChoice, Subject, payload_bytes
+from nqcodec.benchmarks.ablation_subject import FitChoice, Subject
 from nqcodec.benchmarks.results import Cells, Column, Measurement
+from nqcodec.bitstream.segment import payload_size
 from nqcodec.methods.post_training.neuroquant import RECORD_BITS, NeuroQuantSettings, neuroquant
 from nqcodec.methods.post_training.pipeline import calibrated, quantize
 from nqcodec.network.integer_network import IntegerNetwork
@@ -138,12 +139,12 @@ def least_saving(point: Point, curve: list[Point]) -> float | None:
 def _full(subject: Subject, settings: QuantSettings, bits: float) -> Point:
     """The whole method, with the exact size met."""
     size = int(bits * subject.network.program.parameters / 8)
-    coded = quantize(subject.network, subject.clip, max_bytes=size, size_of=payload_bytes, settings=settings)
+    coded = quantize(subject.network, subject.clip, max_bytes=size, size_of=payload_size, settings=settings)
     return _file(subject, f"full method at {bits:g} bits", coded)
 
 
 def _file(subject: Subject, name: str, coded: IntegerNetwork) -> Point:
-    return Point(name, payload_bytes(coded), subject.decoded_psnr(coded), True)
+    return Point(name, payload_size(coded), subject.decoded_psnr(coded), True)
 
 
 def _baselines(subject: Subject, settings: QuantSettings) -> Iterator[Point]:
@@ -186,5 +187,5 @@ def _uniform(subject: Subject) -> Iterator[Point]:
 
 def _unsearched(subject: Subject, name: str, size: int, settings: QuantSettings) -> Point:
     """What calibration makes for about `size` bytes, at the size that it has by itself: a size search would blur it."""
-    tuning, _ = calibrated(subject.network, subject.clip, size, payload_bytes, settings)
+    tuning, _ = calibrated(subject.network, subject.clip, size, payload_size, settings)
     return _file(subject, name, export(tuning.network, tuning.transform))

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from nqcodec.backbones import hnerv
-from nqcodec.bitstream.segment import pack_segment
 from nqcodec.media.clip import ClipInput
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.synthesis.backends import open_synthesizer
@@ -95,8 +94,3 @@ class Subject:
 
     def _psnr(self, errors: torch.Tensor) -> float:
         return float((psnr(errors, self.clip.video.depth) @ self.clip.weights).mean())
-
-
-def payload_bytes(network: IntegerNetwork) -> int:
-    """Bytes of a network's coded segment."""
-    return len(pack_segment(network).payload)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from statistics import median
 
-from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.segment import payload_size
 from nqcodec.encoder.segment_methods import RATE_AWARE, method_of
 from nqcodec.encoder.segment_network import choose_program
 from nqcodec.encoder.segment_plain import fit_settings, quant_settings
@@ -91,7 +91,7 @@ def _plain_budget(task: SegmentTask, program: Program, clip: PackedClip) -> Time
         network,
         clip,
         max_bytes=budget,
-        size_of=lambda coded: len(pack_segment(coded).payload),
+        size_of=payload_size,
         settings=replace(quant_settings(task), finetune_iterations=TUNED_ITERATIONS),
         progress=reports.append,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nqcodec.benchmarks.results import Cells, Column
-from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.segment import payload_size
 from nqcodec.media.metrics import QualityMeter
 from nqcodec.media.source import open_source
 from nqcodec.media.video import Frame, Video
@@ -110,22 +110,18 @@ def fitted(excerpt: Excerpt, program: Program, size: int, settings: RateAwareSet
         clip,
         settings,
         max_bytes=size,
-        size_of=_size,
+        size_of=payload_size,
         progress=lambda event: None if event.psnr is None else promised.append(event.psnr),
     )
     seconds = time.process_time() - begun
     decoded = _psnr(network, excerpt)
     return {
-        "bpp": 8 * _size(network) / video.pixels,
+        "bpp": 8 * payload_size(network) / video.pixels,
         "psnr": decoded,
         "lost": promised[-1] - decoded,
         "kmac_per_pixel": program.macs / (video.width * video.height) / 1000,
         "cpu_seconds": seconds,
     }
-
-
-def _size(network: IntegerNetwork) -> int:
-    return len(pack_segment(network).payload)
 
 
 def _psnr(network: IntegerNetwork, excerpt: Excerpt) -> float:

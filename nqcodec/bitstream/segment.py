@@ -66,6 +66,11 @@ def pack_segment(network: IntegerNetwork, coder: str | None = None, md5: bytes =
     return PackedSegment(b"\0" + md5 + program + bytes(table) + bytes(data), parts, minor_version(network.program))
 
 
+def payload_size(network: IntegerNetwork) -> int:
+    """Bytes of the payload of a network that passes `validate`."""
+    return len(pack_segment(network).payload)
+
+
 @dataclass(frozen=True)
 class SegmentLayout:
     """A payload taken apart but not entropy-decoded: what `nqdec --info` shows.

@@ -20,7 +20,6 @@ CODED_BITS = 4.0
 MOST_CODED_BITS = 6.5
 """Bits a parameter that even the highest of several rates should not exceed: beyond, bits gain next to nothing."""
 
-
 LEAST_SEEN = 0.9
 """Part of a frame that the middle frame must show too, on average, for vectors to be tried in place of a path."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nqcodec.backbones import backbone
-from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.segment import payload_size
 from nqcodec.encoder.jobs import JobContext
 from nqcodec.encoder.options import PlainFitOptions
 from nqcodec.encoder.progress import Event
@@ -114,7 +114,7 @@ class PlainSegment:
                 self._network,
                 self._clip,
                 max_bytes=most,
-                size_of=lambda network: len(pack_segment(network).payload),
+                size_of=payload_size,
                 settings=quant_settings(task, brief),
                 progress=report,
                 stop=context.stop,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.segment import payload_size
 from nqcodec.encoder.jobs import JobContext
 from nqcodec.encoder.progress import Event
 from nqcodec.encoder.segment_fit import announce, fit_path, rate_errors, search_motion
@@ -75,7 +75,7 @@ class RateAwareSegment:
             path = fit_path(task.settings.fit, task) if task.settings.fit else task.name
             raise InputError(f"{path}: this fit is damaged: its quantizers do not match its network") from error
         segment = RateAwareSegment(task, context, clip, fitted)
-        size, rates = fitted.size(segment._size), task.rates_by_budget()
+        size, rates = fitted.size(payload_size), task.rates_by_budget()
         segment._middle = min(rates, key=lambda rate: abs(math.log((task.budgets[rate] or size) / size)))
         return segment
 
@@ -111,7 +111,7 @@ class RateAwareSegment:
         """The nearest fit, taken to another rate."""
         fitted = self._nearest(rate).copy()
         if how.latent_step_index is None:
-            shift_step_indices(fitted, self._most(rate), self._size)
+            shift_step_indices(fitted, self._most(rate), payload_size)
         return fitted, self._fit(fitted, how, rate, stage)
 
     def _nearest(self, rate: int) -> Fitted:
@@ -138,7 +138,7 @@ class RateAwareSegment:
                 self._clip,
                 how,
                 max_bytes=self._most(rate),
-                size_of=self._size,
+                size_of=payload_size,
                 progress=report,
                 checkpoint=task.work / f"segment{task.number:05d}.{rate}.{stage}.safetensors",
                 resume=task.settings.resume,
@@ -147,10 +147,6 @@ class RateAwareSegment:
 
     def _most(self, rate: int) -> int:
         return self._task.budgets[rate] or int(self._fitted.network.program.parameters * CODED_BITS / 8)
-
-    @staticmethod
-    def _size(network: IntegerNetwork) -> int:
-        return len(pack_segment(network).payload)
 
 
 def middle_rate(task: SegmentTask) -> int:

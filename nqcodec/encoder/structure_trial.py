@@ -6,15 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.segment import payload_size
 from nqcodec.encoder.jobs import JobContext
 from nqcodec.encoder.progress import Event
 from nqcodec.encoder.segment_network import Structure
 from nqcodec.encoder.segment_rate_aware import fit_settings, middle_rate
 from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.methods.rate_aware.fit import Fitted, fit_for_size
-from nqcodec.methods.rate_aware.settings import RateAwareSettings
-from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Program
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.training.clip import PackedClip
@@ -52,7 +50,7 @@ def best_structure(
 
 def _psnr(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip, iterations: int) -> float:
     """PSNR-YUV in dB that a fit of `program` ends with; minus infinity if it cannot have so few bytes."""
-    how: RateAwareSettings = replace(fit_settings(task, program), iterations=iterations)
+    how = replace(fit_settings(task, program), iterations=iterations)
     fitted = Fitted.fresh(new_network(program, task.video.frames, how), how.latent_step_index)
     start_vectors(fitted.network, clip)
     size, found = task.budgets[middle_rate(task)], list[float]()
@@ -63,11 +61,7 @@ def _psnr(task: SegmentTask, context: JobContext, program: Program, clip: Packed
             found.append(progress.psnr)
 
     try:
-        fit_for_size(fitted, clip, how, max_bytes=size, size_of=_size, progress=keep, stop=context.stop)
+        fit_for_size(fitted, clip, how, max_bytes=size, size_of=payload_size, progress=keep, stop=context.stop)
     except SizeError:
         return -math.inf
     return found[-1]
-
-
-def _size(network: IntegerNetwork) -> int:
-    return len(pack_segment(network).payload)

@@ -15,18 +15,25 @@ def vector_grids(program: Program) -> dict[int, float]:
     found: dict[int, float] = {}
     for op in program.operations:
         if isinstance(op, Warp):
-            source = _source(program, op.inputs[1])
-            if source is not None:
+            source = _sources(program, op.inputs[1])[-1]
+            if isinstance(program.operations[source], Grid):
                 rows = program.shapes[op.inputs[0]][1]
                 found[source] = _samples_of_a_cell(program, rows) * 2.0**-op.bits
     return found
 
 
-def _source(program: Program, index: int) -> int | None:
-    """The grid whose enlarged map is that of operation `index`; None for another source."""
-    while isinstance(op := program.operations[index], Upsample):
-        index = op.inputs[0]
-    return index if isinstance(op, Grid) else None
+def vector_maps(program: Program) -> frozenset[int]:
+    """Operations whose maps are vectors, or become them by enlargement: what a `warp` reads, back to its source."""
+    warps = [op for op in program.operations if isinstance(op, Warp)]
+    return frozenset(index for op in warps for index in _sources(program, op.inputs[1]))
+
+
+def _sources(program: Program, index: int) -> list[int]:
+    """Operation `index`, and those whose maps it enlarges, the last of which enlarges none."""
+    found = [index]
+    while isinstance(op := program.operations[found[-1]], Upsample):
+        found.append(op.inputs[0])
+    return found
 
 
 def _samples_of_a_cell(program: Program, rows: int) -> int:

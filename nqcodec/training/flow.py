@@ -129,12 +129,12 @@ def _fields(clip: PackedClip, middle: Picture) -> Iterator[tuple[int, Picture, F
     """Each frame's number, the frame, and its way to the middle one: outward from that, each from its neighbour's."""
     height, width = middle.shape
     padding = ((0, max(0, LEAST_SIDE - height)), (0, max(0, LEAST_SIDE - width)))
-    target, first = np.pad(middle, padding, mode="edge"), clip.frames // 2
+    target, reference = np.pad(middle, padding, mode="edge"), clip.frames // 2
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setUseSpatialPropagation(True)
     none = np.zeros((*target.shape, 2), np.float32)
-    yield first, middle, none[:height, :width]
-    for times in (range(first + 1, clip.frames), range(first - 1, -1, -1)):
+    yield reference, middle, none[:height, :width]
+    for times in (range(reference + 1, clip.frames), range(reference - 1, -1, -1)):
         field = none
         for t in times:
             frame = _luma(clip, t)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nqcodec.network.operations import Activation, Conv, Grid, Warp
 from nqcodec.network.program import Program
+from nqcodec.network.vectors import vector_maps
 from nqcodec.training.initial import start_scales
 from nqcodec.training.operations import activate, apply, read_grid, round_vectors
 
@@ -51,7 +52,8 @@ class FloatNetwork(nn.Module):
         program: the operations.
         frames: T of formats/nq.md 6.2, the frames of the segment.
         tensors: float32 parameters by `tensor_key`, shaped as in the file.
-        dtype: what maps are computed in. bfloat16 has 8 significant bits, too few for a `Transform` that rounds maps.
+        dtype: what maps are computed in. bfloat16 has 8 significant bits, too few for a `Transform` that rounds maps,
+            and for vectors, whose grids and enlarged maps are float32 whatever the others are.
         rounds_vectors: whether a warp's vectors are rounded as the decoder rounds them, straight-through.
     """
 
@@ -60,6 +62,7 @@ class FloatNetwork(nn.Module):
         self.program, self.frames = program, frames
         self.dtype = torch.float32
         self.rounds_vectors = False
+        self._vector_maps = vector_maps(program)
         self.tensors = nn.ParameterDict()
         scales = start_scales(program)
         for index in range(len(program.operations)):
@@ -102,7 +105,7 @@ class FloatNetwork(nn.Module):
                 inputs = [maps[i] for i in op.inputs]
                 if self.rounds_vectors and isinstance(op, Warp):
                     inputs[1] = round_vectors(inputs[1], op)
-                value = apply(op, inputs, times).to(self.dtype)
+                value = apply(op, inputs, times).to(self._dtype_of(index))
                 maps.append(how.map(index, value) if op.has_format else value)
         return maps
 
@@ -113,7 +116,10 @@ class FloatNetwork(nn.Module):
             latent = how.tensor(index, "latent", self.tensors[tensor_key(index, "latent")])
             value = read_grid(latent, times, self.frames)
         # Channels last from the first map on: convolutions keep it, and run about twice as fast for it.
-        return value.to(self.dtype, memory_format=torch.channels_last)
+        return value.to(self._dtype_of(index), memory_format=torch.channels_last)
+
+    def _dtype_of(self, index: int) -> torch.dtype:
+        return torch.float32 if index in self._vector_maps else self.dtype
 
     def convolve(self, index: int, op: Conv, x: Tensor, how: Transform, padding: int) -> Tensor:
         """The map of the convolution `op`, operation `index`, of maps x with `padding` zeros around them."""

@@ -9,7 +9,8 @@ import torch
 from click.testing import CliRunner
 
 from nqcodec.benchmarks.ablation import CURVE, Point, bytes_at, least_saving, run
-from nqcodec.benchmarks.ablation_subject import FitChoice, Subject, payload_bytes
+from nqcodec.benchmarks.ablation_subject import FitChoice, Subject
+from nqcodec.bitstream.segment import payload_size
 from nqcodec.cli.nqtool import main
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.quantization.settings import QuantSettings
@@ -25,8 +26,8 @@ def test_a_fit_is_made_once_and_then_taken(real_clip: Path, tmp_path: Path, monk
     assert all(torch.equal(made.network.tensors[key], value) for key, value in taken.network.tensors.items())
     size = int(5 * made.network.program.parameters / 8)
     settings = QuantSettings(finetune_iterations=0)
-    coded = quantize(taken.network, taken.clip, max_bytes=size, size_of=payload_bytes, settings=settings)
-    assert payload_bytes(coded) <= size
+    coded = quantize(taken.network, taken.clip, max_bytes=size, size_of=payload_size, settings=settings)
+    assert payload_size(coded) <= size
     assert taken.exact - 5 < taken.decoded_psnr(coded) < taken.exact
 
 

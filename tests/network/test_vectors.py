@@ -7,7 +7,7 @@ import pytest
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.operations import Add, Conv, Grid, Operation, Planes, Upsample, Warp
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import vector_grids
+from nqcodec.network.vectors import vector_grids, vector_maps
 
 VIDEO = Video(64, 32, 4, chroma=Chroma.C400)
 
@@ -40,3 +40,10 @@ def test_vectors_that_are_computed_are_none() -> None:
 def test_what_is_displaced_is_no_vector() -> None:
     program = warped(Grid((), 4, 2, 16, 32))
     assert 0 not in vector_grids(program)
+
+
+def test_maps_of_vectors_are_those_from_the_warp_back_to_the_source() -> None:
+    program = warped(Grid((), 4, 2, 4, 8), Upsample((1,), 2, 8, 16), Upsample((2,), 2, 16, 32))
+    assert vector_maps(program) == {1, 2, 3}
+    program = warped(Grid((), 4, 3, 16, 32), Conv((1,), 2, 3))
+    assert vector_maps(program) == {2}

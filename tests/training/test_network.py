@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nqcodec.media.video import Video
-from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle, Warp
+from nqcodec.media.video import Chroma, Video
+from nqcodec.network.operations import Activation, Conv, Grid, Planes, Shuffle, Upsample, Warp
 from nqcodec.network.program import Program
 from nqcodec.training.network import FloatNetwork, tensor_key
 from nqcodec.training.operations import activate, read_grid
@@ -131,3 +131,25 @@ def test_a_warp_reads_at_the_decoders_places_if_asked() -> None:
         rounded = built(time)
         vectors.fill_(1 / 32)
         assert torch.equal(built(time), rounded)
+
+
+def test_vectors_are_float32_where_other_maps_are_bfloat16() -> None:
+    """bfloat16 would round vectors of some hundred samples to whole samples."""
+    video = Video(64, 32, 4, chroma=Chroma.C400)
+    program = Program.of(
+        [
+            Grid((), 1, 4, 16, 32),
+            Grid((), 4, 2, 8, 16),
+            Upsample((1,), 2, 16, 32),
+            Warp((0, 2), 2),
+            Planes((3,), 2),
+        ],
+        video,
+    )
+    built = FloatNetwork(program, 4, torch.Generator().manual_seed(0))
+    built.dtype = torch.bfloat16
+    with torch.no_grad():
+        built.tensors[tensor_key(1, "latent")].fill_(300.25)
+    maps = built.maps(torch.tensor([0, 3]))
+    assert [value.dtype for value in maps[:4]] == [torch.bfloat16, torch.float32, torch.float32, torch.bfloat16]
+    assert torch.equal(maps[2], torch.full_like(maps[2], 300.25))
