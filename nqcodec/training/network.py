@@ -53,7 +53,7 @@ class FloatNetwork(nn.Module):
         frames: T of formats/nq.md 6.2, the frames of the segment.
         tensors: float32 parameters by `tensor_key`, shaped as in the file.
         dtype: what maps are computed in. bfloat16 has 8 significant bits, too few for a `Transform` that rounds maps,
-            and for vectors, whose grids and enlarged maps are float32 whatever the others are.
+            and for vectors, whose grids and enlarged maps are float32 at least.
         rounds_vectors: whether a warp's vectors are rounded as the decoder rounds them, straight-through.
     """
 
@@ -119,7 +119,7 @@ class FloatNetwork(nn.Module):
         return value.to(self._dtype_of(index), memory_format=torch.channels_last)
 
     def _dtype_of(self, index: int) -> torch.dtype:
-        return torch.float32 if index in self._vector_maps else self.dtype
+        return torch.promote_types(self.dtype, torch.float32) if index in self._vector_maps else self.dtype
 
     def convolve(self, index: int, op: Conv, x: Tensor, how: Transform, padding: int) -> Tensor:
         """The map of the convolution `op`, operation `index`, of maps x with `padding` zeros around them."""
