@@ -26,21 +26,18 @@ from nqcodec.backbones.pyramid_grids import (
     USABLE_BITS,
     Latents,
 )
+from nqcodec.backbones.pyramid_motion import KEY_VECTOR_RATIO, VECTOR_BITS, Displacement, still, windowed
 from nqcodec.errors import RateError, UsageError
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path
 from nqcodec.network.operations import (
-    CUBIC_TAPS,
     MOST_WARP_BITS,
     MOST_WINDOW_BITS,
     Activation,
     Add,
     Conv,
-    Grid,
     Planes,
     Upsample,
-    Warp,
-    Window,
 )
 from nqcodec.network.program import Limits, Program, head_channels
 
@@ -74,9 +71,6 @@ SHARPER = 2
 resolution, following a slow camera cost 0.2 dB, and at twice that resolution it gained a decibel; vectors gained 0 to
 0.9 dB by it."""
 
-VECTOR_BITS = 2
-"""Fractional bits of vectors in cells of the finest level."""
-
 VECTOR_RATIOS = (64, 32, 16)
 """Ratios between the picture and the grid of vectors, which has two channels for every frame."""
 
@@ -87,6 +81,11 @@ LEAST_VECTOR_BITS = 12.5
 """Bits of the file that each value of that grid must have for it to be as fine. At 10 bits a value of 32x32 one of
 64x64 gained 0.3 to 0.4 dB; at 24 it lost 0.4, and one of 16x16 lost 1.0; at 70 to 130 that one gained 0.25 to 0.5 dB
 (docs/experiments.md). Vectors take 10 to 20 % of a file then."""
+
+
+KEY_BITS, LEAST_KEY_FRAMES = 1.2, 8
+"""Bits of the file a pixel of the picture, and frames, that each key grid must have. On clips of 32 frames four grids
+were better than two and eight at 3 to 9 bits a pixel, and none were at 1.6 (docs/experiments.md)."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,7 @@ class Settings:
         displaced: whether vectors displace the grids of all levels but the coarsest; not with a path.
         vector_ratio: ratio between the picture and the grid of vectors; None lets the bytes decide.
         sharper: resolution of the finest level's warped grid over that of its map; windows have `SHARPER`.
+        keys: displaced key grids of the finest level beside the one that all frames share; 0 for none.
     """
 
     levels: tuple[tuple[Latents, ...], ...] = LEVELS
@@ -116,6 +116,7 @@ class Settings:
     displaced: bool = False
     vector_ratio: int | None = None
     sharper: int = SHARPER
+    keys: int = 0
 
     def grids(self, level: int, last: bool) -> tuple[Latents, ...]:
         """Grids of a level; `last` says that it is the finest."""
@@ -153,8 +154,19 @@ class _Assembly:
         self._settings, self._video, self._frames = settings, video, frames
         self._builder = ProgramBuilder()
         self._map: int | None = None
-        self._vectors = dict[int, int]()
-        self._vector_ratio = max(settings.vector_ratio or VECTOR_RATIO, *ratios(video, settings.ratio)[1:2], 1)
+        self._read = still(self._builder)
+        self._keys: Displacement | None = None
+        if settings.path is not None:
+            self._read = windowed(self._builder, settings.path)
+        elif settings.displaced:
+            self._read = self._displacement(settings.vector_ratio or VECTOR_RATIO).read
+            self._keys = self._displacement(KEY_VECTOR_RATIO) if settings.keys else None
+
+    def _displacement(self, vector_ratio: int) -> Displacement:
+        """By vectors at `vector_ratio`, or as coarse as the coarsest level that they displace."""
+        coarsest = max(ratios(self._video, self._settings.ratio)[1:2], default=1)
+        video = self._video.with_frames(self._frames)
+        return Displacement(self._builder, video, self._settings.ratio, max(vector_ratio, coarsest))
 
     def level(self, level: int, ratio: int, last: bool) -> None:
         """Upsample the trunk by two, add the level's latents, and append one residual block."""
@@ -194,59 +206,23 @@ class _Assembly:
             times = latents.times(self._frames)
             grids[times] = max(grids.get(times, 0), latents.channels)
         ordered = sorted(grids.items(), key=lambda one: -one[1])
-        if self._settings.path is not None:
-            displaced = self._windowed
-        elif self._settings.displaced and self._map is not None:
-            displaced = self._warped
-        else:
-            return self._grids(ordered, height, width)
-        cells = self._settings.sharper if self._settings.path is None else SHARPER
+        settings = self._settings
+        if settings.path is None and (self._map is None or not settings.displaced):
+            return still(self._builder)(ordered, ratio, 1, height, width)
+        cells = settings.sharper if settings.path is None else SHARPER
         # Warped grids that change in time are better at the map's resolution: by 2.4 dB on a clip of 39 dB.
         fine = {
             times
             for times, channels in ordered
-            if last and cells > 1 < channels and (times == 1 or self._settings.path is not None)
+            if last and cells > 1 < channels and (times == 1 or settings.path is not None)
         }
         sharp = [(times, -(-channels // cells**2)) for times, channels in ordered if times in fine]
         plain = [grid for grid in ordered if grid[0] not in fine]
         groups = [(group, size) for group, size in ((sharp, cells), (plain, 1)) if group]
-        return self._builder.stack([displaced(group, ratio, size, height, width) for group, size in groups])
-
-    def _grids(self, grids: list[tuple[int, int]], rows: int, columns: int) -> int:
-        """Grids (times, channels) of one size as one map."""
-        return self._builder.stack([self._builder.add(Grid((), *grid, rows, columns)) for grid in grids])
-
-    def _windowed(self, grids: list[tuple[int, int]], ratio: int, cells: int, height: int, width: int) -> int:
-        """Grids (times, channels) of the whole scene, `cells` x `cells` to a cell of the level, through one window."""
-        path = self._settings.path
-        assert path is not None
-        # The same path serves every level: a coarser level divides it by its ratio, by more fractional bits.
-        bits = path.bits + round(log2(ratio // cells))
-        rows, columns = (
-            size * cells + -(-extent >> bits) for size, extent in ((height, path.rows), (width, path.columns))
-        )
-        scene = self._grids(grids, rows, columns)
-        return self._builder.add(Window((scene,), height, width, cells, bits, path.knots))
-
-    def _warped(self, grids: list[tuple[int, int]], ratio: int, cells: int, height: int, width: int) -> int:
-        """Grids (times, channels), `cells` x `cells` to a cell of the level, displaced by the vectors."""
-        rows, columns = height * cells, width * cells
-        # The same vectors serve every level, as `_windowed` has it.
-        bits = VECTOR_BITS + round(log2(ratio // cells)) - round(log2(self._settings.ratio))
-        vectors = self._vectors_at(ratio // cells, rows, columns)
-        warped = self._builder.add(Warp((self._grids(grids, rows, columns), vectors), bits, CUBIC_TAPS))
-        return warped if cells == 1 else self._builder.space_to_depth(warped, height, width, cells)
-
-    def _vectors_at(self, ratio: int, rows: int, columns: int) -> int:
-        """The vectors for maps at `ratio`: their grid, or those for twice the ratio, enlarged."""
-        if ratio not in self._vectors:
-            if ratio == self._vector_ratio:
-                made = self._builder.add(Grid((), self._frames, 2, rows, columns))
-            else:
-                coarser = self._vectors_at(2 * ratio, -(-rows // 2), -(-columns // 2))
-                made = self._builder.add(Upsample((coarser,), 2, rows, columns))
-            self._vectors[ratio] = made
-        return self._vectors[ratio]
+        maps = [self._read(group, ratio, size, height, width) for group, size in groups]
+        if self._keys is not None and last:
+            maps.append(self._keys.read_keys(settings.keys, ratio, cells, height, width))
+        return self._builder.stack(maps)
 
 
 def build(video: Video, frames: int, parameters: int, base: Settings | None = None) -> Program:
@@ -291,6 +267,7 @@ def for_bytes(
         LimitError: if it is beyond what decoders accept (formats/nq.md, 8).
     """
     clip, base = video.with_frames(frames), base or Settings()
+    keys, base = base.keys, replace(base, keys=0)
     base = _scaled(base, clip, (size / SCALE_BYTES) ** 0.5)
     rich = 8 * size > RICH_BITS * assemble(base, clip, frames).parameters and not base.finest
     base = _following(base, path, clip)
@@ -308,7 +285,9 @@ def for_bytes(
             break
         chosen, program = denser, other
     if program.parameters * USABLE_BITS >= 8 * size:
-        return program
+        # Key grids are chosen beside the others, which stay as dense as they would be without them.
+        keyed = assemble(replace(chosen, keys=keys), clip, frames)
+        return keyed if within_limits(keyed, clip) else program
     return build(video, frames, int(8 * size / USABLE_BITS), chosen)
 
 
@@ -382,3 +361,8 @@ def vector_ratio(video: Video, size: int) -> int:
 
     fit = [ratio for ratio in VECTOR_RATIOS if 8 * size >= LEAST_VECTOR_BITS * values(ratio)]
     return min(fit, default=VECTOR_RATIOS[0])
+
+
+def key_grids(video: Video, size: int) -> int:
+    """The number of key grids that suits a file of `size` bytes."""
+    return min(int(8 * size / (video.height * video.width * KEY_BITS)), video.frames // LEAST_KEY_FRAMES)

@@ -76,6 +76,11 @@ def coarser(excerpt: Excerpt, size: int) -> Program:
     return displaced(excerpt, size, pyramid.Settings(vector_ratio=pyramid.vector_ratio(excerpt.video, size) * 2))
 
 
+def keyed(excerpt: Excerpt, size: int) -> Program:
+    """The displaced pyramid with as many key grids as the encoder tries, two at least."""
+    return displaced(excerpt, size, pyramid.Settings(keys=max(2, pyramid.key_grids(excerpt.video, size))))
+
+
 VARIANTS: Mapping[str, Variant] = {
     "as it is": Variant(displaced),
     "no vectors": Variant(still),
@@ -85,6 +90,7 @@ VARIANTS: Mapping[str, Variant] = {
     "coarser vectors": Variant(coarser),
     "static grids at half resolution": Variant(blurred),
     "two frames to a vector": Variant(half_as_many),
+    "key grids": Variant(keyed),
     "camera's path": Variant(following),
 }
 

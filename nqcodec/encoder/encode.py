@@ -339,6 +339,7 @@ def _report(
         warnings=[*one.kept.warnings, *(result.warning for result in results if result.collapsed)],
         frame_md5=[digest.hex() for result in results for digest in result.frame_md5],
         seconds={**seconds, **times},
+        decisions=[{"first": task.first, **r.decisions} for task, r in zip(one.tasks, results, strict=True)],
     )
 
 

@@ -38,6 +38,9 @@ class EncodeReport:
         frame_md5: MD5 of each frame's decoded planes, in hexadecimal.
         seconds: by stage, and "total"; "again" is that of fits whose file was worse than they had promised, or worse
             than that of a lower rate, and that were taken a second time.
+        decisions: for each segment its "first" frame and what was decided before its fit: the "trial" of structures
+            (iterations, PSNR-YUV in dB by structure, the chosen one) and the "motion" found (the longest vector in luma
+            samples, the part explained of what changes, whether it was used), each None where there was none.
         warnings: a line for each thing that the source has and the file lacks, and for each segment that shows less
             than its fit.
     """
@@ -61,6 +64,7 @@ class EncodeReport:
     warnings: list[str] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     frame_metrics: list[dict[str, float]] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -100,6 +104,7 @@ class EncodeReport:
             "metrics": self.metrics,
             "frame_metrics": self.frame_metrics,
             "segments": self.segments,
+            "decisions": self.decisions,
             "parameters": self.parameters,
             "kmac_per_pixel": self.macs_per_pixel / 1000,
             "md5": self.md5,

@@ -21,12 +21,18 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.training.checkpoint import SavedFit
 from nqcodec.training.clip import PackedClip
-from nqcodec.training.flow import start_vectors
+from nqcodec.training.flow import Motion, start_vectors
 from nqcodec.training.network import FloatNetwork
 
 
 class SegmentFit(Protocol):
-    """A fitted segment, whatever the method."""
+    """A fitted segment, whatever the method.
+
+    Attributes:
+        motion: what its vectors started from; None without a search.
+    """
+
+    motion: Motion | None
 
     def order(self) -> list[int]:
         """The task's rates in the order in which they are best made."""
@@ -93,13 +99,14 @@ def announce(
     context.progress(Event(task.name, "fit", text=text))
 
 
-def search_motion(task: SegmentTask, context: JobContext, network: FloatNetwork, clip: PackedClip) -> None:
-    """Set the vectors of a fresh network to the motion found in the clip, and report it."""
+def search_motion(task: SegmentTask, context: JobContext, network: FloatNetwork, clip: PackedClip) -> Motion | None:
+    """Set the vectors of a fresh network, if it has any, to the motion found in the clip, report and return it."""
     motion = start_vectors(network, clip)
     if motion is not None:
         found = f"vectors of up to {motion.longest:.1f} pixels explain {motion.explained:.0%} of what changes"
         used = "" if motion.is_used else ", too little to start from"
         context.progress(Event(task.name, "fit", text=f"motion: {found}{used}"))
+    return motion
 
 
 def fit_path(named: AnyPath, task: SegmentTask) -> Path:

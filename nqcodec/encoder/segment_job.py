@@ -57,11 +57,11 @@ def encode_segment(task: SegmentTask, context: JobContext) -> list[SegmentResult
     if len(results) == len(rates) and _next_to_repeat(task, results) is None:
         return [results[rate] for rate in rates]
     clock = Clock()
-    fitted = fit_segment(task, context)
+    fitted, decisions = fit_segment(task, context)
     clock.lap("fit")
     for rate in fitted.order():
         if rate not in results:
-            results[rate] = _made(task, fitted, rate, clock)
+            results[rate] = replace(_made(task, fitted, rate, clock), decisions=decisions)
             if results[rate].collapsed:
                 text = f"warning: {results[rate].warning}"
                 context.progress(Event(task.name, "code", text=text, rate=rate, level="warning"))

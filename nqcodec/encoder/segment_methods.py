@@ -6,7 +6,8 @@ torch comes with this module: it is imported only where a segment is fitted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 from nqcodec.backbones import backbone
 from nqcodec.encoder.jobs import JobContext
@@ -16,7 +17,7 @@ from nqcodec.encoder.segment_network import choose_program, structures_for
 from nqcodec.encoder.segment_plain import PlainSegment
 from nqcodec.encoder.segment_rate_aware import RateAwareSegment
 from nqcodec.encoder.segment_task import SegmentTask
-from nqcodec.encoder.structure_trial import best_structure
+from nqcodec.encoder.structure_trial import Trial, best_structure
 from nqcodec.errors import UsageError
 from nqcodec.training.checkpoint import load_fit
 from nqcodec.training.clip import pack
@@ -40,8 +41,12 @@ def method_of(settings: EncodeSettings) -> str:
     return settings.method
 
 
-def fit_segment(task: SegmentTask, context: JobContext) -> SegmentFit:
+def fit_segment(task: SegmentTask, context: JobContext) -> tuple[SegmentFit, dict[str, Any]]:
     """Fit a segment by the method that its settings name, or take up a saved fit.
+
+    Returns:
+        The fit, and what was decided for it, for reports: "trial" of structures and "motion" found, each None where
+        there was none.
 
     Raises:
         UsageError: the saved fit is of another clip.
@@ -58,11 +63,17 @@ def fit_segment(task: SegmentTask, context: JobContext) -> SegmentFit:
     if saved:
         saved.network.to(settings.device)
         # Only a fit for a rate has quantizers beside its network.
-        return METHODS[RATE_AWARE if saved.extra else PLAIN].saved(task, context, saved, clip)
-    method = method_of(settings)
+        fit = METHODS[RATE_AWARE if saved.extra else PLAIN].saved(task, context, saved, clip)
+        return fit, _decisions(fit, None)
+    method, trial = method_of(settings), None
     if method == RATE_AWARE:
-        program = best_structure(task, context, structures_for(task, program), clip)
-    return METHODS[method].fit(task, context, program, clip)
+        program, trial = best_structure(task, context, structures_for(task, program), clip)
+    fit = METHODS[method].fit(task, context, program, clip)
+    return fit, _decisions(fit, trial)
+
+
+def _decisions(fit: SegmentFit, trial: Trial | None) -> dict[str, Any]:
+    return {"trial": trial and asdict(trial), "motion": fit.motion and fit.motion.as_dict()}
 
 
 def useful_threads(task: SegmentTask) -> int:

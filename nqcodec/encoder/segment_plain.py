@@ -21,6 +21,7 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.settings import QuantSettings
 from nqcodec.training.checkpoint import SavedFit, save_fit
 from nqcodec.training.clip import PackedClip
+from nqcodec.training.flow import Motion
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.paper.encoder import Encoder
 from nqcodec.training.paper.prune import Pruning
@@ -41,6 +42,7 @@ class PlainSegment:
     def __init__(self, task: SegmentTask, context: JobContext, clip: PackedClip, network: FloatNetwork):
         self._task, self._context, self._clip, self._network = task, context, clip, network
         self._psnr = dict[int, float]()
+        self.motion: Motion | None = None
 
     @staticmethod
     def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> PlainSegment:
@@ -51,7 +53,7 @@ class PlainSegment:
         """
         settings, how = task.settings, fit_settings(task)
         network = new_network(program, task.video.frames, how)
-        search_motion(task, context, network, clip)
+        motion = search_motion(task, context, network, clip)
         announce(task, context, program, how.iterations, expected_seconds(network, clip, how), how.patch)
         published = settings.arch_preset and backbone(settings.arch).encoder
 
@@ -72,7 +74,9 @@ class PlainSegment:
             raise NqError(f"{task.name}: stopped at iteration {result.iterations} of {how.iterations}")
         if settings.save_fit:
             save_fit(fit_path(settings.save_fit, task), task.video, network)
-        return PlainSegment(task, context, clip, network)
+        segment = PlainSegment(task, context, clip, network)
+        segment.motion = motion
+        return segment
 
     @staticmethod
     def saved(task: SegmentTask, context: JobContext, fit: SavedFit, clip: PackedClip) -> PlainSegment:

@@ -23,6 +23,7 @@ from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Program
 from nqcodec.training.checkpoint import SavedFit, save_fit
 from nqcodec.training.clip import PackedClip
+from nqcodec.training.flow import Motion
 from nqcodec.training.progress import Progress
 from nqcodec.training.start import new_network
 
@@ -46,6 +47,7 @@ class RateAwareSegment:
         self._ends = dict[int, tuple[Fitted, IntegerNetwork]]()
         self._middle = middle_rate(task)
         self._psnr = dict[int, float]()
+        self.motion: Motion | None = None
 
     @staticmethod
     def fit(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip) -> RateAwareSegment:
@@ -57,9 +59,10 @@ class RateAwareSegment:
         """
         how = fit_settings(task, program)
         fitted = Fitted.fresh(new_network(program, task.video.frames, how), how.latent_step_index)
-        search_motion(task, context, fitted.network, clip)
+        motion = search_motion(task, context, fitted.network, clip)
         announce(task, context, program, how.iterations, expected_seconds(fitted, clip, how))
         segment = RateAwareSegment(task, context, clip, fitted)
+        segment.motion = motion
         rate = segment._middle
         segment._ends[rate] = fitted, segment._fit(fitted, how, rate, "fit")
         if task.settings.save_fit:

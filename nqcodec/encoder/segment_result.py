@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nqcodec.bitstream.segment import PackedSegment
 from nqcodec.encoder.segment_task import SegmentTask
@@ -20,6 +21,7 @@ class SegmentResult:
 
     Attributes:
         fit_psnr: PSNR-YUV in dB over all frames that the fit ended with, before it was coded.
+        decisions: what was decided before the fit, as `nqcodec.encoder.segment_methods.fit_segment` has it.
     """
 
     packed: PackedSegment
@@ -30,6 +32,7 @@ class SegmentResult:
     frame_md5: list[bytes]
     fit_psnr: float
     seconds: dict[str, float] = field(default_factory=dict)
+    decisions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def psnr_yuv(self) -> float:

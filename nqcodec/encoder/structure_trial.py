@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from nqcodec.bitstream.segment import payload_size
 from nqcodec.encoder.jobs import JobContext
@@ -12,6 +13,7 @@ from nqcodec.encoder.progress import Event
 from nqcodec.encoder.segment_network import Structure
 from nqcodec.encoder.segment_rate_aware import fit_settings, middle_rate
 from nqcodec.encoder.segment_task import SegmentTask
+from nqcodec.media.atomic import AtomicFile
 from nqcodec.methods.rate_aware.fit import Fitted, fit_for_size
 from nqcodec.network.program import Program
 from nqcodec.quantization.size_search import SizeError
@@ -20,36 +22,72 @@ from nqcodec.training.flow import start_vectors
 from nqcodec.training.progress import Progress
 from nqcodec.training.start import new_network
 
-TRIAL_SHARE, MOST_ITERATIONS = 0.05, 400
-"""Iterations of a trial, as a part of the fit's and at most."""
+TRIALS_SHARE, MOST_ITERATIONS = 0.1, 400
+"""Iterations of all short fits of a trial, as a part of the fit's, and of each at most."""
 
 LEAST_ITERATIONS = 60
 """Least iterations of a trial that says anything; with fewer the rule decides."""
 
 
+@dataclass(frozen=True)
+class Trial:
+    """The short fits of some structures, and what they decided.
+
+    Attributes:
+        iterations: of each.
+        psnr: PSNR-YUV in dB that each ended with, by its structure's name; None where the bytes were too few for it.
+        chosen: name of the structure that goes on.
+    """
+
+    iterations: int
+    psnr: dict[str, float | None]
+    chosen: str
+
+
 def best_structure(
     task: SegmentTask, context: JobContext, structures: Sequence[Structure], clip: PackedClip
-) -> Program:
-    """The program whose short fit has the highest PSNR-YUV within the bytes of the middle rate; the first of
-    `structures`, which is the rule's choice, if fits are too short for a trial.
+) -> tuple[Program, Trial | None]:
+    """The program whose short fit has the highest PSNR-YUV within the bytes of the middle rate, and the trial; the
+    first of `structures`, which is the rule's choice, if fits are too short for one.
+
+    An encode that resumes goes by the trial that it was interrupted after.
 
     Raises:
         NqError: if it was stopped.
     """
     first = structures[0].program
-    iterations = min(round(TRIAL_SHARE * fit_settings(task, first).iterations), MOST_ITERATIONS)
+    share = TRIALS_SHARE / len(structures)
+    iterations = min(round(share * fit_settings(task, first).iterations), MOST_ITERATIONS)
     if len(structures) == 1 or iterations < LEAST_ITERATIONS:
-        return first
-    found = [_psnr(task, context, one.program, clip, iterations) for one in structures]
-    best = max(range(len(structures)), key=lambda number: (found[number], -number))
-    figures = ", ".join(f"{one.name} {psnr:.2f} dB" for one, psnr in zip(structures, found, strict=True))
-    text = f"structure: {figures} after {iterations} iterations; going on with {structures[best].name}"
+        return first, None
+    trial = _load(task)
+    if trial is None:
+        psnr = {one.name: _psnr(task, context, one.program, clip, iterations) for one in structures}
+        trial = Trial(iterations, psnr, max(psnr, key=lambda name: psnr[name] or 0.0))
+        _save(task, trial)
+    figures = ", ".join(f"{name} {'none' if psnr is None else f'{psnr:.2f} dB'}" for name, psnr in trial.psnr.items())
+    text = f"structure: {figures} after {trial.iterations} iterations; going on with {trial.chosen}"
     context.progress(Event(task.name, "fit", text=text))
-    return structures[best].program
+    return {one.name: one.program for one in structures}[trial.chosen], trial
 
 
-def _psnr(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip, iterations: int) -> float:
-    """PSNR-YUV in dB that a fit of `program` ends with; minus infinity if it cannot have so few bytes."""
+def _path(task: SegmentTask) -> Path:
+    return task.work / f"segment{task.number:05d}.trial.json"
+
+
+def _save(task: SegmentTask, trial: Trial) -> None:
+    with AtomicFile(_path(task)) as file:
+        file.write(json.dumps(asdict(trial)).encode())
+
+
+def _load(task: SegmentTask) -> Trial | None:
+    """The trial of the encode that is resumed, if it got so far."""
+    path = _path(task)
+    return Trial(**json.loads(path.read_text("utf-8"))) if task.settings.resume and path.exists() else None
+
+
+def _psnr(task: SegmentTask, context: JobContext, program: Program, clip: PackedClip, iterations: int) -> float | None:
+    """PSNR-YUV in dB that a fit of `program` ends with; None if it cannot have so few bytes."""
     how = replace(fit_settings(task, program), iterations=iterations)
     fitted = Fitted.fresh(new_network(program, task.video.frames, how), how.latent_step_index)
     start_vectors(fitted.network, clip)
@@ -63,5 +101,5 @@ def _psnr(task: SegmentTask, context: JobContext, program: Program, clip: Packed
     try:
         fit_for_size(fitted, clip, how, max_bytes=size, size_of=payload_size, progress=keep, stop=context.stop)
     except SizeError:
-        return -math.inf
+        return None
     return found[-1]

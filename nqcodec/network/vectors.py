@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
-from nqcodec.network.operations import Grid, Planes, Upsample, Warp
+from nqcodec.network.operations import Grid, Planes, Upsample, Warp, Window
 from nqcodec.network.program import Program
 
 
@@ -26,6 +27,24 @@ def vector_maps(program: Program) -> frozenset[int]:
     """Operations whose maps are vectors, or become them by enlargement: what a `warp` reads, back to its source."""
     warps = [op for op in program.operations if isinstance(op, Warp)]
     return frozenset(index for op in warps for index in _sources(program, op.inputs[1]))
+
+
+def key_windows(program: Program) -> frozenset[int]:
+    """Windows that show one of several key grids to a `warp`: those of no camera."""
+    read = {op.inputs[0] for op in program.operations if isinstance(op, Warp)}
+    return frozenset(index for index in read if isinstance(program.operations[index], Window))
+
+
+def displaced_parts(program: Program, grid: int, frames: int) -> list[range]:
+    """The parts of a segment of `frames` frames whose pictures the vectors of operation `grid` displace from one place:
+    the frames that see one key grid each, or all."""
+    warps = [op for op in program.operations if isinstance(op, Warp) and grid in _sources(program, op.inputs[1])]
+    window = program.operations[warps[-1].inputs[0]]
+    if not isinstance(window, Window):
+        return [range(frames)]
+    places = [window.position(t) for t in range(frames)]
+    starts = [t for t in range(frames) if t == 0 or places[t] != places[t - 1]]
+    return [range(first, last) for first, last in pairwise([*starts, frames])]
 
 
 def _sources(program: Program, index: int) -> list[int]:

@@ -23,6 +23,7 @@ from nqcodec.reporting.html import cell, definitions, notes, subtitle, table_row
 from nqcodec.reporting.kinds import KINDS
 from nqcodec.reporting.pictures import GAIN, data_uri, error_colours, luma_error, svg
 from nqcodec.reporting.tensors import bits_by_layer
+from nqcodec.reporting.vectors import described, displacements, lines
 
 SHOWN = 3
 """Frames on the page."""
@@ -63,6 +64,7 @@ def write_report(source: PageSource, path: Path) -> None:
     findings = [_frame_finding(report, file), bits_by_layer(file, Path(report.output).name)]
     findings.append(fit_finding(source.points, report.name))
     pictures, missing = _pictures(source, file)
+    motion = _motion(file)
     drawn = [svg(KINDS[one.kind].draw(one.data, "")) if _has_data(one) else "" for one in findings]
     fields = {
         "title": html.escape(f"{Path(report.name).name} at {report.bpp:.4f} bpp"),
@@ -73,6 +75,8 @@ def write_report(source: PageSource, path: Path) -> None:
         ),
         "what": _WHAT if pictures else "",
         "frames": pictures,
+        "about_motion": html.escape(_about_motion(report, motion)),
+        "motion": motion,
         "by_frame": drawn[0],
         "bytes": drawn[1],
         "about_fit": _about_fit(source),
@@ -139,16 +143,43 @@ def _pictures(source: PageSource, file: NqFile) -> tuple[str, list[str]]:
     if source.clip is None:
         return "", ["no frames to look at: the clip came from standard input, which is read only once"]
     video = file.video
-    numbers = sorted({round(place * (video.frames - 1) / (SHOWN + 1)) for place in range(1, SHOWN + 1)})
     decoder = Decoder(file)
     try:
         parts = []
-        for number in numbers:
+        for number in _shown(video):
             original = next(source.clip.frames(number, 1))
             parts.append(_views(number, original, next(decoder.frames(number, number + 1)), video))
     except (NqError, StopIteration) as error:
         return "", [f"no frames to look at: {error or 'the clip is shorter than it was'}"]
     return "".join(parts), []
+
+
+def _shown(video: Video) -> list[int]:
+    """Numbers of the frames on the page."""
+    return sorted({round(place * (video.frames - 1) / (SHOWN + 1)) for place in range(1, SHOWN + 1)})
+
+
+def _motion(file: NqFile) -> str:
+    """The shown frames that the file displaces its grids in, as it shows them, with the vectors, as HTML."""
+    parts, decoder = [], Decoder(file)
+    for number in _shown(file.video):
+        segment = next(one for one in range(len(file.index)) if number < file.start(one) + file.index[one].frames)
+        video = file.video.with_frames(file.index[segment].frames)
+        found = displacements(file.segment(segment).network, video, number - file.start(segment))
+        if found is not None:
+            picture = to_rgb(next(decoder.frames(number, number + 1)), video, 8)
+            image = f'<img alt="frame {number}" src="{data_uri(picture)}">'
+            parts.append(f'<div>frame {number}<div class="moved">{image}{lines(found, video)}</div></div>')
+    return "".join(parts)
+
+
+def _about_motion(report: EncodeReport, motion: str) -> str:
+    what = (
+        "A line leads from each block to where the middle frame of its segment shows what is there."
+        if motion
+        else "The file displaces nothing: it has neither vectors nor a path of the camera."
+    )
+    return f"{what} {described(report.decisions)}".strip()
 
 
 def _views(number: int, original: Frame, decoded: Frame, video: Video) -> str:

@@ -1,7 +1,8 @@
 """Where each part of a picture is in the clip's middle frame: the vectors that a fit starts from.
 
 Dense optical flow by inverse search (DIS; Kroeger et al., ECCV 2016, in OpenCV) finds, for every frame, what displaces
-it into the middle one, which stands for the scene that a network's grids show. Gradient descent from vectors of 0 ends
+it into the middle one, of the clip or of the part that sees the same key grid. That one stands for the scene that a
+network's grids show. Gradient descent from vectors of 0 ends
 in the nearest local minimum instead. The fit refines what was found, and charges for it.
 """
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from nqcodec.network.operations import Grid
-from nqcodec.network.vectors import vector_grids
+from nqcodec.network.vectors import displaced_parts, vector_grids
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork, tensor_key
 
@@ -65,27 +66,35 @@ class Motion:
         """Whether the fit starts from these vectors, instead of 0."""
         return self.explained >= LEAST_EXPLAINED
 
+    def as_dict(self) -> dict[str, float | bool]:
+        """For reports: "longest" in luma samples, "explained" as a part of 1, and "used"."""
+        return {"longest": self.longest, "explained": self.explained, "used": self.is_used}
+
 
 def start_vectors(network: FloatNetwork, clip: PackedClip) -> Motion | None:
     """Set the vectors of `network`, if it has any, to the motion found in `clip`, if it explains what changes.
 
     Returns:
-        What was found; None for a network without vectors.
+        What was found over the whole clip; None for a network without vectors.
     """
     units = vector_grids(network.program)
     if not units:
         return None
-    grids = {
-        index: op for index, op in enumerate(network.program.operations) if isinstance(op, Grid) and index in units
-    }
-    starts = {index: np.empty((clip.frames, 2, op.height, op.width), np.float32) for index, op in grids.items()}
+    found = [_start_grid(network, clip, index, unit) for index, unit in units.items()]
+    return found[0]
+
+
+def _start_grid(network: FloatNetwork, clip: PackedClip, index: int, unit: float) -> Motion:
+    """Set the vectors of operation `index`, a value of which displaces by `unit` samples; gives what was found."""
+    op = network.program.operations[index]
+    assert isinstance(op, Grid)
+    start = np.empty((clip.frames, 2, op.height, op.width), np.float32)
     with _one_thread():
-        motion = _search(clip, starts)
+        motion = _search(clip, displaced_parts(network.program, index, clip.frames), start)
     if motion.is_used:
-        for index, start in starts.items():
-            parts = [part.mean(axis=0) for part in np.array_split(start / units[index], grids[index].times)]
-            with torch.no_grad():
-                network.tensors[tensor_key(index, "latent")].copy_(torch.from_numpy(np.stack(parts)))
+        parts = [part.mean(axis=0) for part in np.array_split(start / unit, op.times)]
+        with torch.no_grad():
+            network.tensors[tensor_key(index, "latent")].copy_(torch.from_numpy(np.stack(parts)))
     return motion
 
 
@@ -110,31 +119,38 @@ def _luma(clip: PackedClip, t: int) -> Picture:
     return np.ascontiguousarray(plane >> (video.depth - 8), np.uint8)
 
 
-def _search(clip: PackedClip, starts: dict[int, Vectors]) -> Motion:
-    """Fill `starts` with what is found; one field is kept at a time, because those of a clip can be gigabytes."""
-    middle, longest, still, moved = _luma(clip, clip.frames // 2), 0.0, 0.0, 0.0
-    rows, columns = np.indices(middle.shape, dtype=np.float32)
-    for t, frame, field in _fields(clip, middle):
-        for start in starts.values():
+def _search(clip: PackedClip, parts: list[range], start: Vectors) -> Motion:
+    """Fill `start` with what displaces each frame into the middle one of its part of the clip.
+
+    One field is kept at a time, because those of a clip can be gigabytes.
+    """
+    longest, still, moved = 0.0, 0.0, 0.0
+    for part in parts:
+        middle = _luma(clip, part[len(part) // 2])
+        rows, columns = np.indices(middle.shape, dtype=np.float32)
+        for t, frame, field in _fields(clip, part):
             start[t] = _of_cells(field, start.shape[2], start.shape[3])
-        places = columns + field[..., 0], rows + field[..., 1]
-        displaced = cv2.remap(middle, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        still += float(cv2.absdiff(middle, frame).mean()) / clip.frames
-        moved += float(cv2.absdiff(displaced, frame).mean()) / clip.frames
-        longest = max(longest, float(np.linalg.norm(field, axis=2).max()))
+            places = columns + field[..., 0], rows + field[..., 1]
+            displaced = cv2.remap(middle, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            still += float(cv2.absdiff(middle, frame).mean()) / clip.frames
+            moved += float(cv2.absdiff(displaced, frame).mean()) / clip.frames
+            longest = max(longest, float(np.linalg.norm(field, axis=2).max()))
     return Motion(longest, still, moved)
 
 
-def _fields(clip: PackedClip, middle: Picture) -> Iterator[tuple[int, Picture, Field]]:
-    """Each frame's number, the frame, and its way to the middle one: outward from that, each from its neighbour's."""
+def _fields(clip: PackedClip, part: range) -> Iterator[tuple[int, Picture, Field]]:
+    """Each frame's number, the frame, and its way to the middle one of the part: outward from that, each from its
+    neighbour's."""
+    reference = part[len(part) // 2]
+    middle = _luma(clip, reference)
     height, width = middle.shape
     padding = ((0, max(0, LEAST_SIDE - height)), (0, max(0, LEAST_SIDE - width)))
-    target, reference = np.pad(middle, padding, mode="edge"), clip.frames // 2
+    target = np.pad(middle, padding, mode="edge")
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setUseSpatialPropagation(True)
     none = np.zeros((*target.shape, 2), np.float32)
     yield reference, middle, none[:height, :width]
-    for times in (range(reference + 1, clip.frames), range(reference - 1, -1, -1)):
+    for times in (range(reference + 1, part.stop), range(reference - 1, part.start - 1, -1)):
         field = none
         for t in times:
             frame = _luma(clip, t)

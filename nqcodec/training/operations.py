@@ -140,6 +140,8 @@ def tile(x: Tensor, op: Tile) -> Tensor:
 
 def window(x: Tensor, op: Window, times: Tensor) -> Tensor:
     """The camera's window of maps [B, C, H, W] at frames `times` [B], at the decoder's own positions (6.13)."""
+    if op.bits == 0 and (len(op.knots) == 1 or times.device.type == "cpu"):
+        return F.pixel_unshuffle(_whole_cells(x, op, times), op.ratio)
     first = _corners(op, x.device)[times.clamp(max=op.knots[-1][0])] >> op.bits  # [B, 2]
     # One row and one column more than the part, the last ones again where the map ends.
     height, width = x.shape[2:]
@@ -148,6 +150,17 @@ def window(x: Tensor, op: Window, times: Tensor) -> Tensor:
     cells = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)[:, None].expand(-1, x.shape[1], -1)
     windowed = x.flatten(2).gather(2, cells).unflatten(2, (rows.shape[1], columns.shape[1]))
     return blend_window(windowed, window_fractions(op, times, x), op.ratio)
+
+
+def _whole_cells(x: Tensor, op: Window, times: Tensor) -> Tensor:
+    """The cells of `window` where a path has no fractions: nothing is blended."""
+    height, width = op.height * op.ratio, op.width * op.ratio
+    if len(op.knots) == 1:
+        _, row, column = op.knots[0]
+        return x[:, :, row : row + height, column : column + width]
+    corners = [op.position(t) for t in times.tolist()]
+    parts = [one[:, row : row + height, column : column + width] for one, (row, column) in zip(x, corners, strict=True)]
+    return torch.stack(parts)
 
 
 def window_fractions(op: Window, times: Tensor, x: Tensor) -> Tensor:

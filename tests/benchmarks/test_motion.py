@@ -84,6 +84,7 @@ def test_a_program_changes_only_in_its_part() -> None:
     assert changed("vectors from 0") == set()
     assert changed("bilinear") == {Warp}
     assert changed("two frames to a vector") == {Grid}
+    assert len(program_of("key grids").operations) > len(usual)
     assert not vectors_of(program_of("no vectors"))
     assert not vectors_of(program_of("camera's path"))
 

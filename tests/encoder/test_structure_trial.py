@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nqcodec.backbones import pyramid
 from nqcodec.decoder.decoder import probe
-from nqcodec.encoder import structure_trial
+from nqcodec.encoder import segment_network, segment_rate_aware, structure_trial
 from nqcodec.encoder.encode import encode
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
+from nqcodec.errors import NqError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
 from nqcodec.network.operations import Operation, Warp, Window
+from nqcodec.network.vectors import key_windows
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv"
 FRAMES, WIDTH, HEIGHT = 10, 128, 96
@@ -80,6 +83,45 @@ def test_a_trial_is_the_same_each_time(tmp_path: Path) -> None:
     told = [encoded(clip, tmp_path / f"{number}.nq", 60) for number in (0, 1)]
     assert told[0] == told[1]
     assert (tmp_path / "0.nq").read_bytes() == (tmp_path / "1.nq").read_bytes()
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_trial_is_not_repeated_where_an_encode_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, file = camera(tmp_path / "slow.y4m", 2), tmp_path / "a.nq"
+
+    def stopped(*arguments: object, **options: object) -> None:
+        raise NqError("stopped")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(segment_rate_aware, "fit_for_size", stopped)
+        with pytest.raises(NqError, match="stopped"):
+            encoded(clip, file, 60)
+    with monkeypatch.context() as patched:
+        patched.setattr(structure_trial, "fit_for_size", stopped)
+        told, _ = encoded(clip, file, 60, resume=True)
+    assert len(told) == 1
+    assert encoded(clip, tmp_path / "b.nq", 60)[0] == told
+    assert file.read_bytes() == (tmp_path / "b.nq").read_bytes()
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("favourite", [0, 1])
+def test_key_grids_are_tried_where_vectors_displace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, favourite: int
+) -> None:
+    """Bytes too few for one of the structures count as worse."""
+    monkeypatch.setattr(pyramid, "LEAST_KEY_FRAMES", 4)
+    monkeypatch.setattr(segment_network, "motion_of", lambda task: (None, True))
+    figures = iter([30.0, 31.0] if favourite else [30.0, None])
+    monkeypatch.setattr(structure_trial, "_psnr", lambda *_: next(figures))
+    settings = EncodeSettings(threads=1, iterations=60, metadata=False)
+    report = encode(camera(tmp_path / "slow.y4m", 2), tmp_path / "a.nq", Rate(bpp=0.4), settings)
+    network = probe(tmp_path / "a.nq").segment(0).network
+    assert len(key_windows(network.program)) == favourite
+    names = ["vectors", "vectors and key grids"]
+    trial = {"iterations": 3, "psnr": dict(zip(names, [30.0, 31.0 if favourite else None], strict=True))}
+    assert report.decisions[0]["trial"] == {**trial, "chosen": names[favourite]}
+    assert report.decisions[0]["motion"].keys() == {"longest", "explained", "used"}
 
 
 @pytest.mark.usefixtures("brief")

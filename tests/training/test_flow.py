@@ -69,6 +69,26 @@ def test_a_translation_is_found_in_every_cell(chroma: Chroma, depth: int, down: 
     assert motion.longest == pytest.approx(4 * np.hypot(down, right), abs=4)
 
 
+def test_vectors_of_key_grids_lead_to_the_middle_of_their_part() -> None:
+    """Four frames, and then five, of which the third of each is the nearest to their middle."""
+    video = Video(320, 192, FRAMES)
+    settings = pyramid.Settings(vector_ratio=32, keys=2)
+    program = pyramid.for_bytes(video, FRAMES, 40_000, None, True, base=settings)
+    network = FloatNetwork(program, FRAMES, torch.Generator().manual_seed(0))
+    motion = start_vectors(network, pack(moving(np.random.default_rng(1), video, 1.0, -2.0), video, program))
+    assert motion is not None
+    # The longest is that to the middle of the clip.
+    assert motion.longest == pytest.approx(4 * np.hypot(1, 2), abs=4)
+    shared, own = (
+        network.tensors[tensor_key(index, "latent")].detach().numpy() * unit
+        for index, unit in vector_grids(program).items()
+    )
+    middles = np.array([2] * 5 + [7] * 4)
+    for found, reference in ((shared, MIDDLE), (own, middles)):
+        expected = np.array([-1.0, 2.0]) * (np.arange(FRAMES) - reference)[:, None]
+        assert np.abs(found[:, :, 1, 1:-1] - expected[:, :, None]).max() < 0.4
+
+
 def test_two_halves_move_each_their_way() -> None:
     video = Video(192, 128, FRAMES)
     one, other = (moving(np.random.default_rng(seed), video, 0, right) for seed, right in ((2, 1.5), (3, -1.5)))
