@@ -104,6 +104,7 @@ class Settings:
         vector_ratio: ratio between the picture and the grid of vectors; None lets the bytes decide.
         sharper: resolution of the finest level's warped grid over that of its map; windows have `SHARPER`.
         keys: displaced key grids of the finest level beside the one that all frames share; 0 for none.
+        denser: by how many of `GRID_PRESETS` the grids are denser than `for_bytes` would have them.
     """
 
     levels: tuple[tuple[Latents, ...], ...] = LEVELS
@@ -117,6 +118,7 @@ class Settings:
     vector_ratio: int | None = None
     sharper: int = SHARPER
     keys: int = 0
+    denser: int = 0
 
     def grids(self, level: int, last: bool) -> tuple[Latents, ...]:
         """Grids of a level; `last` says that it is the finest."""
@@ -269,17 +271,20 @@ def for_bytes(
     clip, base = video.with_frames(frames), base or Settings()
     keys, base = base.keys, replace(base, keys=0)
     base = _scaled(base, clip, (size / SCALE_BYTES) ** 0.5)
-    rich = 8 * size > RICH_BITS * assemble(base, clip, frames).parameters and not base.finest
+    rich = int(8 * size > RICH_BITS * assemble(base, clip, frames).parameters and not base.finest)
     base = _following(base, path, clip)
     base = replace(base, displaced=moves and base.path is None and _can_be_displaced(base, clip))
     base = replace(base, vector_ratio=base.vector_ratio or vector_ratio(clip, size))
     settings = [base, *(replace(base, levels=levels, finest=()) for levels in GRID_PRESETS)]
-    chosen = settings[rich]
+    first = min(rich + base.denser, len(GRID_PRESETS))
+    if not within_limits(assemble(settings[first], clip, frames), clip):
+        first = rich
+    chosen = settings[first]
     program = assemble(chosen, clip, frames)
     program.check_limits(clip, Limits())
     # Denser grids replace the finest level, so a network with a finest level of its own keeps it for longer.
     most = USABLE_BITS if base.finest else DENSER_BITS
-    for denser in settings[rich + 1 :]:
+    for denser in settings[first + 1 :]:
         other = assemble(denser, clip, frames)
         if program.parameters * most >= 8 * size or not within_limits(other, clip):
             break

@@ -78,3 +78,21 @@ def test_the_number_of_keys_follows_the_bytes_and_the_frames() -> None:
     assert [pyramid.key_grids(VIDEO, size) for size in sizes] == [0, 2, 2, 4, 4]
     assert pyramid.key_grids(VIDEO.with_frames(7), 10**6) == 0
     assert pyramid.key_grids(Video(640, 360, 32), 40_000) == 1
+
+
+@pytest.mark.parametrize("size", [2_000, 12_000, 30_000])
+def test_denser_grids_are_the_next_ones(size: int) -> None:
+    plain, denser = (
+        pyramid.for_bytes(VIDEO, 32, size, None, True, base=pyramid.Settings(denser=more)) for more in (0, 1)
+    )
+    assert denser.parameters > plain.parameters
+    least, most = (sum(op.times * op.channels for op in grids(program)) for program in (plain, denser))
+    assert most > least
+
+
+def test_grids_are_not_denser_than_decoders_accept() -> None:
+    """The densest of 300 frames of 1920x1080 are."""
+    large = Video(1920, 1080, 300)
+    program = pyramid.for_bytes(large, 300, 10**7, None, True, base=pyramid.Settings(denser=4))
+    program.check_limits(large, Limits())
+    assert program == pyramid.for_bytes(large, 300, 10**7, None, True)

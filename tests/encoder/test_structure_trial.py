@@ -106,19 +106,23 @@ def test_a_trial_is_not_repeated_where_an_encode_resumes(tmp_path: Path, monkeyp
 
 @pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("favourite", [0, 1])
-def test_key_grids_are_tried_where_vectors_displace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, favourite: int
+@pytest.mark.parametrize(("bpp", "other"), [(0.4, "vectors and key grids"), (0.15, "vectors and denser grids")])
+def test_two_kinds_of_grids_are_tried_where_vectors_displace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, favourite: int, bpp: float, other: str
 ) -> None:
-    """Bytes too few for one of the structures count as worse."""
+    """Key grids where there are bits enough for two, denser ones elsewhere. Too few bytes for a structure count as the
+    worst."""
     monkeypatch.setattr(pyramid, "LEAST_KEY_FRAMES", 4)
     monkeypatch.setattr(segment_network, "motion_of", lambda task: (None, True))
     figures = iter([30.0, 31.0] if favourite else [30.0, None])
     monkeypatch.setattr(structure_trial, "_psnr", lambda *_: next(figures))
     settings = EncodeSettings(threads=1, iterations=60, metadata=False)
-    report = encode(camera(tmp_path / "slow.y4m", 2), tmp_path / "a.nq", Rate(bpp=0.4), settings)
-    network = probe(tmp_path / "a.nq").segment(0).network
-    assert len(key_windows(network.program)) == favourite
-    names = ["vectors", "vectors and key grids"]
+    report = encode(camera(tmp_path / "slow.y4m", 2), tmp_path / "a.nq", Rate(bpp=bpp), settings)
+    program = probe(tmp_path / "a.nq").segment(0).network.program
+    assert len(key_windows(program)) == (favourite and bpp == 0.4)
+    usual = pyramid.for_bytes(report.video, FRAMES, report.target or 0, None, True)
+    assert (program.parameters > usual.parameters * 1.05) == bool(favourite)
+    names = ["vectors", other]
     trial = {"iterations": 3, "psnr": dict(zip(names, [30.0, 31.0 if favourite else None], strict=True))}
     assert report.decisions[0]["trial"] == {**trial, "chosen": names[favourite]}
     assert report.decisions[0]["motion"].keys() == {"longest", "explained", "used"}
