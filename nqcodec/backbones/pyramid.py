@@ -84,8 +84,8 @@ LEAST_VECTOR_BITS = 12.5
 
 
 KEY_BITS, LEAST_KEY_FRAMES = 1.2, 8
-"""Bits of the file a pixel of the picture, and frames, that each key grid must have. On clips of 32 frames four grids
-were better than two and eight at 3 to 9 bits a pixel, and none were at 1.6 (docs/experiments.md)."""
+"""Bits of the file a pixel of the picture, and frames, that each key grid must have. On clips of 32 frames, four were
+better than two and eight at 3 to 9 bits a pixel, where any gained; at 1.6 none did (docs/experiments.md)."""
 
 
 @dataclass(frozen=True)

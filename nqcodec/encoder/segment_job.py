@@ -94,7 +94,8 @@ def _made_again(task: SegmentTask, fitted: SegmentFit, rate: int, first: Segment
     begin = time.perf_counter()
     second = _coded(task, fitted, rate, Clock(), again=True)
     better = max(first, second, key=lambda result: result.psnr_yuv)
-    return replace(better, seconds={**first.seconds, AGAIN: time.perf_counter() - begin})
+    seconds = {**first.seconds, AGAIN: time.perf_counter() - begin}
+    return replace(better, seconds=seconds, decisions=first.decisions)
 
 
 def _coded(task: SegmentTask, fitted: SegmentFit, rate: int, clock: Clock, again: bool) -> SegmentResult:

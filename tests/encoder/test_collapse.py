@@ -65,6 +65,7 @@ def test_a_spoiled_file_is_made_again(clip: ClipInput, spoiled: Counter[str], tm
     spoiled["left"] = 1
     report = encode(clip, tmp_path / "out.nq", Rate(bpp=2.0), QUICK)
     assert report.seconds["again"] > 0
+    assert report.decisions == [{"first": 0, "trial": None, "motion": None}]
     assert report.psnr["yuv"] > report.fit_psnr - COLLAPSE
     assert report.warnings == []
 
