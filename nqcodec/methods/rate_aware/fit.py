@@ -165,7 +165,7 @@ def fit_for_size(
     claims = {"settings": asdict(settings), "bytes": max_bytes}
     store, saved = open_checkpoint(checkpoint, fitted.network, clip, claims, resume=resume)
     session = TrainingSession("fit", settings.iterations, CONTROL_ITERATIONS, progress, stop, store)
-    control = controller(8 * settings.aim * max_bytes, settings.gains)
+    control = controller(8 * settings.aim * max_bytes, settings.gains, settings.first_lambda)
     with _trainer(fitted, clip, settings, control, real_size) as trainer, interruptible(session):
         if saved:
             trainer.restore(saved)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from nqcodec.methods.rate_aware.control import GAINS, GROWTH, LATENT_GAINS
+from nqcodec.methods.rate_aware.control import FIRST_LAMBDA, FIRST_LATENT_LAMBDA, GAINS, LATENT_GAINS
 from nqcodec.network.program import Program
 from nqcodec.training.initial import has_pointwise_synthesis
 from nqcodec.training.presets import RATE_AWARE_PRESETS, preset_iterations
@@ -36,7 +36,8 @@ class RateAwareSettings:
         deviations: standard deviations of the first and the last noise of latents, in step sizes, if it is Gaussian.
         latent_step_index: the step index of all latents, which then keep their values once they are rounded; None if
             each learns its own.
-        growth: part of the size that is added late in a fit at the same lambda; negative where it shrinks.
+        excess: part of the size that a fit begins with beyond that of its end, at the same lambda.
+        first_lambda: lambda at the start, in nats of the loss for all bits of the file together.
         loss: a name of `nqcodec.training.losses.LOSSES`.
         dtype: of maps, "float32", "bfloat16" or "auto".
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
@@ -65,7 +66,8 @@ class RateAwareSettings:
     peak: float = 2.0
     deviations: tuple[float, float] | None = None
     latent_step_index: int | None = None
-    growth: float = GROWTH
+    excess: float = 0.0
+    first_lambda: float = FIRST_LAMBDA
     loss: str = "log-mse"
     dtype: str = "auto"
     map_width: int = 14
@@ -111,7 +113,8 @@ def with_program(settings: RateAwareSettings, program: Program) -> RateAwareSett
         deviations=(0.22, 0.15),
         latent_step_index=-11,
         lr=settings.lr / 2,
-        growth=-0.15,
+        excess=0.15,
+        first_lambda=FIRST_LATENT_LAMBDA,
         gains=LATENT_GAINS,
         min_ratio=0.95,
         aim=0.985,

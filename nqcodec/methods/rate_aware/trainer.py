@@ -258,7 +258,7 @@ class RateAwareTrainer:
     def _expected(self) -> float:
         """Bits that the file should have by now."""
         return expected_bits(
-            self.control.target, self.done / self.settings.iterations, self._remaining_fraction, self.settings.growth
+            self.control.target, self.done / self.settings.iterations, self._remaining_fraction, self.settings.excess
         )
 
     def freeze_steps(self) -> None:

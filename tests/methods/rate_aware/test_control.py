@@ -55,8 +55,8 @@ def test_a_file_is_expected_to_grow_to_its_target(done: float, rest: float) -> N
 
 @given(done=st.floats(0, 1.2), rest=st.floats(0, 1))
 def test_latents_that_are_most_of_a_file_are_expected_to_shrink_to_it(done: float, rest: float) -> None:
-    assert expected_bits(TARGET, 1.0, growth=-0.5) == TARGET
-    assert expected_bits(TARGET, 0.0, growth=-0.5) == pytest.approx(1.5 * TARGET)
-    later = expected_bits(TARGET, min(done + 0.1, 1), growth=-0.5)
-    assert expected_bits(TARGET, done, growth=-0.5) >= later >= TARGET
-    assert expected_bits(TARGET, done, rest, -0.5) <= expected_bits(TARGET, done, rest / 2, -0.5)
+    assert expected_bits(TARGET, 1.0, excess=0.5) == TARGET
+    assert expected_bits(TARGET, 0.0, excess=0.5) == pytest.approx(1.5 * TARGET)
+    later = expected_bits(TARGET, min(done + 0.1, 1), excess=0.5)
+    assert expected_bits(TARGET, done, excess=0.5) >= later >= TARGET
+    assert expected_bits(TARGET, done, rest, 0.5) <= expected_bits(TARGET, done, rest / 2, 0.5)
