@@ -37,17 +37,16 @@ def clip(tmp_path: Path) -> ClipInput:
 
 @pytest.fixture
 def spoiled(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Fits whose first networks, as many as "left" counts, lose the values of their largest latent."""
+    """Fits whose first networks, as many as "left" counts, lose the values of their latents."""
     count, original = Counter[str](), segment_rateaware.fit_for_size
 
     def fit(*positional: object, **named: object) -> IntegerNetwork:
         network = original(*positional, **named)  # type: ignore[arg-type]
         if count["left"]:
             count["left"] -= 1
-            latents = [layer for layer in network.layers if "latent" in layer.tensors]
-            layer = max(latents, key=lambda found: found.tensors["latent"].values.size)
-            latent = layer.tensors["latent"]
-            layer.tensors["latent"] = replace(latent, values=0 * latent.values)
+            for layer in network.layers:
+                if latent := layer.tensors.get("latent"):
+                    layer.tensors["latent"] = replace(latent, values=0 * latent.values)
         return network
 
     monkeypatch.setattr(segment_rateaware, "fit_for_size", fit)
