@@ -26,7 +26,14 @@ from nqcodec.backbones.pyramid_grids import (
     USABLE_BITS,
     Latents,
 )
-from nqcodec.backbones.pyramid_motion import KEY_VECTOR_RATIO, VECTOR_BITS, Displacement, still, windowed
+from nqcodec.backbones.pyramid_motion import (
+    KEY_VECTOR_RATIO,
+    VECTOR_BITS,
+    Displacement,
+    GridReader,
+    stacked_grids,
+    windowed,
+)
 from nqcodec.errors import RateError, UsageError
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path
@@ -81,7 +88,6 @@ LEAST_VECTOR_BITS = 12.5
 """Bits of the file that each value of that grid must have for it to be as fine. At 10 bits a value of 32x32 one of
 64x64 gained 0.3 to 0.4 dB; at 24 it lost 0.4, and one of 16x16 lost 1.0; at 70 to 130 that one gained 0.25 to 0.5 dB
 (docs/experiments.md). Vectors take 10 to 20 % of a file then."""
-
 
 KEY_BITS, LEAST_KEY_FRAMES = 1.2, 8
 """Bits of the file a pixel of the picture, and frames, that each key grid must have. On clips of 32 frames, four were
@@ -156,7 +162,7 @@ class _Assembly:
         self._settings, self._video, self._frames = settings, video, frames
         self._builder = ProgramBuilder()
         self._map: int | None = None
-        self._read = still(self._builder)
+        self._read: GridReader | None = None
         self._keys: Displacement | None = None
         if settings.path is not None:
             self._read = windowed(self._builder, settings.path)
@@ -209,8 +215,9 @@ class _Assembly:
             grids[times] = max(grids.get(times, 0), latents.channels)
         ordered = sorted(grids.items(), key=lambda one: -one[1])
         settings = self._settings
-        if settings.path is None and (self._map is None or not settings.displaced):
-            return still(self._builder)(ordered, ratio, 1, height, width)
+        # Vectors displace no grid of the coarsest level.
+        if self._read is None or (self._map is None and settings.displaced):
+            return stacked_grids(self._builder, ordered, height, width)
         cells = settings.sharper if settings.path is None else SHARPER
         # Warped grids that change in time are better at the map's resolution: by 2.4 dB on a clip of 39 dB.
         fine = {
@@ -290,6 +297,8 @@ def for_bytes(
             break
         chosen, program = denser, other
     if program.parameters * USABLE_BITS >= 8 * size:
+        if not keys:
+            return program
         # Key grids are chosen beside the others, which stay as dense as they would be without them.
         keyed = assemble(replace(chosen, keys=keys), clip, frames)
         return keyed if within_limits(keyed, clip) else program

@@ -161,11 +161,16 @@ def _shown(video: Video) -> list[int]:
 
 def _motion(file: NqFile) -> str:
     """The shown frames that the file displaces its grids in, as it shows them, with the vectors, as HTML."""
-    parts, decoder = [], Decoder(file)
-    for number in _shown(file.video):
-        segment = next(one for one in range(len(file.index)) if number < file.start(one) + file.index[one].frames)
+    parts, decoder = list[str](), Decoder(file)
+    holding = {
+        number: next(one for one in range(len(file.index)) if number < file.start(one) + file.index[one].frames)
+        for number in _shown(file.video)
+    }
+    # Entropy decoding of a large segment takes a second, so each is decoded once.
+    networks = {segment: file.segment(segment).network for segment in set(holding.values())}
+    for number, segment in holding.items():
         video = file.video.with_frames(file.index[segment].frames)
-        found = displacements(file.segment(segment).network, video, number - file.start(segment))
+        found = displacements(networks[segment], video, number - file.start(segment))
         if found is not None:
             picture = to_rgb(next(decoder.frames(number, number + 1)), video, 8)
             image = f'<img alt="frame {number}" src="{data_uri(picture)}">'

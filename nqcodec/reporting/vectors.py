@@ -45,7 +45,7 @@ def displacements(network: IntegerNetwork, video: Video, t: int) -> Displacement
 
 def lines(found: Displacements, video: Video) -> str:
     """An SVG of the size of a picture: a line from the middle of each block to where its content is in the middle
-    frame, a dot at its beginning."""
+    frame."""
     rows, columns, _ = found.shape
     block = 1 << (max(-(-video.height // rows), -(-video.width // columns)) - 1).bit_length()
     width = max(1.0, video.height / 240)

@@ -2,8 +2,8 @@
 
 Dense optical flow by inverse search (DIS; Kroeger et al., ECCV 2016, in OpenCV) finds, for every frame, what displaces
 it into the middle one, of the clip or of the part that sees the same key grid. That one stands for the scene that a
-network's grids show. Gradient descent from vectors of 0 ends
-in the nearest local minimum instead. The fit refines what was found, and charges for it.
+network's grids show. Gradient descent from vectors of 0 ends in the nearest local minimum instead. The fit refines what
+was found, and charges for it.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _search(clip: PackedClip, parts: list[range], start: Vectors) -> Motion:
     for part in parts:
         middle = _luma(clip, part[len(part) // 2])
         rows, columns = np.indices(middle.shape, dtype=np.float32)
-        for t, frame, field in _fields(clip, part):
+        for t, frame, field in _fields(clip, part, middle):
             start[t] = _of_cells(field, start.shape[2], start.shape[3])
             places = columns + field[..., 0], rows + field[..., 1]
             displaced = cv2.remap(middle, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -138,11 +138,10 @@ def _search(clip: PackedClip, parts: list[range], start: Vectors) -> Motion:
     return Motion(longest, still, moved)
 
 
-def _fields(clip: PackedClip, part: range) -> Iterator[tuple[int, Picture, Field]]:
+def _fields(clip: PackedClip, part: range, middle: Picture) -> Iterator[tuple[int, Picture, Field]]:
     """Each frame's number, the frame, and its way to the middle one of the part: outward from that, each from its
     neighbour's."""
     reference = part[len(part) // 2]
-    middle = _luma(clip, reference)
     height, width = middle.shape
     padding = ((0, max(0, LEAST_SIDE - height)), (0, max(0, LEAST_SIDE - width)))
     target = np.pad(middle, padding, mode="edge")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nqcodec.backbones import pyramid
-from nqcodec.backbones.pyramid_motion import KEY_VECTOR_RATIO, key_knots
+from nqcodec.backbones.pyramid_motion import KEY_VECTOR_RATIO, path_over_key_grids
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path, position_at
 from nqcodec.network.operations import Grid, Operation, Warp, Window
@@ -29,9 +29,9 @@ def keyed(keys: int, video: Video = VIDEO, size: int = 30_000, path: Path | None
 def test_each_frame_sees_the_key_of_its_part(data: st.DataObject) -> None:
     frames, rows = data.draw(st.integers(1, 500)), data.draw(st.integers(1, 4000))
     keys = data.draw(st.integers(1, min(frames, 40)))
-    knots = key_knots(keys, frames, rows)
-    assert len(knots) <= 2 * keys
-    seen = [position_at(knots, t) for t in range(frames)]
+    path = path_over_key_grids(keys, frames, rows)
+    assert len(path) <= 2 * keys
+    seen = [position_at(path, t) for t in range(frames)]
     assert seen == [(t * keys // frames * rows, 0) for t in range(frames)]
 
 
