@@ -155,7 +155,7 @@ def test_a_rate_worse_than_a_lower_one_is_fitted_again(
         return replace(how, iterations=200)
 
     def hasty(how: Settings) -> Settings:
-        return replace(how, iterations=2, lr=1.0, noise=0.0, frozen=0.0)
+        return replace(how, iterations=2, lr=1.0, noise=0.0)
 
     monkeypatch.setattr(segment_rateaware, "further", thorough if place == 1 else hasty)
     monkeypatch.setitem(RATE_AWARE_PRESETS, "ultrafast", Preset(1, 60 if place == 1 else 120))

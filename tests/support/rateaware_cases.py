@@ -22,7 +22,7 @@ from nqcodec.training.start import new_network
 
 CLIP = Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv"
 
-QUICK = RateAwareSettings(iterations=100, noise=0.5, frozen=0.75)
+QUICK = RateAwareSettings(iterations=100, noise=0.5)
 """All phases of a fit in half a second, with looks at the size in each."""
 
 

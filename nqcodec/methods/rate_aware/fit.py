@@ -115,7 +115,6 @@ def further(settings: RateAwareSettings) -> RateAwareSettings:
         settings,
         iterations=phase.iterations(settings.iterations),
         noise=0.85,
-        frozen=0.93,
         # The fit that this one starts from ended at this temperature.
         first_temperature=settings.last_temperature,
         peak=1.0,
@@ -169,7 +168,7 @@ def fit_for_size(
     with _trainer(fitted, clip, settings, control, real_size) as trainer, interruptible(session):
         if saved:
             trainer.restore(saved)
-        while trainer.done < trainer.iterations and not session.stopped:
+        while trainer.done < trainer.iterations and not session.stopped and not trainer.is_full:
             session.iterations = trainer.iterations
             session.iterate(trainer)
         _run_into(window, session, trainer)
@@ -187,19 +186,22 @@ def fit_for_size(
 
 
 def _run_into(window: tuple[int, int], session: TrainingSession, trainer: RateAwareTrainer) -> None:
-    """Bring the real size into `window` by coarser or finer step sizes, with iterations in between, of which
-    `EXTRA` are allowed in all. In the end the size is at most the window's; it may be less if none are left."""
+    """End with the best state in `window`. If there is none, go there by coarser or finer step sizes with iterations in
+    between, of which `EXTRA` are allowed in all. In the end the size is at most the window's; it may be less if none
+    are left."""
     iterations = trainer.iterations
     most = iterations + max(round(EXTRA * iterations), LEAST_EXTRA)
-    while trainer.done < most and not session.stopped:
+    while trainer.done < most and not session.stopped and not (trainer.best and trainer.best.size >= window[0]):
         # The size is met at fixed iterations, so that an interrupted and resumed run gives the same result.
         if trainer.done % CONTROL_ITERATIONS == 0 or trainer.done == iterations:
-            if window[0] <= trainer.final_size() <= window[1]:
-                return
             trainer.meet(trainer.settings.aim * window[1], NUDGE)
         session.iterations = most
         session.iterate(trainer)
-    if not session.stopped and trainer.final_size() > window[1]:
+    if session.stopped:
+        return
+    if trainer.best:
+        trainer.best.take(trainer.network, trainer.quantizers)
+    else:
         trainer.meet(window[1], LAST_SHIFT)
 
 

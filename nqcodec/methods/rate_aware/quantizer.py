@@ -175,8 +175,8 @@ class Quantizers:
     def whole_indices(self, shift: float) -> dict[str, float]:
         """Whole step indices by key, `shift` coarser on average over all values but vectors.
 
-        From the largest tensor to the smallest, each corrects the change of the rate by rounding those before. Vectors
-        become coarser only by what a shift has beyond `FINE_SHIFT`.
+        From the largest tensor to the smallest, each corrects the change of the rate by rounding those before, unless
+        it is whole as it is. Vectors become coarser only by what a shift has beyond `FINE_SHIFT`.
         """
         carried, result = 0.0, {}
         for key in sorted(self.step_indices, key=lambda k: (-self.network.tensors[k].numel(), k)):
@@ -185,7 +185,7 @@ class Quantizers:
                 result[key] = min(index, float(STEP_INDEX_RANGE[1]))
                 continue
             wanted, count = float(self.step_indices[key]) + shift, self.network.tensors[key].numel()
-            index = round(wanted + min(max(carried / count, -0.5), 0.5))
+            index = round(wanted + min(max(carried / count, -0.5), 0.5)) if wanted % 1 else round(wanted)
             carried += (wanted - index) * count
             result[key] = float(min(max(index, STEP_INDEX_RANGE[0]), STEP_INDEX_RANGE[1]))
         return result

@@ -26,11 +26,10 @@ class RateAwareSettings:
         context_lr: peak rate of the context models' weights.
         decay: weight decay of convolution weights, times the rate.
         warmup, floor: parts of the iterations and of the peak rate for a linear warm-up and a cosine's end.
-        noise: part of the iterations with noise instead of rounding; afterwards values are rounded, straight-through.
-        frozen: part of the iterations after which step indices are whole and fixed.
-        most_rounded: most iterations with rounding, however many there are; those after `frozen` are reduced alike.
-            Networks adapt to rounding within a few iterations, and its straight-through gradients raise the rate the
-            longer they act.
+        noise: part of the iterations with noise instead of rounding; afterwards values are rounded, straight-through,
+            and step indices are whole and fixed.
+        most_rounded: most iterations with rounding, however many there are. Networks adapt to rounding within a few
+            iterations, and its straight-through gradients raise the rate the longer they act.
         first_temperature, last_temperature: of the soft rounding of latents, with the first noise and with the last.
         peak: shape of the first noise of latents; the last is uniform (`nqcodec.methods.rate_aware.noise`).
         deviations: standard deviations of the first and the last noise of latents, in step sizes, if it is Gaussian.
@@ -59,7 +58,6 @@ class RateAwareSettings:
     warmup: float = 0.03
     floor: float = 0.005
     noise: float = 0.95
-    frozen: float = 0.965
     most_rounded: int = 250
     first_temperature: float = 1.0
     last_temperature: float = 0.2
@@ -74,7 +72,7 @@ class RateAwareSettings:
     head_width: int = 14
     frames: int = 4
     gains: Gains = GAINS
-    min_ratio: float = 0.98
+    min_ratio: float = 0.95
     aim: float = 0.993
     seed: int = 0
     device: str = "cpu"
@@ -83,17 +81,7 @@ class RateAwareSettings:
     @property
     def first_rounded(self) -> int:
         """Number of the first iteration with rounding."""
-        return math.ceil(self.iterations - self._last * (1 - self.noise))
-
-    @property
-    def first_frozen(self) -> int:
-        """Number of the first iteration with whole step indices."""
-        return math.ceil(self.iterations - self._last * (1 - self.frozen))
-
-    @property
-    def _last(self) -> float:
-        """The iterations that `noise` and `frozen` are parts of."""
-        return min(self.iterations, self.most_rounded / max(1 - self.noise, 1e-9))
+        return math.ceil(self.iterations - min(self.iterations * (1 - self.noise), self.most_rounded))
 
 
 def with_program(settings: RateAwareSettings, program: Program) -> RateAwareSettings:
@@ -116,7 +104,6 @@ def with_program(settings: RateAwareSettings, program: Program) -> RateAwareSett
         excess=0.15,
         first_lambda=FIRST_LATENT_LAMBDA,
         gains=LATENT_GAINS,
-        min_ratio=0.95,
         aim=0.985,
     )
 

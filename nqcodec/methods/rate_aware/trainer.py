@@ -15,6 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from nqcodec.methods.rate_aware.best_state import BestState
 from nqcodec.methods.rate_aware.control import expected_bits
 from nqcodec.methods.rate_aware.gradients import Distortion, Rate, combine, distortion, mean_distortion, rate
 from nqcodec.methods.rate_aware.noise import Noise
@@ -61,7 +62,7 @@ MOST_SHIFT, SHIFT_RESOLUTION = 8.0, 0.125
 MOST_DELAY, LEAST_DELAY, DELAY_RATE = 0.2, 400, 0.2
 """Most iterations that rounding is put off by, as a part of all and at least, and their part of the learning rates."""
 
-FACTS = ("done", "correction", "pruning_saved", "delayed")
+FACTS = ("done", "correction", "pruning_saved", "delayed", "rounded_size")
 """Attributes of a trainer that are saved beside its tensors."""
 
 MOST_DEAD_ZONE, DEAD_ZONE_RESOLUTION = 0.25, 0.005
@@ -83,6 +84,8 @@ class RateAwareTrainer:
         correction: bits that the real file has beyond the smooth estimate.
         pruning_saved: bytes that context pruning saved when that was last measured.
         delayed: iterations by which rounding is put off, because the file is still too large for it.
+        rounded_size: bytes of the file at the last look at rounded values, 0 before.
+        best: the best rounded state at a look so far whose file is small enough.
         bits: R of the last iteration, a scalar on the device.
     """
 
@@ -96,6 +99,8 @@ class RateAwareTrainer:
     correction: float = 0.0
     pruning_saved: int = 0
     delayed: int = 0
+    rounded_size: int = 0
+    best: BestState | None = None
     bits: Tensor = field(init=False)
     optimizer: MuonAdam = field(init=False)
 
@@ -113,14 +118,14 @@ class RateAwareTrainer:
             self._pool.shutdown()
 
     @property
-    def rounds(self) -> bool:
-        """Whether values are rounded by now, instead of noisy."""
-        return self.done >= self.settings.first_rounded + self.delayed
+    def first_rounded(self) -> int:
+        """Number of the first iteration with rounding and with whole step indices."""
+        return self.settings.first_rounded + self.delayed
 
     @property
-    def frozen(self) -> bool:
-        """Whether step indices are whole by now."""
-        return self.done >= self.settings.first_frozen + self.delayed
+    def rounds(self) -> bool:
+        """Whether values are rounded by now, instead of noisy, and step indices whole."""
+        return self.done >= self.first_rounded
 
     @property
     def iterations(self) -> int:
@@ -130,13 +135,13 @@ class RateAwareTrainer:
     @property
     def _remaining_fraction(self) -> float:
         """Part of the iterations with rounding that is still to come, 1 before them."""
-        first = self.settings.first_rounded + self.delayed
-        return min(max((self.iterations - self.done) / max(self.iterations - first, 1), 0.0), 1.0)
+        rounded = self.iterations - self.first_rounded
+        return min(max((self.iterations - self.done) / max(rounded, 1), 0.0), 1.0)
 
     def iterate(self) -> Measured:
         """One iteration; D, the PSNR and R stay on the device."""
         settings, lmbda, values = self.settings, self.control.lmbda, dict(self.network.tensors.items())
-        if self.done == settings.first_frozen + self.delayed:
+        if self.done == self.first_rounded:
             self.freeze_steps()
 
         # Sample frames, and every tensor's values with noise or rounded.
@@ -152,7 +157,7 @@ class RateAwareTrainer:
         for key, value in values.items():
             fixed = settings.latent_step_index is not None and key in self.quantizers.contexts
             value.grad = None if fixed and self.rounds else by_value[key]
-            keeps = fixed or self.frozen or key in self.quantizers.vectors
+            keeps = fixed or self.rounds or key in self.quantizers.vectors
             self.quantizers.step_indices[key].grad = None if keeps else by_step_index[key]
         for key, gradients in charged.contexts.items():
             for parameter, gradient in zip(self.quantizers.contexts[key].parameters(), gradients, strict=True):
@@ -174,7 +179,7 @@ class RateAwareTrainer:
         It becomes smaller by coarser step sizes of latents. These do little harm only as long as latents still move.
         """
         most = max(round(MOST_DELAY * self.settings.iterations), LEAST_DELAY)
-        is_due = self.done == self.settings.first_rounded + self.delayed
+        is_due = self.done == self.first_rounded
         if not is_due or self.settings.latent_step_index is None or self.delayed >= most:
             return
         if 8 * self.final_size() * self.settings.aim > self.control.target:
@@ -229,11 +234,13 @@ class RateAwareTrainer:
     def look(self) -> Report:
         """Look at the size, and set lambda by it."""
         smooth = float(self.bits)
-        if not self.frozen:
+        if not self.rounds:
             self.quantizers.keep_symbol_ranges()
         # The start of rounding changes the estimate at once but hardly the size, so the real size is taken every time.
         if self.rounds:
-            self.correction = 8.0 * self.final_size() - smooth
+            self.rounded_size = self.final_size()
+            self.correction = 8.0 * self.rounded_size - smooth
+            self._keep_best()
         elif self._measures(REAL_SIZES):
             if self._measures(
                 REAL_SIZES * -(-self.settings.iterations // (CONTROL_ITERATIONS * REAL_SIZES * PRUNINGS))
@@ -243,7 +250,7 @@ class RateAwareTrainer:
         # The correction may be old: if the estimate has fallen by more than that since, their sum could be below 0.
         size = max(smooth + self.correction, 1.0)
         if self.done >= STEERING * self.settings.iterations:
-            self.control.update(size, expected=self._expected, learn=not self.frozen)
+            self.control.update(size, expected=self._expected, learn=not self.rounds)
         return self.report(size / 8)
 
     def _measures(self, looks: int) -> bool:
@@ -262,12 +269,34 @@ class RateAwareTrainer:
         )
 
     def freeze_steps(self) -> None:
-        """Make step indices whole, all of them coarser or finer alike by as much as the size is off if latents learn
-        theirs."""
-        if self.settings.latent_step_index is None:
-            self.meet(self._expected / 8, MOST_SHIFT)
-        else:
-            self._shift(self._step_indices(), 0.0)
+        """Make step indices whole, and, if latents learn theirs and the file is too large, all of them coarser alike.
+
+        They never become finer: that rounds all values anew and spends bytes without a gain (docs/experiments.md).
+        """
+        learned = self._step_indices()
+        self._shift(learned, 0.0)
+        most = (self.control.target + self._expected) / 2
+        if self.settings.latent_step_index is None and 8 * self.final_size() > most:
+            self._search(partial(self._shift, learned), self._expected / 8, 0.0, MOST_SHIFT, SHIFT_RESOLUTION)
+
+    @property
+    def most_bytes(self) -> int:
+        """Bytes that the file may have."""
+        return round(self.control.target / 8 / self.settings.aim)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the file has outgrown its bytes since a state that goes into them. It would go on growing, because
+        lambda hardly slows rounded values, so nothing better is to be expected."""
+        return self.best is not None and self.rounded_size > self.most_bytes
+
+    def _keep_best(self) -> None:
+        """Keep this state if its file is small enough and no other had a higher PSNR."""
+        if self.rounded_size > self.most_bytes:
+            return
+        psnr = self.psnr()
+        if self.best is None or psnr > self.best.psnr:
+            self.best = BestState.of(self.network, self.quantizers, psnr, self.rounded_size)
 
     def meet(self, size: float, most: float) -> None:
         """Make all step sizes coarser or finer alike, by whole indices, to the finest whose file has at most `size`
@@ -330,7 +359,8 @@ class RateAwareTrainer:
         tensors = network_tensors(self.network) | self.quantizers.tensors() | optimizer_tensors(self.optimizer)
         facts = {name: getattr(self, name) for name in FACTS}
         facts["dead_zone"] = self.quantizers.dead_zone
-        return State(tensors, facts | self.control.facts())
+        state = State(tensors, facts | self.control.facts())
+        return state | self.best.state() if self.best else state
 
     def restore(self, state: State) -> None:
         """Go on from a saved state."""
@@ -341,6 +371,7 @@ class RateAwareTrainer:
             setattr(self, name, state.facts[name])
         self.quantizers.dead_zone = state.facts["dead_zone"]
         self.control.restore(state.facts)
+        self.best = BestState.restored(state)
 
     def _make_optimizer(self) -> MuonAdam:
         settings, tensors = self.settings, self.network.tensors

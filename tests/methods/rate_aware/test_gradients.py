@@ -184,7 +184,7 @@ def test_rate_is_the_sum_over_tensors(quantizers: Quantizers) -> None:
             assert float(alone.bits) == pytest.approx(parts[key], rel=1e-4)
 
 
-@pytest.mark.parametrize(("bpp", "within"), [(0.4, 0.1), (1.5, 0.05)])
+@pytest.mark.parametrize(("bpp", "within"), [(0.4, 0.1), (1.5, 0.08)])
 def test_rate_of_rounded_values_is_near_their_coded_bytes(bpp: float, within: float) -> None:
     """The rate while fitting is that of the file's tensors, without headers and step indices."""
     case = Case.at(bpp)

@@ -19,7 +19,7 @@ from nqcodec.training.start import new_network
 
 VIDEO, FRAMES = crop(frames=1)
 PROGRAM = picture.assemble(VIDEO, 1)
-SETTINGS = with_program(RateAwareSettings(iterations=120, batch=1, noise=0.5, frozen=0.75, most_rounded=60), PROGRAM)
+SETTINGS = with_program(RateAwareSettings(iterations=120, batch=1, noise=0.5, most_rounded=60), PROGRAM)
 
 
 @pytest.fixture(scope="module")
