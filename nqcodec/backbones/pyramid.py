@@ -6,8 +6,8 @@ clip does not need become zeros and cost next to nothing, so the same grids serv
 width of the trunk depends on the budget.
 
 If the camera moves, objects change their place in the picture but not in the scene; the grids then cover the whole
-scene, and each level reads the window that the camera sees at that time. If no path of the camera explains what moves,
-a grid of vectors displaces the grids of all levels but the coarsest, so that everything that moves is followed.
+scene, and each level reads the window that the camera sees at that time. A grid of vectors displaces the grids of all
+levels but the coarsest, as well or instead, so that everything that moves is followed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from nqcodec.backbones.pyramid_motion import (
     KEY_VECTOR_RATIO,
     VECTOR_BITS,
     Displacement,
-    GridReader,
     stacked_grids,
     windowed,
 )
@@ -106,7 +105,7 @@ class Settings:
         finest: grids of the finest level, if they differ from those of `levels`.
         most: largest scale that `for_bytes` chooses.
         path: the camera's path, in pixels; None if it stands still.
-        displaced: whether vectors displace the grids of all levels but the coarsest; not with a path.
+        displaced: whether vectors displace the grids of all levels but the coarsest, as its window shows them.
         vector_ratio: ratio between the picture and the grid of vectors; None lets the bytes decide.
         sharper: resolution of the finest level's warped grid over that of its map; windows have `SHARPER`.
         keys: displaced key grids of the finest level beside the one that all frames share; 0 for none.
@@ -162,19 +161,17 @@ class _Assembly:
         self._settings, self._video, self._frames = settings, video, frames
         self._builder = ProgramBuilder()
         self._map: int | None = None
-        self._read: GridReader | None = None
+        self._coarsest = self._read = windowed(self._builder, settings.path) if settings.path else None
         self._keys: Displacement | None = None
-        if settings.path is not None:
-            self._read = windowed(self._builder, settings.path)
-        elif settings.displaced:
-            self._read = self._displacement(settings.vector_ratio or VECTOR_RATIO).read
+        if settings.displaced:
+            self._read = self._displacement(settings.vector_ratio or VECTOR_RATIO, settings.path).read
             self._keys = self._displacement(KEY_VECTOR_RATIO) if settings.keys else None
 
-    def _displacement(self, vector_ratio: int) -> Displacement:
+    def _displacement(self, vector_ratio: int, path: Path | None = None) -> Displacement:
         """By vectors at `vector_ratio`, or as coarse as the coarsest level that they displace."""
         coarsest = max(ratios(self._video, self._settings.ratio)[1:2], default=1)
         video = self._video.with_frames(self._frames)
-        return Displacement(self._builder, video, self._settings.ratio, max(vector_ratio, coarsest))
+        return Displacement(self._builder, video, self._settings.ratio, max(vector_ratio, coarsest), path)
 
     def level(self, level: int, ratio: int, last: bool) -> None:
         """Upsample the trunk by two, add the level's latents, and append one residual block."""
@@ -216,7 +213,8 @@ class _Assembly:
         ordered = sorted(grids.items(), key=lambda one: -one[1])
         settings = self._settings
         # Vectors displace no grid of the coarsest level.
-        if self._read is None or (self._map is None and settings.displaced):
+        read = self._coarsest if self._map is None else self._read
+        if read is None:
             return stacked_grids(self._builder, ordered, height, width)
         cells = settings.sharper if settings.path is None else SHARPER
         # Warped grids that change in time are better at the map's resolution: by 2.4 dB on a clip of 39 dB.
@@ -228,7 +226,7 @@ class _Assembly:
         sharp = [(times, -(-channels // cells**2)) for times, channels in ordered if times in fine]
         plain = [grid for grid in ordered if grid[0] not in fine]
         groups = [(group, size) for group, size in ((sharp, cells), (plain, 1)) if group]
-        maps = [self._read(group, ratio, size, height, width) for group, size in groups]
+        maps = [read(group, ratio, size, height, width) for group, size in groups]
         if self._keys is not None and last:
             maps.append(self._keys.read_keys(settings.keys, ratio, cells, height, width))
         return self._builder.stack(maps)
@@ -270,7 +268,7 @@ def for_bytes(
 
     Args:
         path: the camera's path, which is used if decoders accept the size of its scene.
-        moves: whether anything moves; if the camera's path does not explain it, vectors displace the grids.
+        moves: whether anything moves; vectors then displace the grids, beside the path if there is one.
 
     Raises:
         LimitError: if it is beyond what decoders accept (formats/nq.md, 8).
@@ -279,8 +277,8 @@ def for_bytes(
     keys, base = base.keys, replace(base, keys=0)
     base = _scaled(base, clip, (size / SCALE_BYTES) ** 0.5)
     rich = int(8 * size > RICH_BITS * assemble(base, clip, frames).parameters and not base.finest)
+    base = replace(base, displaced=moves and _can_be_displaced(base, clip))
     base = _following(base, path, clip)
-    base = replace(base, displaced=moves and base.path is None and _can_be_displaced(base, clip))
     base = replace(base, vector_ratio=base.vector_ratio or vector_ratio(clip, size))
     settings = [base, *(replace(base, levels=levels, finest=()) for levels in GRID_PRESETS)]
     first = min(rich + base.denser, len(GRID_PRESETS))

@@ -1,5 +1,5 @@
-"""How the levels of a pyramid read their grids where something moves: through the camera's window, or displaced by
-vectors.
+"""How the levels of a pyramid read their grids where something moves: through the camera's window, displaced by
+vectors, or both, where a place in the scene is the camera's plus a vector.
 
 Displaced levels can have key grids beside those that all frames share: latents of their own for parts of the segment,
 stacked in one map of which a window shows each frame the one of its part, displaced by vectors of their own. What a
@@ -57,17 +57,22 @@ class Displacement:
         video: with the segment's frames.
         finest: ratio between the picture and the finest level's map.
         vector_ratio: that between the picture and the grid of vectors.
+        path: of the camera, through whose window the displaced grids are seen; None if these are as large as a picture.
     """
 
-    def __init__(self, builder: ProgramBuilder, video: Video, finest: int, vector_ratio: int):
+    def __init__(self, builder: ProgramBuilder, video: Video, finest: int, vector_ratio: int, path: Path | None = None):
         self._builder, self._frames, self._finest, self._ratio = builder, video.frames, finest, vector_ratio
+        self._window = windowed(builder, path) if path else None
         self._vectors = dict[int, int]()
 
     def read(self, grids: list[tuple[int, int]], ratio: int, cells: int, height: int, width: int) -> int:
         """The `GridReader`."""
         rows, columns = height * cells, width * cells
         vectors = self._vectors_at(ratio // cells, rows, columns)
-        source = stacked_grids(self._builder, grids, rows, columns)
+        if self._window:
+            source = self._window(grids, ratio // cells, 1, rows, columns)
+        else:
+            source = stacked_grids(self._builder, grids, rows, columns)
         return self._displaced(source, vectors, ratio, cells, height, width)
 
     def read_keys(self, keys: int, ratio: int, cells: int, height: int, width: int) -> int:

@@ -12,9 +12,9 @@ from nqcodec.benchmarks.trials import Excerpt, Variant, rows
 from nqcodec.errors import UsageError
 from nqcodec.media.positions import parse_range
 from nqcodec.media.source import open_source
-from nqcodec.network.operations import LINEAR_TAPS, Grid, Operation, Warp, Window
+from nqcodec.network.operations import LINEAR_TAPS, Grid, Operation, Warp
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import vector_grids
+from nqcodec.network.vectors import camera_window, vector_grids
 from nqcodec.training.motion import MotionDetector
 
 
@@ -28,16 +28,22 @@ def still(excerpt: Excerpt, size: int) -> Program:
     return pyramid.for_bytes(excerpt.video, excerpt.video.frames, size, None, False)
 
 
-def following(excerpt: Excerpt, size: int) -> Program | None:
-    """The pyramid that follows the camera; None if no path of it is worth following, or if the scene is too large."""
+def following(excerpt: Excerpt, size: int, moves: bool = False) -> Program | None:
+    """The pyramid that follows the camera, displaced by vectors beside it where something `moves`; None if no path of
+    the camera is worth following, or if the scene is too large."""
     detector = MotionDetector()
     for frame in excerpt.frames:
         detector.add(frame[0], excerpt.video.depth)
     path = detector.path()
     if path is None:
         return None
-    program = pyramid.for_bytes(excerpt.video, excerpt.video.frames, size, path, False)
-    return program if any(isinstance(op, Window) for op in program.operations) else None
+    program = pyramid.for_bytes(excerpt.video, excerpt.video.frames, size, path, moves)
+    return program if camera_window(program) else None
+
+
+def following_both(excerpt: Excerpt, size: int) -> Program | None:
+    """The pyramid that follows the camera and what moves by itself; None as for `following`."""
+    return following(excerpt, size, True)
 
 
 def bilinear(excerpt: Excerpt, size: int) -> Program:
@@ -92,6 +98,7 @@ VARIANTS: Mapping[str, Variant] = {
     "two frames to a vector": Variant(half_as_many),
     "key grids": Variant(keyed),
     "camera's path": Variant(following),
+    "camera's path and vectors": Variant(following_both),
 }
 
 COLUMNS = (

@@ -1,10 +1,12 @@
-"""Which grids of a program hold vectors: what displaces maps in a `warp`, coded as latents of its own."""
+"""What a program says of motion: which grids hold vectors, which displace maps in a `warp`, and the camera's path."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
+from math import log2
 
+from nqcodec.network.camera_path import Path, position_at
 from nqcodec.network.operations import Grid, Planes, Upsample, Warp, Window
 from nqcodec.network.program import Program
 
@@ -29,10 +31,33 @@ def vector_maps(program: Program) -> frozenset[int]:
     return frozenset(index for op in warps for index in _sources(program, op.inputs[1]))
 
 
-def key_windows(program: Program) -> frozenset[int]:
-    """Windows that show one of several key grids to a `warp`: those of no camera."""
-    read = {op.inputs[0] for op in program.operations if isinstance(op, Warp)}
-    return frozenset(index for index in read if isinstance(program.operations[index], Window))
+def camera_window(program: Program) -> Window | None:
+    """The first window that follows a camera."""
+    windows = (op for op in program.operations if isinstance(op, Window) and len(op.knots) > 1)
+    return next((window for window in windows if not shows_key_grids(window)), None)
+
+
+def camera_path(program: Program) -> Path | None:
+    """The path of the camera that `program` follows, in luma samples."""
+    window = camera_window(program)
+    if window is None:
+        return None
+    ratio = _samples_of_a_cell(program, window.height * window.ratio)
+    return Path(window.knots, window.bits - round(log2(ratio)))
+
+
+def camera_shift(program: Program, first: int, last: int) -> tuple[float, float]:
+    """By how many luma samples (down, right) the camera is farther in frame `last` than in frame `first`."""
+    path = camera_path(program)
+    if path is None:
+        return 0.0, 0.0
+    there, here = position_at(path.knots, first), position_at(path.knots, last)
+    return (here[0] - there[0]) / 2**path.bits, (here[1] - there[1]) / 2**path.bits
+
+
+def shows_key_grids(window: Window) -> bool:
+    """Whether it only ever shows one of several maps of its own size, one below the other."""
+    return window.bits == 0 and all(row % window.height == 0 and column == 0 for _, row, column in window.knots)
 
 
 def displaced_parts(program: Program, grid: int, frames: int) -> list[range]:
@@ -40,7 +65,7 @@ def displaced_parts(program: Program, grid: int, frames: int) -> list[range]:
     the frames that see one key grid each, or all."""
     warps = [op for op in program.operations if isinstance(op, Warp) and grid in _sources(program, op.inputs[1])]
     window = program.operations[warps[-1].inputs[0]]
-    if not isinstance(window, Window):
+    if not isinstance(window, Window) or not shows_key_grids(window):
         return [range(frames)]
     places = [window.position(t) for t in range(frames)]
     starts = [t for t in range(frames) if t == 0 or places[t] != places[t - 1]]

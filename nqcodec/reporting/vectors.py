@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from nqcodec.media.video import Video
 from nqcodec.network.integer_network import IntegerNetwork
-from nqcodec.network.operations import Grid, Planes, Window
-from nqcodec.network.vectors import key_windows, vector_grids
+from nqcodec.network.operations import Grid
+from nqcodec.network.vectors import camera_shift, camera_window, vector_grids
 
 PATH_BLOCK = 64
 """Luma samples between the lines that show a camera's path, which displaces all of a picture alike."""
@@ -23,23 +23,25 @@ Displacements = npt.NDArray[np.float64]
 
 
 def displacements(network: IntegerNetwork, video: Video, t: int) -> Displacements | None:
-    """What displaces the blocks of frame `t` of a segment, `video` with its frames; None where nothing does."""
+    """What displaces the blocks of frame `t` of a segment, `video` with its frames: the camera, vectors, or both; None
+    where nothing does."""
+    program = network.program
+    vectors = _vectors(network, video, t)
+    if vectors is None and camera_window(program) is None:
+        return None
+    if vectors is None:
+        vectors = np.zeros((-(-video.height // PATH_BLOCK), -(-video.width // PATH_BLOCK), 2))
+    return np.asarray(vectors + camera_shift(program, video.frames // 2, t), np.float64)
+
+
+def _vectors(network: IntegerNetwork, video: Video, t: int) -> Displacements | None:
+    """The vectors of frame `t`; None without any."""
     for index, unit in vector_grids(network.program).items():
         op, latent = network.program.operations[index], network.layers[index].tensors["latent"]
         assert isinstance(op, Grid)
         steps = unit * 2.0 ** (latent.step_indices.astype(np.float64) / 8)
         vectors: Displacements = steps * np.moveaxis(latent.values[t * op.times // video.frames], 0, -1)
         return vectors
-    keys = key_windows(network.program)
-    for index, window in enumerate(network.program.operations):
-        if isinstance(window, Window) and len(window.knots) > 1 and index not in keys:
-            head = network.program.operations[-1]
-            assert isinstance(head, Planes)
-            covered = network.program.shapes[head.inputs[0]][1] * head.ratio
-            unit = -(-covered // (window.height * window.ratio)) * 2.0**-window.bits
-            here, there = (np.array(window.position(at)) for at in (t, video.frames // 2))
-            shape = -(-video.height // PATH_BLOCK), -(-video.width // PATH_BLOCK), 2
-            return np.broadcast_to((here - there) * unit, shape)
     return None
 
 

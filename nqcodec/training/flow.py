@@ -4,6 +4,8 @@ Dense optical flow by inverse search (DIS; Kroeger et al., ECCV 2016, in OpenCV)
 it into the middle one, of the clip or of the part that sees the same key grid. That one stands for the scene that a
 network's grids show. Gradient descent from vectors of 0 ends in the nearest local minimum instead. The fit refines what
 was found, and charges for it.
+
+Where the network follows the camera, vectors start from what the search found beside its path.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import numpy.typing as npt
 import torch
 
 from nqcodec.network.operations import Grid
-from nqcodec.network.vectors import displaced_parts, vector_grids
+from nqcodec.network.program import Program
+from nqcodec.network.vectors import camera_path, camera_shift, displaced_parts, vector_grids
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork, tensor_key
 
@@ -40,6 +43,10 @@ that of white noise. Clips of things that move had 0.46 and more."""
 
 SMOOTHING = 0.25
 """Standard deviation of the smoothing before the mean over a cell, in cells."""
+
+MOST_UNEXPLAINED, NEIGHBOURHOOD = 0.8, 17
+"""Most that a vector may leave of the difference that the camera's path leaves, for it to be a start beside that path,
+and samples a side of the square over which both are measured."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,11 @@ def _start_grid(network: FloatNetwork, clip: PackedClip, index: int, unit: float
     op = network.program.operations[index]
     assert isinstance(op, Grid)
     start = np.empty((clip.frames, 2, op.height, op.width), np.float32)
+    parts = displaced_parts(network.program, index, clip.frames)
+    # Key grids are not seen through the camera's window.
+    camera = network.program if len(parts) == 1 and camera_path(network.program) else None
     with _one_thread():
-        motion = _search(clip, displaced_parts(network.program, index, clip.frames), start)
+        motion = _search(clip, parts, start, camera)
     if motion.is_used:
         parts = [part.mean(axis=0) for part in np.array_split(start / unit, op.times)]
         with torch.no_grad():
@@ -119,23 +129,54 @@ def _luma(clip: PackedClip, t: int) -> Picture:
     return np.ascontiguousarray(plane >> (video.depth - 8), np.uint8)
 
 
-def _search(clip: PackedClip, parts: list[range], start: Vectors) -> Motion:
-    """Fill `start` with what displaces each frame into the middle one of its part of the clip.
+def _search(clip: PackedClip, parts: list[range], start: Vectors, camera: Program | None) -> Motion:
+    """Fill `start` with what displaces each frame into the middle one of its part of the clip, beside the path of the
+    camera that the program `camera` follows, if one is given.
 
     One field is kept at a time, because those of a clip can be gigabytes.
     """
     longest, still, moved = 0.0, 0.0, 0.0
     for part in parts:
-        middle = _luma(clip, part[len(part) // 2])
-        rows, columns = np.indices(middle.shape, dtype=np.float32)
+        reference = part[len(part) // 2]
+        middle = _luma(clip, reference)
         for t, frame, field in _fields(clip, part, middle):
-            start[t] = _of_cells(field, start.shape[2], start.shape[3])
-            places = columns + field[..., 0], rows + field[..., 1]
-            displaced = cv2.remap(middle, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            displaced = _displaced(middle, field)
             still += float(cv2.absdiff(middle, frame).mean()) / clip.frames
             moved += float(cv2.absdiff(displaced, frame).mean()) / clip.frames
             longest = max(longest, float(np.linalg.norm(field, axis=2).max()))
+            rest = _beside(camera_shift(camera, reference, t), frame, middle, field) if camera else field
+            start[t] = _of_cells(rest, start.shape[2], start.shape[3])
     return Motion(longest, still, moved)
+
+
+def _displaced(middle: Picture, field: Field) -> Picture:
+    """What `field` finds of each place in the middle frame."""
+    rows, columns = np.indices(middle.shape, dtype=np.float32)
+    places = columns + field[..., 0], rows + field[..., 1]
+    return np.asarray(cv2.remap(middle, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _beside(shift: tuple[float, float], frame: Picture, middle: Picture, field: Field) -> Field:
+    """What is left of a field beside a camera that moved by `shift` (down, right); 0 where it explains hardly more than
+    that shift alone, or where one of both leads out of the middle frame."""
+    by_camera: Field = np.broadcast_to(np.array(shift[::-1], np.float32), field.shape)
+    errors = [_local_error(_displaced(middle, one), frame) for one in (field, by_camera)]
+    kept = _within(field) & _within(by_camera) & (errors[0] <= MOST_UNEXPLAINED * errors[1])
+    return np.where(kept[..., None], field - by_camera, np.float32(0))
+
+
+def _local_error(found: Picture, frame: Picture) -> npt.NDArray[np.float32]:
+    """Mean absolute difference around each place [H, W], in 8-bit levels."""
+    difference = cv2.absdiff(found, frame).astype(np.float32)
+    return np.asarray(cv2.boxFilter(difference, -1, (NEIGHBOURHOOD, NEIGHBOURHOOD)), np.float32)
+
+
+def _within(field: Field) -> npt.NDArray[np.bool_]:
+    """Whether each vector leads to a place in the picture [H, W]."""
+    height, width, _ = field.shape
+    rows, columns = np.indices((height, width), dtype=np.float32)
+    x, y = columns + field[..., 0], rows + field[..., 1]
+    return np.asarray((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))
 
 
 def _fields(clip: PackedClip, part: range, middle: Picture) -> Iterator[tuple[int, Picture, Field]]:

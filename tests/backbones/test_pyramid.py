@@ -15,7 +15,7 @@ from nqcodec.media.video import Chroma, Video
 from nqcodec.network.camera_path import Path
 from nqcodec.network.operations import CUBIC_TAPS, Conv, Grid, Planes, Warp, Window
 from nqcodec.network.program import Limits, Program, head_channels
-from nqcodec.network.vectors import vector_grids
+from nqcodec.network.vectors import camera_path, vector_grids
 
 NAMES = ("pyramid", "pyramid-light")
 COMMON = [(176, 144), (320, 180), (352, 288), (640, 360), (854, 480), (1280, 720), (1920, 1080), (3840, 2160)]
@@ -259,12 +259,21 @@ def test_what_moves_by_itself_displaces_all_levels_but_the_coarsest(
         assert op.taps == CUBIC_TAPS
 
 
-def test_grids_are_displaced_only_where_no_path_explains_what_moves() -> None:
+def test_grids_are_displaced_where_something_moves_beside_a_path_too() -> None:
     video, size = Video(320, 180, 60), 20_000
     still = pyramid.for_bytes(video, 60, size)
     assert not any(isinstance(op, Warp | Window) for op in still.operations)
     path = Path(((0, 0, 0), (59, 80, 0)))
-    assert pyramid.for_bytes(video, 60, size, path, True) == pyramid.for_bytes(video, 60, size, path)
+    alone, both = pyramid.for_bytes(video, 60, size, path), pyramid.for_bytes(video, 60, size, path, True)
+    assert not any(isinstance(op, Warp) for op in alone.operations)
+    assert camera_path(alone) == camera_path(both) == path
+    scenes = [op for op in alone.operations if isinstance(op, Grid)]
+    vectors = [both.operations[index] for index in vector_grids(both)]
+    assert [op for op in both.operations if isinstance(op, Grid) and op not in vectors] == scenes
+    # All levels but the coarsest are displaced, each after its window.
+    shown = [both.operations[op.inputs[0]] for op in both.operations if isinstance(op, Warp)]
+    assert len(shown) == len(pyramid.ratios(video, 2)) - 1
+    assert all(isinstance(op, Window) and len(op.knots) > 1 for op in shown)
     far = Path(((0, 0, 0), (59, 0, 8 * 10**7)))
     assert pyramid.for_bytes(video, 60, size, far, True) == pyramid.for_bytes(video, 60, size, None, True) != still
     assert pyramid.light_for_bytes(video, 60, size, None, True) == pyramid.light_for_bytes(video, 60, size)

@@ -15,7 +15,7 @@ from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path, position_at
 from nqcodec.network.operations import Grid, Operation, Warp, Window
 from nqcodec.network.program import Limits, Program
-from nqcodec.network.vectors import displaced_parts, key_windows, vector_grids
+from nqcodec.network.vectors import camera_path, displaced_parts, shows_key_grids, vector_grids
 
 VIDEO = Video(320, 180, 32)
 
@@ -38,8 +38,9 @@ def test_each_frame_sees_the_key_of_its_part(data: st.DataObject) -> None:
 def test_parts_of_a_segment_are_those_that_see_the_same_key() -> None:
     program = keyed(5)
     program.check_limits(VIDEO, Limits())
-    (window,) = (program.operations[index] for index in key_windows(program))
-    assert isinstance(window, Window)
+    (window,) = (op for op in program.operations if isinstance(op, Window) and len(op.knots) > 1)
+    assert shows_key_grids(window)
+    assert camera_path(program) is None
     scene, own = vector_grids(program)
     assert displaced_parts(program, scene, 32) == [range(32)]
     same = [list(part) for _, part in groupby(range(32), window.position)]
@@ -66,9 +67,15 @@ def count(program: Program, kind: type[Operation]) -> int:
     return sum(isinstance(op, kind) for op in program.operations)
 
 
-def test_a_path_and_what_does_not_move_have_no_key_grids() -> None:
+def test_key_grids_are_not_seen_through_the_camera_s_window() -> None:
     path = Path(((0, 0, 0), (31, 80, 0)))
-    assert keyed(4, path=path) == keyed(0, path=path)
+    program = keyed(4, path=path)
+    assert camera_path(program) == path
+    assert [len(displaced_parts(program, grid, 32)) for grid in vector_grids(program)] == [1, 4]
+    assert Grid((), 1, 1, 4 * 180, 320) in program.operations
+
+
+def test_what_does_not_move_has_no_key_grids() -> None:
     base = pyramid.Settings(keys=4)
     assert pyramid.for_bytes(VIDEO, 32, 30_000, base=base) == pyramid.for_bytes(VIDEO, 32, 30_000)
 

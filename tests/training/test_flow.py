@@ -9,10 +9,11 @@ import torch
 
 from nqcodec.backbones import pyramid
 from nqcodec.media.video import Chroma, Frame, Video
+from nqcodec.network.camera_path import PATH_BITS, Path
 from nqcodec.network.operations import Grid
 from nqcodec.network.vectors import vector_grids
 from nqcodec.training.clip import PackedClip, pack
-from nqcodec.training.flow import Motion, start_vectors
+from nqcodec.training.flow import Motion, _beside, start_vectors
 from nqcodec.training.network import FloatNetwork, tensor_key
 
 FRAMES, MIDDLE = 9, 4
@@ -38,8 +39,10 @@ def moving(rng: np.random.Generator, video: Video, down: float, right: float) ->
     return frames
 
 
-def started(video: Video, frames: list[Frame]) -> tuple[FloatNetwork, PackedClip, Motion | None]:
-    program = pyramid.for_bytes(video, video.frames, 8000, None, True, base=pyramid.Settings(vector_ratio=32))
+def started(
+    video: Video, frames: list[Frame], path: Path | None = None
+) -> tuple[FloatNetwork, PackedClip, Motion | None]:
+    program = pyramid.for_bytes(video, video.frames, 8000, path, True, base=pyramid.Settings(vector_ratio=32))
     network = FloatNetwork(program, video.frames, torch.Generator().manual_seed(0))
     clip = pack(frames, video, program)
     return network, clip, start_vectors(network, clip)
@@ -89,18 +92,49 @@ def test_vectors_of_key_grids_lead_to_the_middle_of_their_part() -> None:
         assert np.abs(found[:, :, 1, 1:-1] - expected[:, :, None]).max() < 0.4
 
 
-def test_two_halves_move_each_their_way() -> None:
-    video = Video(192, 128, FRAMES)
-    one, other = (moving(np.random.default_rng(seed), video, 0, right) for seed, right in ((2, 1.5), (3, -1.5)))
+def two_halves(video: Video, rights: tuple[float, float]) -> list[Frame]:
+    """Frames whose upper and lower halves move to the right by so many samples a frame."""
+    one, other = (
+        moving(np.random.default_rng(seed), video, 0, right) for seed, right in zip((2, 3), rights, strict=True)
+    )
     frames: list[Frame] = []
     for upper, lower in zip(one, other, strict=True):
         luma = np.array(upper[0])
         luma[64:] = lower[0][64:]
         frames.append((luma, *upper[1:]))
-    network, _, _ = started(video, frames)
+    return frames
+
+
+def test_two_halves_move_each_their_way() -> None:
+    video = Video(192, 128, FRAMES)
+    network, _, _ = started(video, two_halves(video, (1.5, -1.5)))
     right = samples(network)[0, 1]
     assert right[0, 1:-1].mean() == pytest.approx(6, abs=1)
     assert right[-1, 1:-1].mean() == pytest.approx(-6, abs=1)
+
+
+def test_beside_the_camera_s_path_vectors_are_what_is_left() -> None:
+    """The camera moves to the left, so that the upper half moves to the right, and the lower one to the left."""
+    video = Video(192, 128, FRAMES)
+    path = Path(((0, 0, 12 << PATH_BITS), (FRAMES - 1, 0, 0)))
+    network, _, _ = started(video, two_halves(video, (1.5, -1.5)), path)
+    down, right = samples(network)[0]
+    assert np.abs(down[:, 1:-1]).max() < 0.5
+    assert np.abs(right[0, 1:-1]).max() < 0.5
+    assert right[-1, 1:-1].mean() == pytest.approx(-12, abs=1)
+
+
+def test_what_the_middle_frame_does_not_show_starts_where_the_camera_has_it() -> None:
+    """Two vectors of 40 samples to the left beside a camera that moved by 10 to the left: the first leads out."""
+    middle = np.asarray(texture(np.random.default_rng(4), 64, 128), np.uint8)
+    field = np.zeros((64, 128, 2), np.float32)
+    field[..., 0] = -40
+    frame = np.roll(middle, 40, axis=1)
+    rest = _beside((0.0, -10.0), frame, middle, field)
+    assert not rest[:, :40].any()
+    assert np.array_equal(rest[:, 49:], np.broadcast_to(np.array([-30, 0], np.float32), (64, 79, 2)))
+    # Nor does a vector start there that explains no more than the camera.
+    assert not _beside((0.0, -40.0), frame, middle, field + 0.5).any()
 
 
 def test_noise_is_no_motion() -> None:

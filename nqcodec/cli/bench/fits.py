@@ -200,9 +200,9 @@ def stills(options: StillsOptions) -> None:
 def motion(options: MotionOptions) -> None:
     """What each part of the vectors is worth: frames of CLIPS at equal bytes, one part changed at a time.
 
-    The fits are the pyramid with vectors ("as it is"), without them, and with the camera's path instead, if there is
-    one; with vectors that are denser, sparser or start from 0; with bilinear interpolation; with static grids of half
-    the resolution; and with key grids. An iteration has as many frames as with --preset ultrafast.
+    The fits are the pyramid with vectors ("as it is"), without them, and with the camera's path instead or as well, if
+    there is one; with vectors that are denser, sparser or start from 0; with bilinear interpolation; with static grids
+    of half the resolution; and with key grids. An iteration has as many frames as with --preset ultrafast.
     CLIPS: default samples/bbb_320x180.mkv.
     """
     from nqcodec.benchmarks.motion import VARIANTS, measurement
