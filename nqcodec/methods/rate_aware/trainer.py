@@ -292,7 +292,9 @@ class RateAwareTrainer:
 
     def _keep_best(self) -> None:
         """Keep this state if its file is small enough and no other had a higher PSNR."""
-        if self.rounded_size > self.most_bytes:
+        # Step indices become whole in the first iteration with rounding.
+        is_whole = self.done > self.first_rounded
+        if not is_whole or self.rounded_size > self.most_bytes:
             return
         psnr = self.psnr()
         if self.best is None or psnr > self.best.psnr:

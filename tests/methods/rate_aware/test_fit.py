@@ -266,9 +266,13 @@ def test_the_best_rounded_state_that_is_small_enough_is_kept(
 ) -> None:
     trainer, measured, states = trainer_of(size), iter((30.0, 32.0, 31.0)), list[dict[str, Tensor]]()
     monkeypatch.setattr(trainer, "psnr", lambda: next(measured))
+    while not trainer.rounds:
+        trainer.iterate()
+    trainer.look()
+    assert trainer.best is None, "step indices are not whole before the first iteration with rounding"
     while trainer.done < trainer.iterations:
         trainer.iterate()
-        if trainer.rounds and trainer.done > 50 and trainer.done % 15 == 0:
+        if trainer.done % 15 == 0:
             trainer.look()
             states.append({key: value.detach().clone() for key, value in trainer.network.tensors.items()})
     assert (trainer.best is not None) == kept
