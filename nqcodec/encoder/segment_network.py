@@ -57,35 +57,41 @@ def choose_program(task: SegmentTask) -> Program:
 
 
 def structures_for(task: SegmentTask, program: Program) -> list[Structure]:
-    """The networks that a segment may be fitted with: `program`, which a rule chose, and what a trial may prefer.
+    """The networks that a segment may be fitted with: what a rule chooses, and what a trial may prefer.
 
-    There are two at most, because trials of less than 5 % of a fit are often wrong. Which is better is not seen
-    beforehand (docs/experiments.md). Where the camera's path is followed, with vectors beside it, vectors alone may be
-    better, by 0.4, 0.3 and 0.1 dB on three clips, or worse, by 0.7 on another. If the scene is larger than a picture,
-    they were worse by 0.5 to 1.0, though a short fit does not always tell. Where no path is followed, vectors may
-    displace key grids, which gained up to 0.75 dB, and lost 0.4 on another clip; or, where the bytes are too few for
-    these, denser grids, which gained 0.4, and lost 0.6 on another.
+    `program` is what `choose_program` gave. There are two at most, because trials of less than 5 % of a fit are often
+    wrong. Which is better is not seen beforehand (docs/experiments.md):
+
+    - Beside the camera's path, where it is followed, vectors gained up to 0.7 dB over vectors alone on some clips, and
+      lost up to 0.6 on others. If the scene is larger than a picture they gained 0.5 to 1.0 dB, though a short fit does
+      not always tell, so vectors alone are not tried.
+    - Key grids gained up to 1.0 dB, and lost 0.4 on another clip. Where the path was followed they never lost.
+    - Denser grids, where the bytes are too few for key grids, gained 0.4 dB, and lost 0.6 on another clip.
     """
     video, path = task.video, camera_path(program)
-    if task.settings.arch != "auto" or not (vector_grids(program) or path):
+    if task.settings.arch != "auto" or not vector_grids(program):
         return [Structure("the network chosen", program)]
     size = _middle_size([budget for budget in task.budgets if budget is not None])
+    keys = pyramid.key_grids(video, size)
+    keys = keys if keys > 1 else 0
 
-    def displaced(base: pyramid.Settings) -> Program:
-        return pyramid.for_bytes(video, video.frames, size, None, True, base=base)
+    def moving(name: str, path: Path | None, keys: int = 0, denser: int = 0) -> Structure:
+        base = pyramid.Settings(keys=keys, denser=denser)
+        return Structure(name, pyramid.for_bytes(video, video.frames, size, path, True, base=base))
 
-    if path is not None:
-        rule = Structure("the camera's path and vectors", program)
-        if _seen(path, video) < LEAST_SEEN:
-            return [rule]
-        other = Structure("vectors", displaced(pyramid.Settings()))
-    else:
-        rule = Structure("vectors", program)
-        if (keys := pyramid.key_grids(video, size)) > 1:
-            other = Structure("vectors and key grids", displaced(pyramid.Settings(keys=keys)))
-        else:
-            other = Structure("vectors and denser grids", displaced(pyramid.Settings(denser=1)))
-    return [rule] if other.program == program else [rule, other]
+    vectors, keyed = moving("vectors", None), moving("vectors and key grids", None, keys)
+    if path is None:
+        return _different(vectors, keyed if keys else moving("vectors and denser grids", None, denser=1))
+    both = moving("the camera's path and vectors", path)
+    all_three = moving("the camera's path, vectors and key grids", path, keys)
+    if _seen(path, video) < LEAST_SEEN:
+        return _different(both, all_three)
+    return _different(all_three, keyed) if keys else _different(both, vectors)
+
+
+def _different(rule: Structure, other: Structure) -> list[Structure]:
+    """Both, or only the first if their networks are the same."""
+    return [rule] if rule.program == other.program else [rule, other]
 
 
 def _seen(path: Path, video: Video) -> float:

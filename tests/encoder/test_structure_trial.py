@@ -53,7 +53,7 @@ def encoded(clip: ClipInput, file: Path, iterations: int, **settings: object) ->
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials of a few iterations."""
-    monkeypatch.setattr(structure_trial, "LEAST_ITERATIONS", 2)
+    monkeypatch.setattr(structure_trial, "LEAST_ITERATIONS", 3)
 
 
 @pytest.mark.usefixtures("brief")
@@ -76,6 +76,26 @@ def test_the_better_of_two_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert re.fullmatch(pattern, told[0])
     program = probe(tmp_path / "a.nq").segment(0).network.program
     assert (camera_path(program) is not None) == (favourite == 0)
+
+
+BOTH, VECTORS, KEYS = "the camera's path and vectors", "vectors", "vectors and key grids"
+ALL_THREE = "the camera's path, vectors and key grids"
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize(
+    ("columns", "least_key_frames", "names"),
+    [(2, 8, (BOTH, VECTORS)), (2, 4, (ALL_THREE, KEYS)), (8, 4, (BOTH, ALL_THREE)), (8, 8, ())],
+)
+def test_what_is_tried_where_a_camera_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, least_key_frames: int, names: tuple[str, ...]
+) -> None:
+    """Key grids where there are bits and frames for two; no vectors alone where a scene is larger than a picture."""
+    monkeypatch.setattr(pyramid, "LEAST_KEY_FRAMES", least_key_frames)
+    told, operations = encoded(camera(tmp_path / "pan.y4m", columns), tmp_path / "a.nq", 60)
+    assert {Window, Warp} <= operations
+    tried = r"structure: (.*) [\d.]+ dB, (.*) [\d.]+ dB after"
+    assert [re.match(tried, text).groups() for text in told] == ([names] if names else [])  # type: ignore[union-attr]
 
 
 @pytest.mark.usefixtures("brief")
@@ -141,11 +161,3 @@ def test_short_fits_leave_it_to_the_rule(tmp_path: Path) -> None:
     told, operations = encoded(camera(tmp_path / "slow.y4m", 2), tmp_path / "a.nq", 60)
     assert not told
     assert Warp in operations
-
-
-@pytest.mark.usefixtures("brief")
-def test_a_scene_larger_than_a_picture_is_followed_without_a_trial(tmp_path: Path) -> None:
-    told, operations = encoded(camera(tmp_path / "fast.y4m", 8), tmp_path / "a.nq", 60)
-    assert not told
-    assert {Window, Warp} <= operations
-    assert camera_path(probe(tmp_path / "a.nq").segment(0).network.program) is not None
