@@ -88,9 +88,10 @@ LEAST_VECTOR_BITS = 12.5
 64x64 gained 0.3 to 0.4 dB; at 24 it lost 0.4, and one of 16x16 lost 1.0; at 70 to 130 that one gained 0.25 to 0.5 dB
 (docs/experiments.md). Vectors take 10 to 20 % of a file then."""
 
-KEY_BITS, LEAST_KEY_FRAMES = 1.2, 8
-"""Bits of the file a pixel of the picture, and frames, that each key grid must have. On clips of 32 frames, four were
-better than two and eight at 3 to 9 bits a pixel, where any gained; at 1.6 none did (docs/experiments.md)."""
+KEY_BITS, LEAST_KEY_FRAMES, MOST_KEYS = 1.2, 8, 8
+"""Bits of the file a pixel of the picture, and frames, that each key grid must have; and most key grids. On clips of 32
+frames, four were better than two and eight at 3 to 9 bits a pixel, where any gained; at 1.6 none did. On one of 132
+frames with 26 bits a pixel, eight were better than four and sixteen (docs/experiments.md)."""
 
 
 @dataclass(frozen=True)
@@ -377,4 +378,5 @@ def vector_ratio(video: Video, size: int) -> int:
 
 def key_grids(video: Video, size: int) -> int:
     """The number of key grids that suits a file of `size` bytes."""
-    return min(int(8 * size / (video.height * video.width * KEY_BITS)), video.frames // LEAST_KEY_FRAMES)
+    by_bits = int(8 * size / (video.height * video.width * KEY_BITS))
+    return min(by_bits, video.frames // LEAST_KEY_FRAMES, MOST_KEYS)

@@ -84,6 +84,7 @@ def test_the_number_of_keys_follows_the_bytes_and_the_frames() -> None:
     sizes = (1_000, 20_000, 25_000, 40_000, 10**6)
     assert [pyramid.key_grids(VIDEO, size) for size in sizes] == [0, 2, 2, 4, 4]
     assert pyramid.key_grids(VIDEO.with_frames(7), 10**6) == 0
+    assert pyramid.key_grids(VIDEO.with_frames(500), 10**7) == 8
     assert pyramid.key_grids(Video(640, 360, 32), 40_000) == 1
 
 
