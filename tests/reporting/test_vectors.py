@@ -56,6 +56,17 @@ def test_a_path_displaces_all_blocks_alike() -> None:
         assert (found == found[0, 0]).all()
 
 
+def test_vectors_come_on_top_of_the_path() -> None:
+    path = Path(((0, 0, 0), (8, 64, 32)), bits=3)
+    program = pyramid.for_bytes(VIDEO, 9, 20_000, path, True, base=pyramid.Settings(vector_ratio=64))
+    values = np.zeros((9, 2, 3, 5), np.int32)
+    values[8, 0, 1, 2], values[8, 1, 1, 2] = 6, -3
+    found = displacements(with_vectors(program, values, 0), VIDEO, 8)
+    assert found is not None
+    assert found[0, 0].tolist() == [4, 2]
+    assert found[1, 2].tolist() == [4 + 6 * 0.5, 2 - 3 * 2 * 0.5]
+
+
 def test_nothing_is_displaced_where_nothing_moves() -> None:
     program = pyramid.for_bytes(VIDEO, 9, 20_000)
     assert displacements(IntegerNetwork(program, [Layer() for _ in program.operations]), VIDEO, 0) is None
