@@ -21,7 +21,6 @@ CODED_BITS = 4.0
 MOST_CODED_BITS = 6.5
 """Bits a parameter that even the highest of several rates should not exceed: beyond, bits gain next to nothing."""
 
-
 LEAST_SEEN = 0.9
 """Part of a frame that the middle frame must show too, on average, for vectors alone to be tried."""
 
@@ -73,25 +72,24 @@ def structures_for(task: SegmentTask, program: Program) -> list[Structure]:
         return [Structure("the network chosen", program)]
     size = _middle_size([budget for budget in task.budgets if budget is not None])
     keys = pyramid.key_grids(video, size)
-    keys = keys if keys > 1 else 0
 
     def moving(name: str, path: Path | None, keys: int = 0, denser: int = 0) -> Structure:
         base = pyramid.Settings(keys=keys, denser=denser)
         return Structure(name, pyramid.for_bytes(video, video.frames, size, path, True, base=base))
 
-    vectors, keyed = moving("vectors", None), moving("vectors and key grids", None, keys)
+    both, all_three = "the camera's path and vectors", "the camera's path, vectors and key grids"
+    vectors, keyed, denser = "vectors", "vectors and key grids", "vectors and denser grids"
     if path is None:
-        return _different(vectors, keyed if keys else moving("vectors and denser grids", None, denser=1))
-    both = moving("the camera's path and vectors", path)
-    all_three = moving("the camera's path, vectors and key grids", path, keys)
-    if _seen(path, video) < LEAST_SEEN:
-        return _different(both, all_three)
-    return _different(all_three, keyed) if keys else _different(both, vectors)
-
-
-def _different(rule: Structure, other: Structure) -> list[Structure]:
-    """Both, or only the first if their networks are the same."""
-    return [rule] if rule.program == other.program else [rule, other]
+        other = moving(keyed, None, keys) if keys > 1 else moving(denser, None, denser=1)
+        found = [Structure(vectors, program), other]
+    elif _seen(path, video) < LEAST_SEEN:
+        found = [Structure(both, program)] + ([moving(all_three, path, keys)] if keys > 1 else [])
+    elif keys > 1:
+        found = [moving(all_three, path, keys), moving(keyed, None, keys)]
+    else:
+        found = [Structure(both, program), moving(vectors, None)]
+    # Where decoders would not accept what differs, both are the same network.
+    return found if found[0].program != found[-1].program else found[:1]
 
 
 def _seen(path: Path, video: Video) -> float:

@@ -22,12 +22,12 @@ from nqcodec.training.flow import start_vectors
 from nqcodec.training.progress import Progress
 from nqcodec.training.start import new_network
 
-TRIALS_SHARE, MOST_ITERATIONS = 0.1, 400
-"""Iterations of all short fits together, as a part of the fit's, and of each at most."""
+TRIAL_SHARE, MOST_ITERATIONS = 0.05, 400
+"""Iterations of a short fit, as a part of the fit's and at most."""
 
-LEAST_ITERATIONS = 190
-"""Least iterations of a trial: a third of what a fit of `fast` has for them. Trials of 300 were right in 14 cases of
-15, and those of 150 preferred what has fewer latents (docs/experiments.md)."""
+LEAST_ITERATIONS = 200
+"""Least iterations of a trial; with fewer the rule decides. Trials of 300 were right in 14 cases of 15, and those of
+150 preferred what has fewer latents (docs/experiments.md)."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,18 @@ def best_structure(
     """The program whose short fit has the highest PSNR-YUV within the bytes of the middle rate, and the trial; the
     first of `structures`, which is the rule's choice, if fits are too short for one.
 
-    The last of `structures` are not tried if the fits would be too short otherwise. An encode that resumes goes by the
-    trial that it was interrupted after.
+    An encode that resumes goes by the trial that it was interrupted after.
 
     Raises:
         NqError: if it was stopped.
     """
     first = structures[0].program
-    all_iterations = TRIALS_SHARE * fit_settings(task, first).iterations
-    tried = structures[: int(all_iterations / LEAST_ITERATIONS)]
-    if len(tried) < 2:
+    iterations = min(round(TRIAL_SHARE * fit_settings(task, first).iterations), MOST_ITERATIONS)
+    if len(structures) == 1 or iterations < LEAST_ITERATIONS:
         return first, None
-    iterations = min(round(all_iterations / len(tried)), MOST_ITERATIONS)
     trial = _load(task)
     if trial is None:
-        psnr = {one.name: _psnr(task, context, one.program, clip, iterations) for one in tried}
+        psnr = {one.name: _psnr(task, context, one.program, clip, iterations) for one in structures}
         trial = Trial(iterations, psnr, max(psnr, key=lambda name: psnr[name] or 0.0))
         _save(task, trial)
     figures = ", ".join(f"{name} {'none' if psnr is None else f'{psnr:.2f} dB'}" for name, psnr in trial.psnr.items())

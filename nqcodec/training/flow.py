@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -151,9 +152,10 @@ def _search(clip: PackedClip, parts: list[range], start: Vectors, camera: Progra
 
 def _displaced(middle: Picture, field: Field) -> Picture:
     """What `field` finds of each place in the middle frame."""
-    rows, columns = np.indices(middle.shape, dtype=np.float32)
-    places = columns + field[..., 0], rows + field[..., 1]
-    return np.asarray(cv2.remap(middle, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    places = _places(*middle.shape) + field
+    return np.asarray(
+        cv2.remap(middle, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 def _beside(shift: tuple[float, float], frame: Picture, middle: Picture, field: Field) -> Field:
@@ -174,9 +176,15 @@ def _local_error(found: Picture, frame: Picture) -> npt.NDArray[np.float32]:
 def _within(field: Field) -> npt.NDArray[np.bool_]:
     """Whether each vector leads to a place in the picture [H, W]."""
     height, width, _ = field.shape
+    places = _places(height, width) + field
+    return np.asarray(((places >= 0) & (places <= (width - 1, height - 1))).all(axis=2))
+
+
+@lru_cache(maxsize=1)
+def _places(height: int, width: int) -> Field:
+    """The place (column, row) of each sample of a picture."""
     rows, columns = np.indices((height, width), dtype=np.float32)
-    x, y = columns + field[..., 0], rows + field[..., 1]
-    return np.asarray((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))
+    return np.stack([columns, rows], axis=2)
 
 
 def _fields(clip: PackedClip, part: range, middle: Picture) -> Iterator[tuple[int, Picture, Field]]:

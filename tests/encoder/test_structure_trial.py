@@ -53,7 +53,7 @@ def encoded(clip: ClipInput, file: Path, iterations: int, **settings: object) ->
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials of a few iterations."""
-    monkeypatch.setattr(structure_trial, "LEAST_ITERATIONS", 3)
+    monkeypatch.setattr(structure_trial, "LEAST_ITERATIONS", 2)
 
 
 @pytest.mark.usefixtures("brief")

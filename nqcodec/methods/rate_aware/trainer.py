@@ -124,7 +124,7 @@ class RateAwareTrainer:
 
     @property
     def rounds(self) -> bool:
-        """Whether values are rounded by now, instead of noisy, and step indices whole."""
+        """Whether values are rounded by now, instead of noisy; the first such iteration makes step indices whole."""
         return self.done >= self.first_rounded
 
     @property
@@ -292,9 +292,9 @@ class RateAwareTrainer:
 
     def _keep_best(self) -> None:
         """Keep this state if its file is small enough and no other had a higher PSNR."""
-        # Step indices become whole in the first iteration with rounding.
-        is_whole = self.done > self.first_rounded
-        if not is_whole or self.rounded_size > self.most_bytes:
+        # Until the first iteration with rounding, step indices are not whole, and nothing has adapted to it.
+        has_rounded = self.done > self.first_rounded
+        if not has_rounded or self.rounded_size > self.most_bytes:
             return
         psnr = self.psnr()
         if self.best is None or psnr > self.best.psnr:

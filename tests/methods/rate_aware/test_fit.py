@@ -43,7 +43,7 @@ from nqcodec.training.presets import RATE_AWARE_PRESETS
 from nqcodec.training.progress import Progress
 from nqcodec.training.session import Measured
 
-LEAST = 0.93
+LEAST = 0.95
 """Part of the bytes asked for that even these short fits use: they are steered for a fifteenth of the usual
 iterations."""
 
@@ -76,9 +76,9 @@ def decoded_psnr(network: IntegerNetwork) -> float:
     return meter.means()["yuv"]
 
 
-@pytest.mark.parametrize("bpp", [0.1, 0.4, 1.5])
-def test_files_are_as_large_as_asked_for_and_no_larger(bpp: float) -> None:
-    case, seen = Case.at(bpp), list[Progress]()
+@pytest.mark.parametrize(("bpp", "iterations"), [(0.1, 100), (0.4, 100), (1.5, 200)])
+def test_files_are_as_large_as_asked_for_and_no_larger(bpp: float, iterations: int) -> None:
+    case, seen = Case.at(bpp, replace(QUICK, iterations=iterations)), list[Progress]()
     size = size_of(fit(case, progress=seen.append))
     assert LEAST * case.bytes <= size <= case.bytes
     assert [state.iteration for state in seen[:4]] == [25, 50, 75, 100]
