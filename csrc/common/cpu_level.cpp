@@ -1,5 +1,16 @@
 // Which kernels this CPU runs.
+#include "common/cpu_level.h"
+
 #include "nq/abi.h"
+
+bool nq::has_fma() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("fma");
+#else
+  return false;
+#endif
+}
 
 int32_t nq_cpu_level() {
 #if defined(__x86_64__)

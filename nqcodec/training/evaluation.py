@@ -38,5 +38,10 @@ def evaluate(
 
     times = torch.arange(clip.frames, device=clip.device)
     errors = [plane_errors(output(part), clip.batch(part), clip) for part in times.split(batch)]
-    planes = psnr(torch.cat(errors), clip.video.depth).mean(dim=0)
+    return mean_quality(torch.cat(errors), clip)
+
+
+def mean_quality(errors: Tensor, clip: PackedClip) -> Quality:
+    """The quality for mean squared errors [B, planes] of packed values."""
+    planes = psnr(errors, clip.video.depth).mean(dim=0)
     return Quality(tuple(planes.tolist()), float(planes @ clip.weights))

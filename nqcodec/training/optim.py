@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from nqcodec.training import native_adam
+from nqcodec.training.native_arrays import has_native
+
 OPTIMIZERS = ("muon", "adam", "adamw")
 """Names that `FitSettings.optimizer` may have; "adam" is without weight decay."""
 
@@ -113,10 +116,15 @@ class MuonAdam(Optimizer):
         for parameter in parameters:
             self.state[parameter]["count"] += 1
         count = float(self.state[parameters[0]]["count"])
+        size = (1 - square_decay**count) ** 0.5
+        rate = group["lr"] * size / (1 - mean_decay**count)
+        tensors = list(zip(parameters, gradients, means, squares, strict=True))
+        if has_native(tensor for four in tensors for tensor in four):
+            native_adam.update(tensors, mean_decay, square_decay, rate, eps * size)
+            return
         torch._foreach_lerp_(means, gradients, 1 - mean_decay)
         torch._foreach_mul_(squares, square_decay)
         torch._foreach_addcmul_(squares, gradients, gradients, 1 - square_decay)
-        size = (1 - square_decay**count) ** 0.5
         denominators = torch._foreach_sqrt(squares)
         torch._foreach_add_(denominators, eps * size)
-        torch._foreach_addcdiv_(parameters, means, denominators, -group["lr"] * size / (1 - mean_decay**count))
+        torch._foreach_addcdiv_(parameters, means, denominators, -rate)

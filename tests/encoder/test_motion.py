@@ -49,7 +49,7 @@ def encoded(clip: ClipInput, folder: Path, motion: str, iterations: int) -> Enco
 
 def test_a_pan_is_followed_and_that_pays(tmp_path: Path) -> None:
     clip = clip_of(tmp_path / "pan.y4m", (1, 3))
-    follows, stays = (encoded(clip, tmp_path, motion, 150) for motion in ("auto", "none"))
+    follows, stays = (encoded(clip, tmp_path, motion, 250) for motion in ("auto", "none"))
     file = probe(tmp_path / "auto.nq")
     network = file.segment(0).network
     windows = [op for op in network.program.operations if isinstance(op, Window)]

@@ -234,13 +234,13 @@ def test_noise_makes_rounding_cost_less(work: tuple[Program, PackedClip]) -> Non
         def map(self, index: int, value: torch.Tensor) -> torch.Tensor:
             return value
 
-    settings = replace(SETTINGS, iterations=400)
-    psnrs = [
-        evaluate(fitted(work, replace(settings, noise=QuantNoise(bits, share=0.3))), work[1], Rounded()).yuv
-        for bits in (8, 3)
-    ]
+    def mean_psnr(bits: int) -> float:
+        # Single fits differ by a decibel.
+        noisy = replace(SETTINGS, iterations=400, noise=QuantNoise(bits, share=0.3))
+        fits = [fitted(work, replace(noisy, seed=seed)) for seed in range(2)]
+        return sum(evaluate(network, work[1], Rounded()).yuv for network in fits) / len(fits)
 
-    assert psnrs[1] > psnrs[0] + 0.5
+    assert mean_psnr(3) > mean_psnr(8) + 0.5
 
 
 def test_adamw_is_torch_s_and_adam_decays_nothing(work: tuple[Program, PackedClip]) -> None:

@@ -34,23 +34,28 @@ class Noise:
 
     def uniform(self, exact: Tensor) -> Tensor:
         """x + n, values x in units of their step sizes with uniform noise n of width 1."""
-        return exact + (self._random(exact) - 0.5)
+        return exact + (self.random(exact) - 0.5)
 
     def soft(self, exact: Tensor) -> tuple[Tensor, Tensor]:
         """s_T(s_T(x) + n), nearly whole values for x in units of step sizes with noise n; and slopes d/dx."""
-        noise = self._around_half(exact)
+        noise = kumaraswamy_noise(self.numbers(exact), self.numbers_peak)
         before, outer = soft_round(exact, self.temperature)
         after, inner = soft_round(before.add_(noise).sub_(0.5), self.temperature)
         return after, outer.mul_(inner)
 
-    def _around_half(self, exact: Tensor) -> Tensor:
-        """Noise of mode 1/2, shaped as `exact`."""
+    @property
+    def numbers_peak(self) -> float:
+        """The `peak` of the noise that `numbers` become: 1 where they are that noise."""
+        return self.peak if self.deviation is None else 1.0
+
+    def numbers(self, exact: Tensor) -> Tensor:
+        """What the noise of `soft` is made from, shaped as `exact`: uniform in [0, 1), or Gaussian around 1/2."""
         if self.deviation is None:
-            return kumaraswamy_noise(self._random(exact), self.peak)
+            return self.random(exact)
         normal = torch.randn(exact.shape, generator=self.generator, device=exact.device)
         return normal.mul_(self.deviation).add_(0.5)
 
-    def _random(self, exact: Tensor) -> Tensor:
+    def random(self, exact: Tensor) -> Tensor:
         """Uniform in [0, 1), shaped as `exact`."""
         return torch.rand(exact.shape, generator=self.generator, device=exact.device)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nqcodec.methods.rate_aware.context_pruning import clamp, prune_context
 from nqcodec.methods.rate_aware.likelihood import LEAST_SCALE, ContextWeights
+from nqcodec.methods.rate_aware.native_tensors import ROUNDED, SOFT, UNIFORM, Sampled, sample
 from nqcodec.methods.rate_aware.noise import Noise
 from nqcodec.network.integer_network import (
     BITS_RANGE,
@@ -25,6 +26,7 @@ from nqcodec.network.integer_network import (
 from nqcodec.network.vectors import vector_grids
 from nqcodec.quantization.quantizers import OCTAVE, bits_needed, limits
 from nqcodec.quantization.transform import TensorName, tensor_names
+from nqcodec.training.native_arrays import empty_like, has_native
 from nqcodec.training.network import FloatNetwork, tensor_key
 
 FIRST_STEP_SIZE = {"weight": 0.15, "latent": 0.5, "bias": 0.0}
@@ -145,10 +147,12 @@ class Quantizers:
     @torch.no_grad()
     def sample(self, noise: Noise | None) -> QuantizedSample:
         """Values with `noise`, soft-rounded for latents, or rounded values without it. Vectors are always rounded."""
-        used, symbols, sizes, slopes = {}, {}, {}, {}
+        sizes = self._step_sizes()
+        if has_native(self.network.tensors.values()):
+            return self._sample_natively(noise, sizes)
+        used, symbols, slopes = {}, {}, {}
         for key, value in self.network.tensors.items():
-            size = torch.exp2(self.step_indices[key] / OCTAVE)
-            exact = value.detach() / size
+            exact = value.detach() / sizes[key]
             if noise is None or key in self.vectors:
                 symbol = self._rounded(key, exact)
             elif key in self.contexts:
@@ -156,7 +160,36 @@ class Quantizers:
             else:
                 symbol = noise.uniform(exact)
             symbol.clamp_(*self.symbol_range[key])
-            used[key], symbols[key], sizes[key] = symbol * size, symbol, size
+            used[key], symbols[key] = symbol * sizes[key], symbol
+        return QuantizedSample(used, symbols, sizes, slopes)
+
+    def _step_sizes(self) -> dict[str, Tensor]:
+        """Step sizes [1] by tensor key."""
+        sizes = torch.exp2(torch.cat([self.step_indices[key] for key in self.network.tensors]) / OCTAVE)
+        return dict(zip(self.network.tensors, sizes.split(1), strict=True))
+
+    def _sample_natively(self, noise: Noise | None, sizes: dict[str, Tensor]) -> QuantizedSample:
+        """`sample` by libnq."""
+        values = dict(self.network.tensors.items())
+        soft = [] if noise is None else [key for key in values if key in self.contexts and key not in self.vectors]
+        used, symbols = (dict(zip(values, empty_like(list(values.values())), strict=True)) for _ in range(2))
+        slopes = dict(zip(soft, empty_like([values[key] for key in soft]), strict=True))
+        items, drawn = [], list[Tensor]()
+        for (key, value), size in zip(values.items(), torch.cat(list(sizes.values())).tolist(), strict=True):
+            item = Sampled(value.data_ptr(), symbols=symbols[key].data_ptr(), used=used[key].data_ptr())
+            item.size, item.step_size, item.sampling = value.numel(), size, ROUNDED
+            item.low, item.high = self.symbol_range[key]
+            if noise is None or key in self.vectors:
+                item.dead_zone = 0.0 if key in self.vectors or key not in self.contexts else self.dead_zone
+            elif key in slopes:
+                drawn.append(noise.numbers(value))
+                item.sampling, item.numbers, item.slopes = SOFT, drawn[-1].data_ptr(), slopes[key].data_ptr()
+                item.temperature, item.peak = noise.temperature, noise.numbers_peak
+            else:
+                drawn.append(noise.random(value))
+                item.sampling, item.numbers = UNIFORM, drawn[-1].data_ptr()
+            items.append(item)
+        sample(items)
         return QuantizedSample(used, symbols, sizes, slopes)
 
     def _rounded(self, key: str, exact: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ the state alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,9 +16,10 @@ from torch import Tensor
 
 from nqcodec.methods.rate_aware.best_state import BestState
 from nqcodec.methods.rate_aware.control import expected_bits
-from nqcodec.methods.rate_aware.gradients import Distortion, Rate, combine, distortion, mean_distortion, rate
+from nqcodec.methods.rate_aware.gradients import combine
 from nqcodec.methods.rate_aware.noise import Noise
-from nqcodec.methods.rate_aware.quantizer import FixedTensors, QuantizedSample, Quantizers
+from nqcodec.methods.rate_aware.passes import Passes
+from nqcodec.methods.rate_aware.quantizer import FixedTensors, Quantizers
 from nqcodec.methods.rate_aware.settings import RateAwareSettings
 from nqcodec.network.integer_network import IntTensor
 from nqcodec.training.checkpoint import (
@@ -30,7 +30,6 @@ from nqcodec.training.checkpoint import (
     restore_optimizer,
 )
 from nqcodec.training.clip import PackedClip
-from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.optim import MuonAdam
 from nqcodec.training.rate_control import LambdaController
@@ -43,10 +42,6 @@ CONTROL_ITERATIONS = 25
 
 REAL_SIZES = 4
 """With noise, one look in so many takes the real size by the file's coder, the others an estimate."""
-
-MOST_PASS_FRAMES, MOST_PASS_SAMPLES = 4, 1_000_000
-"""Most frames that a CPU computes at once, and most luma samples of them together: four at 320x180 take 0.65 of the
-time of four single ones; eight at 1280x720 do not fit the caches and take 1.8 times that of eight single ones."""
 
 PRUNINGS = 12
 """Most times that such a look also measures the saving by context pruning, which takes the time of five iterations. It
@@ -107,15 +102,11 @@ class RateAwareTrainer:
     def __post_init__(self) -> None:
         self.optimizer = self._make_optimizer()
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
-        # The number of threads within an operation is set for each thread of the pool.
-        threads = self.settings.threads
-        each = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        self._pool = each if threads > 1 else None
+        self._passes = Passes(self.network, self.clip, self.settings)
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool:
-            self._pool.shutdown()
+        self._passes.close()
 
     @property
     def first_rounded(self) -> int:
@@ -150,7 +141,7 @@ class RateAwareTrainer:
         self.network.rounds_vectors = self.rounds
 
         # Forward: D of the frames and R of the symbols, each with its gradients with respect to the sample.
-        found, charged = self._both(times, sample)
+        found, charged = self._passes.gradients(times, sample, self.quantizers.contexts)
 
         # Backward: gradients of J = D + lambda R with respect to values, step indices and context models.
         by_value, by_step_index = combine(values, sample, found.gradients, charged, lmbda)
@@ -199,28 +190,6 @@ class RateAwareTrainer:
             return Noise(generator, temperature, settings.peak + part * (1 - settings.peak))
         wide, narrow = settings.deviations
         return Noise(generator, temperature, deviation=wide + part * (narrow - wide))
-
-    def _both(self, times: Tensor, sample: QuantizedSample) -> tuple[Distortion, Rate]:
-        """The batch's distortion and the rate; with several threads each computes a part: the rate, or some frames.
-
-        For a small network a second thread within each operation gains next to nothing, but one for other frames
-        nearly doubles the speed.
-        """
-        run = partial(distortion, self.network, self.clip, sample=sample, loss=self.settings.loss)
-        parts = times.split(self._pass_frames(len(times)))
-        frames = [len(part) for part in parts]
-        if self._pool is None:
-            return mean_distortion(list(map(run, parts)), frames), rate(sample, self.quantizers.contexts)
-        charged = self._pool.submit(rate, sample, self.quantizers.contexts)
-        return mean_distortion(list(self._pool.map(run, parts)), frames), charged.result()
-
-    def _pass_frames(self, frames: int) -> int:
-        """How many frames of a batch each thread computes at once."""
-        if self.clip.device.type != "cpu":
-            return frames
-        video = self.clip.video
-        cached = max(1, min(MOST_PASS_FRAMES, MOST_PASS_SAMPLES // (video.width * video.height)))
-        return min(cached, -(-frames // self.settings.threads))
 
     def _learning_rate(self) -> float:
         """Part of the peak learning rates: a linear warm-up, then a cosine down to `floor`, where it stays, but for
@@ -354,7 +323,7 @@ class RateAwareTrainer:
     def psnr(self) -> float:
         """PSNR-YUV in dB if the fit ended now, the mean over all frames, but for the rounding of maps."""
         self.network.rounds_vectors = True
-        return evaluate(self.network, self.clip, self.rounded(), as_samples=True).yuv
+        return self._passes.psnr(self.quantizers.sample(None))
 
     def state(self) -> State:
         """All that iterations have changed."""

@@ -242,7 +242,7 @@ def test_neuroquant_calibrates_and_counts_everything(fitted: tuple[FloatNetwork,
     network, clip = fitted
     results: list[NeuroQuantResult] = []
     for transformed in (False, True):
-        result = neuroquant(network, clip, NeuroQuantSettings(extra=-1, hadamard=transformed, iterations=96))
+        result = neuroquant(network, clip, NeuroQuantSettings(extra=-1, hadamard=transformed, iterations=192))
         assert result.calibrated > result.rounded + 0.5
         assert result.rounded < result.hardened < evaluate(network, clip).yuv
         assert result.hardened != result.calibrated < evaluate(network, clip).yuv

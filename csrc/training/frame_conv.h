@@ -1,0 +1,158 @@
+// Convolutions of float maps and their gradients. Included by one file for each instruction set, after it has defined
+//   what common/float_vectors.h asks for, kLanes being a divisor of kRowUnit
+//   NQ_HOLD(v)         keeps a vector that was loaded in a register: read from memory by each instruction that needs
+//                      it, one at odd boundaries costs twice as much
+//   kVectors           vectors of a row that are computed at once
+//   kGradientOutputs   outputs whose weights' gradients are computed at once
+#include <cstdint>
+
+#include "common/float_vectors.h"
+#include "training/frame_maps.h"
+
+namespace nq {
+namespace {
+
+// What lies behind a row, up to the next vector, is 0 again.
+NQ_TARGET inline void clear_end(float* row, int32_t width) {
+  for (int32_t x = width; x % kRowUnit; ++x) row[x] = 0.0f;
+}
+
+// kCount vectors of kOutputs rows of a convolution, from column x on, which is where `out` points.
+template <int kCount, int kKernel>
+NQ_TARGET void convolve_part(const FloatMap& in, int32_t y, int32_t x, const float* weights, const float* bias,
+                             float* const (&out)[kOutputs]) {
+  Vec sums[kOutputs][kCount];
+  for (int32_t o = 0; o < kOutputs; ++o) {
+    for (int32_t v = 0; v < kCount; ++v) sums[o][v] = bias ? all(bias[o]) : load(out[o] + v * kLanes);
+  }
+  for (int32_t i = 0; i < in.channels; ++i) {
+    for (int32_t dy = -(kKernel / 2); dy <= kKernel / 2; ++dy) {
+      const float* const row = in.at(i, y + dy) + x;
+      for (int32_t dx = -(kKernel / 2); dx <= kKernel / 2; ++dx, weights += kOutputs) {
+        const Vec w0 = all(weights[0]), w1 = all(weights[1]), w2 = all(weights[2]), w3 = all(weights[3]);
+        for (int32_t v = 0; v < kCount; ++v) {
+          const Vec value = load(row + dx + v * kLanes);
+          sums[0][v] = NQ_FMA(w0, value, sums[0][v]);
+          sums[1][v] = NQ_FMA(w1, value, sums[1][v]);
+          sums[2][v] = NQ_FMA(w2, value, sums[2][v]);
+          sums[3][v] = NQ_FMA(w3, value, sums[3][v]);
+        }
+      }
+    }
+  }
+  for (int32_t o = 0; o < kOutputs; ++o) {
+    for (int32_t v = 0; v < kCount; ++v) store(out[o] + v * kLanes, sums[o][v]);
+  }
+}
+
+template <int kKernel>
+NQ_TARGET void convolve_count(int32_t count, const FloatMap& in, int32_t y, int32_t x, const float* weights,
+                              const float* bias, float* const (&out)[kOutputs]) {
+  if constexpr (kVectors > 4) {
+    if (count == 5) return convolve_part<5, kKernel>(in, y, x, weights, bias, out);
+    if (count == 4) return convolve_part<4, kKernel>(in, y, x, weights, bias, out);
+  }
+  if (count == 3) return convolve_part<3, kKernel>(in, y, x, weights, bias, out);
+  if (count == 2) return convolve_part<2, kKernel>(in, y, x, weights, bias, out);
+  convolve_part<1, kKernel>(in, y, x, weights, bias, out);
+}
+
+template <int kKernel>
+NQ_TARGET void convolve_rows(const FloatMap& in, const float* weights, const float* bias, const FloatMap& out) {
+  const int64_t block = int64_t{in.channels} * kKernel * kKernel * kOutputs;
+  const int32_t vectors = (out.width + kLanes - 1) / kLanes;
+  alignas(64) float unused[kVectors * kLanes] = {};
+  for (int32_t y = 0; y < out.height; ++y) {
+    for (int32_t first = 0; first < vectors; first += kVectors) {
+      const int32_t x = first * kLanes, count = vectors - first < kVectors ? vectors - first : kVectors;
+      const float* w = weights;
+      for (int32_t o = 0; o < out.channels; o += kOutputs, w += block) {
+        float* rows[kOutputs];
+        for (int32_t k = 0; k < kOutputs; ++k) rows[k] = o + k < out.channels ? out.at(o + k, y) + x : unused;
+        convolve_count<kKernel>(count, in, y, x, w, bias ? bias + o : nullptr, rows);
+      }
+    }
+    for (int32_t o = 0; o < out.channels; ++o) clear_end(out.at(o, y), out.width);
+  }
+}
+
+NQ_TARGET void convolve(const FloatMap& in, const float* weights, const float* bias, int32_t kernel,
+                        const FloatMap& out) {
+  (kernel == 3 ? convolve_rows<3> : convolve_rows<1>)(in, weights, bias, out);
+}
+
+// What the gradients of weights are computed from at once: all places of a 3x3 kernel, or some channels of a 1x1.
+template <int kKernel>
+constexpr int32_t kFactors = kKernel == 3 ? 9 : 6;
+
+// Where a factor's value is, for a gradient at row y and column 0.
+template <int kKernel>
+NQ_TARGET inline const float* factor_row(const FloatMap& in, int32_t channel, int32_t factor, int32_t y) {
+  if constexpr (kKernel == 3) return in.at(channel, y + factor / 3 - 1) + factor % 3 - 1;
+  // Beyond the last channel any will do: nothing takes these sums.
+  return in.at(channel + factor < in.channels ? channel + factor : channel, y);
+}
+
+// Adds to the gradients of the weights of kCount outputs from `output` on, for inputs from `channel` on, what `rows`
+// rows of the map have.
+template <int kCount, int kKernel>
+NQ_TARGET void weigh_factors(const FloatMap& in, const FloatMap& by_out, int32_t output, int32_t channel, int32_t y,
+                             int32_t rows, float* by_weight) {
+  constexpr int32_t kAll = kFactors<kKernel>;
+  Vec total[kCount][kAll] = {};
+  for (int32_t r = y; r < y + rows; ++r) {
+    const float* const gradients = by_out.at(output, r);
+    const float* factors[kAll];
+    for (int32_t k = 0; k < kAll; ++k) factors[k] = factor_row<kKernel>(in, channel, k, r);
+    for (int32_t x = 0; x < by_out.width; x += kLanes) {
+      Vec gradient[kCount];
+      for (int32_t o = 0; o < kCount; ++o) gradient[o] = load(gradients + o * by_out.plane + x);
+      for (int32_t k = 0; k < kAll; ++k) {
+        Vec factor = load(factors[k] + x);
+        NQ_HOLD(factor);
+        for (int32_t o = 0; o < kCount; ++o) total[o][k] = NQ_FMA(gradient[o], factor, total[o][k]);
+      }
+    }
+  }
+  const int64_t fan_in = int64_t{in.channels} * kKernel * kKernel, first = channel * kKernel * kKernel;
+  for (int32_t o = 0; o < kCount; ++o) {
+    float* const out = by_weight + (output + o) * fan_in + first;
+    for (int32_t k = 0; k < kAll && first + k < fan_in; ++k) out[k] += sum_lanes(total[o][k]);
+  }
+}
+
+template <int kCount, int kKernel>
+NQ_TARGET void weigh_outputs(const FloatMap& in, const FloatMap& by_out, int32_t output, int32_t y, int32_t rows,
+                             float* by_weight) {
+  for (; output + kCount <= by_out.channels; output += kCount) {
+    for (int32_t i = 0; i < in.channels; i += kKernel == 3 ? 1 : kFactors<kKernel>) {
+      weigh_factors<kCount, kKernel>(in, by_out, output, i, y, rows, by_weight);
+    }
+  }
+  if constexpr (kCount > 1) weigh_outputs<kCount - 1, kKernel>(in, by_out, output, y, rows, by_weight);
+}
+
+constexpr int64_t kStripBytes =
+    384 << 10;  // of maps that a strip of rows reads again and again: part of a core's cache
+
+NQ_TARGET void weigh_gradients(const FloatMap& in, const FloatMap& by_out, int32_t kernel, float* by_weight,
+                               float* by_bias) {
+  const int64_t row_bytes = (in.channels * in.row + by_out.channels * by_out.row) * int64_t{sizeof(float)};
+  const int32_t most = row_bytes < kStripBytes ? static_cast<int32_t>(kStripBytes / row_bytes) : 1;
+  for (int32_t y = 0; y < by_out.height; y += most) {
+    const int32_t rows = by_out.height - y < most ? by_out.height - y : most;
+    const auto weigh = kernel == 3 ? weigh_outputs<kGradientOutputs, 3> : weigh_outputs<kGradientOutputs, 1>;
+    weigh(in, by_out, 0, y, rows, by_weight);
+    for (int32_t o = 0; o < by_out.channels; ++o) {
+      Vec sum = {};
+      for (int32_t r = 0; r < rows; ++r) {
+        const float* const gradients = by_out.at(o, y + r);
+        for (int32_t x = 0; x < by_out.width; x += kLanes) sum += load(gradients + x);
+      }
+      by_bias[o] += sum_lanes(sum);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nq
