@@ -90,11 +90,22 @@ def settings_for(excerpt: Excerpt, iterations: int, seed: int) -> RateAwareSetti
     return replace(preset_settings(PRESET, excerpt.video.frames, seed=seed), iterations=iterations)
 
 
-def fitted(excerpt: Excerpt, program: Program, size: int, settings: RateAwareSettings, *, searched: bool) -> Cells:
+def fitted(
+    excerpt: Excerpt,
+    program: Program,
+    size: int,
+    settings: RateAwareSettings,
+    *,
+    searched: bool,
+    before: Callable[[Fitted, RateAwareSettings], None] | None = None,
+) -> Cells:
     """What one fit for at most `size` bytes has and takes, as cells.
 
     `psnr` is the mean PSNR-YUV of the decoded frames, and `lost` what that has less than the fit ended with, both in
     dB; `cpu_seconds` is the time that all threads spent on the search and the fit.
+
+    Args:
+        before: what is done with the network first.
 
     Raises:
         SizeError: if no file of that size can be made.
@@ -105,6 +116,8 @@ def fitted(excerpt: Excerpt, program: Program, size: int, settings: RateAwareSet
     start = Fitted.fresh(new_network(program, video.frames, settings), settings.latent_step_index)
     if searched:
         start_vectors(start.network, clip)
+    if before:
+        before(start, settings)
     network = fit_for_size(
         start,
         clip,

@@ -1,4 +1,4 @@
-"""nqtool bench latents, ablation, stills and motion: what parts of the methods are worth, on one file or few fits."""
+"""nqtool bench latents, ablation, stills, motion and coarse: what parts of the methods are worth."""
 
 from __future__ import annotations
 
@@ -114,6 +114,17 @@ class MotionOptions(StillsOptions):
     seeds: int = _seeds(1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CoarseOptions(ResultOptions):
+    """What a call of nqtool bench coarse says."""
+
+    clips: tuple[str, ...]
+    frames: int = option(32, "First frames of every clip.", WHAT, range=(2, 10000), show_default=True)
+    bpp: float = _bpp(0.1)
+    iterations: int = _iterations(1000)
+    seeds: int = _seeds(1)
+
+
 LATENTS = HelpPage(
     groups=groups_of(LatentsOptions),
     examples=(("nqtool bench latents --file clip.nq", "Of a file of yours; it takes a second."),),
@@ -141,6 +152,14 @@ MOTION = HelpPage(
     ),
     environment=(THREADS,),
     see_also=("docs/experiments.md", "BENCHMARKS.md"),
+)
+
+
+COARSE = HelpPage(
+    groups=groups_of(CoarseOptions),
+    examples=(("nqtool bench coarse clip.mkv --seeds 2", "Of a clip of yours, twice: a few minutes."),),
+    environment=(THREADS,),
+    see_also=("docs/experiments.md",),
 )
 
 
@@ -211,3 +230,20 @@ def motion(options: MotionOptions) -> None:
     check_save(options.save, clips)
     seeds = range(options.seeds)
     give(measurement(clips, options.frames, options.bpp, options.iterations, seeds, names), options)
+
+
+@bench_command("coarse", COARSE)
+@click.argument("clips", nargs=-1)
+@guarded
+@options_of(CoarseOptions)
+def coarse(options: CoarseOptions) -> None:
+    """What a start on pictures of half the size is worth: first frames of CLIPS at equal bytes.
+
+    All levels of the pyramid but the finest are fitted to the small pictures first. It is compared with fits of as many
+    and of twice as many iterations on whole pictures. CLIPS: default samples/bbb_320x180.mkv.
+    """
+    from nqcodec.benchmarks.coarse_first import measurement
+
+    clips, seeds = options.clips or (SAMPLE,), range(options.seeds)
+    check_save(options.save, clips)
+    give(measurement(clips, options.frames, options.bpp, options.iterations, seeds), options)

@@ -6,8 +6,8 @@ import click
 
 from nqcodec.cli.bench.comparisons import against_codecs, backbones
 from nqcodec.cli.bench.encodes import md5s, robustness
-from nqcodec.cli.bench.fits import ablation, latents, motion, stills
-from nqcodec.cli.bench.speed import coder, decode, kernels
+from nqcodec.cli.bench.fits import ablation, coarse, latents, motion, stills
+from nqcodec.cli.bench.speed import coder, decode, gradients, kernels
 from nqcodec.cli.bench.tables import tables
 from nqcodec.cli.help import HelpGroup, HelpPage
 
@@ -30,8 +30,8 @@ def bench() -> None:
 
 
 for command in (
-    *(coder, decode, kernels),
-    *(latents, ablation, stills, motion),
+    *(coder, decode, kernels, gradients),
+    *(latents, ablation, stills, motion, coarse),
     *(against_codecs, backbones),
     *(robustness, md5s, tables),
 ):

@@ -1,4 +1,4 @@
-"""nqtool bench coder, decode, kernels: how fast this machine is, and that every kernel is exact."""
+"""nqtool bench coder, decode, kernels and gradients: how fast this machine is, and that every kernel is exact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nqcodec.cli.results import RESULTS, ResultOptions, check_save
 from nqcodec.decoder.device import check_decoding_device
 from nqcodec.encoder.option import option
 from nqcodec.encoder.options import SEED_RANGE
-from nqcodec.errors import NqError
+from nqcodec.errors import NqError, UsageError
 
 LARGE_CASE = "hnerv-3m-1080p"
 WHAT, RIVALS, CHECKS = "What to measure", "Against what", "What to check"
@@ -64,6 +64,14 @@ class KernelsOptions(ResultOptions):
     fit: bool = option(False, "Time the warp of four taps in fits against torch instead.", CHECKS)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GradientsOptions(ResultOptions):
+    """What a call of nqtool bench gradients says."""
+
+    rounds: int = option(10, "Turns of each.", WHAT, range=(1, 10000), show_default=True)
+    only: str | None = option(None, "This network.", WHAT, metavar="NAME")
+
+
 CODER = HelpPage(
     groups=groups_of(ResultOptions),
     examples=(("nqtool bench coder", "Ours against torchac and the one in Python."),),
@@ -79,6 +87,11 @@ DECODE = HelpPage(
     ),
     environment=(CPU,),
     see_also=("nqdec --help: --bench", "BENCHMARKS.md"),
+)
+GRADIENTS = HelpPage(
+    groups=groups_of(GradientsOptions),
+    examples=(('nqtool bench gradients --only "picture, 320x180"', "One network alone."),),
+    see_also=("nqtool bench kernels --help", "BENCHMARKS.md"),
 )
 KERNELS = HelpPage(
     groups=groups_of(KernelsOptions),
@@ -153,3 +166,19 @@ def kernels(options: KernelsOptions) -> None:
     result = give(run(options.rounds, options.seed, options.only, not options.no_time), options)
     if wrong := sum(int(str(count)) for count in result.column("wrong")):
         raise NqError(f"{wrong} results differ from the reference")
+
+
+@bench_command("gradients", GRADIENTS)
+@guarded
+@options_of(GradientsOptions)
+def gradients(options: GradientsOptions) -> None:
+    """What a frame of a fit and its gradients take, by libnq at every CPU level and by torch, in turns.
+
+    Default networks of clips of 320x180 to 1280x720 at 0.1 bits a pixel, with and without vectors, and of a picture.
+    """
+    from nqcodec.benchmarks.frame_gradients import CASES, run
+
+    if options.only is not None and options.only not in CASES:
+        raise UsageError(f"there is no network {options.only!r}: choose of {'; '.join(CASES)}")
+    check_save(options.save)
+    give(run([options.only] if options.only else list(CASES), options.rounds), options)

@@ -1,0 +1,61 @@
+"""nqtool bench coarse: the start on small pictures, and its table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from rateaware_cases import QUICK, crop
+
+from nqcodec.backbones import pyramid
+from nqcodec.benchmarks.coarse_first import CoarseStart, coarser
+from nqcodec.benchmarks.trials import Excerpt
+from nqcodec.cli.nqtool import main
+from nqcodec.errors import UsageError
+from nqcodec.media.sink import open_sink
+from nqcodec.media.video import Video
+from nqcodec.methods.rate_aware.fit import Fitted
+from nqcodec.training.start import new_network
+
+
+@pytest.fixture
+def excerpt() -> Excerpt:
+    video, frames = crop(160, 112)
+    return Excerpt("crop", video, frames)
+
+
+def test_the_start_teaches_all_levels_but_the_finest(excerpt: Excerpt) -> None:
+    video = excerpt.video
+    program = pyramid.for_bytes(video, video.frames, 800, None, True)
+    small = coarser(program, Video(80, 56, video.frames))
+    assert small.coded_size == (80, 56)
+    assert small.operations[:-2] == program.operations[: len(small.operations) - 2]
+    start = Fitted.fresh(new_network(program, video.frames, QUICK))
+    before = {key: value.detach().clone() for key, value in start.network.tensors.items()}
+    steps = {key: value.clone() for key, value in start.quantizers.step_indices.items()}
+    CoarseStart(excerpt, 30, 400)(start, QUICK)
+    changed = {key for key, value in start.network.tensors.items() if not torch.equal(value, before[key])}
+    taught = {f"op{index}_{name}" for index in range(len(small.operations) - 2) for name in small.tensors(index)}
+    assert changed == taught
+    assert any(not torch.equal(start.quantizers.step_indices[key], steps[key]) for key in taught)
+
+
+def test_a_pyramid_of_one_level_is_refused() -> None:
+    video, _ = crop()
+    with pytest.raises(UsageError, match="96x64 has one level"):
+        coarser(pyramid.for_bytes(video, video.frames, 800, None, True), Video(48, 32, video.frames))
+
+
+def test_the_table_has_every_way_and_seed(tmp_path: Path, excerpt: Excerpt) -> None:
+    with open_sink(tmp_path / "crop.y4m", excerpt.video) as sink:
+        for frame in excerpt.frames:
+            sink.write(frame)
+    options = ["--frames", "8", "--iterations", "20", "--bpp", "0.6", "--seeds", "2", "--json"]
+    done = CliRunner().invoke(main, ["bench", "coarse", str(tmp_path / "crop.y4m"), *options])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)["rows"]
+    assert len({(row["variant"], row["seed"]) for row in rows}) == len(rows) == 8
+    assert all(row["psnr"] > 15 and row["cpu_seconds"] > 0 and 0 < row["bpp"] <= 0.6 for row in rows)
