@@ -1,4 +1,4 @@
-"""nqtool bench robustness, md5s: many small encodes, looked at for what they promise and for their bytes."""
+"""nqtool bench robustness, md5s and encoding: what encodes promise, whether their bytes changed, and what they take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nqcodec.cli.results import RESULTS, ResultOptions, check_save
 from nqcodec.encoder.option import option, same_option
 from nqcodec.encoder.option_text import parse_names
 from nqcodec.encoder.options import PRESETS, EncodeSettings
-from nqcodec.errors import NqError
+from nqcodec.errors import NqError, UsageError
 
 if TYPE_CHECKING:
     from nqcodec.benchmarks.robustness import Outcome
@@ -53,6 +53,23 @@ class Md5sOptions(ResultOptions):
     against: str | None = option(None, "Compare with an earlier result.", RESULTS, metavar="FILE.json")
 
 
+@dataclass(frozen=True, kw_only=True)
+class EncodingOptions(ResultOptions):
+    """What a call of nqtool bench encoding says."""
+
+    sizes: tuple[str, ...] | None = option(
+        None,
+        "Of the pictures; default: 320x180, 640x360, 1280x720 and 1920x1080.",
+        WHAT,
+        metavar="WxH[,...]",
+        parse=parse_names,
+    )
+    frames: tuple[str, ...] | None = option(
+        None, "Of the clips; default: 32 and 300.", WHAT, metavar="N[,...]", parse=parse_names
+    )
+    threads: int | None = option(None, "Of a fit; default: one a core.", MACHINE, range=(1, 1024))
+
+
 ROBUSTNESS = HelpPage(
     groups=groups_of(RobustnessOptions),
     examples=(
@@ -68,6 +85,13 @@ MD5S = HelpPage(
         ("nqtool bench md5s --against before.json", "At another, on the same machine: exit code 1 if a file differs."),
     ),
     see_also=("CONTRIBUTING.md",),
+)
+
+
+ENCODING = HelpPage(
+    groups=groups_of(EncodingOptions),
+    examples=(("nqtool bench encoding --sizes 640x360 --frames 60", "Of clips like yours."),),
+    see_also=("BENCHMARKS.md",),
 )
 
 
@@ -132,3 +156,28 @@ def md5s(options: Md5sOptions) -> None:
     result = give(run(options.only, options.iterations), options)
     if earlier and (differing := differences(earlier, result)):
         raise NqError(f"these differ from {options.against}: {', '.join(differing)}")
+
+
+@bench_command("encoding", ENCODING)
+@guarded
+@options_of(EncodingOptions)
+def encoding(options: EncodingOptions) -> None:
+    """Minutes and memory of an encode with each preset, from a few iterations of fits of made-up clips."""
+    from nqcodec.benchmarks.encoding import LENGTHS, SIZES, run
+    from nqcodec.native.cpu import available_cores
+
+    check_save(options.save)
+    sizes = [_size(text) for text in options.sizes] if options.sizes else list(SIZES)
+    lengths = [_number(text) for text in options.frames] if options.frames else list(LENGTHS)
+    give(run(sizes, lengths, options.threads or available_cores()), options)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    return _number(width), _number(height)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 16 <= int(text) <= 10_000):
+        raise UsageError(f"{text!r} is no number from 16 to 10000: write sizes as 640x360, and frames as 60")
+    return int(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nqcodec.cli.bench.comparisons import against_codecs, backbones
-from nqcodec.cli.bench.encodes import md5s, robustness
+from nqcodec.cli.bench.encodes import encoding, md5s, robustness
 from nqcodec.cli.bench.fits import ablation, coarse, latents, motion, stills
 from nqcodec.cli.bench.speed import coder, decode, gradients, kernels
 from nqcodec.cli.bench.tables import tables
@@ -33,6 +33,6 @@ for command in (
     *(coder, decode, kernels, gradients),
     *(latents, ablation, stills, motion, coarse),
     *(against_codecs, backbones),
-    *(robustness, md5s, tables),
+    *(robustness, md5s, encoding, tables),
 ):
     bench.add_command(command)
