@@ -58,18 +58,33 @@ struct Place {
   int32_t number;          // in NqContextRate
 };
 
+// Arrays of a thread, which keeps them from one latent to the next: the system takes longer to give memory of this
+// size, and to take it back, than the rate takes.
+struct Arrays {
+  std::vector<int32_t> mask;  // of one plane
+  std::vector<float> y, e, magnitudes, h, g;
+
+  void clear(const Layout& layout) {
+    mask.assign(layout.length, 0);
+    for (std::vector<float>* const each : {&y, &e, &magnitudes, &h, &g}) each->assign(layout.size, 0.0f);
+  }
+};
+
+thread_local Arrays thread_arrays;
+
 class ContextRate {
  public:
   ContextRate(NqContextRate& rate, const ContextRateKernels& kernels)
       : rate_(rate),
         kernels_(kernels),
         layout_(rate.shape),
-        mask_(layout_.length),
-        y_(layout_.size),
-        e_(layout_.size),
-        magnitudes_(layout_.size),
-        h_(layout_.size),
-        g_(layout_.size) {
+        mask_(thread_arrays.mask),
+        y_(thread_arrays.y),
+        e_(thread_arrays.e),
+        magnitudes_(thread_arrays.magnitudes),
+        h_(thread_arrays.h),
+        g_(thread_arrays.g) {
+    thread_arrays.clear(layout_);
     find_places();
     for (int64_t row = 0; row < layout_.rows; ++row) {
       std::fill_n(mask_.begin() + row * layout_.stride, layout_.columns, -1);
@@ -187,8 +202,8 @@ class ContextRate {
   NqContextRate& rate_;
   const ContextRateKernels& kernels_;
   const Layout layout_;
-  std::vector<int32_t> mask_;  // of one plane
-  std::vector<float> y_, e_, magnitudes_, h_, g_;
+  std::vector<int32_t>& mask_;
+  std::vector<float>&y_, &e_, &magnitudes_, &h_, &g_;
   Place places_[kMaxNeighbours];
   float mean_[kMaxNeighbours], factors_[kMaxNeighbours];
   const float* arrays_[kMaxNeighbours];
