@@ -52,6 +52,9 @@ class Excerpt:
 
 Change = Callable[[RateAwareSettings], RateAwareSettings]
 
+Before = Callable[[Fitted, RateAwareSettings], None]
+"""What is done with a fresh network before its fit."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -61,11 +64,13 @@ class Variant:
         program: what is fitted for a size in bytes; None for frames that this variant does not suit.
         change: what is changed of the settings.
         searched: whether the vectors, if the program has any, start from a search for motion instead of 0.
+        before: what is done first, for an excerpt and a size in bytes; None for nothing.
     """
 
     program: Callable[[Excerpt, int], Program | None]
     change: Change = lambda settings: settings
     searched: bool = True
+    before: Callable[[Excerpt, int], Before] | None = None
 
 
 def rows(
@@ -81,7 +86,8 @@ def rows(
                 continue
             for seed in seeds:
                 settings = variant.change(with_program(settings_for(excerpt, iterations, seed), program))
-                found = fitted(excerpt, program, size, settings, searched=variant.searched)
+                before = variant.before(excerpt, size) if variant.before else None
+                found = fitted(excerpt, program, size, settings, searched=variant.searched, before=before)
                 yield {"clip": excerpt.name, "variant": name, "seed": seed, **found}
 
 
@@ -97,7 +103,7 @@ def fitted(
     settings: RateAwareSettings,
     *,
     searched: bool,
-    before: Callable[[Fitted, RateAwareSettings], None] | None = None,
+    before: Before | None = None,
 ) -> Cells:
     """What one fit for at most `size` bytes has and takes, as cells.
 

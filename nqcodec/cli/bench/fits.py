@@ -1,4 +1,4 @@
-"""nqtool bench latents, ablation, stills, motion and coarse: what parts of the methods are worth."""
+"""nqtool bench latents, ablation, stills, motion and clips: what parts of the methods are worth."""
 
 from __future__ import annotations
 
@@ -115,13 +115,12 @@ class MotionOptions(StillsOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoarseOptions(ResultOptions):
-    """What a call of nqtool bench coarse says."""
+class ClipsOptions(StillsOptions):
+    """What a call of nqtool bench clips says: what one of stills does, with other defaults, and how many frames."""
 
-    clips: tuple[str, ...]
     frames: int = option(32, "First frames of every clip.", WHAT, range=(2, 10000), show_default=True)
     bpp: float = _bpp(0.1)
-    iterations: int = _iterations(1000)
+    iterations: int = _iterations(2000)
     seeds: int = _seeds(1)
 
 
@@ -155,9 +154,12 @@ MOTION = HelpPage(
 )
 
 
-COARSE = HelpPage(
-    groups=groups_of(CoarseOptions),
-    examples=(("nqtool bench coarse clip.mkv --seeds 2", "Of a clip of yours, twice: a few minutes."),),
+CLIPS = HelpPage(
+    groups=groups_of(ClipsOptions),
+    examples=(
+        ('nqtool bench clips clip.mkv --only "as it is,small pictures first"', "What a coarse start is worth."),
+        ("nqtool bench clips --seeds 2", "All fits of the sample, twice: ten minutes."),
+    ),
     environment=(THREADS,),
     see_also=("docs/experiments.md",),
 )
@@ -232,18 +234,20 @@ def motion(options: MotionOptions) -> None:
     give(measurement(clips, options.frames, options.bpp, options.iterations, seeds, names), options)
 
 
-@bench_command("coarse", COARSE)
+@bench_command("clips", CLIPS)
 @click.argument("clips", nargs=-1)
 @guarded
-@options_of(CoarseOptions)
-def coarse(options: CoarseOptions) -> None:
-    """What a start on pictures of half the size is worth: first frames of CLIPS at equal bytes.
+@options_of(ClipsOptions)
+def clips(options: ClipsOptions) -> None:
+    """What each part of a clip's fit is worth: first frames of CLIPS at equal bytes, one part changed at a time.
 
-    All levels of the pyramid but the finest are fitted to the small pictures first. It is compared with fits of as many
-    and of twice as many iterations on whole pictures. CLIPS: default samples/bbb_320x180.mkv.
+    The fits are the default's ("as it is"), one twice as long, one that begins with pictures of half the size and all
+    levels of the pyramid but the finest, one of four frames an iteration that takes as long, and some with other
+    learning rates of weights and latents. CLIPS: default samples/bbb_320x180.mkv.
     """
-    from nqcodec.benchmarks.coarse_first import measurement
+    from nqcodec.benchmarks.clips import VARIANTS, measurement
 
-    clips, seeds = options.clips or (SAMPLE,), range(options.seeds)
-    check_save(options.save, clips)
-    give(measurement(clips, options.frames, options.bpp, options.iterations, seeds), options)
+    chosen, names = options.clips or (SAMPLE,), options.names(VARIANTS)
+    check_save(options.save, chosen)
+    seeds = range(options.seeds)
+    give(measurement(chosen, options.frames, options.bpp, options.iterations, seeds, names), options)

@@ -6,7 +6,7 @@ import click
 
 from nqcodec.cli.bench.comparisons import against_codecs, backbones
 from nqcodec.cli.bench.encodes import encoding, md5s, robustness
-from nqcodec.cli.bench.fits import ablation, coarse, latents, motion, stills
+from nqcodec.cli.bench.fits import ablation, clips, latents, motion, stills
 from nqcodec.cli.bench.speed import coder, decode, gradients, kernels
 from nqcodec.cli.bench.tables import tables
 from nqcodec.cli.help import HelpGroup, HelpPage
@@ -31,7 +31,7 @@ def bench() -> None:
 
 for command in (
     *(coder, decode, kernels, gradients),
-    *(latents, ablation, stills, motion, coarse),
+    *(latents, ablation, stills, motion, clips),
     *(against_codecs, backbones),
     *(robustness, md5s, encoding, tables),
 ):

@@ -38,7 +38,7 @@ class RateAwareSettings:
         excess: part of the size that a fit begins with beyond that of its end, at the same lambda.
         first_lambda: lambda at the start, in nats of the loss for all bits of the file together.
         loss: a name of `nqcodec.training.losses.LOSSES`.
-        dtype: of maps, "float32", "bfloat16" or "auto".
+        dtype: of maps, "float32", "bfloat16" or "auto": float32 where libnq computes frames, otherwise the fastest.
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
         frames: frames on which map ranges are measured.
         gains: of lambda's controller.
@@ -49,9 +49,9 @@ class RateAwareSettings:
 
     iterations: int
     batch: int = 2
-    lr: float = 3e-2
+    lr: float = 2e-2
     rest_lr: float = 1e-2
-    latent_lr: float = 6e-2
+    latent_lr: float = 9e-2
     step_index_lr: float = 8e-2
     context_lr: float = 1e-2
     decay: float = 0.0
@@ -89,7 +89,7 @@ def with_program(settings: RateAwareSettings, program: Program) -> RateAwareSett
 
     With a pointwise synthesis nearly all bits are latents. Narrow noise and little softness from the start on, latents
     of one step size, and a lower learning rate of the few weights are each worth 1 to 15 % of the bits there. The
-    noise costs clips with a trunk up to as much (docs/experiments.md).
+    noise costs clips with a trunk up to as much, and so do the learning rates (docs/experiments.md).
     """
     if not has_pointwise_synthesis(program):
         return settings
@@ -100,7 +100,8 @@ def with_program(settings: RateAwareSettings, program: Program) -> RateAwareSett
         last_temperature=0.08,
         deviations=(0.22, 0.15),
         latent_step_index=-11,
-        lr=settings.lr / 2,
+        lr=settings.lr * 0.75,
+        latent_lr=settings.latent_lr * 2 / 3,
         excess=0.15,
         first_lambda=FIRST_LATENT_LAMBDA,
         gains=LATENT_GAINS,

@@ -1,8 +1,9 @@
-"""nqtool bench coarse: the start on small pictures, and its table."""
+"""nqtool bench clips: the start on small pictures, and the table."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from rateaware_cases import QUICK, crop
 
 from nqcodec.backbones import pyramid
+from nqcodec.benchmarks.clips import VARIANTS
 from nqcodec.benchmarks.coarse_first import CoarseStart, coarser
 from nqcodec.benchmarks.trials import Excerpt
 from nqcodec.cli.nqtool import main
@@ -36,7 +38,7 @@ def test_the_start_teaches_all_levels_but_the_finest(excerpt: Excerpt) -> None:
     start = Fitted.fresh(new_network(program, video.frames, QUICK))
     before = {key: value.detach().clone() for key, value in start.network.tensors.items()}
     steps = {key: value.clone() for key, value in start.quantizers.step_indices.items()}
-    CoarseStart(excerpt, 30, 400)(start, QUICK)
+    CoarseStart(excerpt, 800)(start, replace(QUICK, iterations=30))
     changed = {key for key, value in start.network.tensors.items() if not torch.equal(value, before[key])}
     taught = {f"op{index}_{name}" for index in range(len(small.operations) - 2) for name in small.tensors(index)}
     assert changed == taught
@@ -49,13 +51,14 @@ def test_a_pyramid_of_one_level_is_refused() -> None:
         coarser(pyramid.for_bytes(video, video.frames, 800, None, True), Video(48, 32, video.frames))
 
 
-def test_the_table_has_every_way_and_seed(tmp_path: Path, excerpt: Excerpt) -> None:
+def test_the_table_has_every_fit(tmp_path: Path, excerpt: Excerpt) -> None:
     with open_sink(tmp_path / "crop.y4m", excerpt.video) as sink:
         for frame in excerpt.frames:
             sink.write(frame)
-    options = ["--frames", "8", "--iterations", "20", "--bpp", "0.6", "--seeds", "2", "--json"]
-    done = CliRunner().invoke(main, ["bench", "coarse", str(tmp_path / "crop.y4m"), *options])
+    options = ["--frames", "8", "--iterations", "20", "--bpp", "0.6", "--json"]
+    done = CliRunner().invoke(main, ["bench", "clips", str(tmp_path / "crop.y4m"), *options])
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)["rows"]
-    assert len({(row["variant"], row["seed"]) for row in rows}) == len(rows) == 8
+    assert [row["variant"] for row in rows] == list(VARIANTS)
     assert all(row["psnr"] > 15 and row["cpu_seconds"] > 0 and 0 < row["bpp"] <= 0.6 for row in rows)
+    assert len({row["psnr"] for row in rows}) == len(rows)
