@@ -81,36 +81,37 @@ NQ_TARGET void convolve(const FloatMap& in, const float* weights, const float* b
   (kernel == 3 ? convolve_rows<3> : convolve_rows<1>)(in, weights, bias, out);
 }
 
-// What the gradients of weights are computed from at once: all places of a 3x3 kernel, or some channels of a 1x1.
+// The gradients of weights are the product of the outputs' gradients and the matrix of im2col, of which so many columns
+// are taken at once: all places of a 3x3 kernel in a channel, or some channels of a 1x1.
 template <int kKernel>
-constexpr int32_t kFactors = kKernel == 3 ? 9 : 6;
+constexpr int32_t kColumns = kKernel == 3 ? 9 : 6;
 
-// Where a factor's value is, for a gradient at row y and column 0.
+// Where a column begins for row y of the outputs; the columns are numbered from those of `channel` on.
 template <int kKernel>
-NQ_TARGET inline const float* factor_row(const FloatMap& in, int32_t channel, int32_t factor, int32_t y) {
-  if constexpr (kKernel == 3) return in.at(channel, y + factor / 3 - 1) + factor % 3 - 1;
+NQ_TARGET inline const float* column_row(const FloatMap& in, int32_t channel, int32_t column, int32_t y) {
+  if constexpr (kKernel == 3) return in.at(channel, y + column / 3 - 1) + column % 3 - 1;
   // Beyond the last channel any will do: nothing takes these sums.
-  return in.at(channel + factor < in.channels ? channel + factor : channel, y);
+  return in.at(channel + column < in.channels ? channel + column : channel, y);
 }
 
-// Adds to the gradients of the weights of kCount outputs from `output` on, for inputs from `channel` on, what `rows`
-// rows of the map have.
+// Adds to the gradients of the weights of kCount outputs from `output` on, for inputs from `channel` on, the products
+// of `rows` rows of the map.
 template <int kCount, int kKernel>
-NQ_TARGET void weigh_factors(const FloatMap& in, const FloatMap& by_out, int32_t output, int32_t channel, int32_t y,
-                             int32_t rows, float* by_weight) {
-  constexpr int32_t kAll = kFactors<kKernel>;
+NQ_TARGET void add_products(const FloatMap& in, const FloatMap& by_out, int32_t output, int32_t channel, int32_t y,
+                            int32_t rows, float* by_weight) {
+  constexpr int32_t kAll = kColumns<kKernel>;
   Vec total[kCount][kAll] = {};
   for (int32_t r = y; r < y + rows; ++r) {
     const float* const gradients = by_out.at(output, r);
-    const float* factors[kAll];
-    for (int32_t k = 0; k < kAll; ++k) factors[k] = factor_row<kKernel>(in, channel, k, r);
+    const float* columns[kAll];
+    for (int32_t k = 0; k < kAll; ++k) columns[k] = column_row<kKernel>(in, channel, k, r);
     for (int32_t x = 0; x < by_out.width; x += kLanes) {
       Vec gradient[kCount];
       for (int32_t o = 0; o < kCount; ++o) gradient[o] = load(gradients + o * by_out.plane + x);
       for (int32_t k = 0; k < kAll; ++k) {
-        Vec factor = load(factors[k] + x);
-        NQ_HOLD(factor);
-        for (int32_t o = 0; o < kCount; ++o) total[o][k] = NQ_FMA(gradient[o], factor, total[o][k]);
+        Vec value = load(columns[k] + x);
+        NQ_HOLD(value);
+        for (int32_t o = 0; o < kCount; ++o) total[o][k] = NQ_FMA(gradient[o], value, total[o][k]);
       }
     }
   }
@@ -122,26 +123,27 @@ NQ_TARGET void weigh_factors(const FloatMap& in, const FloatMap& by_out, int32_t
 }
 
 template <int kCount, int kKernel>
-NQ_TARGET void weigh_outputs(const FloatMap& in, const FloatMap& by_out, int32_t output, int32_t y, int32_t rows,
-                             float* by_weight) {
+NQ_TARGET void weight_gradients_of(const FloatMap& in, const FloatMap& by_out, int32_t output, int32_t y, int32_t rows,
+                                   float* by_weight) {
   for (; output + kCount <= by_out.channels; output += kCount) {
-    for (int32_t i = 0; i < in.channels; i += kKernel == 3 ? 1 : kFactors<kKernel>) {
-      weigh_factors<kCount, kKernel>(in, by_out, output, i, y, rows, by_weight);
+    for (int32_t i = 0; i < in.channels; i += kKernel == 3 ? 1 : kColumns<kKernel>) {
+      add_products<kCount, kKernel>(in, by_out, output, i, y, rows, by_weight);
     }
   }
-  if constexpr (kCount > 1) weigh_outputs<kCount - 1, kKernel>(in, by_out, output, y, rows, by_weight);
+  if constexpr (kCount > 1) weight_gradients_of<kCount - 1, kKernel>(in, by_out, output, y, rows, by_weight);
 }
 
 constexpr int64_t kStripBytes =
     384 << 10;  // of maps that a strip of rows reads again and again: part of a core's cache
 
-NQ_TARGET void weigh_gradients(const FloatMap& in, const FloatMap& by_out, int32_t kernel, float* by_weight,
-                               float* by_bias) {
+NQ_TARGET void weight_gradients(const FloatMap& in, const FloatMap& by_out, int32_t kernel, float* by_weight,
+                                float* by_bias) {
   const int64_t row_bytes = (in.channels * in.row + by_out.channels * by_out.row) * int64_t{sizeof(float)};
   const int32_t most = row_bytes < kStripBytes ? static_cast<int32_t>(kStripBytes / row_bytes) : 1;
   for (int32_t y = 0; y < by_out.height; y += most) {
     const int32_t rows = by_out.height - y < most ? by_out.height - y : most;
-    const auto weigh = kernel == 3 ? weigh_outputs<kGradientOutputs, 3> : weigh_outputs<kGradientOutputs, 1>;
+    const auto weigh =
+        kernel == 3 ? weight_gradients_of<kGradientOutputs, 3> : weight_gradients_of<kGradientOutputs, 1>;
     weigh(in, by_out, 0, y, rows, by_weight);
     for (int32_t o = 0; o < by_out.channels; ++o) {
       Vec sum = {};

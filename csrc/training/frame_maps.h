@@ -43,7 +43,8 @@ struct FrameKernels {
   // without that, adds.
   void (*convolve)(const FloatMap& in, const float* weights, const float* bias, int32_t kernel, const FloatMap& out);
   // Adds the gradients of its weights [out, in, k, k] and bias [out].
-  void (*weigh_gradients)(const FloatMap& in, const FloatMap& by_out, int32_t kernel, float* by_weight, float* by_bias);
+  void (*weight_gradients)(const FloatMap& in, const FloatMap& by_out, int32_t kernel, float* by_weight,
+                           float* by_bias);
   // ReLU or GELU in place, and their slopes.
   void (*activate)(int32_t activation, const FloatMap& values, const FloatMap& slopes);
   // Multiplies by another map.

@@ -175,7 +175,7 @@ void FrameNetwork::conv_gradients(int32_t index, const float* weight, float* by_
   const FrameOp& op = ops_[index];
   const FloatMap& by_out = gradients_[index];
   if (op.activation != kNqNone) kernels_.multiply(slopes_[index], by_out);
-  kernels_.weigh_gradients(input(op), by_out, op.kernel, by_weight, by_bias);
+  kernels_.weight_gradients(input(op), by_out, op.kernel, by_weight, by_bias);
   // The adjoint has outputs and inputs exchanged, and its kernel turned around.
   const int32_t inputs = input(op).channels, square = op.kernel * op.kernel;
   const auto of = [&](int32_t o, int32_t i, int32_t place) {
