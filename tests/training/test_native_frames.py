@@ -27,6 +27,7 @@ from nqcodec.network.operations import (
     Concat,
     Conv,
     Grid,
+    Mul,
     Operation,
     Planes,
     Upsample,
@@ -230,6 +231,22 @@ def test_torch_computes_what_libnq_does_not() -> None:
     ):
         program = Program.of(operations, video)
         assert not can_compute(program, pack(frames, video, program), "log-mse")
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        (GRID, Conv((0,), 6, 5), Planes((1,), 2)),
+        (GRID, Conv((0,), 6, 3, activation=Activation.SILU), Planes((1,), 2)),
+        (Grid((), 1, 6, 3, 5), Upsample((0,), 4, 11, 18), Planes((1,), 2)),
+        (SAMPLES, SAMPLES, Mul((0, 1)), Planes((2,), 2)),
+    ],
+)
+def test_the_library_refuses_programs_that_it_cannot_compute(operations: tuple[Operation, ...]) -> None:
+    fit = fit_of(made(*operations))
+    frames = NativeFrames(fit.network.program, fit.clip, "log-mse")
+    with pytest.raises(ValueError, match="float network: the program or frame is not valid"):
+        frames.errors([0], fit.values, rounds_vectors=False, as_samples=False)
 
 
 def test_a_level_that_the_cpu_does_not_have_is_refused() -> None:
