@@ -62,9 +62,10 @@ def structures_for(task: SegmentTask, program: Program) -> list[Structure]:
     wrong. Which is better is not seen beforehand (docs/experiments.md):
 
     - Beside the camera's path, where it is followed, vectors gained up to 0.7 dB over vectors alone on some clips, and
-      lost up to 0.6 on others. If the scene is larger than a picture they gained 0.5 to 1.0 dB, though a short fit does
-      not always tell, so vectors alone are not tried.
-    - Key grids gained up to 1.0 dB, and lost 0.4 on another clip. Where the path was followed they never lost.
+      lost up to 0.6 on others; with key grids they lost in all short fits, so vectors and key grids are what a fit too
+      short for a trial has. If the scene is larger than a picture, path and vectors gained 0.5 to 1.0 dB over vectors,
+      though a short fit does not always tell, and key grids lost 0.3 dB on a pan, so nothing else is tried.
+    - Key grids gained up to 1.0 dB, and lost 0.4 on another clip.
     - Denser grids, where the bytes are too few for key grids, gained 0.4 dB, and lost 0.6 on another clip.
     """
     video, path = task.video, camera_path(program)
@@ -83,9 +84,9 @@ def structures_for(task: SegmentTask, program: Program) -> list[Structure]:
         other = moving(keyed, None, keys) if keys > 1 else moving(denser, None, denser=1)
         found = [Structure(vectors, program), other]
     elif _seen(path, video) < LEAST_SEEN:
-        found = [Structure(both, program)] + ([moving(all_three, path, keys)] if keys > 1 else [])
+        found = [Structure(both, program)]
     elif keys > 1:
-        found = [moving(all_three, path, keys), moving(keyed, None, keys)]
+        found = [moving(keyed, None, keys), moving(all_three, path, keys)]
     else:
         found = [Structure(both, program), moving(vectors, None)]
     # Where decoders would not accept what differs, both are the same network.
