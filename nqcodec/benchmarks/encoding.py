@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 
@@ -74,5 +75,15 @@ def _measured(encode: _Encode) -> Cells:
         fitted = Fitted.fresh(new_network(program, video.frames, how), how.latent_step_index)
         seconds = expected_seconds(fitted, clip, how)
         found |= {preset: seconds / 60, "iteration": 1000 * seconds / how.iterations, "batch": how.batch}
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = _peak_memory() / 1024
     return {"size": f"{encode.width}x{encode.height}", "frames": encode.frames, "memory": memory, **found}
+
+
+def _peak_memory() -> int:
+    """The largest resident size of this process in KB. What the system counts for a process's user begins with that of
+    the one that started it, so Linux is asked for that of its memory alone."""
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -150,7 +150,7 @@ def test_several_clips_in_one_call(tmp_path: Path) -> None:
         ramp = np.linspace(level - 50, level + 50, 16 * 16).astype(np.uint8)
         (tmp_path / f"{name}.yuv").write_bytes(np.concatenate([ramp, np.full(128, 128, np.uint8)]).tobytes() * 2)
     clips = [tmp_path / "a.yuv", tmp_path / "b.yuv"]
-    options = ["--input-res", "16x16", "--params", "1500", "--iterations", "200", "-o", tmp_path / "{name}.nq"]
+    options = ["--input-res", "16x16", "--params", "1500", "--iterations", "400", "-o", tmp_path / "{name}.nq"]
     text = run("nqenc", *clips, *options).stderr.decode()
     for name, level in (("a", 60), ("b", 180)):
         assert f"{name}.nq" in text

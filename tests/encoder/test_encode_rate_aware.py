@@ -268,7 +268,7 @@ def test_rate_follows_from_parameters(arch: str, real: ClipInput, tmp_path: Path
     sizes = []
     for parameters in (9_000, 20_000):
         rate = Rate(parameters=parameters)
-        report = encode(real, tmp_path / f"{parameters}.nq", rate, replace(QUICK, arch=arch))
+        report = encode(real, tmp_path / f"{parameters}.nq", rate, replace(QUICK, arch=arch, iterations=240))
         assert 0.6 * parameters < report.parameters <= parameters
         assert report.psnr["yuv"] > 22
         sizes.append(report.size)
@@ -277,7 +277,7 @@ def test_rate_follows_from_parameters(arch: str, real: ClipInput, tmp_path: Path
 
 @pytest.mark.parametrize("arch", sorted(BACKBONES.keys() - {"picture", "pyramid", "pyramid-light"}))
 def test_networks_of_the_other_method_are_fitted_for_their_rate(arch: str, real: ClipInput, tmp_path: Path) -> None:
-    settings = replace(QUICK, arch=arch, method="rate-aware")
+    settings = replace(QUICK, arch=arch, method="rate-aware", iterations=200)
     report = encode(real, tmp_path / "out.nq", Rate(bpp=1.5), settings)
     check(report, 1.5)
     assert report.psnr["yuv"] > 18
