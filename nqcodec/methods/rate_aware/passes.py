@@ -59,9 +59,10 @@ class Passes:
         self._frames = NativeFrames(network.program, clip, settings.loss) if is_native else None
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; whatever is asked afterwards is computed in the caller's."""
         if self._pool:
             self._pool.shutdown()
+            self._pool = None
 
     def gradients(
         self, times: Tensor, sample: QuantizedSample, contexts: dict[str, ContextWeights]

@@ -202,11 +202,13 @@ def test_a_checkpoint_of_something_else_is_refused(change: Callable[[Case], Case
 
 def test_two_threads_land_and_repeat() -> None:
     case = Case.at(0.4, replace(QUICK, threads=2))
-    threads = torch.get_num_threads()
-    first = fit(case)
+    threads, seen = torch.get_num_threads(), list[Progress]()
+    first = fit(case, progress=seen.append)
     assert LEAST * case.bytes <= size_of(first) <= case.bytes
     assert payload(fit(case)) == payload(first)
     assert torch.get_num_threads() == threads
+    # The last report is made once the threads have ended.
+    assert seen[-1].psnr == pytest.approx(decoded_psnr(first), abs=0.1)
 
 
 def test_too_small_a_file_is_refused_at_once_and_the_least_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
