@@ -133,8 +133,8 @@ NQ_TARGET void weight_gradients_of(const FloatMap& in, const FloatMap& by_out, i
   if constexpr (kCount > 1) weight_gradients_of<kCount - 1, kKernel>(in, by_out, output, y, rows, by_weight);
 }
 
-constexpr int64_t kStripBytes =
-    384 << 10;  // of maps that a strip of rows reads again and again: part of a core's cache
+// Bytes of the maps that a strip of rows reads again and again: a part of a core's cache.
+constexpr int64_t kStripBytes = 384 << 10;
 
 NQ_TARGET void weight_gradients(const FloatMap& in, const FloatMap& by_out, int32_t kernel, float* by_weight,
                                 float* by_bias) {

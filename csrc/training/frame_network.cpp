@@ -146,7 +146,8 @@ void FrameNetwork::grid_gradients(int32_t index, int32_t t, float* by_latent) {
 
 namespace {
 
-// Weights as `FrameKernels::convolve` takes them; `weight` gives that of an output, an input, a row and a column.
+// Weights as `FrameKernels::convolve` takes them; `weight` gives that of an output, an input and a place
+// of the kernel.
 template <typename Weight>
 void pack_weights(int32_t outputs, int32_t inputs, int32_t kernel, const Weight& weight, float* packed) {
   for (int32_t first = 0; first < outputs; first += kOutputs) {

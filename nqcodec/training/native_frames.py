@@ -171,21 +171,22 @@ class NativeFrames:
         data, errors = self._clip.data, torch.empty(len(times), len(self._clip.weights))
         frame_bytes = data[0].numel() * data.element_size()
         network = self._free.pop() if self._free else _Network(self._program, self._level)
+        addresses, by_addresses = self._addresses(tensors), None if gradients is None else self._addresses(gradients)
         for number, t in enumerate(times):
             network.run(
-                self._addresses(tensors),
+                addresses,
                 t,
                 data.data_ptr() + t * frame_bytes,
                 flags,
                 1.0 / len(times),
                 errors[number].data_ptr(),
-                None if gradients is None else self._addresses(gradients),
+                by_addresses,
             )
         self._free.append(network)
         return errors
 
     def _addresses(self, tensors: Mapping[str, Tensor]) -> ctypes.Array[ctypes.c_void_p]:
-        """Those of two tensors an operation, at most; tensors are in the program's order."""
+        """Those of two tensors an operation, at most, in the order of the program."""
         addresses = (ctypes.c_void_p * (2 * len(self._keys)))()
         for index, keys in enumerate(self._keys):
             for number, key in enumerate(keys):
