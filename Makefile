@@ -51,7 +51,7 @@ bench: $(READY) ## Run the short benchmarks: entropy coders and decoder
 	$(BIN)/nqtool bench coder
 	$(BIN)/nqtool bench decode --case pyramid --case pyramid-light --case hnerv-0.75m --seconds 2
 
-tables: $(READY) ## Make the tables of BENCHMARKS.md again from the result files
+tables: $(READY) ## Make the tables of the benchmarks' documents again from the result files
 	$(BIN)/nqtool bench tables
 
 golden: $(READY) ## Rebuild the sample bitstream after a change of format

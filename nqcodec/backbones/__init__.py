@@ -68,8 +68,8 @@ BACKBONES: dict[str, Backbone] = {
 
 
 DEFAULT, STILL_DEFAULT = "pyramid", "picture"
-"""The backbones that `auto` means for a clip and for a single frame: the best of those measured (BENCHMARKS.md), but
-for pictures as tiny as 96x64, where the pyramid is better (docs/experiments.md)."""
+"""The backbones that `auto` means for a clip and for a single frame: the best of those measured
+(docs/component-benchmarks.md), but for pictures as tiny as 96x64, where the pyramid is better (docs/experiments.md)."""
 
 
 LEAST_STILL_BYTES = 600

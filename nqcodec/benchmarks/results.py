@@ -1,6 +1,6 @@
 """What a benchmark found: a table with the command, machine, commit and date that it belongs to, kept as JSON.
 
-The files in `FOLDER` are the figures that BENCHMARKS.md shows (`nqcodec.benchmarks.tables`).
+The files in `FOLDER` are the figures that documents show (`nqcodec.benchmarks.tables`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nqcodec.native.cpu import available_cores, cpu_levels
 from nqcodec.version import __version__
 
 FOLDER = Path(__file__).parent / "results"
-"""Where the result files of BENCHMARKS.md are, one `NAME.json` each."""
+"""Where the results that documents show are, one `NAME.json` each."""
 
 CPU_LEVEL_TITLES = {"avx2": "AVX2", "avx512": "AVX-512"}
 

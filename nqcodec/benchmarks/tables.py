@@ -1,6 +1,6 @@
-"""Tables of results: in a document, between `<!-- result: NAME -->` and `<!-- end -->`, and on a terminal.
+"""Tables of results: in documents, between `<!-- result: NAME -->` and `<!-- end -->`, and on a terminal.
 
-`nqtool bench tables` fills a document anew from the result files, so that no figure in it is typed by hand.
+`nqtool bench tables` fills documents anew from the result files, so that no figure in them is typed by hand.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from nqcodec.errors import InputError
 
 LINE_LENGTH = 120
 """Columns that a line of prose below a table has at most."""
+
+DOCUMENTS = ("BENCHMARKS.md", "docs/component-benchmarks.md")
+"""What shows the results: the first what users of encoders ask, the second the parts of the codec."""
 
 BEGIN = re.compile(r"<!-- result: ([\w.-]+) -->")
 END = "<!-- end -->"
@@ -75,17 +78,25 @@ def filled(text: str, name: str, results: Mapping[str, Result]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def stale(text: str, name: str, results: Mapping[str, Result]) -> list[str]:
-    """What is wrong with the tables of a document, a line each: it differs from its results, or does not use one.
+def stale(documents: Mapping[str, str], results: Mapping[str, Result]) -> list[str]:
+    """What is wrong with the tables of documents, a line each: one differs from its results, or none shows a result.
+
+    Args:
+        documents: texts by name.
+        results: by name.
 
     Raises:
         InputError: as `filled`.
     """
-    shown = tables_in(text, name)
-    wrong = [f"the result {each} is in no table" for each in results if each not in shown]
-    if filled(text, name, results) != text:
-        wrong.insert(0, "a table differs from its result: run nqtool bench tables")
-    return wrong
+    shown = {each for name, text in documents.items() for each in tables_in(text, name)}
+    wrong = [
+        f"{name}: a table differs from its result: run nqtool bench tables"
+        for name, text in documents.items()
+        if filled(text, name, results) != text
+    ]
+    return wrong + [
+        f"the result {each} is in no table of {' or '.join(documents)}" for each in results if each not in shown
+    ]
 
 
 def markdown(result: Result) -> list[str]:

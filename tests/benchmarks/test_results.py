@@ -169,7 +169,30 @@ def test_a_document_with_wrong_marks_is_left_as_it_is(place: tuple[Path, list[ob
     assert tables(path.parent / "no.md").exit_code == 1
 
 
-def test_the_tables_of_the_benchmarks_are_up_to_date() -> None:
-    done = tables(ROOT / "BENCHMARKS.md", "--check")
+def test_several_documents_share_the_results(place: tuple[Path, list[object]]) -> None:
+    path, (first, *folder) = place
+    replace(RESULT, name="other").write(path.parent / "results" / "other.json")
+    second = path.parent / "second.md"
+    second.write_text(DOCUMENT.replace("speed", "other"), "utf-8")
+    for done in (tables(first, second, *folder), tables(first, second, *folder, "--check")):
+        assert done.exit_code == 0, done.output
+    assert all("\nold\n" not in each.read_text("utf-8") for each in (path, second))
+    second.write_text(DOCUMENT, "utf-8")
+    wrong = tables(first, second, *folder, "--check")
+    assert wrong.exit_code == 1
+    assert f"{second}: a table differs" in wrong.stderr
+    assert "the result other is in no table" in wrong.stderr
+
+
+def test_no_document_is_written_where_one_is_wrong(place: tuple[Path, list[object]]) -> None:
+    path, (first, *folder) = place
+    (path.parent / "wrong.md").write_text("<!-- end -->\n", "utf-8")
+    assert tables(first, path.parent / "wrong.md", *folder).exit_code == 1
+    assert path.read_text("utf-8") == DOCUMENT
+
+
+def test_the_tables_of_the_benchmarks_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    done = tables("--check")
     assert done.exit_code == 0, done.output
     assert FOLDER.parent.name == "benchmarks"

@@ -75,7 +75,7 @@ AGAINST_CODECS = HelpPage(
 BACKBONES = HelpPage(
     groups=groups_of(BackbonesOptions),
     examples=(("nqtool bench backbones clip.mkv --seconds 120 --bpp 0.05,0.1 --arch pyramid,hnerv", "Two of them."),),
-    see_also=("BENCHMARKS.md",),
+    see_also=("docs/component-benchmarks.md",),
 )
 
 

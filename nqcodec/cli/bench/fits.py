@@ -127,13 +127,13 @@ class ClipsOptions(StillsOptions):
 LATENTS = HelpPage(
     groups=groups_of(LatentsOptions),
     examples=(("nqtool bench latents --file clip.nq", "Of a file of yours; it takes a second."),),
-    see_also=("BENCHMARKS.md",),
+    see_also=("docs/component-benchmarks.md",),
 )
 ABLATION = HelpPage(
     groups=groups_of(AblationOptions),
     examples=(("nqtool bench ablation clip.mkv --iterations 1600 --fit clip.safetensors", "On a fit that is kept."),),
     environment=(THREADS,),
-    see_also=("docs/rate.md", "BENCHMARKS.md"),
+    see_also=("docs/rate.md", "docs/component-benchmarks.md"),
 )
 
 
@@ -141,7 +141,7 @@ STILLS = HelpPage(
     groups=groups_of(StillsOptions),
     examples=(("nqtool bench stills a.png b.png --bpp 0.5", "Two pictures, all fits: half an hour."),),
     environment=(THREADS,),
-    see_also=("docs/experiments.md", "BENCHMARKS.md"),
+    see_also=("docs/experiments.md",),
 )
 MOTION = HelpPage(
     groups=groups_of(MotionOptions),
@@ -150,7 +150,7 @@ MOTION = HelpPage(
         ('nqtool bench motion --only "as it is,no vectors"', "What the vectors are worth on the sample."),
     ),
     environment=(THREADS,),
-    see_also=("docs/experiments.md", "BENCHMARKS.md"),
+    see_also=("docs/experiments.md", "docs/component-benchmarks.md"),
 )
 
 

@@ -16,7 +16,7 @@ PAGE = HelpPage(
         ("nqtool bench decode --file clip.nq --json", "Decoding of one file, as data."),
         ("nqtool bench backbones clip.mkv --bpp 0.1 --save backbones.json", "All backbones at equal time."),
     ),
-    see_also=("nqtool bench COMMAND --help", "BENCHMARKS.md"),
+    see_also=("nqtool bench COMMAND --help", "BENCHMARKS.md", "docs/component-benchmarks.md"),
 )
 
 
@@ -25,7 +25,7 @@ def bench() -> None:
     """Measure this machine and the methods. Ratios are taken within one run.
 
     Every command prints one table, and --save keeps it with its command, machine, commit and date. The tables of
-    BENCHMARKS.md are made from such files by `nqtool bench tables`.
+    BENCHMARKS.md and docs/component-benchmarks.md are made from such files by `nqtool bench tables`.
     """
 
 

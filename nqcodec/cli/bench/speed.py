@@ -75,7 +75,7 @@ class GradientsOptions(ResultOptions):
 CODER = HelpPage(
     groups=groups_of(ResultOptions),
     examples=(("nqtool bench coder", "Ours against torchac and the one in Python."),),
-    see_also=("BENCHMARKS.md",),
+    see_also=("docs/component-benchmarks.md",),
 )
 DECODE = HelpPage(
     groups=groups_of(DecodeOptions),
@@ -91,7 +91,7 @@ DECODE = HelpPage(
 GRADIENTS = HelpPage(
     groups=groups_of(GradientsOptions),
     examples=(('nqtool bench gradients --only "picture, 320x180"', "One network alone."),),
-    see_also=("nqtool bench kernels --help", "BENCHMARKS.md"),
+    see_also=("nqtool bench kernels --help", "docs/component-benchmarks.md"),
 )
 KERNELS = HelpPage(
     groups=groups_of(KernelsOptions),
@@ -100,7 +100,7 @@ KERNELS = HelpPage(
         ("nqtool bench kernels --fit", "What fits warp with, in libnq and in torch."),
     ),
     environment=(CPU,),
-    see_also=("nqtool bench decode --help", "BENCHMARKS.md"),
+    see_also=("nqtool bench decode --help", "docs/component-benchmarks.md"),
 )
 
 

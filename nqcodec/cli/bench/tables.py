@@ -14,40 +14,45 @@ TABLES = HelpPage(
     groups={"What to do": ("--check", "--results")},
     examples=(
         ("nqtool bench decode --save nqcodec/benchmarks/results/decode.json", "First, a result."),
-        ("nqtool bench tables", "Then the tables of BENCHMARKS.md, made from all results."),
+        ("nqtool bench tables", "Then the tables of both documents, made from all results."),
         ("nqtool bench tables --check", "Exit code 1 if a table is out of date, or a result in no table."),
     ),
-    see_also=("BENCHMARKS.md",),
+    see_also=("BENCHMARKS.md", "docs/component-benchmarks.md"),
 )
 
 
 @click.command("tables", cls=HelpCommand, page=TABLES)
-@click.argument("document", metavar="[FILE]", default="BENCHMARKS.md")
+@click.argument("documents", metavar="[FILE]...", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; fail if a table is out of date or a result in no table.")
 @click.option(
     "--results", "folder", metavar="FOLDER", help="Where the results are; default: benchmarks/results of the package."
 )
 @guarded
-def tables(document: str, check: bool, folder: str | None) -> None:
-    """Make the tables of a Markdown document from result files, which `nqtool bench NAME --save FILE.json` writes.
+def tables(documents: tuple[str, ...], check: bool, folder: str | None) -> None:
+    """Make the tables of Markdown documents from result files, which `nqtool bench NAME --save FILE.json` writes.
 
-    What stands between the lines `<!-- result: NAME -->` and `<!-- end -->` of FILE, by default BENCHMARKS.md, becomes
-    the table of NAME.json, with its command, machine, commit and date below.
+    What stands between the lines `<!-- result: NAME -->` and `<!-- end -->` of each FILE, by default BENCHMARKS.md and
+    docs/component-benchmarks.md, becomes the table of NAME.json, with its command, machine, commit and date below.
     """
     from nqcodec.benchmarks.results import FOLDER
-    from nqcodec.benchmarks.tables import filled, read_results, stale
+    from nqcodec.benchmarks.tables import DOCUMENTS, filled, read_results, stale
     from nqcodec.media.atomic import AtomicFile
 
-    path = Path(document)
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+    texts = {document: _text(document) for document in documents or DOCUMENTS}
     results = read_results(Path(folder) if folder else FOLDER)
     if not check:
-        with AtomicFile(path) as file:
-            file.write(filled(text, document, results).encode())
-    elif wrong := stale(text, document, results):
-        raise NqError("; ".join([f"{document}: {wrong[0]}", *wrong[1:]]))
+        for document, text in {name: filled(text, name, results) for name, text in texts.items()}.items():
+            with AtomicFile(Path(document)) as file:
+                file.write(text.encode())
+    elif wrong := stale(texts, results):
+        raise NqError("; ".join(wrong))
     else:
-        say(f"{document}: all tables are up to date")
+        say(f"{', '.join(texts)}: all tables are up to date")
+
+
+def _text(document: str) -> str:
+    """Of the document with that name; raises InputError if it cannot be read."""
+    try:
+        return Path(document).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{document}: cannot be read: {error}") from error

@@ -1,8 +1,8 @@
 """The search for weights that are better quantised in the Hadamard domain of their input channels.
 
-With entropy-coded weights the transform hardly gains anything (BENCHMARKS.md), so it is off by default; a file may
-hold such weights all the same (formats/nq.md, 6.3.1). The transform is orthonormal, so rounding errors are as large in
-the weights as in the coefficients.
+With entropy-coded weights the transform hardly gains anything (docs/component-benchmarks.md), so it is off by default;
+a file may hold such weights all the same (formats/nq.md, 6.3.1). The transform is orthonormal, so rounding errors are
+as large in the weights as in the coefficients.
 """
 
 from __future__ import annotations
