@@ -1,85 +1,36 @@
-// Vectors of floats and functions of them. Included by one file for each instruction set, after it has defined
-//   NQ_TARGET          attribute that allows the instruction set in a function
-//   NQ_FMA(a, b, c)    a * b + c by lane, rounded once where the instruction set can
-//   kLanes             in namespace nq and an unnamed namespace within: floats of a vector, a multiple of 4
-//   Vec, IntVec        its types of vectors, the compiler's own (GCC and Clang): operators work by lane
+// Vectors of floats, and what gives the same bits on every instruction set. Included by one file for each of them,
+// after it has defined
+//   NQ_TARGET   attribute that allows the instruction set in a function
+//   kLanes      in namespace nq and an unnamed namespace within: floats of a vector
+// Vectors are the compiler's own (GCC and Clang): operators work by lane, and nothing is fused or reordered.
 #include <cstdint>
 #include <cstring>
 
 namespace nq {
 namespace {
 
-NQ_TARGET inline Vec load(const float* p) {
-  Vec v;
+typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
+typedef int32_t IntVec __attribute__((vector_size(kLanes * sizeof(float))));
+typedef uint32_t BitVec __attribute__((vector_size(kLanes * sizeof(float))));
+
+constexpr uint32_t kSignBit = 0x80000000;
+
+// A vector from memory, of any type; its boundaries do not matter.
+template <typename V = Vec, typename T>
+NQ_TARGET inline V load(const T* p) {
+  V v;
   std::memcpy(&v, p, sizeof v);
   return v;
 }
 
-NQ_TARGET inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
+template <typename T, typename V>
+NQ_TARGET inline void store(T* p, V v) {
+  std::memcpy(p, &v, sizeof v);
+}
 
 NQ_TARGET inline Vec all(float x) { return x - Vec{}; }
-
-NQ_TARGET inline float sum_lanes(Vec v) {
-  typedef float Four __attribute__((vector_size(4 * sizeof(float))));
-  Four parts[kLanes / 4];
-  std::memcpy(parts, &v, sizeof v);
-  for (int32_t count = kLanes / 8; count; count /= 2) {
-    for (int32_t k = 0; k < count; ++k) parts[k] += parts[k + count];
-  }
-  return (parts[0][0] + parts[0][2]) + (parts[0][1] + parts[0][3]);
-}
-
-NQ_TARGET inline Vec magnitude(Vec x) { return x < Vec{} ? -x : x; }
-
-// e^x for x in [-87, 0], to two units in the last place: a power of 2 and the polynomial of Cephes for the rest.
-NQ_TARGET inline Vec exponential(Vec x) {
-  const Vec scaled = x * 1.44269504f - 0.5f;
-  const IntVec whole = __builtin_convertvector(scaled, IntVec);  // x <= 0: towards 0 is to the nearest
-  const Vec n = __builtin_convertvector(whole, Vec);
-  const Vec r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  Vec p = all(1.9875691500e-4f);
-  p = NQ_FMA(p, r, all(1.3981999507e-3f));
-  p = NQ_FMA(p, r, all(8.3334519073e-3f));
-  p = NQ_FMA(p, r, all(4.1665795894e-2f));
-  p = NQ_FMA(p, r, all(1.6666665459e-1f));
-  p = NQ_FMA(p, r, all(5.0000001201e-1f));
-  const Vec value = NQ_FMA(p, r * r, r) + 1.0f;
-  return value * (Vec)((whole + 127) << 23);
-}
-
-// ln x for normal positive x, to two units in the last place: the exponent and the polynomial of Cephes for the rest.
-NQ_TARGET inline Vec logarithm(Vec x) {
-  const IntVec bits = (IntVec)x;
-  IntVec exponent = (bits >> 23) - 126;
-  Vec m = (Vec)((bits & 0x007fffff) | 0x3f000000);  // [1/2, 1)
-  const IntVec is_small = m < 0.707106781f;
-  exponent += is_small;
-  m = (is_small ? m + m : m) - 1.0f;
-  const Vec e = __builtin_convertvector(exponent, Vec), square = m * m;
-  Vec p = all(7.0376836292e-2f);
-  p = NQ_FMA(p, m, all(-1.1514610310e-1f));
-  p = NQ_FMA(p, m, all(1.1676998740e-1f));
-  p = NQ_FMA(p, m, all(-1.2420140846e-1f));
-  p = NQ_FMA(p, m, all(1.4249322787e-1f));
-  p = NQ_FMA(p, m, all(-1.6668057665e-1f));
-  p = NQ_FMA(p, m, all(2.0000714765e-1f));
-  p = NQ_FMA(p, m, all(-2.4999993993e-1f));
-  p = NQ_FMA(p, m, all(3.3333331174e-1f));
-  const Vec rest = p * m * square + e * -2.12194440e-4f - square * 0.5f;
-  return (m + rest) + e * 0.693359375f;
-}
-
-// The part of a normal distribution beyond z >= 0 to 1e-7 (Abramowitz and Stegun, 7.1.26), where `density` is
-// exp(-z^2 / 2).
-NQ_TARGET inline Vec upper_tail(Vec z, Vec density) {
-  const Vec t = 1.0f / NQ_FMA(z, all(0.3275911f * 0.70710678f), all(1.0f));
-  Vec p = all(1.061405429f);
-  p = NQ_FMA(p, t, all(-1.453152027f));
-  p = NQ_FMA(p, t, all(1.421413741f));
-  p = NQ_FMA(p, t, all(-0.284496736f));
-  p = NQ_FMA(p, t, all(0.254829592f));
-  return p * t * density * 0.5f;
-}
+NQ_TARGET inline IntVec all(int32_t x) { return x - IntVec{}; }
+NQ_TARGET inline Vec magnitude(Vec v) { return (Vec)((BitVec)v & ~kSignBit); }
 
 }  // namespace
 }  // namespace nq

@@ -1,42 +1,19 @@
-// The body of the context rate's kernels. Included by one file for each instruction set, after it has defined
-//   NQ_TARGET   attribute that allows the instruction set in a function
-//   kLanes      in namespace nq and an unnamed namespace within: floats of a vector, a divisor of kRunValues
-// Vectors are the compiler's own (GCC and Clang): operators work by lane, and nothing is fused or reordered, so that
-// every instruction set gives the same bits.
+// The body of the context rate's kernels. Included by one file for each instruction set, after it has defined what
+// common/float_vectors.h asks for, kLanes being a divisor of kRunValues. Nothing is fused, so that every instruction
+// set gives the same bits.
 #include <cstdint>
-#include <cstring>
 
+#include "common/float_vectors.h"
 #include "rate/context_rate_runs.h"
 
 namespace nq {
 namespace {
 
-typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
-typedef int32_t IntVec __attribute__((vector_size(kLanes * sizeof(float))));
-typedef uint32_t BitVec __attribute__((vector_size(kLanes * sizeof(float))));
-
 constexpr int kVectors = static_cast<int>(kRunValues / kLanes);  // for kRunValues values
-constexpr uint32_t kSignBit = 0x80000000;
 constexpr float kLogisticStd = 1.8137993642f;  // pi / sqrt(3): standard deviation of the standard logistic distribution
 constexpr float kNatsToBits = 1.4426950409f;
 
-NQ_TARGET inline Vec load(const float* p) {
-  Vec v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-NQ_TARGET inline IntVec load_mask(const int32_t* p) {
-  IntVec v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-NQ_TARGET inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
-
-NQ_TARGET inline Vec all(float x) { return x - Vec{}; }
 NQ_TARGET inline Vec masked(Vec v, IntVec mask) { return (Vec)((IntVec)v & mask); }
-NQ_TARGET inline Vec magnitude(Vec v) { return (Vec)((BitVec)v & ~kSignBit); }
 NQ_TARGET inline Vec with_sign_of(Vec positive, Vec sign) {
   return (Vec)((BitVec)positive | ((BitVec)sign & kSignBit));
 }
@@ -138,7 +115,7 @@ NQ_TARGET void residuals(const float* y, NeighbourRuns from, const int32_t* mask
     add_neighbours(from, i, means);
     for (int k = 0; k < kVectors; ++k) {
       const int64_t at = i + k * kLanes;
-      const Vec residual = masked(load(y + at) - means[k], load_mask(mask + at));
+      const Vec residual = masked(load(y + at) - means[k], load<IntVec>(mask + at));
       store(e + at, residual);
       store(magnitudes + at, magnitude(residual));
     }
@@ -154,7 +131,7 @@ NQ_TARGET RunTotals rates(const float* e, NeighbourRuns from, float least, const
     add_neighbours(from, i, scales);
     for (int k = 0; k < kVectors; ++k) {
       const int64_t at = i + k * kLanes;
-      const IntVec valid = load_mask(mask + at);
+      const IntVec valid = load<IntVec>(mask + at);
       const Rate rate = logistic_rate(load(e + at), scales[k]);
       const Vec by_scale = masked(rate.by_scale, valid);
       nats[k] += masked(rate.nats, valid);

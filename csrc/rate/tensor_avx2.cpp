@@ -13,9 +13,6 @@ namespace {
 
 constexpr int32_t kLanes = 8;
 
-typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
-typedef int32_t IntVec __attribute__((vector_size(kLanes * sizeof(float))));
-
 }  // namespace
 }  // namespace nq
 

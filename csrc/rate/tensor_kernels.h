@@ -1,10 +1,10 @@
 // The body of the steps for one tensor. Included by one file for each instruction set, after what
-// common/float_vectors.h asks for.
+// common/float_functions.h asks for.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 
-#include "common/float_vectors.h"
+#include "common/float_functions.h"
 #include "rate/tensor_steps.h"
 
 namespace nq {

@@ -1,12 +1,12 @@
 // Convolutions of float maps and their gradients. Included by one file for each instruction set, after it has defined
-//   what common/float_vectors.h asks for, kLanes being a divisor of kRowUnit
+//   what common/float_functions.h asks for, kLanes being a divisor of kRowUnit
 //   NQ_HOLD(v)         keeps a vector that was loaded in a register: read from memory by each instruction that needs
 //                      it, one at odd boundaries costs twice as much
 //   kVectors           vectors of a row that are computed at once
 //   kGradientOutputs   outputs whose weights' gradients are computed at once
 #include <cstdint>
 
-#include "common/float_vectors.h"
+#include "common/float_functions.h"
 #include "training/frame_maps.h"
 
 namespace nq {

@@ -1,8 +1,6 @@
-// The body of the float warp's kernels. Included by one file for each instruction set, after it has defined
-//   NQ_TARGET   attribute that allows the instruction set in a function
-//   kLanes      in namespace nq and an unnamed namespace within: floats of a vector, a multiple of 4
-// Vectors are the compiler's own (GCC and Clang): operators work by lane, and nothing is fused or reordered, so that
-// every instruction set gives the same bits.
+// The body of the float warp's kernels. Included by one file for each instruction set, after it has defined what
+// common/float_vectors.h asks for, kLanes being a multiple of 4. Nothing is fused, so that every instruction set gives
+// the same bits.
 //
 // Here are maps of more than one channel, whose vectors hold up to four channels of a cell, and the rows of any.
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "common/float_vectors.h"
 #include "training/warp_rows.h"
 
 namespace nq {
@@ -10,25 +11,8 @@ namespace {
 
 constexpr int32_t kPart = 128;  // values of a row whose places are found at once, a multiple of kLanes
 
-typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
-typedef int32_t IntVec __attribute__((vector_size(kLanes * sizeof(float))));
 typedef float Four __attribute__((vector_size(4 * sizeof(float))));
 typedef int32_t IntFour __attribute__((vector_size(4 * sizeof(float))));
-
-template <typename V, typename T>
-NQ_TARGET inline V load(const T* p) {
-  V v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-template <typename T, typename V>
-NQ_TARGET inline void store(T* p, V v) {
-  std::memcpy(p, &v, sizeof v);
-}
-
-NQ_TARGET inline Vec all(float x) { return x - Vec{}; }
-NQ_TARGET inline IntVec all(int32_t x) { return x - IntVec{}; }
 
 template <typename V>
 NQ_TARGET inline V sum_of_four(V a, V b, V c, V d) {
@@ -139,8 +123,8 @@ NQ_TARGET void find_places(const FloatWarpRow& row, int32_t start, Places& place
   for (int32_t x = 0; x < places.count; x += kLanes) {
     const Vec columns = __builtin_convertvector(start + x + lane, Vec);
     const Vec rows = all(static_cast<float>(row.row));
-    find_axis<kSlopes>(rows + load<Vec>(down + x) * row.unit, row.height, x, places.rows);
-    find_axis<kSlopes>(columns + load<Vec>(right + x) * row.unit, row.width, x, places.columns);
+    find_axis<kSlopes>(rows + load(down + x) * row.unit, row.height, x, places.rows);
+    find_axis<kSlopes>(columns + load(right + x) * row.unit, row.width, x, places.columns);
     const IntVec first = load<IntVec>(places.rows.first + x) * row.width + load<IntVec>(places.columns.first + x);
     store(places.cell + x, first);
     places.is_run[x / kLanes] = is_zero(first - lane - first[0]);
