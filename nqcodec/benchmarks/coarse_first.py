@@ -16,9 +16,9 @@ from nqcodec.methods.rate_aware.control import controller
 from nqcodec.methods.rate_aware.fit import Fitted
 from nqcodec.methods.rate_aware.settings import RateAwareSettings
 from nqcodec.methods.rate_aware.trainer import CONTROL_ITERATIONS, RateAwareTrainer
+from nqcodec.network.motion import vector_maps
 from nqcodec.network.operations import Conv, Planes, Upsample
 from nqcodec.network.program import Program, head_channels
-from nqcodec.network.vectors import vector_maps
 from nqcodec.training.clip import pack
 from nqcodec.training.network import tensor_key
 from nqcodec.training.start import new_network

@@ -12,9 +12,9 @@ from nqcodec.benchmarks.trials import Excerpt, Variant, rows
 from nqcodec.errors import UsageError
 from nqcodec.media.positions import parse_range
 from nqcodec.media.source import open_source
+from nqcodec.network.motion import camera_window, vector_grids
 from nqcodec.network.operations import LINEAR_TAPS, Grid, Operation, Warp
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import camera_window, vector_grids
 from nqcodec.training.motion import MotionDetector
 
 

@@ -11,8 +11,8 @@ from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import UsageError
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path, position_at
+from nqcodec.network.motion import camera_path, vector_grids
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import camera_path, vector_grids
 from nqcodec.training import motion
 
 CODED_BITS = 4.0

@@ -1,4 +1,7 @@
-"""A path of knots: where a camera is over its scene at each frame (formats/nq.md, 5 and 6.13). Integers only."""
+"""A path of knots: where a camera is over its scene at each frame (formats/nq.md, 5 and 6.13). Integers only.
+
+Operations are built on it; what a whole program says of its camera is in `nqcodec.network.motion`.
+"""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from nqcodec.media.video import Video
 from nqcodec.network.integer_network import IntegerNetwork
+from nqcodec.network.motion import camera_shift, camera_window, vector_grids
 from nqcodec.network.operations import Grid
-from nqcodec.network.vectors import camera_shift, camera_window, vector_grids
 
 PATH_BLOCK = 64
 """Luma samples between the lines that show a camera's path, which displaces all of a picture alike."""

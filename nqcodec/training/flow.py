@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nqcodec.network.motion import camera_path, camera_shift, displaced_parts, vector_grids
 from nqcodec.network.operations import Grid
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import camera_path, camera_shift, displaced_parts, vector_grids
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork, tensor_key
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nqcodec.network.motion import vector_grids
 from nqcodec.network.operations import Add, Conv, Grid, Upsample
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import vector_grids
 
 RESIDUAL_SCALE = 0.1
 """Factor on the initial weights of the last convolution of a residual branch, so that a block first passes its input

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nqcodec.network.motion import vector_maps
 from nqcodec.network.operations import Activation, Conv, Grid, Warp
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import vector_maps
 from nqcodec.training.initial import start_scales
 from nqcodec.training.operations import activate, apply, read_grid, round_vectors
 

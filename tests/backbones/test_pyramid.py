@@ -13,9 +13,9 @@ from nqcodec.backbones import BACKBONES, DEFAULT, backbone, pyramid
 from nqcodec.errors import LimitError, RateError, UsageError
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.camera_path import Path
+from nqcodec.network.motion import camera_path, vector_grids
 from nqcodec.network.operations import CUBIC_TAPS, Conv, Grid, Planes, Warp, Window
 from nqcodec.network.program import Limits, Program, head_channels
-from nqcodec.network.vectors import camera_path, vector_grids
 
 NAMES = ("pyramid", "pyramid-light")
 COMMON = [(176, 144), (320, 180), (352, 288), (640, 360), (854, 480), (1280, 720), (1920, 1080), (3840, 2160)]

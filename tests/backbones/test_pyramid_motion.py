@@ -13,9 +13,9 @@ from nqcodec.backbones import pyramid
 from nqcodec.backbones.pyramid_motion import KEY_VECTOR_RATIO, path_over_key_grids
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path, position_at
+from nqcodec.network.motion import camera_path, displaced_parts, shows_key_grids, vector_grids
 from nqcodec.network.operations import Grid, Operation, Warp, Window
 from nqcodec.network.program import Limits, Program
-from nqcodec.network.vectors import camera_path, displaced_parts, shows_key_grids, vector_grids
 
 VIDEO = Video(320, 180, 32)
 

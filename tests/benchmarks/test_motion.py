@@ -17,9 +17,9 @@ from nqcodec.benchmarks.trials import Excerpt, rows, settings_for
 from nqcodec.cli.nqtool import main
 from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
+from nqcodec.network.motion import vector_grids
 from nqcodec.network.operations import Grid, Warp
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import vector_grids
 
 PAN = Excerpt("pan", *crop(80, 72, pan=1))
 BPP = 0.6

@@ -19,8 +19,8 @@ from nqcodec.errors import NqError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
+from nqcodec.network.motion import camera_path, shows_key_grids
 from nqcodec.network.operations import Operation, Warp, Window
-from nqcodec.network.vectors import camera_path, shows_key_grids
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "bbb_320x180.mkv"
 FRAMES, WIDTH, HEIGHT = 10, 128, 96

@@ -12,8 +12,8 @@ from nqcodec.backbones import pyramid
 from nqcodec.media.video import Video
 from nqcodec.network.camera_path import Path
 from nqcodec.network.integer_network import IntegerNetwork, IntTensor, Layer
+from nqcodec.network.motion import vector_grids
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import vector_grids
 from nqcodec.reporting.vectors import PATH_BLOCK, described, displacements, lines
 
 VIDEO = Video(320, 180, 9)

@@ -10,8 +10,8 @@ import torch
 from nqcodec.backbones import pyramid
 from nqcodec.media.video import Chroma, Frame, Video
 from nqcodec.network.camera_path import PATH_BITS, Path
+from nqcodec.network.motion import vector_grids
 from nqcodec.network.operations import Grid
-from nqcodec.network.vectors import vector_grids
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.flow import Motion, _beside, start_vectors
 from nqcodec.training.network import FloatNetwork, tensor_key

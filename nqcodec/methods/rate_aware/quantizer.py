@@ -23,7 +23,7 @@ from nqcodec.network.integer_network import (
     Context,
     IntTensor,
 )
-from nqcodec.network.vectors import vector_grids
+from nqcodec.network.motion import vector_grids
 from nqcodec.quantization.quantizers import OCTAVE, bits_needed, limits
 from nqcodec.quantization.transform import TensorName, tensor_names
 from nqcodec.training.native_arrays import empty_like, has_native

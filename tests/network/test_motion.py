@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nqcodec.media.video import Chroma, Video
+from nqcodec.network.motion import vector_grids, vector_maps
 from nqcodec.network.operations import Add, Conv, Grid, Operation, Planes, Upsample, Warp
 from nqcodec.network.program import Program
-from nqcodec.network.vectors import vector_grids, vector_maps
 
 VIDEO = Video(64, 32, 4, chroma=Chroma.C400)
 
