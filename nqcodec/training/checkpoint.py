@@ -37,6 +37,9 @@ EXTRA = "extra."
 CHECKPOINT_SECONDS = 45.0
 """Least time between two saves while training goes on."""
 
+COUNTS = ("count", "step")
+"""An optimizer's states that count its iterations, on the CPU; all others are like their parameter."""
+
 KIND_CHECKPOINT, KIND_FIT = "nqcodec checkpoint", "nqcodec fit"
 
 
@@ -144,15 +147,18 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The inverse of `optimizer_tensors`; names that do not begin with `optimizer.` are ignored."""
+    """The inverse of `optimizer_tensors`; names that do not begin with `optimizer.` are ignored.
+
+    Raises:
+        RuntimeError: a moment has another shape than its parameter.
+    """
     parameters = _parameters(optimizer)
     for name, value in tensors.items():
         if name.startswith("optimizer."):
             _, number, what = name.split(".", 2)
-            parameter = parameters[int(number)]
-            device = "cpu" if value.ndim == 0 else parameter.device
             # A copy, because optimizers update in place and `tensors` must not change.
-            optimizer.state[parameter][what] = value.to(device, copy=True)
+            like = value if what in COUNTS else parameters[int(number)]
+            optimizer.state[parameters[int(number)]][what] = torch.empty_like(like).copy_(value)
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

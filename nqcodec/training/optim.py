@@ -119,7 +119,8 @@ class MuonAdam(Optimizer):
         size = (1 - square_decay**count) ** 0.5
         rate = group["lr"] * size / (1 - mean_decay**count)
         tensors = list(zip(parameters, gradients, means, squares, strict=True))
-        if has_native(tensor for four in tensors for tensor in four):
+        # Both moments are made like their parameter, so they need no look of their own.
+        if has_native([*parameters, *gradients]):
             native_adam.update(tensors, mean_decay, square_decay, rate, eps * size)
             return
         torch._foreach_lerp_(means, gradients, 1 - mean_decay)

@@ -15,8 +15,16 @@ from nqcodec.media.video import Chroma, Colour, Video
 from nqcodec.network.operations import Concat, Conv, Grid, Operation, Planes, Warp, Window
 from nqcodec.network.program import Program
 from nqcodec.training import checkpoint
-from nqcodec.training.checkpoint import Checkpoint, State, load_fit, save_fit
+from nqcodec.training.checkpoint import (
+    Checkpoint,
+    State,
+    load_fit,
+    optimizer_tensors,
+    restore_optimizer,
+    save_fit,
+)
 from nqcodec.training.network import FloatNetwork
+from nqcodec.training.optim import MuonAdam
 
 VIDEO = Video(35, 21, 4, Fraction(30000, 1001), Chroma.C422, 10, Colour(9, 16, 9, True, 2), Fraction(4, 3))
 
@@ -101,6 +109,19 @@ def test_a_checkpoint_refuses_what_is_not_its_own(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(InputError, match="damaged"):
         kept.load()
+
+
+def test_moments_of_another_shape_are_refused() -> None:
+    parameter = torch.nn.Parameter(torch.ones(2, 3))
+    optimizer = MuonAdam([{"params": [parameter]}])
+    parameter.grad = torch.ones(2, 3)
+    optimizer.step()
+    saved = {name: value.clone() for name, value in optimizer_tensors(optimizer).items()}
+    optimizer.step()
+    restore_optimizer(optimizer, saved)
+    assert all(torch.equal(value, saved[name]) for name, value in optimizer_tensors(optimizer).items())
+    with pytest.raises(RuntimeError, match="size"):
+        restore_optimizer(optimizer, saved | {"optimizer.0.mean": torch.ones(4)})
 
 
 def test_a_checkpoint_is_due_once_its_time_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
