@@ -48,6 +48,17 @@ def sample_md5() -> str:
     return (SAMPLES / "bbb_320x180.nq.md5").read_text("ascii").split()[0]
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread within torch's operations, whatever earlier tests have set: sums depend on it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 NEEDS_DEVICE = (pytest.mark.gpu, pytest.mark.skipif(bool(why_no_device()), reason=why_no_device()))
 
 

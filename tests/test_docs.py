@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import pytest
 from click.testing import CliRunner
 from commands import COMMANDS, calls, read
+from formats_clips import write
 
 from nqcodec.backbones import BACKBONES
 from nqcodec.encoder import jobs
-from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
 from nqcodec.native import cpu
 from nqcodec.training.presets import PHASES, PLAIN_PRESETS, RATE_AWARE_PRESETS, Phase, Preset
@@ -111,9 +111,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
         frames = [(y[40:136, 80:240], u[20:68, 40:120], v[20:68, 40:120]) for y, u, v in source]
     (folder / "frames").mkdir()
     for name in ("clip.y4m", "clip.yuv", "clip.mkv", "frames/%05d.png"):
-        with open_sink(folder / name, video) as sink:
-            for frame in frames:
-                sink.write(frame)
+        write(folder / name, video, frames)
     return folder
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import log2, prod
+from typing import TypeVar
 
 from nqcodec.errors import LimitError, RateError, UsageError
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.operations import Concat, Operation, Window
 from nqcodec.network.program import Limits, Program
+
+Plan = TypeVar("Plan")
+"""What a network is but for its width: the settings of a backbone."""
 
 HALF_RESOLUTION = 2
 """Planes ratio of our own networks: the trunk ends at half the picture's resolution."""
@@ -68,6 +73,21 @@ def widest(make: Callable[[int], Program], least: int, video: Video, parameters:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(make(middle), video, parameters) else (low, middle)
     return low
+
+
+def widest_program(
+    plans: Iterable[Plan], make: Callable[[Plan, int], Program], video: Video, parameters: int
+) -> Program:
+    """Of the widest programs of several plans the one of most parameters, which uses the budget best.
+
+    Args:
+        plans: the first serves only if no other fits, because it is the smallest network that there is.
+        make: gives the program of a plan at a width, `LEAST_WIDTH` or more.
+    """
+    fitting = [plan for plan in plans if fits(make(plan, LEAST_WIDTH), video, parameters)]
+    makers = [partial(make, plan) for plan in fitting]
+    programs = [make_one(widest(make_one, LEAST_WIDTH, video, parameters)) for make_one in makers]
+    return max(programs[1:] or programs, key=lambda program: program.parameters)
 
 
 def check_budget(parameters: int, least: int, video: Video) -> None:

@@ -19,10 +19,9 @@ from nqcodec.backbones.common import (
     check_budget,
     check_preset,
     factors,
-    fits,
     paper_cells,
     ratios,
-    widest,
+    widest_program,
 )
 from nqcodec.media.video import Video
 from nqcodec.network.operations import Activation, Add, Concat, Conv, Grid, Norm, Planes, Tile, Upsample
@@ -152,11 +151,12 @@ def build(video: Video, frames: int, parameters: int) -> Program:
     check_budget(parameters, smallest(video, frames), video)
     clip = video.with_frames(frames)
     plans = [_smallest_settings(clip), *_plans(clip, parameters)]
-    fitting = [plan for plan in plans if fits(assemble(plan, clip), clip, parameters)]
-    programs = [_widened(plan, clip, parameters) for plan in fitting]
-    # One more channel of width is many parameters, and grids of other sizes use what the width leaves. The first plan
-    # serves if no other fits.
-    return max(programs[1:] or programs, key=lambda program: program.parameters)
+
+    def make(settings: Settings, width: int) -> Program:
+        return assemble(replace(settings, width=width), clip)
+
+    # One more channel of width is many parameters, and grids of other sizes use what the width leaves.
+    return widest_program(plans, make, clip, parameters)
 
 
 def smallest(video: Video, frames: int) -> int:
@@ -165,15 +165,6 @@ def smallest(video: Video, frames: int) -> int:
     program = assemble(_smallest_settings(clip), clip)
     program.check_limits(clip, Limits())
     return program.parameters
-
-
-def _widened(settings: Settings, video: Video, parameters: int) -> Program:
-    """The widest network of these grids and strides within budget and limits; `settings` itself fits."""
-
-    def make(width: int) -> Program:
-        return assemble(replace(settings, width=width), video)
-
-    return make(widest(make, settings.width, video, parameters))
 
 
 def _plans(video: Video, parameters: int) -> list[Settings]:

@@ -17,9 +17,8 @@ from nqcodec.backbones.common import (
     check_budget,
     check_preset,
     factors,
-    fits,
     ratios,
-    widest,
+    widest_program,
 )
 from nqcodec.media.video import Video
 from nqcodec.network.operations import Activation, Conv, Grid, Operation, Planes, Shuffle
@@ -97,9 +96,12 @@ def build(video: Video, frames: int, parameters: int) -> Program:
     check_budget(parameters, smallest(video, frames), video)
     clip = video.with_frames(frames)
     plans = [_smallest_settings(clip), *_plans(clip, parameters)]
-    programs = [_widened(plan, clip, parameters) for plan in plans if fits(_assembled(plan, clip), clip, parameters)]
-    # Widths are whole channels, so no plan meets the budget exactly. The first plan serves if no other fits.
-    return max(programs[1:] or programs, key=lambda program: program.parameters)
+
+    def make(settings: Settings, width: int) -> Program:
+        return _assembled(replace(settings, width=width), clip)
+
+    # Widths are whole channels, so no plan meets the budget exactly.
+    return widest_program(plans, make, clip, parameters)
 
 
 def smallest(video: Video, frames: int) -> int:
@@ -107,15 +109,6 @@ def smallest(video: Video, frames: int) -> int:
     program = _assembled(_smallest_settings(video), video)
     program.check_limits(video.with_frames(frames), Limits())
     return program.parameters
-
-
-def _widened(settings: Settings, video: Video, parameters: int) -> Program:
-    """The widest network of these latents and strides within budget and limits; `settings` itself fits."""
-
-    def make(width: int) -> Program:
-        return _assembled(replace(settings, width=width), video)
-
-    return make(widest(make, settings.width, video, parameters))
 
 
 def _assembled(settings: Settings, video: Video) -> Program:

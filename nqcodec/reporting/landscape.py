@@ -24,7 +24,8 @@ from nqcodec.quantization.transform import TensorName, tensor_names
 from nqcodec.reporting.finding import Finding
 from nqcodec.reporting.sensitivity_table import SensitivitySettings, measure_sensitivities
 from nqcodec.reporting.tables import HESSIAN, SENSITIVITY, SURFACE
-from nqcodec.training.clip import PackedClip, unpack_frame
+from nqcodec.synthesis.reference import cropped_planes
+from nqcodec.training.clip import PackedClip
 from nqcodec.training.losses import LOSSES, plane_errors, psnr
 from nqcodec.training.network import FloatNetwork
 
@@ -189,7 +190,7 @@ def float_frames(network: FloatNetwork, clip: PackedClip) -> Iterator[Frame]:
     levels = 1 << clip.video.depth
     for time in torch.arange(clip.frames, device=clip.device).split(1):
         samples = ((network(time)[0].float() + 0.5) * levels).round().clamp(0, levels - 1)
-        planes = unpack_frame(samples.cpu().numpy(), clip.video, head.ratio)
+        planes = cropped_planes(samples.cpu().numpy(), head.ratio, clip.video)
         yield cast(Frame, tuple(plane.astype(clip.video.dtype) for plane in planes))
 
 

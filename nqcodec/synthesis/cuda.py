@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from nqcodec.native.loading import load_libnq_cuda, why_absent
 from nqcodec.native.status import check_status, device_error
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Limits
+from nqcodec.synthesis.closing import Closing
 from nqcodec.synthesis.descriptors import FlatProgram, PlaneArguments, empty_frame, plane_arguments
 
 IN_FLIGHT = 2
@@ -92,7 +92,7 @@ def _joined(frames: Sequence[Frame], video: Video) -> PlaneArguments:
     return pointers, strides
 
 
-class CudaSynthesizer:
+class CudaSynthesizer(Closing):
     """Synthesizes frames on the current CUDA device, in batches; only finished planes come back to the host.
 
     Args:
@@ -219,11 +219,3 @@ class CudaSynthesizer:
     def close(self) -> None:
         """Free the device's memory; may be called again."""
         self._release()
-
-    def __enter__(self) -> CudaSynthesizer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from nqcodec.media.video import Frame
+from nqcodec.synthesis.closing import Closing
 from nqcodec.synthesis.native import NativeSynthesizer
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def workers_for(threads: int, count: int, needed: Callable[[int], int], most_byt
     return 1
 
 
-class FrameParallelSynthesizer:
+class FrameParallelSynthesizer(Closing):
     """Computes frames on a thread for each synthesizer, and keeps at most one frame more than there are synthesizers.
 
     Args:
@@ -76,11 +76,3 @@ class FrameParallelSynthesizer:
         self._pool.shutdown(cancel_futures=True)
         for each in self._synthesizers:
             each.close()
-
-    def __enter__(self) -> FrameParallelSynthesizer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -6,7 +6,6 @@ import ctypes
 import enum
 import weakref
 from collections.abc import Sequence
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from nqcodec.native.loading import load_libnq, why_absent
 from nqcodec.native.status import check_status
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import PARAMETER_BYTES, Limits
+from nqcodec.synthesis.closing import Closing
 from nqcodec.synthesis.descriptors import FlatProgram, empty_frame, plane_arguments
 
 LOW_MEMORY_BANDS = 8
@@ -56,7 +56,7 @@ def needed_bytes(flat: FlatProgram, threads: int = 1, *, bands: int = 1, flags: 
     return int(library.nq_program_bytes(ctypes.byref(flat.descriptor), ctypes.byref(how)))
 
 
-class NativeSynthesizer:
+class NativeSynthesizer(Closing):
     """Synthesizes frames with libnq. One thread at a time may use it; other Python threads run meanwhile.
 
     Args:
@@ -139,11 +139,3 @@ class NativeSynthesizer:
     def close(self) -> None:
         """Free the library's memory and threads; may be called again."""
         self._release()
-
-    def __enter__(self) -> NativeSynthesizer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -8,7 +8,7 @@ in any order, and float64 holds integers to 2^53.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from nqcodec.network.integer_network import (
 )
 from nqcodec.network.operations import Activation, Conv, Grid, Operation, Planes
 from nqcodec.network.program import PARAMETER_BYTES, Program
+from nqcodec.synthesis.closing import Closing
 from nqcodec.synthesis.reference_maps import MAP_DEFINITIONS, Definition, Evaluation, clamp_width, shift
 
 HALF_TANH_WIDTH = 16
@@ -123,7 +124,12 @@ def run_planes(x: Int16, ratio: int, frac: int, video: Video) -> Frame:
     """Map [C, H, W] to the cropped planes of a picture (formats/nq.md, 6.6)."""
     depth = video.depth
     values = np.clip(shift(x, frac - depth) + (1 << (depth - 1)), 0, (1 << depth) - 1).astype(video.dtype)
-    _, height, width = x.shape
+    return cropped_planes(values, ratio, video)
+
+
+def cropped_planes(values: npt.NDArray[Any], ratio: int, video: Video) -> tuple[npt.NDArray[Any], ...]:
+    """The samples [C, H, W] of cells of `ratio` x `ratio` luma samples as planes, cropped to the picture."""
+    _, height, width = values.shape
     planes, first = [], 0
     for index, (rows, columns) in enumerate(video.plane_shapes):
         sx, sy = video.chroma.plane_sub(index)
@@ -155,7 +161,7 @@ def reference_bytes(program: Program) -> int:
     return PARAMETER_BYTES * program.parameters + program.map_bytes + WORKING_BYTES * largest + strips
 
 
-class ReferenceSynthesizer:
+class ReferenceSynthesizer(Closing):
     """Synthesizes frames by the functions above, in program order.
 
     Args:
@@ -199,11 +205,3 @@ class ReferenceSynthesizer:
 
     def close(self) -> None:
         """Nothing to free; here for the common interface."""
-
-    def __enter__(self) -> ReferenceSynthesizer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

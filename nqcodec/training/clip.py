@@ -123,20 +123,6 @@ def pack_frame(
     return np.concatenate(channels)
 
 
-def unpack_frame(packed: npt.NDArray[np.generic], video: Video, ratio: int) -> tuple[npt.NDArray[np.generic], ...]:
-    """The inverse of `pack_frame`: [C, h, w] to cropped planes."""
-    _, height, width = packed.shape
-    planes, first = [], 0
-    for index, (plane_height, plane_width) in enumerate(video.plane_shapes):
-        sx, sy = video.chroma.plane_sub(index)
-        rows, columns = ratio // sy, ratio // sx
-        cells = packed[first : first + rows * columns].reshape(rows, columns, height, width)
-        whole = cells.transpose(2, 0, 3, 1).reshape(height * rows, width * columns)
-        planes.append(whole[:plane_height, :plane_width])
-        first += rows * columns
-    return tuple(planes)
-
-
 def clip_memory(video: Video, program: Program, batch: int = 2) -> int:
     """Bytes that a fit of `video` with `program` keeps: the packed clip, a batch's maps and gradients, Adam's state."""
     channels, height, width = program.shapes[-1]

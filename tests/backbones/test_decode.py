@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from dequantized import dequantized
@@ -25,15 +23,9 @@ from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
 from nqcodec.training.train import fit
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAMES = ("nerv", "nervpp", "hinerv")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def published(name: str, video: Video) -> Program:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from fitting import small_clip
+from formats_clips import write
 
 from nqcodec.benchmarks.backbones import BackbonesConfig, run
 from nqcodec.benchmarks.rate_distortion import measurement
@@ -27,7 +28,6 @@ from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.metrics import QualityMeter
 from nqcodec.media.source import open_source
-from nqcodec.media.video import frame_bytes
 
 for package in ("av", "scipy"):
     pytest.importorskip(package)
@@ -168,8 +168,7 @@ def test_speed_is_measured_by_method(clip: Path) -> None:
 def test_what_cannot_be_made_is_left_out_and_noted(tmp_path: Path) -> None:
     video, frames = small_clip(35, 22, frames=2)
     path = tmp_path / "odd.y4m"
-    data = b"".join(b"FRAME\n" + frame_bytes(frame) for frame in frames)
-    path.write_bytes(f"YUV4MPEG2 W{video.width} H{video.height} F25:1 C420jpeg\n".encode() + data)
+    write(path, video, frames)
     reported: list[str] = []
     config = BackbonesConfig(ClipInput(str(path)), (0.001,), ("hnerv", "pyramid"), (anchor_named("x264"),), 1.0)
     comparison = run(config, tmp_path / "out", reported.append)

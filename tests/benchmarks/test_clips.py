@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from formats_clips import write
 from rateaware_cases import QUICK, crop
 
 from nqcodec.backbones import pyramid
@@ -17,7 +18,6 @@ from nqcodec.benchmarks.coarse_first import CoarseStart, coarser
 from nqcodec.benchmarks.trials import Excerpt
 from nqcodec.cli.nqtool import main
 from nqcodec.errors import UsageError
-from nqcodec.media.sink import open_sink
 from nqcodec.media.video import Video
 from nqcodec.methods.rate_aware.fit import Fitted
 from nqcodec.training.start import new_network
@@ -52,9 +52,7 @@ def test_a_pyramid_of_one_level_is_refused() -> None:
 
 
 def test_the_table_has_every_fit(tmp_path: Path, excerpt: Excerpt) -> None:
-    with open_sink(tmp_path / "crop.y4m", excerpt.video) as sink:
-        for frame in excerpt.frames:
-            sink.write(frame)
+    write(tmp_path / "crop.y4m", excerpt.video, excerpt.frames)
     options = ["--frames", "8", "--iterations", "20", "--bpp", "0.6", "--json"]
     done = CliRunner().invoke(main, ["bench", "clips", str(tmp_path / "crop.y4m"), *options])
     assert done.exit_code == 0, done.output

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from formats_clips import write
 from rateaware_cases import CLIP, crop
 
 from nqcodec.benchmarks.motion import VARIANTS
 from nqcodec.benchmarks.results import Cells
 from nqcodec.benchmarks.trials import Excerpt, rows, settings_for
 from nqcodec.cli.nqtool import main
-from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
 from nqcodec.network.motion import vector_grids
 from nqcodec.network.operations import Grid, Warp
@@ -116,9 +116,7 @@ def bench(*words: object) -> Result:
 
 def test_the_command(tmp_path: Path) -> None:
     clip, saved = tmp_path / "pan.y4m", tmp_path / "figures.json"
-    with open_sink(clip, PAN.video) as sink:
-        for frame in PAN.frames:
-            sink.write(frame)
+    write(clip, PAN.video, PAN.frames)
     words = ["--bpp", 0.6, "--iterations", 20, "--frames", "4:8", "--only", "as it is,no vectors"]
     done = bench(clip, *words, "--save", saved)
     assert done.exit_code == 0, done.output

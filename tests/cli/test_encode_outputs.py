@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from fitting import small_clip
+from formats_clips import write
 
 from nqcodec.cli.nqenc import main
 from nqcodec.cli.nqtool import main as nqtool
@@ -30,8 +31,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small clip as y4m."""
     video, frames = small_clip(64, 48, frames=6)
     path = tmp_path_factory.mktemp("clip") / "clip.y4m"
-    data = b"".join(b"FRAME\n" + frame_bytes(frame) for frame in frames)
-    path.write_bytes(f"YUV4MPEG2 W{video.width} H{video.height} F25:1 C420jpeg\n".encode() + data)
+    write(path, video, frames)
     return path
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from fitting import small_clip
+from formats_clips import write
 
 from nqcodec.cli.log import Level, log_level, say
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqenc import main as nqenc
 from nqcodec.cli.nqtool import main as nqtool
-from nqcodec.media.sink import open_sink
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two frames of 32x32."""
     video, frames = small_clip(32, 32, frames=2)
     path = tmp_path_factory.mktemp("clip") / "clip.y4m"
-    with open_sink(path, video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(path, video, frames)
     return path
 
 

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from commands import COMMANDS
 from fitting import small_clip
+from formats_clips import write
 
 import nqcodec
 from nqcodec.encoder.encode import ClipJob, Output, encode_clips
@@ -22,7 +23,6 @@ from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
 from nqcodec.errors import UsageError
 from nqcodec.media.clip import ClipInput
-from nqcodec.media.sink import open_sink
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -53,9 +53,7 @@ def clip(tmp_path: Path) -> Path:
     """A small y4m in a folder of its own."""
     path = tmp_path / "clip.y4m"
     video, frames = small_clip(frames=2)
-    with open_sink(path, video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(path, video, frames)
     return path
 
 
@@ -63,9 +61,7 @@ def clip(tmp_path: Path) -> Path:
 def pictures(tmp_path: Path) -> Path:
     """A folder of two PNGs, beside nothing else."""
     video, frames = small_clip(frames=2)
-    with open_sink(f"{tmp_path / 'pictures'}/", video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(f"{tmp_path / 'pictures'}/", video, frames)
     return tmp_path / "pictures"
 
 

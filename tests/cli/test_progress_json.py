@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from fitting import small_clip
+from formats_clips import write
 
 from nqcodec.cli import progress
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqenc import main as nqenc
 from nqcodec.cli.progress import FrameProgressJson, ProgressLines
-from nqcodec.media.sink import open_sink
 
 KEYS = ["input", "stage", "iteration", "of", "psnr", "bytes", "eta", "elapsed"]
 
@@ -25,9 +25,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four frames of 48x32."""
     video, frames = small_clip(48, 32, frames=4)
     path = tmp_path_factory.mktemp("clip") / "clip.y4m"
-    with open_sink(path, video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(path, video, frames)
     return path
 
 

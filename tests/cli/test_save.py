@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 from commands import COMMANDS
 from fitting import small_clip
+from formats_clips import write
 from manuals import MANUALS
 
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqenc import main as nqenc
 from nqcodec.cli.nqtool import main as nqtool
-from nqcodec.media.sink import open_sink
 
 
 @pytest.fixture
@@ -24,9 +24,7 @@ def clip(tmp_path: Path) -> Path:
     """Two frames of 32x32."""
     video, frames = small_clip(32, 32, frames=2)
     path = tmp_path / "clip.y4m"
-    with open_sink(path, video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(path, video, frames)
     return path
 
 

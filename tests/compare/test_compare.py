@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from commands import read as read_call
 from fitting import small_clip
+from formats_clips import write
 
 from nqcodec.cli.compare import configurations_of
 from nqcodec.cli.compare_options import CompareOptions, ComparisonOptions
@@ -60,8 +61,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small clip as y4m."""
     video, frames = small_clip(64, 48, frames=6)
     path = tmp_path_factory.mktemp("clip") / "clip.y4m"
-    data = b"".join(b"FRAME\n" + frame_bytes(frame) for frame in frames)
-    path.write_bytes(f"YUV4MPEG2 W{video.width} H{video.height} F25:1 C420jpeg\n".encode() + data)
+    write(path, video, frames)
     return path
 
 

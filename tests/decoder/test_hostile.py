@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formats_clips import write
 from mutations import MUTATIONS, mutant, put_together, random_file, take_apart
 
 from nqcodec.bitstream.file import parse_file
 from nqcodec.decoder.decoder import Decoder
 from nqcodec.errors import NqError
-from nqcodec.media.sink import open_sink
 from nqcodec.native.loading import why_absent
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -89,9 +89,7 @@ def test_unusual_headers_are_written_or_refused_by_name(name: str, tmp_path: Pat
     for seed in range(8):
         file = parse_file(extreme_header(seed), "extreme.nq")
         try:
-            with open_sink(tmp_path / name, file.video) as sink:
-                for frame in Decoder(file, backend="reference").frames():
-                    sink.write(frame)
+            write(tmp_path / name, file.video, Decoder(file, backend="reference").frames())
             written += 1
         except NqError:
             assert not any(path.name.startswith(".") for path in tmp_path.iterdir())

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fitting import small_clip
+from formats_clips import write
 
 import nqcodec
 from nqcodec.encoder.api import EncodeOptions
@@ -22,7 +23,6 @@ from nqcodec.encoder.options import ClipOptions, EncodeSettings, RateOptions
 from nqcodec.encoder.rate import Rate
 from nqcodec.errors import InputError, OutputError, UsageError
 from nqcodec.media.clip import ClipInput
-from nqcodec.media.sink import open_sink
 from nqcodec.media.temp_clip import inferred, write_temp_clip
 from nqcodec.media.video import MATRIX_IDENTITY, Chroma, Colour, Frame, Video, frame_bytes
 
@@ -83,9 +83,7 @@ def test_a_frame_as_rgb(sample: Path) -> None:
 
 def test_encode_from_a_path(tmp_path: Path) -> None:
     video, frames = small_clip(frames=3)
-    with open_sink(tmp_path / "clip.y4m", video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(tmp_path / "clip.y4m", video, frames)
     reported: list[Any] = []
     report = nqcodec.encode(
         tmp_path / "clip.y4m", tmp_path / "clip.nq", **QUICK, frames=2, hashes="frame", progress=reported.append
@@ -102,9 +100,7 @@ def test_encode_from_a_path(tmp_path: Path) -> None:
 
 def test_encode_from_an_array_equals_encode_from_a_file(tmp_path: Path) -> None:
     video, frames = small_clip(frames=2)
-    with open_sink(tmp_path / "clip.yuv", video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(tmp_path / "clip.yuv", video, frames)
     raw = {"input_res": (video.width, video.height), "input_csp": "i420", "input_depth": 8}
     nqcodec.encode(tmp_path / "clip.yuv", tmp_path / "a.nq", fps=30, **raw, **QUICK)
     nqcodec.encode(iter(frames), tmp_path / "b.nq", fps=30, **QUICK)

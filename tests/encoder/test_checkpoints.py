@@ -176,24 +176,19 @@ def test_the_python_api_has_both_options(tmp_path: Path) -> None:
         assert kept.exists()
 
 
+def endless_encode(clip: Path, out: Path, *options: str) -> list[str]:
+    """Words of a command that fits until it is stopped."""
+    program = [sys.executable, str(ROOT / "bin" / "nqenc"), str(clip), "-o", str(out)]
+    return [*program, "--bpp", "2", "--iterations", "100000", "--threads", "1", *options]
+
+
 @pytest.mark.parametrize(("name", "jobs"), [("SIGTERM", 1), ("SIGHUP", 2)])
 def test_signals_save_as_ctrl_c_does(name: str, jobs: int, clip: Path, tmp_path: Path) -> None:
     """Sent to the whole process group, as terminals and service managers do, where Ctrl-C is ignored, as in a script's
     background job.
     """
     out = tmp_path / "out.nq"
-    words = [
-        sys.executable,
-        str(ROOT / "bin" / "nqenc"),
-        str(clip),
-        "--bpp",
-        "2",
-        "--iterations",
-        "100000",
-        "-o",
-        str(out),
-    ]
-    words += ["--threads", "1", "--segment", "3", "--jobs", str(jobs)]
+    words = endless_encode(clip, out, "--segment", "3", "--jobs", str(jobs))
     script = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *words]
     running = subprocess.Popen(script, stderr=subprocess.PIPE, env=ENV, start_new_session=True)
     assert running.stderr is not None
@@ -215,20 +210,10 @@ def test_signals_save_as_ctrl_c_does(name: str, jobs: int, clip: Path, tmp_path:
 def test_a_closed_terminal_ends_an_encode_with_its_checkpoint(clip: Path, tmp_path: Path) -> None:
     """What it had to say then has nowhere to go, which is no reason to fail."""
     out = tmp_path / "out.nq"
-    words = [
-        sys.executable,
-        str(ROOT / "bin" / "nqenc"),
-        str(clip),
-        "--bpp",
-        "2",
-        "--iterations",
-        "100000",
-        "-o",
-        str(out),
-    ]
+    words = endless_encode(clip, out)
     child, terminal = pty.fork()
     if not child:
-        os.execve(sys.executable, [*words, "--threads", "1"], ENV)
+        os.execve(sys.executable, words, ENV)
     text = b""
     while b"min to fit" not in text:
         text += os.read(terminal, 4096)

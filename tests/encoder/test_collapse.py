@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from formats_clips import write
 from rateaware_cases import crop
 
 from nqcodec.cli.nqenc import main
@@ -17,7 +18,6 @@ from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.segment_result import COLLAPSE
 from nqcodec.media.clip import ClipInput
-from nqcodec.media.sink import open_sink
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.training.presets import RATE_AWARE_PRESETS, Preset
 
@@ -29,9 +29,7 @@ def clip(tmp_path: Path) -> ClipInput:
     """Two real frames of 48 x 32."""
     video, frames = crop(48, 32, 2)
     path = tmp_path / "real.y4m"
-    with open_sink(path, video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(path, video, frames)
     return ClipInput(str(path))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from formats_clips import write
 from moving_waves import moving_waves
 from rateaware_cases import crop
 
@@ -51,9 +52,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> ClipInput:
     """Eight real frames of 96 x 64 as y4m."""
     video, frames = crop()
     path = tmp_path_factory.mktemp("real") / "real.y4m"
-    with open_sink(path, video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(path, video, frames)
     return ClipInput(str(path))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from fitting import small_clip
+from formats_clips import write
 
 import nqcodec
 from nqcodec.cli.nqenc import main
@@ -26,7 +27,6 @@ from nqcodec.media.metrics.perceptual import (
 )
 from nqcodec.media.metrics.similarity import has_ssim
 from nqcodec.media.metrics.vmaf import has_vmaf
-from nqcodec.media.sink import open_sink
 from nqcodec.media.source import open_source
 from nqcodec.media.video import Chroma, Frame, Video
 
@@ -35,9 +35,7 @@ NEEDS_VMAF = pytest.mark.skipif(not has_vmaf(), reason="no FFmpeg here has libvm
 
 
 def written(path: Path, video: Video, frames: list[Frame]) -> Path:
-    with open_sink(path, video) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(path, video, frames)
     return path
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from fitting import small_clip
+from formats_clips import write
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,6 @@ from nqcodec.encoder.encode import Plan
 from nqcodec.errors import UsageError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.positions import Time, parse_position, parse_range
-from nqcodec.media.sink import open_sink
 from nqcodec.media.video import frame_bytes
 
 NTSC = Fraction(30000, 1001)
@@ -153,9 +153,7 @@ def ntsc_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """12 frames at 30000/1001 frames a second."""
     video, frames = small_clip(16, 16, frames=12)
     path = tmp_path_factory.mktemp("clip") / "clip.y4m"
-    with open_sink(path, replace(video, fps=NTSC)) as sink:
-        for frame in frames:
-            sink.write(frame)
+    write(path, replace(video, fps=NTSC), frames)
     return path
 
 

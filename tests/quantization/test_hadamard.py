@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from dequantized import dequantized
+from fitted_networks import fitted_network
 
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment, parse_segment
@@ -40,9 +40,8 @@ from nqcodec.synthesis.reference import ReferenceSynthesizer
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.losses import plane_errors, psnr
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.settings import FitSettings
-from nqcodec.training.start import new_network
-from nqcodec.training.train import fit
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 VIDEO = Video(24, 20, 4)
 ROUND = QuantSettings(finetune_iterations=0, hadamard="all")
@@ -65,14 +64,6 @@ PROGRAM = Program.of(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def waves(video: Video) -> list[Frame]:
     frames = []
     for t in range(video.frames):
@@ -86,11 +77,7 @@ def waves(video: Video) -> list[Frame]:
 
 @pytest.fixture(scope="module")
 def fitted() -> tuple[FloatNetwork, PackedClip]:
-    clip = pack(waves(VIDEO), VIDEO, PROGRAM)
-    settings = FitSettings(300, dtype="float32")
-    network = new_network(PROGRAM, VIDEO.frames, settings)
-    fit(network, clip, settings)
-    return network, clip
+    return fitted_network(PROGRAM, VIDEO, waves(VIDEO), 300)
 
 
 def size_of(network: IntegerNetwork) -> int:

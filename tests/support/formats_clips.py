@@ -1,4 +1,4 @@
-"""Small synthetic clips for the tests of formats/."""
+"""Small synthetic clips, and files of them, for the tests of readers, writers and commands."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from fitting import small_clip
 from nqcodec.backbones import hnerv
 from nqcodec.errors import InputError, LimitError
 from nqcodec.media.video import Chroma, Colour, Video
+from nqcodec.synthesis.reference import cropped_planes
 from nqcodec.training import clip as clips
 from nqcodec.training.losses import log_mse, mse, plane_errors, psnr
 
@@ -39,7 +40,7 @@ def test_unpack_inverts_pack(chroma: Chroma, depth: int, size: tuple[int, int]) 
     video, frames = small_clip(*size, frames=1, chroma=chroma, depth=depth)
     grid = (size[1] + 3, size[0] + 2)
     packed = clips.pack_frame(frames[0], chroma, 2, grid)
-    for plane, again in zip(frames[0], clips.unpack_frame(packed, video, 2), strict=True):
+    for plane, again in zip(frames[0], cropped_planes(packed, 2, video), strict=True):
         assert np.array_equal(plane, again)
 
 
@@ -56,7 +57,7 @@ def test_errors_are_means_over_the_picture_alone(chroma: Chroma) -> None:
     output = target + noise * packed.mask + 1e3 * (1 - packed.mask)
     errors = plane_errors(output, target, packed)
     for t in range(3):
-        planes = clips.unpack_frame(noise[t].numpy(), video, 2)
+        planes = cropped_planes(noise[t].numpy(), 2, video)
         assert errors[t].numpy() == pytest.approx([float((p.astype(np.float64) ** 2).mean()) for p in planes], rel=1e-4)
 
 

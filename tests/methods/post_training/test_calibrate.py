@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from dequantized import dequantized
+from fitted_networks import fitted_network
 from fitting import small_clip
 
 from nqcodec.backbones import hnerv
@@ -38,34 +38,21 @@ from nqcodec.network.operations import Conv, Grid, Planes, Shuffle
 from nqcodec.network.program import Program
 from nqcodec.quantization.export import export
 from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings
-from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.clip import PackedClip
 from nqcodec.training.evaluation import evaluate
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.progress import Progress
-from nqcodec.training.settings import FitSettings
-from nqcodec.training.start import new_network
-from nqcodec.training.train import fit
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 QUICK = QuantSettings(finetune_iterations=96)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> tuple[FloatNetwork, PackedClip]:
     video, frames = small_clip(46, 34, 6)
     program = hnerv.build(video, video.frames, 4000)
-    clip = pack(frames, video, program)
-    settings = FitSettings(240, dtype="float32")
-    network = new_network(program, video.frames, settings)
-    fit(network, clip, settings)
-    return network, clip
+    return fitted_network(program, video, frames, 240)
 
 
 def payload(network: IntegerNetwork) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 from dequantized import dequantized
+from fitted_networks import fitted_network
 
 from nqcodec.backbones import hnerv
 from nqcodec.bitstream.file import pack_file
@@ -35,6 +35,8 @@ from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
 from nqcodec.training.train import fit
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 VIDEO = Video(46, 34, 6)
 ROUND = QuantSettings(finetune_iterations=0)
 TUNE = QuantSettings(finetune_iterations=96)
@@ -56,19 +58,7 @@ def moving_pattern() -> list[Frame]:
 @pytest.fixture(scope="module")
 def fitted() -> tuple[FloatNetwork, PackedClip]:
     program = hnerv.build(VIDEO, VIDEO.frames, 5000)
-    clip = pack(moving_pattern(), VIDEO, program)
-    settings = FitSettings(240, dtype="float32")
-    network = new_network(program, VIDEO.frames, settings)
-    fit(network, clip, settings)
-    return network, clip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    return fitted_network(program, VIDEO, moving_pattern(), 240)
 
 
 def size_of(network: IntegerNetwork) -> int:

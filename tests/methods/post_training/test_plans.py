@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+from fitted_networks import fitted_network
 from fitting import small_clip
 
 from nqcodec.backbones import hnerv
@@ -18,22 +19,15 @@ from nqcodec.methods.post_training.sources import make_sources
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.quantization.quantizers import bits_needed
 from nqcodec.quantization.settings import ALLOCATIONS, QuantSettings
-from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
-from nqcodec.training.settings import FitSettings
-from nqcodec.training.start import new_network
-from nqcodec.training.train import fit
 
 
 @pytest.fixture(scope="module")
 def fitted() -> tuple[FloatNetwork, PackedClip]:
     video, frames = small_clip()
     program = hnerv.build(video, video.frames, 3000)
-    clip = pack(frames, video, program)
-    settings = FitSettings(200, dtype="float32")
-    network = new_network(program, video.frames, settings)
-    fit(network, clip, settings)
-    return network, clip
+    return fitted_network(program, video, frames, 200)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fitted_networks import fitted_network
 from fitting import small_clip
 
 from nqcodec.backbones import hnerv
@@ -15,12 +16,9 @@ from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.quantization.settings import CALIBRATIONS, QuantSettings
 from nqcodec.training import checkpoint
-from nqcodec.training.clip import PackedClip, pack
+from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.progress import Progress
-from nqcodec.training.settings import FitSettings
-from nqcodec.training.start import new_network
-from nqcodec.training.train import fit
 
 SIZE = 1500
 
@@ -29,11 +27,7 @@ SIZE = 1500
 def fitted() -> tuple[FloatNetwork, PackedClip]:
     video, frames = small_clip()
     program = hnerv.build(video, video.frames, 3000)
-    clip = pack(frames, video, program)
-    settings = FitSettings(200, dtype="float32")
-    network = new_network(program, video.frames, settings)
-    fit(network, clip, settings)
-    return network, clip
+    return fitted_network(program, video, frames, 200)
 
 
 def size_of(network: IntegerNetwork) -> int:

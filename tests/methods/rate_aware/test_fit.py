@@ -38,7 +38,7 @@ from nqcodec.methods.rate_aware.trainer import (
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.synthesis.backends import open_synthesizer
-from nqcodec.training.clip import unpack_frame
+from nqcodec.synthesis.reference import cropped_planes
 from nqcodec.training.presets import RATE_AWARE_PRESETS
 from nqcodec.training.progress import Progress
 from nqcodec.training.session import Measured
@@ -102,7 +102,7 @@ def test_what_is_decoded_is_what_was_trained() -> None:
             with torch.no_grad():
                 packed = floats(torch.tensor([t]))[0].numpy()
             codes = ((packed + 0.5) * 256).clip(0, 255)
-            planes = tuple(plane.round().astype(np.uint8) for plane in unpack_frame(codes, video, ratio))
+            planes = tuple(plane.round().astype(np.uint8) for plane in cropped_planes(codes, ratio, video))
             apart += [np.abs(a.astype(int) - b).mean() for a, b in zip(decoded, planes, strict=True)]
             exact.add(frame, decoded)
             rounded.add(frame, planes)
