@@ -153,17 +153,17 @@ constexpr float kEighthOfOctave = 0.086643398f;  // ln(2) / 8
 
 NQ_TARGET void combine(NqCombined& t, float lambda) {
   double moved = 0.0, charged = 0.0;
-  const float price = lambda / t.step_size;
+  const float by_rate = lambda / t.step_size;
   for (int64_t i = 0; i < t.size; i += kLanes) {
     const int64_t count = t.size - i;
     const Vec by_used = load_part(t.by_used + i, count), by_symbol = load_part(t.by_symbol + i, count);
     const Vec slope = t.slopes ? load_part(t.slopes + i, count) : all(1.0f);
     const Vec exact = load_part(t.values + i, count) * slope;
-    store_part(t.by_value + i, (by_used + by_symbol * price) * slope, count);
+    store_part(t.by_value + i, (by_used + by_symbol * by_rate) * slope, count);
     moved += sum_lanes(by_used * (load_part(t.used + i, count) - exact));
     charged += sum_lanes(by_symbol * exact);
   }
-  t.by_step_index = kEighthOfOctave * static_cast<float>(moved - price * charged);
+  t.by_step_index = kEighthOfOctave * static_cast<float>(moved - by_rate * charged);
 }
 
 NQ_TARGET void adam(const NqAdam& t, const AdamRates& rates) {

@@ -94,8 +94,8 @@ def announce(
     recipe = settings.recipe
     chosen = "" if settings.iterations else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
     size = f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel"
-    seen = f" on patches of {patch[0]}x{patch[1]}" if patch else ""
-    text = f"{size}; {counted(iterations, 'iteration')}{seen}, about {seconds / 60:.1f} min to fit{chosen}"
+    patches = f" on patches of {patch[0]}x{patch[1]}" if patch else ""
+    text = f"{size}; {counted(iterations, 'iteration')}{patches}, about {seconds / 60:.1f} min to fit{chosen}"
     context.progress(Event(task.name, "fit", text=text))
 
 

@@ -241,8 +241,8 @@ def _newton_step(first: Picture, second: Picture) -> Place | None:
     rows, columns = np.gradient(first)
     error = second - first
     error = error - np.median(error)
-    spread = 3 * float(np.median(np.abs(error))) + 0.5
-    weights = 1 / (1 + (error / np.float32(spread)) ** 2) ** 2
+    scale = 3 * float(np.median(np.abs(error))) + 0.5
+    weights = 1 / (1 + (error / np.float32(scale)) ** 2) ** 2
     slopes = np.stack([rows.ravel(), columns.ravel(), np.ones(error.size, np.float32)])
     weighted = slopes * weights.ravel()
     normal, target = (weighted @ slopes.T).astype(np.float64), (weighted @ error.ravel()).astype(np.float64)
