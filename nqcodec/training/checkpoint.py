@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
@@ -98,6 +98,15 @@ class Checkpoint:
                 "repeat the options that it was made with, or start without --resume"
             )
         return State(tensors, json.loads(metadata["facts"]))
+
+    def restore(self, restore: Callable[[State], None], state: State) -> None:
+        """Go on from a state of this file by `restore`, a trainer's; raises InputError if its tensors do not fit it."""
+        try:
+            restore(state)
+        except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.path}: this checkpoint is damaged: its tensors do not match the fit: start again with --fresh"
+            ) from error
 
 
 def open_checkpoint(

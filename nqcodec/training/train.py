@@ -225,8 +225,8 @@ def fit(
     session = TrainingSession("fit", settings.iterations, REPORT_ITERATIONS, progress, stop, store)
     with compute_settings(network, settings), interruptible(session):
         trainer = PlainTrainer(network, clip, settings, encoder)
-        if saved:
-            trainer.restore(saved)
+        if store and saved:
+            store.restore(trainer.restore, saved)
         session.run(trainer, settings.iterations)
         if not session.stopped:
             session.save(trainer.state())

@@ -120,8 +120,9 @@ def test_moments_of_another_shape_are_refused() -> None:
     optimizer.step()
     restore_optimizer(optimizer, saved)
     assert all(torch.equal(value, saved[name]) for name, value in optimizer_tensors(optimizer).items())
-    with pytest.raises(RuntimeError, match="size"):
-        restore_optimizer(optimizer, saved | {"optimizer.0.mean": torch.ones(4)})
+    damaged = State(saved | {"optimizer.0.mean": torch.ones(4)}, {})
+    with pytest.raises(InputError, match=r"kept: this checkpoint is damaged: .* --fresh"):
+        Checkpoint(Path("kept"), "").restore(lambda state: restore_optimizer(optimizer, state.tensors), damaged)
 
 
 def test_a_checkpoint_is_due_once_its_time_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,8 +95,8 @@ class Calibration:
         """
         tuning, settings = self.tuning, self.tuning.settings
         reference = copy.deepcopy(tuning.network) if settings.calibration in ("layer", "block") else None
-        if saved:
-            tuning.restore(saved)
+        if session.checkpoint and saved:
+            session.checkpoint.restore(tuning.restore, saved)
             if saved.facts.get("finished"):
                 return
         if settings.straight_iterations or not settings.finetune_iterations:
@@ -111,8 +111,8 @@ class Calibration:
             if tuning.done <= first + self.each:
                 floats = {key: value.detach().clone() for key, value in tuning.network.tensors.items()}
                 unit = _Unit(tuning, operations, reference, first, self.each)
-                if saved and tuning.done > first:
-                    unit.restore(saved)
+                if session.checkpoint and saved and tuning.done > first:
+                    session.checkpoint.restore(unit.restore, saved)
                 unit.run(session)
                 # Without a rate term the step sizes stay those of the allocation.
                 if len(self.units) == 1 and settings.rate_term:

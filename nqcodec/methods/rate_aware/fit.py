@@ -166,8 +166,8 @@ def fit_for_size(
     session = TrainingSession("fit", settings.iterations, CONTROL_ITERATIONS, progress, stop, store)
     control = controller(8 * settings.aim * max_bytes, settings.gains, settings.first_lambda)
     with _trainer(fitted, clip, settings, control, real_size) as trainer, interruptible(session):
-        if saved:
-            trainer.restore(saved)
+        if store and saved:
+            store.restore(trainer.restore, saved)
         while trainer.done < trainer.iterations and not session.stopped and not trainer.is_full:
             session.iterations = trainer.iterations
             session.iterate(trainer)
