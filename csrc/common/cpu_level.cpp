@@ -12,6 +12,15 @@ bool nq::has_fma() {
 #endif
 }
 
+bool nq::has_bfloat16() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw");
+#else
+  return false;
+#endif
+}
+
 int32_t nq_cpu_level() {
 #if defined(__x86_64__)
   __builtin_cpu_init();

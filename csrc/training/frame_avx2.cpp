@@ -7,6 +7,7 @@
 
 #define NQ_TARGET __attribute__((target("avx2,fma")))
 #define NQ_FMA(a, b, c) ((Vec)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define NQ_DOT NQ_FMA
 #define NQ_HOLD(v) __asm__("" : "+x"(v))
 
 namespace nq {

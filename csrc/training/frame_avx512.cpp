@@ -7,6 +7,7 @@
 
 #define NQ_TARGET __attribute__((target("avx512f")))
 #define NQ_FMA(a, b, c) ((Vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define NQ_DOT NQ_FMA
 #define NQ_HOLD(v) __asm__("" : "+v"(v))
 
 namespace nq {

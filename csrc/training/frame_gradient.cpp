@@ -28,6 +28,13 @@ const FrameKernels& frame_kernels(int32_t level) {
   return scalar_frame_kernels();
 }
 
+const ConvKernels* bfloat16_kernels(int32_t level) {
+#if defined(__x86_64__)
+  if (level == kNqAvx512 && has_bfloat16()) return &bfloat16_conv_kernels();
+#endif
+  return nullptr;
+}
+
 const FloatWarpKernels& warp_kernels(int32_t level) {
 #if defined(__x86_64__)
   if (level == kNqAvx512) return avx512_float_warp();
@@ -143,7 +150,8 @@ int32_t nq_frame_open(const NqFrameProgram* program, int32_t level, NqFrameNetwo
   if (level < kNqScalar || level > nq_cpu_level()) return kNqBadLevel;
   if (!nq::is_valid_program(*program)) return kNqBadProgram;
   try {
-    *network = new NqFrameNetwork{nq::FrameNetwork(*program, nq::frame_kernels(level), nq::warp_kernels(level))};
+    *network = new NqFrameNetwork{
+        nq::FrameNetwork(*program, nq::frame_kernels(level), nq::bfloat16_kernels(level), nq::warp_kernels(level))};
   } catch (const std::bad_alloc&) {
     return kNqNoResources;
   }

@@ -171,8 +171,15 @@ NQ_TARGET void window_gradients(const FloatMap& by_out, const Corner& corner, in
   }
 }
 
-constexpr FrameKernels kFrameKernels = {convolve, weight_gradients, activate,          multiply, add,
-                                        sum,      enlarge,          enlarge_gradients, window,   window_gradients};
+constexpr FrameKernels kFrameKernels = {{convolve_from<FloatRows>, weigh_from<FloatStrip>, false},
+                                        activate,
+                                        multiply,
+                                        add,
+                                        sum,
+                                        enlarge,
+                                        enlarge_gradients,
+                                        window,
+                                        window_gradients};
 
 }  // namespace
 }  // namespace nq

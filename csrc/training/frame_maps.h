@@ -4,6 +4,7 @@
 #define NQ_TRAINING_FRAME_MAPS_H
 
 #include <cstdint>
+#include <vector>
 
 namespace nq {
 
@@ -37,14 +38,21 @@ struct Corner {
   float down, right;
 };
 
+// Convolutions of 1x1 or 3x3. What they keep in `scratch` is theirs, until the next call.
+struct ConvKernels {
+  // `weights` are [out / kOutputs, in, k, k, kOutputs], the missing ones 0, and so `bias`; without that, adds to what
+  // `out` has. With bfloat16 `in` counts pairs of inputs, and a weight is two of them, the first in the lower half.
+  void (*convolve)(const FloatMap& in, const float* weights, const float* bias, int32_t kernel, const FloatMap& out,
+                   std::vector<float>& scratch);
+  // Adds the gradients of the weights [out, in, k, k] and the bias [out].
+  void (*weight_gradients)(const FloatMap& in, const FloatMap& by_out, int32_t kernel, float* by_weight, float* by_bias,
+                           std::vector<float>& scratch);
+  bool is_bfloat16;  // factors are rounded to it, sums are of float32
+};
+
 // The kernels of one instruction set. "Adds" means: to what the last argument's map has.
 struct FrameKernels {
-  // A convolution of 1x1 or 3x3. `weights` are [out / kOutputs, in, k, k, kOutputs], the missing ones 0, and so `bias`;
-  // without that, adds.
-  void (*convolve)(const FloatMap& in, const float* weights, const float* bias, int32_t kernel, const FloatMap& out);
-  // Adds the gradients of its weights [out, in, k, k] and bias [out].
-  void (*weight_gradients)(const FloatMap& in, const FloatMap& by_out, int32_t kernel, float* by_weight,
-                           float* by_bias);
+  ConvKernels conv;
   // ReLU or GELU in place, and their slopes.
   void (*activate)(int32_t activation, const FloatMap& values, const FloatMap& slopes);
   // Multiplies by another map.
@@ -66,6 +74,7 @@ const FrameKernels& scalar_frame_kernels();
 #if defined(__x86_64__)
 const FrameKernels& avx2_frame_kernels();
 const FrameKernels& avx512_frame_kernels();
+const ConvKernels& bfloat16_conv_kernels();  // of AVX-512 BF16
 #endif
 
 }  // namespace nq

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "common/float16.h"
 #include "nq/synthesis.h"
 
 namespace nq {
@@ -13,6 +14,7 @@ void FrameNetwork::run(const float* const* tensors, int32_t t, const void* sampl
                        float* errors, float* const* gradients) {
   const int32_t count = static_cast<int32_t>(ops_.size());
   rounds_vectors_ = flags & kNqRoundVectors;
+  conv_ = (flags & kNqBfloat16) && bfloat16_ ? bfloat16_ : &kernels_.conv;
   for (int32_t index = 0; index < count - 1; ++index) forward(index, tensors, t);
   measure(samples, (flags & kNqRoundSamples) != 0, errors);
   if (!gradients) return;
@@ -146,29 +148,38 @@ void FrameNetwork::grid_gradients(int32_t index, int32_t t, float* by_latent) {
 
 namespace {
 
-// Weights as `FrameKernels::convolve` takes them; `weight` gives that of an output, an input and a place
-// of the kernel.
+float pair(float first, float second) {
+  return float_of(uint32_t{to_bfloat16(second).bits} << 16 | to_bfloat16(first).bits);
+}
+
+}  // namespace
+
+// Weights as `ConvKernels::convolve` takes them; `weight` gives that of an output, an input and a place of the kernel.
 template <typename Weight>
-void pack_weights(int32_t outputs, int32_t inputs, int32_t kernel, const Weight& weight, float* packed) {
+void FrameNetwork::pack_weights(int32_t outputs, int32_t inputs, int32_t kernel, const Weight& weight) {
+  float* packed = weights_.data();
+  const auto at = [&](int32_t o, int32_t i, int32_t place) {
+    return o < outputs && i < inputs ? weight(o, i, place) : 0.0f;
+  };
   for (int32_t first = 0; first < outputs; first += kOutputs) {
-    for (int32_t i = 0; i < inputs; ++i) {
+    for (int32_t i = 0; i < inputs; i += conv_->is_bfloat16 ? 2 : 1) {
       for (int32_t place = 0; place < kernel * kernel; ++place) {
-        for (int32_t o = first; o < first + kOutputs; ++o) *packed++ = o < outputs ? weight(o, i, place) : 0.0f;
+        for (int32_t o = first; o < first + kOutputs; ++o) {
+          *packed++ = conv_->is_bfloat16 ? pair(at(o, i, place), at(o, i + 1, place)) : at(o, i, place);
+        }
       }
     }
   }
 }
 
-}  // namespace
-
 void FrameNetwork::convolve(int32_t index, const float* weight, const float* bias) {
   const FrameOp& op = ops_[index];
   const int32_t inputs = input(op).channels, square = op.kernel * op.kernel;
   const auto of = [&](int32_t o, int32_t i, int32_t place) { return weight[(o * inputs + i) * square + place]; };
-  pack_weights(op.channels, inputs, op.kernel, of, weights_.data());
+  pack_weights(op.channels, inputs, op.kernel, of);
   std::copy_n(bias, op.channels, bias_.begin());
   std::fill_n(bias_.begin() + op.channels, kOutputs, 0.0f);
-  kernels_.convolve(input(op), weights_.data(), bias_.data(), op.kernel, maps_[index]);
+  conv_->convolve(input(op), weights_.data(), bias_.data(), op.kernel, maps_[index], conv_scratch_);
   if (op.activation != kNqNone) kernels_.activate(op.activation, maps_[index], slopes_[index]);
 }
 
@@ -176,16 +187,16 @@ void FrameNetwork::conv_gradients(int32_t index, const float* weight, float* by_
   const FrameOp& op = ops_[index];
   const FloatMap& by_out = gradients_[index];
   if (op.activation != kNqNone) kernels_.multiply(slopes_[index], by_out);
-  kernels_.weight_gradients(input(op), by_out, op.kernel, by_weight, by_bias);
+  conv_->weight_gradients(input(op), by_out, op.kernel, by_weight, by_bias, conv_scratch_);
   // The adjoint has outputs and inputs exchanged, and its kernel turned around.
   const int32_t inputs = input(op).channels, square = op.kernel * op.kernel;
   const auto of = [&](int32_t o, int32_t i, int32_t place) {
     return weight[(i * inputs + o) * square + square - 1 - place];
   };
-  pack_weights(inputs, op.channels, op.kernel, of, weights_.data());
+  pack_weights(inputs, op.channels, op.kernel, of);
   if (is_first(index, op.read[0])) std::fill_n(bias_.begin(), inputs + kOutputs, 0.0f);
   const float* const start = is_first(index, op.read[0]) ? bias_.data() : nullptr;
-  kernels_.convolve(by_out, weights_.data(), start, op.kernel, input_gradient(op));
+  conv_->convolve(by_out, weights_.data(), start, op.kernel, input_gradient(op), conv_scratch_);
 }
 
 void FrameNetwork::sum_gradients(int32_t index) {

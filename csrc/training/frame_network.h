@@ -19,8 +19,9 @@ struct FrameOp : NqFrameOp {
 
 class FrameNetwork {
  public:
-  // The program has to be valid.
-  FrameNetwork(const NqFrameProgram& program, const FrameKernels& kernels, const FloatWarpKernels& warp);
+  // The program has to be valid. `bfloat16` is null where the CPU has no dot products of it.
+  FrameNetwork(const NqFrameProgram& program, const FrameKernels& kernels, const ConvKernels* bfloat16,
+               const FloatWarpKernels& warp);
 
   void run(const float* const* tensors, int32_t t, const void* samples, int32_t flags, float share, float* errors,
            float* const* gradients);
@@ -37,6 +38,8 @@ class FrameNetwork {
 
   void read_grid(int32_t index, const float* latent, int32_t t);
   void grid_gradients(int32_t index, int32_t t, float* by_latent);
+  template <typename Weight>
+  void pack_weights(int32_t outputs, int32_t inputs, int32_t kernel, const Weight& weight);
   void convolve(int32_t index, const float* weight, const float* bias);
   void conv_gradients(int32_t index, const float* weight, float* by_weight, float* by_bias);
   void sum_gradients(int32_t index);
@@ -59,6 +62,7 @@ class FrameNetwork {
 
   NqFrameProgram program_;
   const FrameKernels& kernels_;
+  const ConvKernels* const bfloat16_;
   const FloatWarpKernels& warp_;
   int32_t frames_;
   std::vector<FrameOp> ops_;
@@ -71,9 +75,10 @@ class FrameNetwork {
   std::vector<float> map_memory_, gradient_memory_;
 
   // Working space.
-  std::vector<float> weights_, bias_, line_, targets_;
+  std::vector<float> weights_, bias_, line_, targets_, conv_scratch_;
   std::vector<float> cells_, by_cells_, vectors_, by_vectors_, values_;
   bool rounds_vectors_ = false;
+  const ConvKernels* conv_;  // of this run
 };
 
 }  // namespace nq

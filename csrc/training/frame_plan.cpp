@@ -50,8 +50,14 @@ bool has_activation(const NqFrameOp& op) { return op.code == kNqConv && op.activ
 
 }  // namespace
 
-FrameNetwork::FrameNetwork(const NqFrameProgram& program, const FrameKernels& kernels, const FloatWarpKernels& warp)
-    : program_(program), kernels_(kernels), warp_(warp), frames_(program.frames) {
+FrameNetwork::FrameNetwork(const NqFrameProgram& program, const FrameKernels& kernels, const ConvKernels* bfloat16,
+                           const FloatWarpKernels& warp)
+    : program_(program),
+      kernels_(kernels),
+      bfloat16_(bfloat16),
+      warp_(warp),
+      frames_(program.frames),
+      conv_(&kernels.conv) {
   for (int32_t index = 0; index < program.op_count; ++index) {
     const NqFrameOp& op = program.ops[index];
     ops_.push_back({op, {op.inputs, op.inputs + op.input_count}, {}, {}});

@@ -3,6 +3,7 @@
 
 #define NQ_TARGET
 #define NQ_FMA(a, b, c) ((a) * (b) + (c))
+#define NQ_DOT NQ_FMA
 #define NQ_HOLD(v) static_cast<void>(v)
 
 namespace nq {

@@ -171,6 +171,28 @@ def test_gradients_are_those_of_the_network(fit: Fit, cpu: str) -> None:
         assert_close(found.tensors, gradients, 2e-5)
 
 
+def test_gradients_with_factors_of_bfloat16(fit: Fit) -> None:
+    """Eight bits of each factor: to some thousandths."""
+    times = [3, 0] if fit.clip.frames > 3 else [0]
+    errors, gradients = of_torch(fit, times)
+    frames = NativeFrames(fit.network.program, fit.clip, "log-mse", bfloat16=True)
+    for _ in range(2):
+        found = frames.gradients(times, fit.values, rounds_vectors=False)
+        assert torch.allclose(found.errors, errors, rtol=1e-2)
+        assert_close(found.tensors, gradients, 2e-2)
+
+
+@pytest.mark.parametrize("name", ["pointwise", "seven inputs", "3x3", "single column"])
+def test_factors_that_are_bfloat16_already_lose_nothing(name: str) -> None:
+    fit = FITS[name]()
+    with torch.no_grad():
+        for value in fit.network.tensors.values():
+            value.copy_(value.bfloat16())
+    errors, _ = of_torch(fit, [0, 1])
+    frames = NativeFrames(fit.network.program, fit.clip, "log-mse", bfloat16=True)
+    assert torch.allclose(frames.gradients([0, 1], fit.values, rounds_vectors=False).errors, errors, rtol=1e-5)
+
+
 def test_gradients_of_the_mean_squared_error() -> None:
     fit = FITS["pyramid with vectors"]()
     _, gradients = of_torch(fit, [1, 4], "mse")

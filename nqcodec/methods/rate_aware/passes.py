@@ -47,7 +47,7 @@ class Passes:
 
     Args:
         network, clip: of the fit.
-        settings: its settings. A type of maps other than float32 that is asked for leaves all to torch.
+        settings: its settings.
     """
 
     def __init__(self, network: FloatNetwork, clip: PackedClip, settings: RateAwareSettings):
@@ -55,8 +55,10 @@ class Passes:
         # The number of threads within an operation is set for each thread of the pool.
         each = ThreadPoolExecutor(settings.threads, initializer=torch.set_num_threads, initargs=(1,))
         self._pool = each if settings.threads > 1 else None
-        is_native = settings.dtype in ("auto", "float32") and can_compute(network.program, clip, settings.loss)
-        self._frames = NativeFrames(network.program, clip, settings.loss) if is_native else None
+        self._frames: NativeFrames | None = None
+        if can_compute(network.program, clip, settings.loss):
+            is_rounded = settings.dtype != "float32"
+            self._frames = NativeFrames(network.program, clip, settings.loss, bfloat16=is_rounded)
 
     def close(self) -> None:
         """End the threads; whatever is asked afterwards is computed in the caller's."""

@@ -38,7 +38,8 @@ class RateAwareSettings:
         excess: part of the size that a fit begins with beyond that of its end, at the same lambda.
         first_lambda: lambda at the start, in nats of the loss for all bits of the file together.
         loss: a name of `nqcodec.training.losses.LOSSES`.
-        dtype: of maps, "float32", "bfloat16" or "auto": float32 where libnq computes frames, otherwise the fastest.
+        dtype: of maps, "float32", "bfloat16" or "auto", the fastest. libnq keeps maps in float32, and other than for
+            "float32" it rounds what its convolutions multiply to bfloat16, where the CPU does that faster.
         map_width, head_width: signed bits of inner maps and of the one that `planes` reads (formats/nq.md, 6.1).
         frames: frames on which map ranges are measured.
         gains: of lambda's controller.

@@ -50,7 +50,7 @@ is 3 to 15 %, and small files would miss that many bytes if it were known only a
 STEERING = 0.1
 """Part of the iterations after which lambda is steered: before, the size says little, because the network is new."""
 
-MOST_SHIFT, SHIFT_RESOLUTION = 8.0, 0.125
+MOST_SHIFT, SHIFT_RESOLUTION = 8.0, 0.02
 """Largest shift of step indices when they become whole, and the resolution of its search: a shift of 1 changes about 3
 % of the bytes, and a fraction of 1 changes the indices of some tensors only."""
 

@@ -76,7 +76,7 @@ def decoded_psnr(network: IntegerNetwork) -> float:
     return meter.means()["yuv"]
 
 
-@pytest.mark.parametrize(("bpp", "iterations"), [(0.1, 100), (0.4, 100), (1.5, 200)])
+@pytest.mark.parametrize(("bpp", "iterations"), [(0.1, 100), (0.4, 100), (1.5, 600)])
 def test_files_are_as_large_as_asked_for_and_no_larger(bpp: float, iterations: int) -> None:
     case, seen = Case.at(bpp, replace(QUICK, iterations=iterations)), list[Progress]()
     size = size_of(fit(case, progress=seen.append))
