@@ -10,7 +10,7 @@ import ctypes
 from functools import cache
 from pathlib import Path
 
-ABI_VERSION = 11
+ABI_VERSION = 12
 """Must equal kNqAbiVersion of csrc/include/nq/abi.h."""
 
 LIBRARIES = {"libnq": "nq_abi_version", "libnq_cuda": "nq_cuda_abi_version"}

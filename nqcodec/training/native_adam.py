@@ -31,6 +31,7 @@ def update(
     square_decay: float,
     rate: float,
     epsilon: float,
+    threads: int = 1,
     *,
     cpu: str | None = None,
 ) -> None:
@@ -38,6 +39,7 @@ def update(
 
     Args:
         tensors: value, gradient, mean and square of each parameter, such that `native_arrays.has_native`.
+        threads: CPU threads; the result does not depend on it.
         cpu: one of `nqcodec.native.cpu.CPU_LEVELS` for libnq to use; None takes the best that the CPU has.
 
     Raises:
@@ -47,4 +49,4 @@ def update(
     assert library is not None
     items = (_Adam * len(tensors))(*(_Adam(*(t.data_ptr() for t in four), four[0].numel()) for four in tensors))
     numbers = [ctypes.c_float(number) for number in (mean_decay, square_decay, rate, epsilon)]
-    check_status(library.nq_adam(items, len(items), *numbers, level_number(cpu, cpu_levels())), "nq_adam")
+    check_status(library.nq_adam(items, len(items), *numbers, level_number(cpu, cpu_levels()), threads), "nq_adam")

@@ -62,6 +62,7 @@ class MuonAdam(Optimizer):
         groups: dictionaries with `params`, `lr`, `muon` (bool) and `decay` (weight decay, times the rate).
         momentum: of Muon, with Nesterov's look-ahead.
         betas, eps: of Adam.
+        threads: CPU threads for Adam's updates by libnq; they do not depend on it.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class MuonAdam(Optimizer):
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        threads: int = 1,
     ):
+        self._threads = threads
         defaults = {"lr": 1e-3, "muon": False, "decay": 0.0, "momentum": momentum, "betas": betas, "eps": eps}
         super().__init__(groups, defaults)
 
@@ -121,7 +124,7 @@ class MuonAdam(Optimizer):
         tensors = list(zip(parameters, gradients, means, squares, strict=True))
         # Both moments are made like their parameter, so they need no look of their own.
         if has_native([*parameters, *gradients]):
-            native_adam.update(tensors, mean_decay, square_decay, rate, eps * size)
+            native_adam.update(tensors, mean_decay, square_decay, rate, eps * size, self._threads)
             return
         torch._foreach_lerp_(means, gradients, 1 - mean_decay)
         torch._foreach_mul_(squares, square_decay)

@@ -7,7 +7,7 @@
 
 // Raised with every change of an exported signature or structure, or of the operations that programs may have;
 // nqcodec/native/loading.py holds the same number.
-constexpr int kNqAbiVersion = 11;
+constexpr int kNqAbiVersion = 12;
 
 // What functions return; nqcodec/native/status.py has the same.
 enum NqStatus : int32_t {

@@ -9,8 +9,8 @@
 
 #include "nq/abi.h"
 
-// All functions run in the caller's thread alone, take `count` tensors whose arrays do not overlap, and return kNqOk,
-// kNqBadArgument or kNqBadLevel. The results depend on the input and the level alone.
+// All functions take `count` tensors whose arrays do not overlap, and return kNqOk, kNqBadArgument, kNqBadLevel or
+// kNqNoResources. `threads` counts the caller's. The results depend on the input and the level alone.
 
 enum NqSampling : int32_t {
   kNqRounded = 0,  // to the nearest whole number, or with a dead zone around it
@@ -34,7 +34,7 @@ struct NqSampled {
   int32_t sampling;
 };
 
-NQ_API int32_t nq_sample(const NqSampled* tensors, int32_t count, int32_t level);
+NQ_API int32_t nq_sample(const NqSampled* tensors, int32_t count, int32_t level, int32_t threads);
 
 // A tensor coded by a Gaussian of its own variance.
 struct NqStaticRate {
@@ -60,7 +60,7 @@ struct NqCombined {
   float by_step_index;  // of J: the result
 };
 
-NQ_API int32_t nq_combine(NqCombined* tensors, int32_t count, float lambda, int32_t level);
+NQ_API int32_t nq_combine(NqCombined* tensors, int32_t count, float lambda, int32_t level, int32_t threads);
 
 // A parameter that Adam updates.
 struct NqAdam {
@@ -73,6 +73,6 @@ struct NqAdam {
 
 // The new value is value - rate mean / (sqrt(square) + epsilon), after both moments have decayed.
 NQ_API int32_t nq_adam(const NqAdam* tensors, int32_t count, float mean_decay, float square_decay, float rate,
-                       float epsilon, int32_t level);
+                       float epsilon, int32_t level, int32_t threads);
 
 #endif  // NQ_TENSOR_STEPS_H

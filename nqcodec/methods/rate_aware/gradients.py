@@ -123,7 +123,12 @@ def _static(symbols: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
 
 @torch.no_grad()
 def combine(
-    values: dict[str, Tensor], sample: QuantizedSample, pixels_gradient: dict[str, Tensor], bits: Rate, lmbda: float
+    values: dict[str, Tensor],
+    sample: QuantizedSample,
+    pixels_gradient: dict[str, Tensor],
+    bits: Rate,
+    lmbda: float,
+    threads: int = 1,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Gradients of J = D + lambda R with respect to the values and, [1] each, to their step indices, by tensor key.
 
@@ -132,7 +137,7 @@ def combine(
     dD/di = ln(2)/8 <dD/du, u - s'(x) v>, for s'(x) = 1 the gradient of LSQ (Esser et al., ICLR 2020).
     """
     if has_native([*values.values(), *pixels_gradient.values()]):
-        return _combine_natively(values, sample, pixels_gradient, bits, lmbda)
+        return _combine_natively(values, sample, pixels_gradient, bits, lmbda, threads)
     octave = math.log(2) / 8
     by_value, by_step_index = {}, {}
     for key, value in values.items():
@@ -149,7 +154,12 @@ def combine(
 
 
 def _combine_natively(
-    values: dict[str, Tensor], sample: QuantizedSample, pixels_gradient: dict[str, Tensor], bits: Rate, lmbda: float
+    values: dict[str, Tensor],
+    sample: QuantizedSample,
+    pixels_gradient: dict[str, Tensor],
+    bits: Rate,
+    lmbda: float,
+    threads: int,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """`combine` by libnq."""
     by_value = dict(zip(values, empty_like(list(values.values())), strict=True))
@@ -167,5 +177,5 @@ def _combine_natively(
         )
         for (key, value), size in zip(values.items(), sizes, strict=True)
     ]
-    by_step_index = torch.tensor(native.combine(items, lmbda)).split(1)
+    by_step_index = torch.tensor(native.combine(items, lmbda, threads)).split(1)
     return by_value, dict(zip(values, by_step_index, strict=True))

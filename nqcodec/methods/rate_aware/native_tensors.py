@@ -70,14 +70,16 @@ class Combined(ctypes.Structure):
     )
 
 
-def sample(tensors: Sequence[Sampled], *, cpu: str | None = None) -> None:
+def sample(tensors: Sequence[Sampled], threads: int = 1, *, cpu: str | None = None) -> None:
     """Fill symbols, slopes and used values.
 
     Args:
+        threads: CPU threads, here and below; the result does not depend on it.
         cpu: one of `nqcodec.native.cpu.CPU_LEVELS` for libnq to use, here and below; None takes the best that the CPU
             has, and another than it has raises UnsupportedError.
     """
-    _run("nq_sample", (Sampled * len(tensors))(*tensors), cpu=cpu)
+    level = level_number(cpu, cpu_levels())
+    _run("nq_sample", (Sampled * len(tensors))(*tensors), level, threads)
 
 
 def static_rate(symbols: Sequence[Tensor], *, cpu: str | None = None) -> tuple[float, list[Tensor]]:
@@ -89,19 +91,18 @@ def static_rate(symbols: Sequence[Tensor], *, cpu: str | None = None) -> tuple[f
             for one, gradient in zip(symbols, gradients, strict=True)
         )
     )
-    _run("nq_static_rate", items, ctypes.c_float(STATIC_VARIANCE), cpu=cpu)
+    _run("nq_static_rate", items, ctypes.c_float(STATIC_VARIANCE), level_number(cpu, cpu_levels()))
     return sum(item.bits for item in items), gradients
 
 
-def combine(tensors: Sequence[Combined], lmbda: float, *, cpu: str | None = None) -> list[float]:
+def combine(tensors: Sequence[Combined], lmbda: float, threads: int = 1, *, cpu: str | None = None) -> list[float]:
     """Fill the gradients of J = D + lambda R by values, and give those by step indices."""
     items = (Combined * len(tensors))(*tensors)
-    _run("nq_combine", items, ctypes.c_float(lmbda), cpu=cpu)
+    _run("nq_combine", items, ctypes.c_float(lmbda), level_number(cpu, cpu_levels()), threads)
     return [item.by_step_index for item in items]
 
 
-def _run(function: str, items: ctypes.Array[Any], *arguments: Any, cpu: str | None) -> None:
+def _run(function: str, items: ctypes.Array[Any], *arguments: Any) -> None:
     library = load_libnq()
     assert library is not None
-    level = level_number(cpu, cpu_levels())
-    check_status(getattr(library, function)(items, len(items), *arguments, level), function)
+    check_status(getattr(library, function)(items, len(items), *arguments), function)

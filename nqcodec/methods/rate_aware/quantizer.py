@@ -145,11 +145,15 @@ class Quantizers:
         return tensor_names(self.network.program)
 
     @torch.no_grad()
-    def sample(self, noise: Noise | None) -> QuantizedSample:
-        """Values with `noise`, soft-rounded for latents, or rounded values without it. Vectors are always rounded."""
+    def sample(self, noise: Noise | None, threads: int = 1) -> QuantizedSample:
+        """Values with `noise`, soft-rounded for latents, or rounded values without it. Vectors are always rounded.
+
+        Args:
+            threads: CPU threads for libnq; the result does not depend on it.
+        """
         sizes = self._step_sizes()
         if has_native(self.network.tensors.values()):
-            return self._sample_natively(noise, sizes)
+            return self._sample_natively(noise, sizes, threads)
         used, symbols, slopes = {}, {}, {}
         for key, value in self.network.tensors.items():
             exact = value.detach() / sizes[key]
@@ -168,7 +172,7 @@ class Quantizers:
         sizes = torch.exp2(torch.cat([self.step_indices[key] for key in self.network.tensors]) / OCTAVE)
         return dict(zip(self.network.tensors, sizes.split(1), strict=True))
 
-    def _sample_natively(self, noise: Noise | None, sizes: dict[str, Tensor]) -> QuantizedSample:
+    def _sample_natively(self, noise: Noise | None, sizes: dict[str, Tensor], threads: int) -> QuantizedSample:
         """`sample` by libnq."""
         values = dict(self.network.tensors.items())
         soft = [] if noise is None else [key for key in values if key in self.contexts and key not in self.vectors]
@@ -189,7 +193,7 @@ class Quantizers:
                 drawn.append(noise.random(value))
                 item.sampling, item.numbers = UNIFORM, drawn[-1].data_ptr()
             items.append(item)
-        sample(items)
+        sample(items, threads)
         return QuantizedSample(used, symbols, sizes, slopes)
 
     def _rounded(self, key: str, exact: Tensor) -> Tensor:

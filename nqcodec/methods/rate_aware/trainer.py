@@ -137,14 +137,14 @@ class RateAwareTrainer:
 
         # Sample frames, and every tensor's values with noise or rounded.
         times = batch_frames(self.clip.frames, settings.batch, self.done, settings.seed).to(self.clip.device)
-        sample = self.quantizers.sample(None if self.rounds else self._noise())
+        sample = self.quantizers.sample(None if self.rounds else self._noise(), settings.threads)
         self.network.rounds_vectors = self.rounds
 
         # Forward: D of the frames and R of the symbols, each with its gradients with respect to the sample.
         found, charged = self._passes.gradients(times, sample, self.quantizers.contexts)
 
         # Backward: gradients of J = D + lambda R with respect to values, step indices and context models.
-        by_value, by_step_index = combine(values, sample, found.gradients, charged, lmbda)
+        by_value, by_step_index = combine(values, sample, found.gradients, charged, lmbda, settings.threads)
         for key, value in values.items():
             fixed = settings.latent_step_index is not None and key in self.quantizers.contexts
             value.grad = None if fixed and self.rounds else by_value[key]
@@ -357,4 +357,4 @@ class RateAwareTrainer:
             {"params": list(self.quantizers.step_indices.values()), "lr": settings.step_index_lr},
             {"params": models, "lr": settings.context_lr},
         ]
-        return MuonAdam([group for group in groups if group["params"]])
+        return MuonAdam([group for group in groups if group["params"]], threads=settings.threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -17,6 +17,8 @@ from nqcodec.methods.rate_aware.noise import Noise
 from nqcodec.methods.rate_aware.quantizer import QuantizedSample, Quantizers
 from nqcodec.native.cpu import CPU_LEVELS, cpu_levels
 from nqcodec.native.loading import load_libnq, why_absent
+from nqcodec.network.operations import Add, Conv, Grid, Planes
+from nqcodec.network.program import Program
 from nqcodec.training import native_adam, optim
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.optim import MuonAdam
@@ -127,11 +129,33 @@ def test_gradients_of_both_terms(quantizers: Quantizers, by_definition: Definiti
     assert_same(found[1], expected[1], 2e-3)  # sums of thousands of products of either sign
 
 
-def updated(gradients_of: Iterable[Tensor]) -> list[Tensor]:
+@pytest.mark.parametrize("noise", NOISES)
+def test_threads_change_nothing(by_definition: Definition, noise: str) -> None:
+    """Of tensors that are divided among them."""
+    video, _ = small_clip(70, 50)
+    operations = [Grid((), 5, 3, 150, 151), Conv((0,), 6, 3), Grid((), 1, 6, 150, 151), Add((1, 2)), Planes((3,), 2)]
+    program = Program.of(operations, replace(video, width=302, height=300))
+    large = Quantizers.start(FloatNetwork(program, video.frames, torch.Generator().manual_seed(3)))
+    values = dict(large.network.tensors.items())
+    alone, among = (large.sample(NOISES[noise](), threads) for threads in (1, 3))
+    for field in fields(QuantizedSample):
+        assert_same(getattr(among, field.name), getattr(alone, field.name), 0.0)
+    charged = rate(alone, large.contexts)
+    expected = by_definition(lambda: combine(values, alone, values, charged, 1e-2))
+    assert isinstance(expected, tuple)
+    for threads in (1, 3):
+        found = combine(values, alone, values, charged, 1e-2, threads)
+        assert_same(found[0], expected[0], 1e-5)
+        assert_same(found[1], expected[1], 2e-3)
+    slopes = [value.detach() for value in values.values()]
+    assert all(torch.equal(one, other) for one, other in zip(updated(slopes), updated(slopes, 3), strict=True))
+
+
+def updated(gradients_of: Iterable[Tensor], threads: int = 1) -> list[Tensor]:
     """Parameters after three updates by Adam."""
     source = torch.Generator().manual_seed(7)
     parameters = [torch.randn(gradient.shape, generator=source).requires_grad_(True) for gradient in gradients_of]
-    optimizer = MuonAdam([{"params": parameters, "lr": 0.1}])
+    optimizer = MuonAdam([{"params": parameters, "lr": 0.1}], threads=threads)
     for factor in (1.0, -0.5, 1e-4):
         for parameter, gradient in zip(parameters, gradients_of, strict=True):
             parameter.grad = gradient * factor
