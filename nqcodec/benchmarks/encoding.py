@@ -15,7 +15,7 @@ import numpy as np
 from nqcodec.backbones import pyramid
 from nqcodec.benchmarks.results import Cells, Column, Measurement
 from nqcodec.media.video import Video
-from nqcodec.methods.rate_aware.fit import Fitted, expected_seconds
+from nqcodec.methods.rate_aware.fit import Fitted, expected_time
 from nqcodec.methods.rate_aware.settings import preset_settings, with_program
 from nqcodec.training.clip import pack
 from nqcodec.training.start import new_network
@@ -73,7 +73,7 @@ def _measured(encode: _Encode) -> Cells:
     for preset in PRESETS:
         how = with_program(preset_settings(preset, video.frames, threads=encode.threads), program)
         fitted = Fitted.fresh(new_network(program, video.frames, how), how.latent_step_index)
-        seconds = expected_seconds(fitted, clip, how)
+        seconds = expected_time(fitted, clip, how).seconds
         found |= {preset: seconds / 60, "iteration": 1000 * seconds / how.iterations, "batch": how.batch}
     memory = _peak_memory() / 1024
     return {"size": f"{encode.width}x{encode.height}", "frames": encode.frames, "memory": memory, **found}

@@ -15,12 +15,12 @@ from nqcodec.encoder.segment_rate_aware import fit_settings as rate_aware_settin
 from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.methods.rate_aware.fit import Fitted
-from nqcodec.methods.rate_aware.fit import expected_seconds as rate_aware_seconds
+from nqcodec.methods.rate_aware.fit import expected_time as rate_aware_time
 from nqcodec.network.program import Program
 from nqcodec.training.clip import PackedClip, pack
 from nqcodec.training.progress import Progress
 from nqcodec.training.start import new_network
-from nqcodec.training.train import expected_seconds, fit
+from nqcodec.training.train import expected_time, fit
 
 LEAST_ITERATIONS = 50
 """Of a fit, however short the time: fewer make no picture."""
@@ -75,7 +75,7 @@ class TimeBudget:
 def _rate_aware_budget(task: SegmentTask, program: Program, clip: PackedClip) -> TimeBudget:
     how = rate_aware_settings(task, program)
     fitted = Fitted.fresh(new_network(program, task.video.frames, how), how.latent_step_index)
-    return TimeBudget(median(rate_aware_seconds(fitted, clip, how) for _ in range(TRIALS)) / how.iterations)
+    return TimeBudget(median(rate_aware_time(fitted, clip, how).seconds for _ in range(TRIALS)) / how.iterations)
 
 
 def _plain_budget(task: SegmentTask, program: Program, clip: PackedClip) -> TimeBudget:
@@ -84,7 +84,7 @@ def _plain_budget(task: SegmentTask, program: Program, clip: PackedClip) -> Time
     network = new_network(program, task.video.frames, how)
     # What was never fitted may have ranges that no integers hold.
     fit(network, clip, replace(how, iterations=FITTED_ITERATIONS))
-    seconds = median(expected_seconds(network, clip, how) for _ in range(TRIALS)) / how.iterations
+    seconds = median(expected_time(network, clip, how).seconds for _ in range(TRIALS)) / how.iterations
     reports: list[Progress] = []
     begin = time.perf_counter()
     quantize(

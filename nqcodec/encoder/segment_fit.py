@@ -23,6 +23,7 @@ from nqcodec.training.checkpoint import SavedFit
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.flow import Motion, start_vectors
 from nqcodec.training.network import FloatNetwork
+from nqcodec.training.pace import Pace
 
 
 class SegmentFit(Protocol):
@@ -86,16 +87,19 @@ def announce(
     context: JobContext,
     program: Program,
     iterations: int,
-    seconds: float,
+    pace: Pace,
     patch: tuple[int, int] | None = None,
 ) -> None:
-    """Report the network, the iterations, the patch size if there is one (width, height), and the expected time."""
+    """Report the network, the iterations, the patch size if there is one (width, height), and the expected time, also
+    that of an idle machine if this one is busy."""
     settings, kilo = task.settings, program.macs / (task.video.width * task.video.height) / 1000
     recipe = settings.recipe
     chosen = "" if settings.iterations else f" with recipe {recipe}" if recipe else f" with preset {settings.preset}"
     size = f"{program.parameters} parameters, {kilo:.3f} kMAC/pixel"
     patches = f" on patches of {patch[0]}x{patch[1]}" if patch else ""
-    text = f"{size}; {counted(iterations, 'iteration')}{patches}, about {seconds / 60:.1f} min to fit{chosen}"
+    idle = f"other work has the CPUs for {pace.waiting:.0%} of that, about {pace.idle_seconds / 60:.1f} min without it"
+    time = f"about {pace.seconds / 60:.1f} min to fit{chosen}" + (f" ({idle})" if pace.is_busy else "")
+    text = f"{size}; {counted(iterations, 'iteration')}{patches}, {time}"
     context.progress(Event(task.name, "fit", text=text))
 
 

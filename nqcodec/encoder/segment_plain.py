@@ -31,7 +31,7 @@ from nqcodec.training.progress import Progress
 from nqcodec.training.recipes import paper_recipe
 from nqcodec.training.settings import FitSettings
 from nqcodec.training.start import new_network
-from nqcodec.training.train import expected_seconds, fit
+from nqcodec.training.train import expected_time, fit
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class PlainSegment:
         settings, how = task.settings, fit_settings(task)
         network = new_network(program, task.video.frames, how)
         motion = search_motion(task, context, network, clip)
-        announce(task, context, program, how.iterations, expected_seconds(network, clip, how), how.patch)
+        announce(task, context, program, how.iterations, expected_time(network, clip, how), how.patch)
         published = settings.arch_preset and backbone(settings.arch).encoder
 
         def report(p: Progress) -> None:

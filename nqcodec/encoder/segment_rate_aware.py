@@ -13,7 +13,7 @@ from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.errors import InputError
 from nqcodec.methods.rate_aware.fit import (
     Fitted,
-    expected_seconds,
+    expected_time,
     fit_for_size,
     further,
     shift_step_indices,
@@ -60,7 +60,7 @@ class RateAwareSegment:
         how = fit_settings(task, program)
         fitted = Fitted.fresh(new_network(program, task.video.frames, how), how.latent_step_index)
         motion = search_motion(task, context, fitted.network, clip)
-        announce(task, context, program, how.iterations, expected_seconds(fitted, clip, how))
+        announce(task, context, program, how.iterations, expected_time(fitted, clip, how))
         segment = RateAwareSegment(task, context, clip, fitted)
         segment.motion = motion
         rate = segment._middle

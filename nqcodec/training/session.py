@@ -19,9 +19,6 @@ from nqcodec.training.checkpoint import Checkpoint, State
 from nqcodec.training.interrupt import interrupt_flag
 from nqcodec.training.progress import Listener, Progress
 
-UNTIMED_ITERATIONS, TIMED_ITERATIONS = 3, 6
-"""Iterations of a trial before the timing, and during it."""
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -166,23 +163,6 @@ def interruptible(session: TrainingSession) -> Iterator[TrainingSession]:
         yield session
         if interrupted():
             raise KeyboardInterrupt
-
-
-def timed(trainer: Trainer, device: torch.device) -> float:
-    """Seconds that an iteration takes, measured over a few."""
-    for _ in range(UNTIMED_ITERATIONS):
-        trainer.iterate()
-    started = clock(device)
-    for _ in range(TIMED_ITERATIONS):
-        trainer.iterate()
-    return (clock(device) - started) / TIMED_ITERATIONS
-
-
-def clock(device: torch.device) -> float:
-    """Seconds, once the device has finished all work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 def _mean(values: list[Tensor]) -> float | None:

@@ -27,13 +27,14 @@ from nqcodec.training.losses import plane_errors, psnr
 from nqcodec.training.network import FloatNetwork, Transform, tensor_key
 from nqcodec.training.objectives import Objective
 from nqcodec.training.optim import MuonAdam
+from nqcodec.training.pace import Pace, pace_of
 from nqcodec.training.paper.ema import Average
 from nqcodec.training.paper.encoder import Encoder
 from nqcodec.training.paper.patches import Patches
 from nqcodec.training.paper.prune import PruningHook
 from nqcodec.training.paper.quant_noise import NoiseHook
 from nqcodec.training.progress import Listener
-from nqcodec.training.session import Measured, Report, TrainingSession, interruptible, timed
+from nqcodec.training.session import Measured, Report, TrainingSession, interruptible
 from nqcodec.training.settings import FitSettings
 from nqcodec.training.stages import learning_rate, stage_at
 from nqcodec.training.start import batch_frames
@@ -236,11 +237,11 @@ def fit(
     return FitResult(trainer.done, trainer.done >= settings.iterations, evaluate(network, clip), session.seconds)
 
 
-def expected_seconds(network: FloatNetwork, clip: PackedClip, settings: FitSettings) -> float:
-    """Seconds that `fit` would take, from a few iterations of a copy of `network`: for messages alone."""
+def expected_time(network: FloatNetwork, clip: PackedClip, settings: FitSettings) -> Pace:
+    """The time that `fit` would take, from a few iterations of a copy of `network`: for messages alone."""
     trial = copy.deepcopy(network)
     with compute_settings(trial, settings):
-        return timed(PlainTrainer(trial, clip, settings), clip.device) * settings.iterations
+        return pace_of(PlainTrainer(trial, clip, settings), clip.device).times(settings.iterations)
 
 
 def make_optimizer(network: FloatNetwork, settings: FitSettings, encoder: Encoder | None = None) -> MuonAdam:

@@ -30,6 +30,7 @@ from nqcodec.media.video import Chroma, Video
 from nqcodec.methods.rate_aware import settings as rateaware_settings
 from nqcodec.training.checkpoint import KIND_FIT, read_tensors, save_fit, write_tensors
 from nqcodec.training.network import FloatNetwork
+from nqcodec.training.pace import Pace
 from nqcodec.training.presets import PLAIN_PRESETS, RATE_AWARE_PRESETS, Preset
 
 QUICK = EncodeSettings(preset="ultrafast", threads=1, metadata=False)
@@ -81,6 +82,15 @@ def test_rate_is_met_and_progress_told(arch: str, bpp: float, real: ClipInput, t
     assert {event.stage for event in counted} == {"fit"}
     assert all(event.iteration <= event.iterations and event.psnr and event.size for event in counted)
     assert [path.name for path in tmp_path.iterdir()] == ["out.nq"]
+
+
+def test_a_busy_machine_is_told(real: ClipInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = list[Event]()
+    monkeypatch.setattr(segment_rateaware, "expected_time", lambda *_: Pace(600.0, 0.4))
+    encode(real, tmp_path / "out.nq", Rate(bpp=0.6), QUICK, events.append)
+    (text,) = (event.text for event in events if "min to fit" in event.text)
+    assert "about 10.0 min to fit" in text
+    assert text.endswith("(other work has the CPUs for 40% of that, about 6.0 min without it)")
 
 
 def test_a_single_frame_is_fitted_as_a_picture(real: ClipInput, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from nqcodec.training.progress import Progress
 from nqcodec.training.settings import FitSettings
 from nqcodec.training.stages import learning_rate
 from nqcodec.training.start import batch_frames, new_network
-from nqcodec.training.train import expected_seconds, fit
+from nqcodec.training.train import expected_time, fit
 
 SETTINGS = FitSettings(iterations=80, seed=3)
 
@@ -217,7 +217,7 @@ def test_presets_depend_on_the_clip_alone(work: tuple[Program, PackedClip]) -> N
         preset_settings("faster", 32)
     network = new_network(work[0], 5, SETTINGS)
     before = {name: value.clone() for name, value in network.tensors.items()}
-    assert 0 < expected_seconds(network, work[1], preset_settings("fast", 5)) < 600
+    assert 0 < expected_time(network, work[1], preset_settings("fast", 5)).seconds < 600
     assert all(torch.equal(before[name], network.tensors[name]) for name in before)
 
 

@@ -27,10 +27,11 @@ from nqcodec.training.checkpoint import open_checkpoint
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.compute import compute_settings
 from nqcodec.training.network import FloatNetwork
+from nqcodec.training.pace import Pace, pace_of
 from nqcodec.training.presets import PHASES
 from nqcodec.training.progress import Listener
 from nqcodec.training.rate_control import LambdaController
-from nqcodec.training.session import TrainingSession, interruptible, timed
+from nqcodec.training.session import TrainingSession, interruptible
 
 EXTRA = 0.1
 """Most iterations beyond the schedule, as a part of it, until the size is within its window."""
@@ -83,11 +84,11 @@ class Fitted:
         return result
 
 
-def expected_seconds(fitted: Fitted, clip: PackedClip, settings: RateAwareSettings) -> float:
-    """Seconds that `fit_for_size` would take, from a few iterations of a copy: for messages alone."""
+def expected_time(fitted: Fitted, clip: PackedClip, settings: RateAwareSettings) -> Pace:
+    """The time that `fit_for_size` would take, from a few iterations of a copy: for messages alone."""
     trial = fitted.copy()
     with _trainer(trial, clip, settings, controller(1e6), lambda tensors: 0) as trainer:
-        return timed(trainer, clip.device) * settings.iterations
+        return pace_of(trainer, clip.device).times(settings.iterations)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from nqcodec.methods.rate_aware.control import controller
 from nqcodec.methods.rate_aware.fit import (
     RATE_SHIFT,
     Fitted,
-    expected_seconds,
+    expected_time,
     fit_for_size,
     further,
     shift_step_indices,
@@ -326,14 +326,14 @@ def test_shift_steps_brings_a_fit_part_of_the_way_to_another_size(factor: float,
     assert after == pytest.approx(before * (target / before) ** RATE_SHIFT, rel=0.1)
 
 
-def test_expected_seconds_changes_nothing() -> None:
+def test_expected_time_changes_nothing() -> None:
     case = Case.at(0.4)
     fitted = case.fresh()
     before = {name: value.clone() for name, value in fitted.extra().items()}
     values = {name: value.detach().clone() for name, value in fitted.network.tensors.items()}
-    seconds = expected_seconds(fitted, case.clip, case.settings)
+    seconds = expected_time(fitted, case.clip, case.settings).seconds
     assert 0 < seconds < math.inf
-    longer = expected_seconds(fitted, case.clip, replace(case.settings, iterations=100_000))
+    longer = expected_time(fitted, case.clip, replace(case.settings, iterations=100_000)).seconds
     assert longer > 100 * seconds
     assert all(torch.equal(before[name], value) for name, value in fitted.extra().items())
     assert all(torch.equal(values[name], value) for name, value in fitted.network.tensors.items())
