@@ -2,7 +2,9 @@
 
 As in Cool-Chic (Ladune et al., ICCV 2023), every grid has one channel and half the resolution of the one before; the
 coarser ones are enlarged step by step to full resolution, where two 1x1 convolutions beside a linear path, and a 3x3
-residual, make the samples. What is coded is nearly all latents: the synthesis has some 360 parameters. Where chroma
+residual, make the samples. At half resolution a 3x3 residual of all maps replaces the longer upsampling filters of
+later versions of Cool-Chic. What is coded is nearly all latents: what makes samples of them has some 700 parameters.
+Where chroma
 has half of luma's resolution, it has a synthesis of its own at half resolution, so that nothing is computed twice.
 
 The grids' sizes follow from the picture alone. A fit for a rate sets those to zero that do not pay.
@@ -30,19 +32,21 @@ HALF = 2
 """Ratio between luma and the map that chroma is made from, in formats whose chroma is smaller than luma."""
 
 
-def assemble(video: Video, frames: int, finest: int = 1) -> Program:
-    """The program for `frames` frames of `video`, each with grids of its own from ratio `finest` on, a power of 2."""
-    return _Assembly(video, frames, finest).finish()
+def assemble(video: Video, frames: int, finest: int = 1, *, refined: bool = True) -> Program:
+    """The program for `frames` frames of `video`, each with grids of its own from ratio `finest` on, a power of 2, and
+    `refined` at half resolution or not."""
+    return _Assembly(video, frames, finest, refined).finish()
 
 
 class _Assembly:
-    """Appends grids from the coarsest to the finest; `_maps` holds the enlarged ones of each ratio, stacked."""
+    """Appends grids from the coarsest to the finest; `_maps` holds the enlarged ones of each ratio, stacked, which by
+    now are `_channels`."""
 
-    def __init__(self, video: Video, frames: int, finest: int):
-        self._video, self._frames = video, frames
+    def __init__(self, video: Video, frames: int, finest: int, refined: bool):
+        self._video, self._frames, self._refined = video, frames, refined
         self._builder = ProgramBuilder()
         self._least = _least_ratio(video)
-        self._maps = dict[int, int]()
+        self._maps, self._channels = dict[int, int](), 0
         ratios = _ratios(video)
         for ratio in ratios:
             self._level(ratio, has_grid=ratio >= min(finest, ratios[0]))
@@ -57,10 +61,14 @@ class _Assembly:
         rows, columns = self._cells(ratio)
         stacked = []
         if has_grid:
+            self._channels += 1
             stacked.append(self._builder.add(Grid((), self._frames, 1, rows, columns)))
         if 2 * ratio in self._maps:
             stacked.append(self._builder.add(Upsample((self._maps[2 * ratio],), 2, rows, columns)))
-        self._maps[ratio] = self._builder.stack(stacked)
+        maps = self._builder.stack(stacked)
+        if self._refined and ratio == HALF and 2 * ratio in self._maps:
+            maps = self._builder.add(Add((maps, self._builder.add(Conv((maps,), self._channels, 3)))))
+        self._maps[ratio] = maps
 
     def _synthesis(self, latents: int, channels: int) -> int:
         """Samples from latents at one resolution: linear, and by a hidden map, refined by a 3x3 residual."""

@@ -33,10 +33,12 @@ def _setting(**values: object) -> Change:
 VARIANTS: Mapping[str, Variant] = {
     "as it is": Variant(_as_it_is),
     "no grid at full resolution": Variant(lambda still, size: picture.assemble(still.video, 1, 2)),
+    "no residual at half resolution": Variant(lambda still, size: picture.assemble(still.video, 1, refined=False)),
     "GELU instead of ReLU": Variant(with_gelu),
     "noise of the pyramid's fits": Variant(
         _as_it_is, _setting(deviations=None, first_temperature=1.0, last_temperature=0.2)
     ),
+    "slower second moments of latents": Variant(_as_it_is, _setting(latent_square_decay=0.999)),
     "learned step sizes of latents": Variant(_as_it_is, _setting(latent_step_index=None)),
     "twice the learning rate of weights": Variant(_as_it_is, lambda settings: replace(settings, lr=2 * settings.lr)),
     "pyramid": Variant(lambda still, size: pyramid.for_bytes(still.video, 1, size)),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nqcodec.backbones import backbone, picture, pyramid
 from nqcodec.errors import LimitError, RateError, UsageError
 from nqcodec.media.video import Chroma, Video
-from nqcodec.network.operations import Conv, Grid, Planes
+from nqcodec.network.operations import Conv, Grid, Operation, Planes
 from nqcodec.network.program import Limits, Program, head_channels
 
 
@@ -63,11 +63,24 @@ def test_the_synthesis_is_small_and_nearly_all_of_it_pointwise(chroma: Chroma) -
     video = Video(640, 360, 1, chroma=chroma)
     program = picture.for_bytes(video, 1, 20_000)
     latents = sum(shape[2] * shape[3] for shape in grids(program))
-    assert program.parameters - latents < 600
+    assert program.parameters - latents < 900
     assert program.macs < 500 * video.width * video.height
     kernels = [op.kernel for op in program.operations if isinstance(op, Conv)]
     assert set(kernels) == {1, 3}
-    assert kernels.count(3) == (2 if chroma in (Chroma.C420, Chroma.C422) else 1)
+    assert kernels.count(3) == (3 if chroma in (Chroma.C420, Chroma.C422) else 2)
+
+
+def test_all_maps_are_refined_at_half_resolution() -> None:
+    video = Video(640, 360, 1)
+    refined, without = (picture.assemble(video, 1, refined=refined) for refined in (True, False))
+    (added,) = set(map(channels_and_kernel, refined.operations)) - set(map(channels_and_kernel, without.operations))
+    assert added == (6, 3), "a residual of six channels"
+    assert len(refined.operations) == len(without.operations) + 2
+
+
+def channels_and_kernel(op: Operation) -> tuple[int, int] | None:
+    """Channels and kernel of a convolution."""
+    return (op.out_channels, op.kernel) if isinstance(op, Conv) else None
 
 
 @given(budget=st.integers(100, 400_000))

@@ -22,6 +22,7 @@ class RateAwareSettings:
         lr: peak rate of convolution weights (Muon).
         rest_lr: peak rate of biases.
         latent_lr: peak rate of latents.
+        latent_square_decay: Adam's beta_2 of latents.
         step_index_lr: peak rate of step indices, in eighths of an octave.
         context_lr: peak rate of the context models' weights.
         decay: weight decay of convolution weights, times the rate.
@@ -53,6 +54,7 @@ class RateAwareSettings:
     lr: float = 2e-2
     rest_lr: float = 1e-2
     latent_lr: float = 9e-2
+    latent_square_decay: float = 0.999
     step_index_lr: float = 8e-2
     context_lr: float = 1e-2
     decay: float = 0.0
@@ -103,6 +105,7 @@ def with_program(settings: RateAwareSettings, program: Program) -> RateAwareSett
         latent_step_index=-11,
         lr=settings.lr * 0.75,
         latent_lr=settings.latent_lr * 2 / 3,
+        latent_square_decay=0.99,
         excess=0.15,
         first_lambda=FIRST_LATENT_LAMBDA,
         gains=LATENT_GAINS,

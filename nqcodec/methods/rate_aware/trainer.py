@@ -353,7 +353,7 @@ class RateAwareTrainer:
         groups = [
             {"params": weights, "lr": settings.lr, "decay": settings.decay, "muon": True},
             {"params": biases, "lr": settings.rest_lr},
-            {"params": latents, "lr": settings.latent_lr},
+            {"params": latents, "lr": settings.latent_lr, "betas": (0.9, settings.latent_square_decay)},
             {"params": list(self.quantizers.step_indices.values()), "lr": settings.step_index_lr},
             {"params": models, "lr": settings.context_lr},
         ]
