@@ -16,8 +16,9 @@ from typing import Any
 from nqcodec.benchmarks.cases import CASES, FRAMES, random_integers
 from nqcodec.benchmarks.results import Cell, Cells, Column, Measurement
 from nqcodec.benchmarks.timing import in_turns, timed, working
-from nqcodec.bitstream.file import NqFile, pack_file, read_file
+from nqcodec.bitstream.file import NqFile, read_file
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.decoder.decoder import plane_md5
 from nqcodec.decoder.meter import Meter, time_percentiles
 from nqcodec.decoder.timing import bench_decode

@@ -1,59 +1,37 @@
-"""A whole .nq file: order of chunks, segments by index (formats/nq.md, 2)."""
+"""A whole .nq file, read to its end (formats/nq.md, 2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
-from nqcodec.bitstream.chunks import FRAMING_BYTES, HEAD_BYTES, SIGNATURE, Chunk, pack_chunk, read_chunks
-from nqcodec.bitstream.header import (
-    INDEX_ENTRY_BYTES,
-    VHDR_BYTES,
-    IndexEntry,
-    pack_index,
-    pack_video,
-    parse_index,
-    parse_video,
-)
-from nqcodec.bitstream.metadata import pack_metadata, parse_metadata
-from nqcodec.bitstream.reader import Reader
-from nqcodec.bitstream.segment import MD5_BYTES, PackedSegment, Segment, SegmentLayout, parse_segment, scan_segment
-from nqcodec.errors import FormatError, InputError, LimitError, UnsupportedError
-from nqcodec.media.metadata import Metadata
+from nqcodec.bitstream.chunks import SIGNATURE, Chunk
+from nqcodec.bitstream.metadata import FRAME_TIMES
+from nqcodec.bitstream.segment import Segment, SegmentLayout
+from nqcodec.bitstream.stream import PROGRAM, NqStream, SegmentEntry
+from nqcodec.errors import InputError, NqError
+from nqcodec.media.metadata import FrameTimes, Metadata
 from nqcodec.media.video import Video
 from nqcodec.network.program import Limits
 
-FRAME_HASHES = "fHSH"
 
+@dataclass(frozen=True)
+class Clip:
+    """A clip of a file.
 
-def overhead_bytes(segments: int, frames: int = 0) -> int:
-    """Bytes of a file beyond the payloads of its segments, metadata not counted; `frames` counts frame hashes, 0 for
-    none."""
-    fixed = len(SIGNATURE) + FRAMING_BYTES + VHDR_BYTES + FRAMING_BYTES + 4 + FRAMING_BYTES
-    hashes = FRAMING_BYTES + MD5_BYTES * frames if frames else 0
-    return fixed + segments * (INDEX_ENTRY_BYTES + FRAMING_BYTES) + hashes
+    Attributes:
+        name: of the clip; empty for one without.
+        first: number in the file of its first frame.
+        frames: number of frames.
+        start: number that its first frame has in the clip as it was encoded.
+    """
 
-
-def pack_file(
-    video: Video,
-    segments: Sequence[tuple[int, PackedSegment]],
-    frame_md5: Sequence[bytes] = (),
-    metadata: Metadata | None = None,
-) -> bytes:
-    """The bytes of a file from (frames, segment) pairs in time order and, if given, one MD5 a frame and metadata."""
-    head = SIGNATURE + pack_chunk("VHDR", pack_video(video, max(one.minor for _, one in segments)))
-    offset = len(head) + FRAMING_BYTES + 4 + INDEX_ENTRY_BYTES * len(segments)
-    entries, body = [], bytearray(pack_metadata(metadata) if metadata else b"")
-    for frames, segment in segments:
-        entries.append(IndexEntry(frames, offset + len(body), len(segment.payload)))
-        body += pack_chunk("SEGM", segment.payload)
-    if frame_md5:
-        body += pack_chunk(FRAME_HASHES, b"".join(frame_md5))
-    return head + pack_chunk("SIDX", pack_index(entries)) + bytes(body) + pack_chunk("NEND", b"")
+    name: str
+    first: int
+    frames: int
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,70 +43,103 @@ class NqFile:
         size: bytes of the file.
         version: (major, minor).
         video: description, frames included.
-        index: the segments' places.
-        frame_md5: one hash a frame, or empty.
+        index: the segments.
         metadata: what it keeps of the clip beside the pictures.
+        chunks: those about the whole video.
+        damage: what is wrong after the last of `index`, in a file that was read as far as possible; else None.
     """
 
     path: str
     size: int
     version: tuple[int, int]
     video: Video
-    index: tuple[IndexEntry, ...]
-    frame_md5: tuple[bytes, ...] = field(repr=False)
+    index: tuple[SegmentEntry, ...]
     metadata: Metadata
     chunks: tuple[Chunk, ...] = field(repr=False)
+    damage: NqError | None = None
 
     @property
     def bpp(self) -> float:
         """Bits a luma pixel, every byte of the file counted."""
         return 8 * self.size / self.video.pixels
 
+    @cached_property
+    def frame_md5(self) -> tuple[bytes, ...]:
+        """One hash a frame, or empty where a segment has none."""
+        if not all(entry.frame_md5 for entry in self.index):
+            return ()
+        return tuple(md5 for entry in self.index for md5 in entry.frame_md5)
+
+    @cached_property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips; none where the file does not say any."""
+        if not any(entry.clip for entry in self.index):
+            return ()
+        begins = [entry for entry in self.index if entry.clip or entry.number == 0]
+        ends = [*(entry.first for entry in begins[1:]), self.video.frames]
+        found = []
+        for entry, end in zip(begins, ends, strict=True):
+            name, start = (entry.clip.name, entry.clip.start) if entry.clip else ("", 0)
+            found.append(Clip(name, entry.first, end - entry.first, start))
+        return tuple(found)
+
     def segment(self, number: int, limits: Limits | None = None, threads: int = 1) -> Segment:
         """Decode segment `number`'s network; raises FormatError, UnsupportedError or LimitError."""
-        return parse_segment(self._reader(number), self._segment_video(number), limits or Limits(), threads)
+        return self.index[number].decode(limits, threads)
 
     def layout(self, number: int, limits: Limits | None = None) -> SegmentLayout:
         """Segment `number` taken apart without entropy decoding; raises as `segment` does."""
-        return scan_segment(self._reader(number), self._segment_video(number), limits or Limits())
+        return self.index[number].layout(limits)
 
     def start(self, number: int) -> int:
         """First frame of segment `number`."""
-        return self._starts[number]
+        return self.index[number].first
 
-    @cached_property
-    def _starts(self) -> tuple[int, ...]:
-        return tuple(accumulate((entry.frames for entry in self.index), initial=0))
+    def parts(self) -> dict[str, int]:
+        """Bytes by part as `PackedSegment.parts`, summed over the segments, and of "metadata"; "header" has the rest.
 
-    @cached_property
-    def _segments(self) -> tuple[Chunk, ...]:
-        return tuple(chunk for chunk in self.chunks if chunk.kind == "SEGM")
+        Raises:
+            FormatError, UnsupportedError, LimitError: as `layout`.
+        """
+        parts: dict[str, int] = {"header": 0}
+        for entry in self.index:
+            for name, size in entry.layout().parts.items():
+                parts[name] = parts.get(name, 0) + size
+            parts["program"] += sum(len(chunk.payload) for chunk in entry.before if chunk.kind == PROGRAM)
+        if metadata := self._metadata_bytes():
+            parts["metadata"] = metadata
+        parts["header"] += self.size - sum(parts.values())
+        return parts
 
-    def _segment_video(self, number: int) -> Video:
-        return self.video.with_frames(self.index[number].frames)
+    def _metadata_bytes(self) -> int:
+        """Bytes of the chunks about the video, and of frame times."""
+        chunks = [chunk for chunk in self.chunks if not chunk.critical]
+        chunks += [chunk for entry in self.index for chunk in entry.before if chunk.kind == FRAME_TIMES]
+        return sum(len(chunk.packed) for chunk in chunks)
 
-    def _reader(self, number: int) -> Reader:
-        chunk = self._segments[number]
-        return Reader(chunk.payload, base=chunk.offset + HEAD_BYTES, path=self.path, chunk="SEGM")
 
+def read_file(path: str | Path, limits: Limits | None = None, *, partly: bool = False) -> NqFile:
+    """Read and check a file's frame, header and heads of segments.
 
-def read_file(path: str | Path, limits: Limits | None = None) -> NqFile:
-    """Read and check a file's frame, header and index.
+    Args:
+        path: of the file.
+        limits: what it may ask for.
+        partly: take what stands before the first damage, where that is at least a segment; `damage` says what it is.
 
     Raises:
         InputError: the file cannot be read.
         FormatError: it is damaged or foreign.
-        UnsupportedError: a newer major version or an unknown critical chunk.
+        UnsupportedError: another major version or an unknown critical chunk.
         LimitError: its picture or frame count is over `limits`.
     """
     try:
         with Path(path).open("rb") as file:
-            return read_stream(file, str(path), limits)
+            return read_stream(file, str(path), limits, partly=partly)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def read_stream(stream: BinaryIO, name: str, limits: Limits | None = None) -> NqFile:
+def read_stream(stream: BinaryIO, name: str, limits: Limits | None = None, *, partly: bool = False) -> NqFile:
     """`read_file` for a binary stream, which may be a pipe; `name` is what messages call it.
 
     Raises:
@@ -138,61 +149,21 @@ def read_stream(stream: BinaryIO, name: str, limits: Limits | None = None) -> Nq
     data = stream.read(len(SIGNATURE))
     if data == SIGNATURE:  # what is no .nq file may be a device without end
         data += stream.read()
-    return parse_file(data, name, limits)
+    return parse_file(data, name, limits, partly=partly)
 
 
-def parse_file(data: bytes, path: str, limits: Limits | None = None) -> NqFile:
+def parse_file(data: bytes, path: str, limits: Limits | None = None, *, partly: bool = False) -> NqFile:
     """`read_file` for bytes already in memory."""
-    chunks = tuple(read_chunks(data, path))
-    _check_order(chunks, path)
-    version, video = parse_video(Reader(chunks[0].payload, base=chunks[0].offset + HEAD_BYTES, path=path, chunk="VHDR"))
-    _check_video_limits(video, limits or Limits(), path)
-    place = chunks[1].offset + HEAD_BYTES
-    index = tuple(parse_index(Reader(chunks[1].payload, base=place, path=path, chunk="SIDX"), video))
-    segments = [c for c in chunks if c.kind == "SEGM"]
-    stated = [(entry.offset, entry.length) for entry in index]
-    if stated != [(c.offset, len(c.payload)) for c in segments]:
-        raise FormatError("the index does not match the segments' places", path=path, chunk="SIDX", offset=place)
-    hashes, metadata = _frame_hashes(chunks, video, path), parse_metadata(chunks, video, path)
-    return NqFile(path, len(data), version, video, index, hashes, metadata, chunks)
-
-
-def _check_order(chunks: tuple[Chunk, ...], path: str) -> None:
-    known = ("VHDR", "SIDX", "SEGM", "NEND")
-    for position, chunk in enumerate(chunks):
-        if chunk.critical and chunk.kind not in known:
-            raise UnsupportedError(
-                f"{path}, chunk {chunk.kind}, byte {chunk.offset}: critical chunk of a newer format: update nqcodec"
-            )
-        wanted = known[position] if position < 2 else None
-        if (wanted and chunk.kind != wanted) or (position > 1 and chunk.kind in known[:2]):
-            raise FormatError(
-                "misplaced chunk: a file starts with VHDR and SIDX, once each",
-                path=path,
-                chunk=chunk.kind,
-                offset=chunk.offset,
-            )
-
-
-def _check_video_limits(video: Video, limits: Limits, path: str) -> None:
+    stream = NqStream(data, path, limits)
+    entries: list[SegmentEntry] = []
+    damage: NqError | None = None
     try:
-        limits.check(picture_pixels=video.width * video.height, frames=video.frames)
-    except LimitError as error:
-        raise LimitError(f"{path}: {error}") from error
-
-
-def _frame_hashes(chunks: tuple[Chunk, ...], video: Video, path: str) -> tuple[bytes, ...]:
-    found = [c for c in chunks if c.kind == FRAME_HASHES]
-    if not found:
-        return ()
-    if len(found) > 1:
-        raise FormatError("there may be only one", path=path, chunk=FRAME_HASHES, offset=found[1].offset)
-    payload = found[0].payload
-    if len(payload) != MD5_BYTES * video.frames:
-        raise FormatError(
-            f"{len(payload)} bytes of frame hashes do not fit {video.frames} frames",
-            path=path,
-            chunk=FRAME_HASHES,
-            offset=found[0].offset,
-        )
-    return tuple(payload[i : i + MD5_BYTES] for i in range(0, len(payload), MD5_BYTES))
+        entries.extend(stream.segments())
+    except NqError as error:
+        if not (partly and entries):
+            raise
+        damage = error
+    frames = entries[-1].stop
+    times = FrameTimes.joined([(entry.times, entry.frames) for entry in entries], stream.video.fps)
+    video, metadata = stream.video.with_frames(frames), replace(stream.metadata, times=times)
+    return NqFile(path, len(data), stream.version, video, tuple(entries), metadata, stream.chunks, damage)

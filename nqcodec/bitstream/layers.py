@@ -1,4 +1,4 @@
-"""Layer records: map formats, bit widths, step indices and entropy models (formats/nq.md, 4), and side lists."""
+"""Layers: map formats, records of tensors and their pieces (formats/nq.md, 3.1 and 4)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ import numpy as np
 
 from nqcodec.bitstream.reader import Reader, write_sv, write_uv
 from nqcodec.entropy.context import used_neighbours
-from nqcodec.entropy.lists import code_list, decode_list
+from nqcodec.entropy.lists import UInt8, decode_sequence, list_scale
 from nqcodec.entropy.models import ADAPTIVE_MAX_BITS, MAX_SCALE
-from nqcodec.entropy.tensors import CodedValues, TensorModel, choose_model, decode_all, encode_values
+from nqcodec.entropy.tensors import (
+    PIECE_SYMBOLS,
+    SMALL_VALUES,
+    CodedValues,
+    TensorModel,
+    choose_model,
+    decode_all,
+    encode_values,
+)
 from nqcodec.errors import UnsupportedError
 from nqcodec.network.integer_network import (
     BITS_RANGE,
@@ -30,8 +38,6 @@ from nqcodec.network.integer_network import (
 
 ADAPTIVE, CHANNEL_STEP_INDICES, CHANNEL_SCALES, HADAMARD, CONTEXT = 1, 2, 4, 8, 16
 KNOWN_FLAGS = ADAPTIVE | CHANNEL_STEP_INDICES | CHANNEL_SCALES | HADAMARD | CONTEXT
-PIECE_SYMBOLS = 1 << 16
-"""Symbols of a piece (formats/nq.md, 3.1)."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +65,56 @@ class TensorRecord:
 
 
 @dataclass(frozen=True)
+class CommonRun:
+    """Integers of a tensor in the common sequence: a side list, or the values of a small tensor.
+
+    Attributes:
+        what: "step list", "scale list" or "values".
+        count: how many integers.
+        scale: Gaussian scale index of all.
+        offset: what is added to each that is decoded.
+    """
+
+    what: str
+    count: int
+    scale: int
+    offset: int
+
+
+def common_runs(shape: tuple[int, ...], name: str, record: TensorRecord) -> list[CommonRun]:
+    """What the common sequence has of a tensor, in order (formats/nq.md, 3.1)."""
+    runs, channels = [], shape[channel_axis(name)]
+    if record.step_index_scale >= 0:
+        runs.append(CommonRun("step list", channels, record.step_index_scale, record.step_index))
+    if record.scale_scale >= 0:
+        runs.append(CommonRun("scale list", channels, record.scale_scale, record.scale))
+    if is_small(shape, record):
+        runs.append(CommonRun("values", math.prod(shape), record.scale, record.offset))
+    return runs
+
+
+def is_small(shape: tuple[int, ...], record: TensorRecord) -> bool:
+    """Whether the values of a tensor are in the common sequence."""
+    return record.model == "gaussian" and record.scale_scale < 0 and math.prod(shape) <= SMALL_VALUES
+
+
+@dataclass(frozen=True)
 class CodedTensor:
-    """A tensor ready to be written: its record and its pieces, side lists apart."""
+    """A tensor ready to be written.
+
+    Attributes:
+        record: bytes of its record.
+        common: int32 [n], what it has in the common sequence, less its offsets, and uint8 [n], the scale indices.
+        data: its own pieces; empty for a small tensor.
+    """
 
     record: bytes
-    side: bytes
+    common: tuple[Int32, UInt8]
     data: bytes
 
 
-def _piece(data: bytes) -> bytes:
+def pack_piece(data: bytes) -> bytes:
+    """A piece with its length."""
     return write_uv(len(data)) + data
 
 
@@ -82,29 +129,57 @@ def code_tensor(tensor: IntTensor, name: str, coder: str | None) -> CodedTensor:
     """Choose the smallest model for a tensor and code it."""
     axis = channel_axis(name)
     model = choose_model(tensor.values, tensor.bits, axis, tensor.context)
-    flags = ADAPTIVE if model.adaptive else 0
-    side, step_index_bytes, model_bytes = b"", b"", b""
-    base_step_index = int(tensor.step_indices[0])
+    record = record_of(tensor, model)
+    lists = {"step list": tensor.step_indices, "scale list": model.scales, "values": tensor.values}
+    common, scales = [np.empty(0, np.int64)], [np.empty(0, np.uint8)]
+    for run in common_runs(tensor.values.shape, name, record):
+        common.append(np.asarray(lists[run.what], np.int64).ravel() - run.offset)
+        scales.append(np.full(run.count, run.scale, np.uint8))
+    small = is_small(tensor.values.shape, record)
+    pieces = [] if small else encode_values(tensor.values, tensor.bits, model, axis, coder)
+    together = np.concatenate(common).astype(np.int32), np.concatenate(scales)
+    return CodedTensor(pack_record(record), together, b"".join(map(pack_piece, pieces)))
+
+
+def record_of(tensor: IntTensor, model: TensorModel) -> TensorRecord:
+    """The record of a tensor that `model` codes."""
+    step_index, step_index_scale = int(tensor.step_indices[0]), -1
     if tensor.step_indices.size > 1:
+        step_index = int(np.median(tensor.step_indices))
+        step_index_scale = list_scale(tensor.step_indices - step_index)
+    scale_scale = -1 if model.scales is None else model.scale_scale
+    return TensorRecord(
+        tensor.bits,
+        model.adaptive,
+        step_index,
+        step_index_scale,
+        model.offset,
+        model.scale,
+        scale_scale,
+        tensor.hadamard,
+        model.context,
+    )
+
+
+def pack_record(record: TensorRecord) -> bytes:
+    """The bytes of a record."""
+    flags = ADAPTIVE if record.adaptive else 0
+    body = write_sv(record.step_index)
+    if record.step_index_scale >= 0:
         flags |= CHANNEL_STEP_INDICES
-        base_step_index = int(np.median(tensor.step_indices))
-        step_index_scale, coded = code_list(tensor.step_indices - base_step_index)
-        side, step_index_bytes = _piece(coded), bytes([step_index_scale])
-    if model.context is not None:
+        body += bytes([record.step_index_scale])
+    if record.context is not None:
         flags |= CONTEXT
-        model_bytes = pack_context(model.context)
-    elif not model.adaptive:
-        model_bytes = write_sv(model.offset) + bytes([model.scale])
-        if model.scales is not None:
+        body += pack_context(record.context)
+    elif not record.adaptive:
+        body += write_sv(record.offset) + bytes([record.scale])
+        if record.scale_scale >= 0:
             flags |= CHANNEL_SCALES
-            _, coded = code_list(model.scales - model.scale, model.scale_scale)
-            side, model_bytes = side + _piece(coded), model_bytes + bytes([model.scale_scale])
-    if tensor.hadamard is not None:
+            body += bytes([record.scale_scale])
+    if record.hadamard is not None:
         flags |= HADAMARD
-        model_bytes += bytes([tensor.hadamard.used_width, tensor.hadamard.gain])
-    record = bytes([tensor.bits, flags]) + write_sv(base_step_index) + step_index_bytes + model_bytes
-    pieces = encode_values(tensor.values, tensor.bits, model, axis, coder)
-    return CodedTensor(record, side, b"".join(map(_piece, pieces)))
+        body += bytes([record.hadamard.used_width, record.hadamard.gain])
+    return bytes([record.bits, flags]) + body
 
 
 def pack_layer(layer: Layer, coder: str | None) -> tuple[bytes, dict[str, CodedTensor]]:
@@ -127,6 +202,8 @@ def parse_record(reader: Reader, name: str) -> TensorRecord:
     if _contradict(name, bits, flags):
         raise reader.error(f"{name} flags {flags:#04x} contradict one another", start)
     step_index = reader.sv("step")
+    if not STEP_INDEX_RANGE[0] <= step_index <= STEP_INDEX_RANGE[1]:
+        raise reader.error(f"step index {step_index} is outside {STEP_INDEX_RANGE[0]}..{STEP_INDEX_RANGE[1]}", start)
     step_index_scale = reader.fixed("u8", "step_scale") if flags & CHANNEL_STEP_INDICES else -1
     adaptive, context = bool(flags & ADAPTIVE), _parse_context(reader) if flags & CONTEXT else None
     offset = scale = 0
@@ -181,71 +258,81 @@ def _parse_hadamard(reader: Reader) -> Hadamard:
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """A tensor as it lies in the payload: its record and its pieces, not yet decoded.
+    """A tensor as it lies in the payload: its record and its own pieces, not yet decoded; a small one has none.
 
-    `offset` is the payload position of its first piece; `side_bytes` and `data_bytes` count length fields too.
+    `offset` is the payload position of its first piece; `data_bytes` counts length fields too.
     """
 
     index: int
     name: str
     shape: tuple[int, ...]
     record: TensorRecord
-    step_index_list: bytes
-    scale_list: bytes
     pieces: tuple[bytes, ...]
     offset: int
-    side_bytes: int
+    data_bytes: int
+
+    @property
+    def small(self) -> bool:
+        """Whether its values are in the common sequence."""
+        return is_small(self.shape, self.record)
+
+
+@dataclass(frozen=True)
+class CommonPieces:
+    """The pieces of the common sequence, not yet decoded; `offset` is the payload position of the first."""
+
+    pieces: tuple[bytes, ...]
+    offset: int
     data_bytes: int
 
 
-def _take_piece(reader: Reader, what: str) -> bytes:
-    return reader.take(reader.uv(f"length of {what}"), what)
+def _take_pieces(reader: Reader, symbols: int, what: str) -> tuple[bytes, ...]:
+    count = -(-symbols // PIECE_SYMBOLS)
+    if count > reader.left:
+        raise reader.error(f"{what} needs {count} pieces, and {reader.left} bytes are left")
+    name = f"a piece of {what}"
+    return tuple(reader.take(reader.uv(f"length of {name}"), name) for _ in range(count))
+
+
+def scan_common(reader: Reader, symbols: int) -> CommonPieces:
+    """Find the pieces of a common sequence of `symbols` integers; raises FormatError if they leave the payload."""
+    start = reader.position
+    pieces = _take_pieces(reader, symbols, "the common sequence")
+    return CommonPieces(pieces, start, reader.position - start)
 
 
 def scan_tensor(reader: Reader, index: int, name: str, shape: tuple[int, ...], record: TensorRecord) -> TensorEntry:
     """Find a tensor's pieces without decoding them; raises FormatError if they leave the payload."""
     start = reader.position
-    step_index_list = _take_piece(reader, f"{name} step list") if record.step_index_scale >= 0 else b""
-    scale_list = _take_piece(reader, f"{name} scale list") if record.scale_scale >= 0 else b""
-    middle = reader.position
-    count = -(-math.prod(shape) // PIECE_SYMBOLS)
-    if count > reader.left:
-        raise reader.error(f"{name} needs {count} pieces, and {reader.left} bytes are left")
-    pieces = tuple(_take_piece(reader, f"a piece of {name}") for _ in range(count))
-    sizes = middle - start, reader.position - middle
-    return TensorEntry(index, name, shape, record, step_index_list, scale_list, pieces, start, *sizes)
-
-
-def _decode_list(data: bytes, count: int, base: int, scale: int, bounds: tuple[int, int], what: str) -> Int32:
-    values = decode_list(data, count, scale).astype(np.int64) + base
-    if int(values.min()) < bounds[0] or int(values.max()) > bounds[1]:
-        raise ValueError(f"the {what} list leaves {bounds[0]}..{bounds[1]}")
-    return values.astype(np.int32)
+    pieces = () if is_small(shape, record) else _take_pieces(reader, math.prod(shape), name)
+    return TensorEntry(index, name, shape, record, pieces, start, reader.position - start)
 
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """A tensor whose side lists are decoded: its step indices, and its values as they are coded."""
+    """A tensor whose side lists are decoded: its step indices, and its values as they are coded, or decoded."""
 
     entry: TensorEntry
     step_indices: Int32
-    coded: CodedValues
+    coded: CodedValues | None
+    values: Int32 | None = None
 
     @staticmethod
-    def of(entry: TensorEntry) -> _Opened:
-        """Decode the side lists; raises ValueError."""
-        record, axis = entry.record, channel_axis(entry.name)
-        channels = entry.shape[axis]
-        step_indices, scales = np.array([record.step_index], np.int32), None
-        if record.step_index_scale >= 0:
-            step_indices = _decode_list(
-                entry.step_index_list, channels, record.step_index, record.step_index_scale, STEP_INDEX_RANGE, "step"
-            )
-        if record.scale_scale >= 0:
-            bounds = (0, MAX_SCALE)
-            scales = _decode_list(entry.scale_list, channels, record.scale, record.scale_scale, bounds, "scale")
+    def of(entry: TensorEntry, common: dict[str, Int32]) -> _Opened:
+        """Check what the common sequence has of a tensor; raises ValueError."""
+        record = entry.record
+        step_indices = common.get("step list", np.array([record.step_index], np.int32))
+        _check_within(step_indices, STEP_INDEX_RANGE, "the step list")
+        scales = common.get("scale list")
+        if scales is not None:
+            _check_within(scales, (0, MAX_SCALE), "the scale list")
+        if "values" in common:
+            low, high = -(1 << (record.bits - 1)), (1 << (record.bits - 1)) - 1
+            _check_within(common["values"], (low, high), f"a value of {record.bits} bits")
+            return _Opened(entry, step_indices, None, common["values"].reshape(entry.shape))
         scale_scale = max(record.scale_scale, 0)
         model = TensorModel(record.adaptive, record.offset, record.scale, scales, scale_scale, record.context)
+        axis = channel_axis(entry.name)
         return _Opened(entry, step_indices, CodedValues.of(entry.pieces, entry.shape, record.bits, model, axis))
 
     def tensor(self, values: Int32) -> IntTensor:
@@ -254,7 +341,34 @@ class _Opened:
         return IntTensor(values, record.bits, self.step_indices, record.hadamard, record.context)
 
 
-def decode_tensors(reader: Reader, entries: list[TensorEntry], threads: int) -> list[IntTensor]:
+def _check_within(values: Int32, bounds: tuple[int, int], what: str) -> None:
+    if int(values.min()) < bounds[0] or int(values.max()) > bounds[1]:
+        raise ValueError(f"{what} leaves {bounds[0]}..{bounds[1]}")
+
+
+def decode_common(reader: Reader, common: CommonPieces, entries: list[TensorEntry]) -> list[dict[str, Int32]]:
+    """For each tensor what the common sequence has of it, int32 [n] by `CommonRun.what`, offsets added.
+
+    Raises:
+        FormatError: a damaged piece.
+    """
+    runs = [common_runs(entry.shape, entry.name, entry.record) for entry in entries]
+    scales = [np.full(run.count, run.scale, np.uint8) for each in runs for run in each]
+    try:
+        values = decode_sequence(common.pieces, np.concatenate([np.empty(0, np.uint8), *scales]))
+    except ValueError as error:
+        raise reader.error(f"the common sequence: {error}", common.offset) from error
+    found, position = list[dict[str, Int32]](), 0
+    for each in runs:
+        lists = {}
+        for run in each:
+            lists[run.what] = (values[position : position + run.count].astype(np.int64) + run.offset).astype(np.int32)
+            position += run.count
+        found.append(lists)
+    return found
+
+
+def decode_tensors(reader: Reader, entries: list[TensorEntry], common: CommonPieces, threads: int) -> list[IntTensor]:
     """Decode tensors, beside one another on up to `threads` threads.
 
     Raises:
@@ -262,15 +376,17 @@ def decode_tensors(reader: Reader, entries: list[TensorEntry], threads: int) -> 
     """
     opened: list[_Opened] = []
     failed: tuple[TensorEntry, ValueError] | None = None
-    for entry in entries:
+    for entry, lists in zip(entries, decode_common(reader, common, entries), strict=True):
         try:
-            opened.append(_Opened.of(entry))
+            opened.append(_Opened.of(entry, lists))
         except ValueError as error:
             # Those before it are decoded all the same: one of them may be damaged too.
             failed = entry, error
             break
+    decoded = iter(decode_all([each.coded for each in opened if each.coded], threads=threads))
     tensors = []
-    for each, values in zip(opened, decode_all([each.coded for each in opened], threads=threads), strict=False):
+    for each in opened:
+        values = next(decoded) if each.values is None else each.values
         if isinstance(values, ValueError):
             failed = each.entry, values
             break

@@ -8,7 +8,8 @@ from typing import Any
 
 from nqcodec.bitstream.file import NqFile
 from nqcodec.bitstream.header import VIDEO_FIELDS
-from nqcodec.bitstream.segment import SegmentLayout
+from nqcodec.bitstream.levels import level_bound
+from nqcodec.bitstream.segment import COMMON_SEQUENCE, SegmentLayout
 from nqcodec.cli.words import video_lines
 from nqcodec.network.operations import Operation, wire_fields
 from nqcodec.network.program import Limits
@@ -23,21 +24,25 @@ def file_info(file: NqFile, limits: Limits) -> dict[str, Any]:
         "bpp": file.bpp,
         "bitrate_kbps": file.size * 8 / 1000 * float(video.fps) / video.frames,
         "format": f"{file.version[0]}.{file.version[1]}",
-        "video": {field.name: field.get(video) for field in VIDEO_FIELDS},
-        "frame_hashes": len(file.frame_md5),
+        "video": {**{field.name: field.get(video) for field in VIDEO_FIELDS}, "frames": video.frames},
+        "frame_hashes": sum(len(entry.frame_md5) for entry in file.index),
         "metadata": file.metadata.as_dict(),
+        "clips": [asdict(clip) for clip in file.clips],
         "segments": [segment_info(file, number, limits) for number in range(len(file.index))],
     }
 
 
 def segment_info(file: NqFile, number: int, limits: Limits) -> dict[str, Any]:
     """One segment: frames, hash, cost, bytes by part, operations and tensors."""
-    layout = file.layout(number, limits)
+    layout, entry = file.layout(number, limits), file.index[number]
     pixels = file.video.width * file.video.height
     return {
-        "start": file.start(number),
-        "frames": file.index[number].frames,
-        "md5": layout.md5.hex(),
+        "start": entry.first,
+        "frames": entry.frames,
+        "md5": entry.head.md5.hex(),
+        "needs": [],
+        "takes_program": entry.head.takes_program,
+        "levels": dict(zip(("size", "macs", "maps"), map(level_bound, layout.levels), strict=True)),
         "parameters": layout.program.parameters,
         "kmac_per_pixel": layout.program.macs / pixels / 1000,
         "map_bytes": layout.program.map_bytes,
@@ -63,7 +68,7 @@ def _operation_info(layout: SegmentLayout, index: int) -> dict[str, Any]:
             "step_sizes": "channel" if entry.record.step_index_scale >= 0 else "tensor",
             "step_index": entry.record.step_index,
             "hadamard": asdict(entry.record.hadamard) if entry.record.hadamard else None,
-            "bytes": entry.data_bytes,
+            "bytes": None if entry.small else entry.data_bytes,
         }
         for entry in layout.tensors
         if entry.index == index
@@ -84,16 +89,31 @@ def info_lines(info: dict[str, Any]) -> list[str]:
         *video_lines(info["video"]),
     ]
     lines += [f"  {line}" for line in _metadata_lines(info["metadata"])]
+    lines += [_clip_line(number, clip) for number, clip in enumerate(info["clips"])]
     for number, segment in enumerate(info["segments"]):
         lines.append(
             f"segment {number}: frames {segment['start']}:{segment['start'] + segment['frames']}, "
             f"{segment['parameters']} parameters, {segment['kmac_per_pixel']:.3f} kMAC/pixel, "
             f"maps {segment['map_bytes'] / 1e6:.1f} MB, MD5 {segment['md5']}"
         )
-        sizes = segment["bytes"]
-        lines.append(f"  header {sizes['header']} B, program {sizes['program']} B, step sizes {sizes['step sizes']} B")
+        sizes = dict(segment["bytes"])
+        program = "an earlier one's" if segment["takes_program"] else f"{sizes['program']} B"
+        levels = segment["levels"]
+        lines.append(
+            f"  header {sizes['header']} B, program {program}, step sizes {sizes['step sizes']} B, "
+            f"common sequence {sizes[COMMON_SEQUENCE]} B; needs no other segment"
+        )
+        lines.append(
+            f"  levels: at most {levels['size']} integers, {levels['macs']} MAC/pixel, {levels['maps']} bytes of maps"
+        )
         lines += [_operation_line(op) for op in segment["operations"]]
     return lines
+
+
+def _clip_line(number: int, clip: dict[str, Any]) -> str:
+    cut = f", from its frame {clip['start']} on" if clip["start"] else ""
+    name = f"{clip['name']!r}" if clip["name"] else "without a name"
+    return f"  clip {number} {name}: frames {clip['first']}:{clip['first'] + clip['frames']}{cut}"
 
 
 def _metadata_lines(found: dict[str, Any]) -> list[str]:
@@ -129,6 +149,11 @@ def _metadata_lines(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _size(size: int | None) -> str:
+    """The bytes of a tensor's own pieces."""
+    return "in the common sequence" if size is None else f"{size:>8} B"
+
+
 def _operation_line(op: dict[str, Any]) -> str:
     known = ("index", "operation", "inputs", "shape", "map_width", "frac", "tensors")
     fields = " ".join(f"{name}={value}" for name, value in op.items() if name not in known)
@@ -141,7 +166,7 @@ def _operation_line(op: dict[str, Any]) -> str:
         line += (
             f"\n        {tensor['name']:<7} {extent:<16} {tensor['bits']:>2} bits  "
             f"step index {tensor['step_index']:>4} a {tensor['step_sizes']:<7}  "
-            f"{tensor['model']:<8} {tensor['bytes']:>8} B"
+            f"{tensor['model']:<8} {_size(tensor['bytes'])}"
         )
         if tensor["hadamard"]:
             line += f"  hadamard, used at {tensor['hadamard']['used_width']} bits, gain {tensor['hadamard']['gain']}"

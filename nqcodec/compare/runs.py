@@ -94,7 +94,7 @@ def whole_task(clip: Clip, configuration: Configuration, bpp: float) -> SegmentT
     """The whole clip as the one segment that the encoder makes of it; raises RateError if headers do not fit."""
     video, size = clip.video, Rate(bpp=bpp).file_bytes(clip.video)
     assert size is not None
-    budgets = tuple(segment_budgets(size, [video.frames], 0, video))
+    budgets = tuple(segment_budgets(size, [video.frames], False, video))
     settings = configuration.encode_settings()
     return SegmentTask(clip.source.name, clip.source, 0, 0, video, video, budgets, None, settings, Path())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from nqcodec.bitstream.file import NqFile, read_file
+from nqcodec.bitstream.stream import SegmentEntry
 from nqcodec.errors import HashError, LimitError, UsageError
 from nqcodec.media.video import Frame, frame_bytes
 from nqcodec.native.cpu import available_cores
@@ -22,17 +23,72 @@ def plane_md5() -> hashlib._Hash:
     return hashlib.md5(usedforsecurity=False)
 
 
-class Decoder:
-    """Decodes any frames of one file.
+class EntryDecoder:
+    """Decodes segments, whatever file or stream they come from.
 
     Args:
-        file: a parsed file.
         backend: "cuda", "native" or "reference"; None takes the best present.
         threads: for entropy decoding and synthesis; None takes all cores.
         limits: what the file may ask for.
         verify: compare with the hashes in the file: frames with theirs, whole segments with theirs.
         low_memory: cut frames into bands: maps of a fraction of the memory, for more work (backend native).
     """
+
+    def __init__(
+        self,
+        *,
+        backend: str | None = None,
+        threads: int | None = None,
+        limits: Limits | None = None,
+        verify: bool = True,
+        low_memory: bool = False,
+    ):
+        self.backend, self.threads = backend, threads
+        self.limits, self.verify, self.low_memory = limits or Limits(), verify, low_memory
+
+    def open_entry(self, entry: SegmentEntry, count: int = 1) -> tuple[Synthesizer | FrameParallelSynthesizer, bytes]:
+        """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for `count` of its frames in order."""
+        segment = entry.decode(self.limits, self.threads or available_cores())
+        return self._open(entry, segment.network, count), segment.md5
+
+    def _open(self, entry: SegmentEntry, network: IntegerNetwork, count: int) -> Synthesizer | FrameParallelSynthesizer:
+        video, low = entry.video, self.low_memory
+        try:
+            return open_frames(
+                network, video, entry.frames, count, self.backend, self.threads, self.limits, low_memory=low
+            )
+        except LimitError as error:
+            raise LimitError(f"{entry.path}: {error}") from error
+
+    def entry_frames(self, entry: SegmentEntry, begin: int, end: int) -> Iterator[Frame]:
+        """Frames begin..end-1 of a segment, counted from its own first; raises as `Decoder.frames`."""
+        digest, whole = plane_md5(), begin == 0 and end == entry.frames
+        synthesizer, expected = self.open_entry(entry, end - begin)
+        with synthesizer:
+            for t, frame in enumerate(frames_of(synthesizer, begin, end), begin):
+                if self.verify:
+                    _check_frame(entry, t, frame)
+                    if whole:
+                        digest.update(frame_bytes(frame))
+                yield frame
+        if self.verify and whole and digest.digest() != expected:
+            raise HashError(
+                f"{entry.path}: segment {entry.number} decodes to MD5 {digest.hexdigest()}, "
+                f"and the file says {expected.hex()}"
+            )
+
+
+def _check_frame(entry: SegmentEntry, t: int, frame: Frame) -> None:
+    if not entry.frame_md5:
+        return
+    digest = plane_md5()
+    digest.update(frame_bytes(frame))
+    if digest.digest() != entry.frame_md5[t]:
+        raise HashError(f"{entry.path}: frame {entry.first + t} differs from its hash in the file")
+
+
+class Decoder(EntryDecoder):
+    """Decodes any frames of one file; arguments as those of `EntryDecoder`."""
 
     def __init__(
         self,
@@ -44,8 +100,8 @@ class Decoder:
         verify: bool = True,
         low_memory: bool = False,
     ):
-        self.file, self.backend, self.threads = file, backend, threads
-        self.limits, self.verify, self.low_memory = limits or Limits(), verify, low_memory
+        super().__init__(backend=backend, threads=threads, limits=limits, verify=verify, low_memory=low_memory)
+        self.file = file
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Frames start..stop-1 in order, each decoded when asked for.
@@ -58,52 +114,20 @@ class Decoder:
         stop = self.file.video.frames if stop is None else stop
         if not 0 <= start < stop <= self.file.video.frames:
             raise UsageError(f"{self.file.path}: frames {start}:{stop} are not within 0:{self.file.video.frames}")
-        first = 0
-        for number, entry in enumerate(self.file.index):
-            begin, end = max(start - first, 0), min(stop - first, entry.frames)
+        for entry in self.file.index:
+            begin, end = max(start, entry.first) - entry.first, min(stop, entry.stop) - entry.first
             if begin < end:
-                yield from self._segment_frames(number, first, begin, end)
-            first += entry.frames
+                yield from self.entry_frames(entry, begin, end)
 
     def open_segment(self, number: int, count: int = 1) -> tuple[Synthesizer | FrameParallelSynthesizer, bytes]:
         """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for `count` of its frames in order."""
-        segment = self.file.segment(number, self.limits, self.threads or available_cores())
-        return self.open_network(number, segment.network, count), segment.md5
+        return self.open_entry(self.file.index[number], count)
 
     def open_network(
         self, number: int, network: IntegerNetwork, count: int = 1
     ) -> Synthesizer | FrameParallelSynthesizer:
         """A synthesizer for a segment's network, for `count` frames in order."""
-        frames = self.file.index[number].frames
-        video, low = self.file.video.with_frames(frames), self.low_memory
-        try:
-            return open_frames(network, video, frames, count, self.backend, self.threads, self.limits, low_memory=low)
-        except LimitError as error:
-            raise LimitError(f"{self.file.path}: {error}") from error
-
-    def _segment_frames(self, number: int, first: int, begin: int, end: int) -> Iterator[Frame]:
-        digest, whole = plane_md5(), begin == 0 and end == self.file.index[number].frames
-        synthesizer, expected = self.open_segment(number, end - begin)
-        with synthesizer:
-            for t, frame in enumerate(frames_of(synthesizer, begin, end), begin):
-                if self.verify:
-                    self._check_frame(first + t, frame)
-                    if whole:
-                        digest.update(frame_bytes(frame))
-                yield frame
-        if self.verify and whole and digest.digest() != expected:
-            raise HashError(
-                f"{self.file.path}: segment {number} decodes to MD5 {digest.hexdigest()}, "
-                f"and the file says {expected.hex()}"
-            )
-
-    def _check_frame(self, number: int, frame: Frame) -> None:
-        if not self.file.frame_md5:
-            return
-        digest = plane_md5()
-        digest.update(frame_bytes(frame))
-        if digest.digest() != self.file.frame_md5[number]:
-            raise HashError(f"{self.file.path}: frame {number} differs from its hash in the file")
+        return self._open(self.file.index[number], network, count)
 
 
 def probe(path: str | Path) -> NqFile:

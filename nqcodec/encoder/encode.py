@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from nqcodec.bitstream.file import pack_file, parse_file, read_file
-from nqcodec.bitstream.metadata import pack_metadata
+from nqcodec.bitstream.file import NqFile
+from nqcodec.bitstream.writer import metadata_bytes
 from nqcodec.decoder.decoder import Decoder, plane_md5
 from nqcodec.decoder.device import check_device
 from nqcodec.encoder.kept import Kept, keep
 from nqcodec.encoder.options import EncodeSettings
+from nqcodec.encoder.output_file import STANDARD_OUTPUT, OutputFile, OutputPlan
 from nqcodec.encoder.progress import Event, RemainingTime
 from nqcodec.encoder.rate import Rate, affordable_cuts, segment_budgets, segment_lengths
 from nqcodec.encoder.report import EncodeReport
@@ -27,10 +29,10 @@ from nqcodec.encoder.segment_result import SegmentResult
 from nqcodec.encoder.segment_task import SegmentTask
 from nqcodec.encoder.work_folder import WorkFolder, work_path
 from nqcodec.errors import InputError, OutputError, RateError, UsageError
-from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.metadata import Metadata
 from nqcodec.media.metrics.perceptual import PerceptualMeter, check_pictures, figure_names
+from nqcodec.media.output import StandardOutput
 from nqcodec.media.outputs import refuse_sources
 from nqcodec.media.scenes import SceneDetector
 from nqcodec.media.text import counted
@@ -76,6 +78,14 @@ class Plan:
     targets: list[int | None]
     tasks: list[SegmentTask]
     work: WorkFolder
+
+    def outputs(self, settings: EncodeSettings) -> list[OutputPlan]:
+        """The files to make."""
+        lengths, hashed = [task.video.frames for task in self.tasks], settings.hashes == "frame"
+        return [
+            OutputPlan(output.path, self.video, metadata, lengths, hashed, self.work.path)
+            for output, metadata in zip(self.job.outputs, self.metadata, strict=True)
+        ]
 
 
 def encode(
@@ -136,15 +146,25 @@ def _encode(
     report(Event(plans[0].clip.name, "plan", text=workers, level="debug"))
     settings = replace(settings, threads=share.threads)
     tasks = [replace(task, settings=settings) for task in tasks]
-    results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=lambda number, event: report(event)))
-    reports = []
-    for one in plans:
-        segments = [next(results) for _ in one.tasks]
-        check_unchanged(one)
-        for number in range(len(one.job.outputs)):
-            reports.append(finish(one, number, [rates[number] for rates in segments], settings, begin))
-        one.work.remove()
-    return reports
+    with ExitStack() as stack:
+        files = [[stack.enter_context(OutputFile(output)) for output in one.outputs(settings)] for one in plans]
+        places = [(number, task.number) for number, one in enumerate(plans) for task in one.tasks]
+
+        def done(task: int, rates: list[SegmentResult]) -> None:
+            clip, segment = places[task]
+            for file, result in zip(files[clip], rates, strict=True):
+                file.add(segment, result)
+
+        progress = lambda number, event: report(event)  # noqa: E731
+        results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=progress, done=done))
+        reports = []
+        for one, outputs in zip(plans, files, strict=True):
+            segments = [next(results) for _ in one.tasks]
+            check_unchanged(one)
+            for number, file in enumerate(outputs):
+                reports.append(finish(one, number, file, [rates[number] for rates in segments], settings, begin))
+            one.work.remove()
+        return reports
 
 
 def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
@@ -163,7 +183,10 @@ def _share(tasks: list[SegmentTask], settings: EncodeSettings) -> JobPlan:
 
 def _open_work(job: ClipJob, settings: EncodeSettings, stack: ExitStack, report: Progress) -> WorkFolder:
     """The folder of the job's checkpoints, open until `stack` closes; reports if there is nothing to resume."""
-    work = stack.enter_context(WorkFolder(job.outputs[0].path, settings.resume, settings.fresh))
+    output = job.outputs[0].path
+    if output == STANDARD_OUTPUT:
+        output = Path(stack.enter_context(TemporaryDirectory(prefix="nqenc-"))) / "stdout.nq"
+    work = stack.enter_context(WorkFolder(output, settings.resume, settings.fresh))
     if settings.resume and not work.found:
         text = f"nothing to resume: there is no checkpoint in {work.path}; the encode starts from the beginning"
         report(Event(job.clip.name, "resume", text=text))
@@ -180,10 +203,10 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, report: Progr
     assert isinstance(clip.start, int), "in_frames has made a number of it"
     kept = keep(side, clip.start, video, settings.metadata)
     metadata = [kept.of(job.clip, output.rate, settings) for output in job.outputs]
-    extra = tuple(len(pack_metadata(one)) for one in metadata)
     targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
     lengths = _lengths(scenes, video.frames, targets, settings)
-    hashed = video.frames if settings.hashes == "frame" else 0
+    hashed = settings.hashes == "frame"
+    extra = tuple(metadata_bytes(one, lengths) for one in metadata)
     shares = [
         [None] * len(lengths) if target is None else segment_budgets(target, lengths, hashed, video, size)
         for target, size in zip(targets, extra, strict=True)
@@ -265,19 +288,17 @@ def _lengths(scenes: SceneDetector, frames: int, targets: list[int | None], sett
 
 
 def finish(
-    one: Plan, number: int, results: list[SegmentResult], settings: EncodeSettings, begin: float
+    one: Plan, number: int, file: OutputFile, results: list[SegmentResult], settings: EncodeSettings, begin: float
 ) -> EncodeReport:
-    """Write output `number`, decode and measure it from disk, and only then give it its name."""
-    hashes = [md5 for result in results for md5 in result.frame_md5] if settings.hashes == "frame" else []
-    data = pack_file(one.video, [(r.frames, r.packed) for r in results], hashes, one.metadata[number])
-    with AtomicFile(one.job.outputs[number].path, folder=one.work.path) as file:
-        file.write(data)
-        tick = time.perf_counter()
-        meter = PerceptualMeter(one.video, figure_names(settings.metrics)) if settings.metrics else None
-        md5 = check_written(file.temporary, data, one.video, _beside(one.clip, meter) if meter else None)
-        means = meter.finish() if meter else {}
-        check = time.perf_counter() - tick
-    report = _report(one, number, results, data, md5, {"check": check, "total": time.perf_counter() - begin})
+    """Decode and measure output `number` as it was written, and only then give it its name."""
+    written = file.finish()
+    tick = time.perf_counter()
+    meter = PerceptualMeter(one.video, figure_names(settings.metrics)) if settings.metrics else None
+    md5 = check_written(written, one.video, _beside(one.clip, meter) if meter else None)
+    means = meter.finish() if meter else {}
+    check = time.perf_counter() - tick
+    file.commit()
+    report = _report(one, number, results, written, md5, {"check": check, "total": time.perf_counter() - begin})
     return replace(report, metrics=means, frame_metrics=meter.rows if meter else [])
 
 
@@ -287,13 +308,11 @@ def _beside(clip: ClipInput, meter: PerceptualMeter) -> Callable[[Frame], None]:
     return lambda decoded: meter.add(next(references), decoded)
 
 
-def check_written(path: Path, data: bytes, video: Video, watch: Callable[[Frame], None] | None = None) -> str:
+def check_written(file: NqFile, video: Video, watch: Callable[[Frame], None] | None = None) -> str:
     """Decode a file that was just written; returns the MD5 of its planes, raises HashError if a hash differs.
 
-    `watch` is called with every decoded frame. A device or pipe cannot be read back: for these, the bytes in memory
-    are decoded.
+    `watch` is called with every decoded frame.
     """
-    file = read_file(path) if path.is_file() else parse_file(data, str(path))
     digest = plane_md5()
     count = 0
     for frame in Decoder(file).frames():
@@ -302,22 +321,15 @@ def check_written(path: Path, data: bytes, video: Video, watch: Callable[[Frame]
             watch(frame)
         count += 1
     if file.video != video or count != video.frames:
-        raise OutputError(f"{path}: the file written does not describe the clip: this is a bug in nqcodec")
+        raise OutputError(f"{file.path}: the file written does not describe the clip: this is a bug in nqcodec")
     return digest.hexdigest()
 
 
 def _report(
-    one: Plan, number: int, results: list[SegmentResult], data: bytes, md5: str, times: dict[str, float]
+    one: Plan, number: int, results: list[SegmentResult], written: NqFile, md5: str, times: dict[str, float]
 ) -> EncodeReport:
-    metadata = one.metadata[number]
-    extra = len(pack_metadata(metadata))
-    parts = {"header": len(data) - extra - sum(len(result.packed.payload) for result in results)}
-    if extra:
-        parts["metadata"] = extra
     seconds: dict[str, float] = {}
     for result in results:
-        for name, size in result.packed.parts.items():
-            parts[name] = parts.get(name, 0) + size
         for stage, value in result.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + value
     rows = [row for result in results for row in result.psnr]
@@ -325,9 +337,9 @@ def _report(
         name=one.tasks[0].clip.name,
         output=str(one.job.outputs[number].path),
         video=one.video,
-        size=len(data),
+        size=written.size,
         target=one.targets[number],
-        parts=parts,
+        parts=written.parts(),
         psnr={name: sum(row[name] for row in rows) / len(rows) for name in rows[0]},
         fit_psnr=sum(r.fit_psnr * r.frames for r in results) / one.video.frames,
         frame_psnr=rows,
@@ -335,7 +347,7 @@ def _report(
         parameters=sum(result.parameters for result in results),
         macs_per_pixel=sum(r.macs * r.frames for r in results) / one.video.pixels,
         md5=md5,
-        metadata=metadata.as_dict(),
+        metadata=one.metadata[number].as_dict(),
         warnings=[*one.kept.warnings, *(result.warning for result in results if result.collapsed)],
         frame_md5=[digest.hex() for result in results for digest in result.frame_md5],
         seconds={**seconds, **times},
@@ -355,13 +367,16 @@ def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("two files would be written to the same output: use {name} or {bpp} in -o")
     for path in paths:
-        if str(path) == "-":
-            raise UsageError("-o -: a .nq file is checked before it is given out, so name a file")
+        if path == STANDARD_OUTPUT:
+            StandardOutput()
+            if settings.resume:
+                raise UsageError("--resume: what was written to standard output is gone: name a file to go on with")
+            continue
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist")
-    folders = [work_path(job.outputs[0].path) for job in jobs]
+    folders = [work_path(job.outputs[0].path) for job in jobs if job.outputs[0].path != STANDARD_OUTPUT]
     refuse_sources([*paths, settings.save_fit, *folders], sources_of(jobs, settings))
     if settings.save_fit and Path(settings.save_fit).resolve() in {path.resolve() for path in paths}:
         raise UsageError(f"--save-fit {settings.save_fit}: is the encoded file itself")

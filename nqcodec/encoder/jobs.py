@@ -71,23 +71,29 @@ def run_jobs(
     *,
     jobs: int,
     progress: Callable[[int, Any], None] | None = None,
+    done: Callable[[int, Result], None] | None = None,
 ) -> list[Result]:
     """Results of `job` for each task, in order, `jobs` at a time; one at a time runs in this process.
 
-    `progress` gets the task's number and what the job reported.
+    `progress` gets the task's number and what the job reported, `done` its number and its result, as soon as it is
+    there.
 
     Raises:
         NqError: the first that a job raises, or if a worker is killed; the other workers are stopped first.
         RuntimeError: with the worker's traceback, if a job fails otherwise.
         KeyboardInterrupt: on Ctrl-C, once all workers have ended.
     """
-    report = progress or _ignore
+    report, finished = progress or _ignore, done or _ignore
     if jobs == 1 or len(tasks) == 1:
-        return [job(task, _local_context(number, report)) for number, task in enumerate(tasks)]
+        results = []
+        for number, task in enumerate(tasks):
+            results.append(job(task, _local_context(number, report)))
+            finished(number, results[-1])
+        return results
     pool = _Pool(job, tasks, min(jobs, len(tasks)))
     try:
         pool.start()
-        return pool.results(report)
+        return pool.results(report, finished)
     finally:
         pool.close()
 
@@ -112,7 +118,7 @@ class _Pool(Generic[Task, Result]):
         for worker in self._workers:
             worker.start()
 
-    def results(self, report: Callable[[int, Any], None]) -> list[Result]:
+    def results(self, report: Callable[[int, Any], None], finished: Callable[[int, Result], None]) -> list[Result]:
         """Wait for every task's answer."""
         answers: dict[int, Result] = {}
         while len(answers) < self._count:
@@ -125,6 +131,7 @@ class _Pool(Generic[Task, Result]):
                 report(number, value)
             elif kind == "done":
                 answers[number] = value
+                finished(number, value)
             elif kind == "error":
                 raise value
             else:
@@ -200,4 +207,4 @@ def _local_context(number: int, report: Callable[[int, Any], None]) -> JobContex
 
 
 def _ignore(number: int, state: Any) -> None:
-    """Progress that nobody asked for."""
+    """Progress or a result that nobody waits for."""

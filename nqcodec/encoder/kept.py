@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from nqcodec.bitstream.metadata import MOST_TEXT, pack_metadata
+from nqcodec.bitstream.metadata import MOST_TEXT, pack_times
+from nqcodec.bitstream.reader import write_uv
 from nqcodec.encoder.option import option_fields
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
@@ -108,7 +109,9 @@ def keep(side: SideData, start: int, video: Video, wanted: bool) -> Kept:
 def _packable(times: FrameTimes | None) -> FrameTimes | None:
     """Frame times, None where they are of another order than the format's numbers hold."""
     try:
-        pack_metadata(Metadata(times=times))
+        if times:
+            pack_times(times)
+            write_uv(times.start + times.ticks(times.frames))  # later segments begin before that
     except ValueError:
         return None
     return times

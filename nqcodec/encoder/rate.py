@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-from nqcodec.bitstream.file import overhead_bytes
+from nqcodec.bitstream.writer import overhead_bytes
 from nqcodec.errors import RateError, UsageError
 from nqcodec.media.scenes import Cut
 from nqcodec.media.video import Video
@@ -111,17 +111,15 @@ def segment_lengths(frames: int, longest: int | None, cuts: Sequence[int] = ()) 
     return lengths
 
 
-def most_bytes(segments: int, hashed_frames: int, video: Video) -> int:
+def most_bytes(lengths: Sequence[int], hashed: bool, video: Video) -> int:
     """Bytes beyond which a file has no use for more: its samples, uncompressed, would take no more."""
     samples = sum(height * width for height, width in video.plane_shapes)
     raw = -(-samples * video.depth * video.frames // 8)
-    return overhead_bytes(segments, hashed_frames) + segments * NETWORK_BYTES + raw
+    return overhead_bytes(video, lengths, hashed=hashed) + len(lengths) * NETWORK_BYTES + raw
 
 
-def segment_budgets(
-    total: int, lengths: list[int], hashed_frames: int, video: Video, metadata_bytes: int = 0
-) -> list[int]:
-    """Payload bytes for each segment out of `total` file bytes, in proportion to its frames.
+def segment_budgets(total: int, lengths: list[int], hashed: bool, video: Video, metadata_bytes: int = 0) -> list[int]:
+    """`PackedSegment.size` of each segment out of `total` file bytes, in proportion to its frames.
 
     Where each doubling of a segment's bytes gains it as many decibels as another, whatever its content, this is the
     share with the highest mean PSNR over frames.
@@ -129,11 +127,11 @@ def segment_budgets(
     Raises:
         RateError: not even headers fit, or the clip has fewer bytes uncompressed.
     """
-    most = most_bytes(len(lengths), hashed_frames, video) + metadata_bytes
+    most = most_bytes(lengths, hashed, video) + metadata_bytes
     if total > most:
         asked = bytes_as_rate(total, video)
         raise RateError(f"{asked} is more than the clip takes uncompressed: the most is {bytes_as_rate(most, video)}")
-    least = overhead_bytes(len(lengths), hashed_frames) + metadata_bytes
+    least = overhead_bytes(video, lengths, hashed=hashed) + metadata_bytes
     left = total - least
     if left < len(lengths):
         spare = f", or save {metadata_bytes} bytes by --no-metadata" if metadata_bytes else ""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from nqcodec.bitstream.file import overhead_bytes
+from nqcodec.bitstream.writer import overhead_bytes
 from nqcodec.encoder.jobs import JobContext
 from nqcodec.encoder.options import AnyPath
 from nqcodec.encoder.progress import Event
@@ -76,7 +76,8 @@ def rate_errors(task: SegmentTask, rate: int) -> Iterator[None]:
     try:
         yield
     except SizeError as error:
-        most, beside = task.budgets[rate] or 0, overhead_bytes(1) + sum(task.metadata_bytes[rate : rate + 1])
+        beside = overhead_bytes(task.video, [task.video.frames]) + sum(task.metadata_bytes[rate : rate + 1])
+        most = task.budgets[rate] or 0
         asked, possible = (bytes_as_rate(size + beside, task.video) for size in (most, error.possible))
         text = f"{task.name}: {asked} cannot be met with this network; nearest: {possible}"
         raise RateError(text) from error

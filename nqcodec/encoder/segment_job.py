@@ -111,7 +111,8 @@ def _coded(task: SegmentTask, fitted: SegmentFit, rate: int, clock: Clock, again
 
 def decode_back(task: SegmentTask, packed: PackedSegment, integers: IntegerNetwork, fit_psnr: float) -> SegmentResult:
     """Decode the payload with the real decoder, hash its planes and measure them against the clip."""
-    segment = parse_segment(Reader(packed.payload, path=task.name, chunk="SEGM"), task.video, Limits())
+    payload = packed.payload(task.video)
+    segment = parse_segment(Reader(payload, path=task.name, chunk="SEGM"), task.video, Limits())
     meter, whole, hashes = QualityMeter(task.video), plane_md5(), []
     frames = task.clip.frames(task.first, task.video.frames)
     with open_synthesizer(segment.network, task.video, task.video.frames) as synthesizer:

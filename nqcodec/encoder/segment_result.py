@@ -55,7 +55,7 @@ class SegmentResult:
 
 def _paths(task: SegmentTask, rate: int) -> tuple[Path, Path]:
     stem = f"segment{task.number:05d}.{rate}"
-    return task.work / f"{stem}.payload", task.work / f"{stem}.json"
+    return task.work / f"{stem}.coded", task.work / f"{stem}.json"
 
 
 def save_result(task: SegmentTask, rate: int, result: SegmentResult) -> None:
@@ -63,9 +63,12 @@ def save_result(task: SegmentTask, rate: int, result: SegmentResult) -> None:
     payload, figures = _paths(task, rate)
     data = asdict(result)
     data["frame_md5"] = [md5.hex() for md5 in result.frame_md5]
-    del data["packed"]["payload"]
+    packed = data["packed"]
+    packed["md5"] = result.packed.md5.hex()
+    packed["program"] = len(packed["program"])
+    del packed["coded"]
     with AtomicFile(payload) as file:
-        file.write(result.packed.payload)
+        file.write(result.packed.program + result.packed.coded)
     with AtomicFile(figures) as file:
         file.write(json.dumps(data).encode())
 
@@ -76,6 +79,8 @@ def load_result(task: SegmentTask, rate: int) -> SegmentResult | None:
     if not (task.settings.resume and payload.exists() and figures.exists()):
         return None
     data = json.loads(figures.read_text("utf-8"))
-    packed = PackedSegment(payload=payload.read_bytes(), **data.pop("packed"))
+    kept, coded = data.pop("packed"), payload.read_bytes()
+    length, md5, cost = kept.pop("program"), bytes.fromhex(kept.pop("md5")), tuple(kept.pop("cost"))
+    packed = PackedSegment(md5=md5, program=coded[:length], coded=coded[length:], cost=cost, **kept)
     frame_md5 = [bytes.fromhex(md5) for md5 in data.pop("frame_md5")]
     return SegmentResult(packed=packed, frame_md5=frame_md5, **data)

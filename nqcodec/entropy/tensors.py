@@ -23,6 +23,9 @@ IntArray = npt.NDArray[np.integer]
 PIECE_SYMBOLS = 1 << 16
 """Values of a piece (formats/nq.md, 3.1)."""
 
+SMALL_VALUES = 4096
+"""Most values of a tensor that the common sequence holds (formats/nq.md, 3.1)."""
+
 CODERS = ("native", "python", "torchac")
 BACKENDS = ("native", "python")
 
@@ -31,6 +34,9 @@ CHANNEL_VALUES = 8
 
 RECORD_BYTES, PIECE_BYTES = 3, 3
 """Bytes of a record's bits, flags and step index, and of a piece's length field and rounding, for estimates."""
+
+SHORT_PIECE_BITS = 12
+"""Bits of the length field and the rounding of a piece of a few values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,17 +287,22 @@ def _best_gaussian(values: IntArray, axis: int) -> tuple[TensorModel, float]:
     model = TensorModel(False, offset, scale)
     if worth:
         scales, base, list_scale, channel_bits = costs.best_channel_scales(by_scale)
-        # The list's scale index, its length field and the padding of its last byte.
-        channel_bits += 8 * 2.5
+        channel_bits += 8 + _own_piece_bits(values)  # the list's scale index
         if channel_bits < bits:
             model, bits = TensorModel(False, offset, base, scales, list_scale), channel_bits
     return model, bits + record_bits
 
 
+def _own_piece_bits(values: IntArray) -> float:
+    """Bits that pieces of its own cost a tensor which could be in the common sequence."""
+    return SHORT_PIECE_BITS if values.size <= SMALL_VALUES else 0
+
+
 def _context_model(values: IntArray, bits: int, context: Context) -> tuple[TensorModel, float]:
     """The context model and its bits: values, and what its record has beyond an adaptive one's."""
     model = TensorModel(False, context=context)
-    return model, model_bits(values, bits, model, 1) + 8 * contexts.record_bytes(context)
+    own = _own_piece_bits(values)
+    return model, model_bits(values, bits, model, 1) + 8 * contexts.record_bytes(context) + own
 
 
 def choose_model(values: IntArray, bits: int, axis: int, context: Context | None = None) -> TensorModel:
@@ -312,7 +323,8 @@ def choose_model(values: IntArray, bits: int, axis: int, context: Context | None
     best = _best_gaussian(values, axis)
     if bits <= ADAPTIVE_MAX_BITS:
         adaptive = TensorModel(True)
-        best = min(best, (adaptive, model_bits(values, bits, adaptive, axis)), key=_bits)
+        adaptive_bits = model_bits(values, bits, adaptive, axis) + _own_piece_bits(values)
+        best = min(best, (adaptive, adaptive_bits), key=_bits)
     if context is not None:
         best = min(best, _context_model(values, bits, context), key=_bits)
     return best[0]
@@ -356,7 +368,7 @@ def estimate_bits(values: IntArray, bits: int, axis: int, context: Context | Non
     if bits <= ADAPTIVE_MAX_BITS:
         length = values.size / pieces
         learning = np.unique(values).size * pieces * (0.5 * math.log2(length + 1) + 1.6e-4 * length)
-        smallest = min(smallest, costs.empirical_bits(values) + learning)
+        smallest = min(smallest, costs.empirical_bits(values) + learning + _own_piece_bits(values))
     if context is not None:
         smallest = min(smallest, _context_model(values, bits, context)[1])
-    return smallest + 8 * (RECORD_BYTES + PIECE_BYTES * pieces)
+    return smallest + 8 * (RECORD_BYTES + (PIECE_BYTES * pieces if values.size > SMALL_VALUES else 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import cached_property
@@ -36,6 +36,29 @@ class FrameTimes:
         runs = [(ticks, len(list(group))) for ticks, group in groupby(durations)]
         unit = math.gcd(start, *(ticks for ticks, _ in runs))
         return FrameTimes(tick * unit, start // unit, tuple((ticks // unit, count) for ticks, count in runs))
+
+    @staticmethod
+    def joined(parts: Sequence[tuple[FrameTimes | None, int]], fps: Fraction) -> FrameTimes | None:
+        """The times of clips one after another, each given as its times, or None at rate `fps`, and its frames.
+
+        None where none has times of its own.
+        """
+        known = [times for times, _ in parts if times]
+        if not known:
+            return None
+        ticks = [times.tick for times in known] + ([1 / fps] if len(known) < len(parts) else [])
+        denominator = math.lcm(*(tick.denominator for tick in ticks))
+        tick = Fraction(math.gcd(*(int(tick * denominator) for tick in ticks)), denominator)
+        durations = [
+            (int(length * own / tick), count)
+            for own, runs in ((t.tick, t.runs) if t else (1 / fps, ((1, n),)) for t, n in parts)
+            for length, count in runs
+        ]
+        runs = [
+            (length, sum(count for _, count in same)) for length, same in groupby(durations, key=lambda run: run[0])
+        ]
+        first = parts[0][0]
+        return FrameTimes(tick, int(first.start * first.tick / tick) if first else 0, tuple(runs))
 
     @property
     def frames(self) -> int:

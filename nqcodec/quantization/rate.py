@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nqcodec.entropy.lists import code_list
+from nqcodec.entropy.lists import list_bits
 from nqcodec.entropy.tensors import estimate_bits
 from nqcodec.network.integer_network import Int32, IntTensor, channel_axis
 from nqcodec.quantization.quantizers import OCTAVE, along_channels
@@ -20,16 +20,15 @@ ROUNDING_VARIANCE = 1 / 12
 HADAMARD_RECORD_BITS = 16
 """Bits by which the record of a weight in the Hadamard domain is longer than others (formats/nq.md, 4)."""
 
-LIST_RECORD_BITS = 24
-"""Bits of a list of step indices beyond its codes: its scale index, its length field and the padding of its last
-byte."""
+LIST_RECORD_BITS = 8
+"""Bits of a list of step indices beyond its codes: its scale index."""
 
 
 def step_index_list_bits(step_indices: Int32) -> float:
     """Bits of a list of step indices beyond the one that every record has; 0 for a single one."""
     if step_indices.size == 1 or bool((step_indices == step_indices[0]).all()):
         return 0.0
-    return 8.0 * len(code_list(step_indices - int(np.median(step_indices)))[1]) + LIST_RECORD_BITS
+    return list_bits(step_indices - int(np.median(step_indices))) + LIST_RECORD_BITS
 
 
 def tensor_bits(tensor: IntTensor, name: str) -> float:

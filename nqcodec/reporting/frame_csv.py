@@ -20,7 +20,7 @@ def write_frame_csv(report: EncodeReport, path: Path) -> None:
         InputError: the encoded file is gone.
     """
     index = read_file(report.output).index
-    places = [(number, entry.length / entry.frames) for number, entry in enumerate(index) for _ in range(entry.frames)]
+    places = [(entry.number, entry.size / entry.frames) for entry in index for _ in range(entry.frames)]
     more = report.frame_metrics or [{} for _ in report.frame_psnr]
     quality = [{**psnr, **metrics} for psnr, metrics in zip(report.frame_psnr, more, strict=True)]
     names = list(quality[0])

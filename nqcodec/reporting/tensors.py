@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nqcodec.bitstream.file import NqFile
+from nqcodec.bitstream.segment import COMMON_SEQUENCE
 from nqcodec.network.hadamard import block_stages, transform
 from nqcodec.network.integer_network import channel_axis
 from nqcodec.network.operations import Conv
@@ -152,13 +153,17 @@ def histogram_table(data: dict[str, Any]) -> Table:
 
 
 def bits_by_layer(file: NqFile, subject: str) -> Finding:
-    """Bytes of each tensor over all segments, beside the values that they code, and of everything else in the file."""
+    """Bytes of each tensor over all segments, beside the values that they code, and of everything else in the file.
+
+    What the common sequence has of a tensor cannot be told from the rest of it: small tensors have bytes of no pieces.
+    """
     tensors: dict[str, dict[str, Any]] = {}
-    rest = {"header": file.size - sum(entry.length for entry in file.index)}
+    parts = file.parts()
+    rest = {
+        part: parts[part] for part in ("header", "metadata", "program", "step sizes", COMMON_SEQUENCE) if part in parts
+    }
     for number in range(len(file.index)):
         layout = file.layout(number, Limits())
-        for part in ("header", "program", "step sizes"):
-            rest[part] = rest.get(part, 0) + layout.parts[part]
         for entry in layout.tensors:
             label = f"{entry.index} {layout.program.operations[entry.index].name} {entry.name}"
             row = tensors.setdefault(label, {"label": label, "kind": entry.name, "values": 0, "bytes": 0})

@@ -8,9 +8,9 @@ from dequantized import dequantized
 from fitting import small_clip
 
 from nqcodec.backbones import BACKBONES, hinerv, nerv, nervpp
-from nqcodec.bitstream.file import pack_file
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment, parse_segment
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.media.video import Chroma, Frame, Video
 from nqcodec.methods.post_training.pipeline import quantize
 from nqcodec.network.integer_network import IntegerNetwork
@@ -57,7 +57,7 @@ def learned(
 
 def assert_decodes_as_floats(coded: IntegerNetwork, video: Video) -> None:
     """Samples decoded by the reference from the coded segment are those of the float network, within rounding."""
-    payload = pack_segment(coded).payload
+    payload = pack_segment(coded).payload(video)
     read = parse_segment(Reader(payload, path="clip", chunk="SEGM"), video, Limits()).network
     assert read.program == coded.program
     times = torch.arange(video.frames)

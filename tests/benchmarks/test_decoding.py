@@ -19,8 +19,9 @@ from nqcodec.benchmarks import decoding as speed
 from nqcodec.benchmarks.cases import CASES, Case, random_integers
 from nqcodec.benchmarks.decoding import Rounds, compare, frame_rows
 from nqcodec.benchmarks.results import read_result
-from nqcodec.bitstream.file import pack_file, read_file
+from nqcodec.bitstream.file import read_file
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.nqtool import main as nqtool
 from nqcodec.decoder.decoder import Decoder

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from mutations import random_file
 
 from nqcodec.bitstream.chunks import FRAMING_BYTES, SIGNATURE, pack_chunk, read_chunks
-from nqcodec.bitstream.file import overhead_bytes, pack_file, parse_file
-from nqcodec.bitstream.metadata import PARSERS, pack_metadata, parse_metadata
-from nqcodec.bitstream.segment import PackedSegment
+from nqcodec.bitstream.file import parse_file
+from nqcodec.bitstream.header import pack_video
+from nqcodec.bitstream.metadata import PARSERS, pack_metadata, pack_times, parse_times
+from nqcodec.bitstream.reader import Reader
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.stream import NqStream
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.cli.info import file_info, info_lines
 from nqcodec.errors import FormatError
 from nqcodec.media.metadata import DisplayMatrix, FrameTimes, LightLevel, MasteringDisplay, Metadata
@@ -26,17 +31,26 @@ FULL = Metadata(
 )
 
 
-def read_back(packed: bytes, frames: int) -> Metadata:
-    """What chunks say."""
-    chunks = list(read_chunks(SIGNATURE + packed + pack_chunk("NEND", b""), "x.nq"))
-    return parse_metadata(chunks, Video(8, 6, frames), "x.nq")
+HEADER = SIGNATURE + pack_chunk("VHDR", pack_video(Video(8, 6)))
+
+
+def read_back(packed: bytes) -> Metadata:
+    """What chunks about the whole video say."""
+    return NqStream(HEADER + packed + pack_chunk("NEND", b""), "x.nq").metadata
+
+
+def read_times(payload: bytes, frames: int) -> FrameTimes:
+    """What fTIM says of a segment of so many frames."""
+    return parse_times(Reader(payload, path="x.nq", chunk="fTIM"), frames)
 
 
 def test_chunks_are_read_as_they_were_packed() -> None:
-    assert read_back(pack_metadata(FULL), 7) == FULL
-    assert read_back(pack_metadata(Metadata(light=FULL.light)), 7) == Metadata(light=FULL.light)
+    assert read_back(pack_metadata(FULL)) == replace(FULL, times=None)
+    assert FULL.times is not None
+    assert read_times(pack_times(FULL.times), 7) == FULL.times
+    assert read_back(pack_metadata(Metadata(light=FULL.light))) == Metadata(light=FULL.light)
     assert pack_metadata(Metadata()) == b""
-    assert read_back(b"", 7) == Metadata()
+    assert read_back(b"") == Metadata()
     assert not Metadata()
     assert Metadata(encoder="x")
 
@@ -70,38 +84,33 @@ def test_values_that_do_not_fit_are_not_packed() -> None:
         FrameTimes(Fraction(1), 0, ((1 << 31, 1),)),
     ):
         with pytest.raises(ValueError, match="fit"):
-            pack_metadata(Metadata(times=times))
+            pack_times(times)
 
 
 @pytest.mark.parametrize("kind", PARSERS)
 def test_errors_name_chunk_and_byte(kind: str) -> None:
-    chunks = {chunk.kind: chunk for chunk in read_chunks(SIGNATURE + pack_metadata(FULL) + pack_chunk("NEND", b""), "")}
-    payload = chunks[kind].payload
+    chunks = {chunk.kind: chunk for chunk in read_chunks(HEADER + pack_metadata(FULL) + pack_chunk("NEND", b""), "")}
+    payload, after = chunks[kind].payload, len(HEADER) + FRAMING_BYTES
     with pytest.raises(FormatError, match=f"^x.nq, chunk {kind}, byte "):
-        read_back(pack_chunk(kind, payload + b"\0"), 7)
-    with pytest.raises(FormatError, match=f"^x.nq, chunk {kind}, byte {8 + FRAMING_BYTES + len(payload)}: .* only one"):
-        read_back(pack_chunk(kind, payload) * 2, 7)
+        read_back(pack_chunk(kind, payload + b"\0"))
+    with pytest.raises(FormatError, match=f"^x.nq, chunk {kind}, byte {after + len(payload)}: .* only one"):
+        read_back(pack_chunk(kind, payload) * 2)
 
 
 def test_a_hostile_run_of_frames_takes_no_memory() -> None:
     frames = 1 << 24
-    kept = read_back(pack_metadata(Metadata(times=FrameTimes(Fraction(1), 0, ((3, frames),)))), frames)
-    assert kept.times is not None
-    assert kept.times.runs == ((3, frames),)
-    assert kept.times.ticks(frames) == 3 * frames
+    times = read_times(pack_times(FrameTimes(Fraction(1), 0, ((3, frames),))), frames)
+    assert times.runs == ((3, frames),)
+    assert times.ticks(frames) == 3 * frames
 
 
 def test_a_file_with_metadata_differs_by_its_chunks_alone() -> None:
     plain = parse_file(random_file(2), "x.nq")
-    segments = [
-        (entry.frames, PackedSegment(chunk.payload, {}, plain.version[1]))
-        for entry, chunk in zip(plain.index, (c for c in plain.chunks if c.kind == "SEGM"), strict=True)
-    ]
+    segments = [(entry.frames, pack_segment(entry.decode().network, md5=entry.head.md5)) for entry in plain.index]
     metadata = Metadata(matrix=FULL.matrix, encoder=FULL.encoder)
     without, data = pack_file(plain.video, segments), pack_file(plain.video, segments, metadata=metadata)
     assert without == pack_file(plain.video, segments, metadata=Metadata()) == random_file(2)
     assert len(data) == len(without) + len(pack_metadata(metadata))
-    assert len(without) == overhead_bytes(len(segments)) + sum(len(one.payload) for _, one in segments)
     file = parse_file(data, "x.nq")
     assert file.metadata == metadata
     assert file.version == plain.version
@@ -124,10 +133,7 @@ def test_rotation_of_a_display_matrix(values: tuple[int, ...], rotation: int, mi
 
 def test_info_shows_all() -> None:
     plain = parse_file(random_file(2), "x.nq")
-    segments = [
-        (entry.frames, PackedSegment(chunk.payload, {}, plain.version[1]))
-        for entry, chunk in zip(plain.index, (c for c in plain.chunks if c.kind == "SEGM"), strict=True)
-    ]
+    segments = [(entry.frames, pack_segment(entry.decode().network, md5=entry.head.md5)) for entry in plain.index]
     times = FrameTimes(Fraction(1, 100), 20, ((4, 1), (9, plain.video.frames - 1)))
     metadata = Metadata(times, FULL.mastering, FULL.light, FULL.matrix, FULL.encoder)
     info = file_info(parse_file(pack_file(plain.video, segments, metadata=metadata), "x.nq"), Limits())

@@ -13,10 +13,11 @@ from operation_cases import CASES, OperationCase, case_id
 from operation_instances import Instance, program_around
 from random_networks import random_network
 
-from nqcodec.bitstream.file import pack_file, parse_file
+from nqcodec.bitstream.file import parse_file
 from nqcodec.bitstream.operations import minor_version, pack_program, parse_program
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.cli.info import file_info, info_lines
 from nqcodec.errors import FormatError
 from nqcodec.media.video import Video
@@ -104,7 +105,7 @@ def test_networks_around_an_operation_round_trip(case: OperationCase, seed: int)
     program, video, index = program_around(case.make(rng))
     original = random_network(rng, video, program)
     file = parse_file(pack_file(video, [(video.frames, pack_segment(original))]), "x.nq")
-    assert file.version == (1, minor_version(program)) == (1, case.kind.minor_version)
+    assert file.version == (2, minor_version(program)) == (2, case.kind.minor_version)
     assert_same(original, file.segment(0).network)
     op = program.operations[index]
     assert operation_from_dict(json.loads(json.dumps(operation_to_dict(op)))) == op
@@ -138,4 +139,4 @@ def test_a_file_is_of_the_least_version_that_has_the_operations_of_all_segments(
         video = own
         segments.append((3, pack_segment(random_network(rng, own, program)).with_md5(bytes(16))))
     data = pack_file(replace(video, frames=3 * len(minors)), segments)
-    assert parse_file(data, "x.nq").version == (1, max(minors))
+    assert parse_file(data, "x.nq").version == (2, max(minors))

@@ -15,8 +15,8 @@ from conformance_vectors.build import part
 from conformance_vectors.calm import Calm, calm_network
 from conformance_vectors.pictures import head
 
-from nqcodec.bitstream.file import pack_file
-from nqcodec.bitstream.segment import PackedSegment
+from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.metadata import DisplayMatrix, FrameTimes, Metadata
@@ -37,8 +37,8 @@ def nq(path: Path, metadata: Metadata, depth: int = 8, chroma: Chroma = Chroma.C
     """A file of six frames of a random network."""
     video = Video(32, 24, 6, Fraction(25), chroma, depth)
     network = calm_network(video, head(video, 2), Calm(7, width=13, frac=10, head_frac=13))
-    made = part(video, network)
-    path.write_bytes(pack_file(video, [(6, PackedSegment(made.payload, {}))], metadata=metadata))
+    made = pack_segment(network, md5=part(video, network).md5)
+    path.write_bytes(pack_file(video, [(6, made)], metadata=metadata))
     return path
 
 

@@ -100,10 +100,11 @@ def test_decoder_refuses_bad_files(sample: Path, tmp_path: Path) -> None:
         "foreign": (b"RIFF" + data[4:], 1, "no .nq file"),
         "cut": (data[: len(data) // 2], 1, "truncated"),
         "flipped": (bytes(flipped), 1, "CRC"),
+        "older": (rebuilt("VHDR", {0: 1, 1: 4}), 3, "encode the clip again"),
         "newer": (rebuilt("VHDR", {0: 9}), 3, "newer"),
         "critical": (data[:-12] + pack_chunk("NEWC", b"") + data[-12:], 3, "NEWC"),
-        "absurd": (rebuilt("VHDR", {5: 0x7F, 9: 0x7F}), 4, "limit"),
-        "hash": (rebuilt("SEGM", {1: chunks[2].payload[1] ^ 1}), 5, "MD5"),
+        "absurd": (rebuilt("VHDR", {3: 0x7F, 4: 0xB4, 5: 0x7F}), 4, "limit"),
+        "hash": (rebuilt("SEGM", {2: chunks[1].payload[2] ^ 1}), 5, "MD5"),
     }
     for name, (content, code, needle) in cases.items():
         bad = tmp_path / f"{name}.nq"

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from random_networks import random_network
 
-from nqcodec.bitstream.file import pack_file, parse_file
+from nqcodec.bitstream.file import parse_file
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.stream import SegmentEntry
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.decoder.decoder import Decoder, decode, probe
 from nqcodec.errors import HashError, UsageError
 from nqcodec.media.video import Chroma, Frame, Video, frame_bytes
@@ -90,27 +92,26 @@ def test_any_range_decodes_alone() -> None:
 def test_segment_hash_is_checked_on_whole_segments_only() -> None:
     data = make_file(VIDEO, [3, 4])
     file = parse_file(data, "x.nq")
-    entry = file.index[1]
-    payload = file.chunks[3].payload
-    assert len(payload) == entry.length
-    spoilt = replace(
-        file, chunks=(*file.chunks[:3], replace(file.chunks[3], payload=spoil_md5(payload)), file.chunks[4])
-    )
+    first, last = file.index
+    spoilt = replace(file, index=(first, with_md5(last, bytes(16))))
     assert len(list(Decoder(spoilt).frames(0, 6))) == 6
     with pytest.raises(HashError, match="segment 1"):
         list(Decoder(spoilt).frames())
     assert len(list(Decoder(spoilt, verify=False).frames())) == 7
 
 
-def spoil_md5(payload: bytes) -> bytes:
-    return payload[:1] + bytes([payload[1] ^ 1]) + payload[2:]
+def with_md5(entry: SegmentEntry, md5: bytes) -> SegmentEntry:
+    """The segment, whose number of frames takes one byte, with another hash."""
+    payload = entry.chunk.payload
+    return replace(entry, chunk=replace(entry.chunk, payload=payload[:2] + md5 + payload[18:]))
 
 
 def test_frame_hashes_are_checked_on_any_range() -> None:
     file = parse_file(make_file(VIDEO, [7], frame_hashes=True), "x.nq")
     assert len(file.frame_md5) == 7
     list(Decoder(file).frames(2, 5))
-    wrong = replace(file, frame_md5=(*file.frame_md5[:4], bytes(16), *file.frame_md5[5:]))
+    hashes = (*file.frame_md5[:4], bytes(16), *file.frame_md5[5:])
+    wrong = replace(file, index=(replace(file.index[0], frame_md5=hashes),))
     list(Decoder(wrong).frames(0, 4))
     with pytest.raises(HashError, match="frame 4"):
         list(Decoder(wrong).frames(2, 6))

@@ -15,6 +15,8 @@ from formats_clips import write
 from mutations import MUTATIONS, mutant, put_together, random_file, take_apart
 
 from nqcodec.bitstream.file import parse_file
+from nqcodec.bitstream.header import VIDEO_FIELDS
+from nqcodec.bitstream.reader import Reader, write_integer
 from nqcodec.decoder.decoder import Decoder
 from nqcodec.errors import NqError
 from nqcodec.native.loading import why_absent
@@ -74,12 +76,13 @@ def test_damaged_files_give_a_named_error_or_a_right_picture(tmp_path: Path) -> 
 def extreme_header(seed: int) -> bytes:
     """A legal file whose description is unusual: rates, aspects and colours that the format allows and few expect."""
     rng, parts = np.random.default_rng(seed), take_apart(random_file(seed)) or []
-    header = bytearray(parts[0][1])
-    # Place and length of fps, primaries, transfer, range, location and aspect in VHDR (formats/nq.md, 2.1).
-    for place, length in ((14, 4), (18, 4), (24, 1), (25, 1), (27, 1), (28, 1), (29, 2), (31, 2)):
-        value = int(rng.choice([1, 2, 9, 14, (1 << 8 * length) - 1]))
-        value = value & 1 if place == 27 else value % 6 if place == 28 else value
-        header[place : place + length] = value.to_bytes(length, "little")
+    reader = Reader(parts[0][1])
+    header = bytearray([reader.fixed("u8", "major"), reader.fixed("u8", "minor")])
+    for field in VIDEO_FIELDS:
+        value = reader.integer(field.kind, field.name)
+        if field.name not in ("width", "height", "chroma", "depth", "matrix"):
+            value = int(rng.choice([1, 2, 9, 14, field.high])) % (field.high + 1) or field.low
+        header += write_integer(field.kind, value)
     return put_together([("VHDR", bytes(header)), *parts[1:]])
 
 

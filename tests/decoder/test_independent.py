@@ -55,7 +55,7 @@ def test_vector(name: str) -> None:
 
 def test_first_frame_of_sample() -> None:
     """A real file: its bytes are legal and its first frame decodes to a picture's size."""
-    header = nqdecode.read_file(SAMPLE.read_bytes()).header
+    header, _ = next(nqdecode.read_file(SAMPLE.read_bytes()))
     frame = next(iter(nqdecode.decode(SAMPLE.read_bytes())))
     assert len(frame) == header.width * header.height * 3 // 2
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from nqcodec.bitstream.file import pack_file, parse_file, read_file
+from nqcodec.bitstream.file import parse_file, read_file
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.decoder.decoder import Decoder
 from nqcodec.errors import LimitError, UsageError
 from nqcodec.media.video import Chroma, Video

@@ -21,7 +21,7 @@ from mutations import random_file
 
 from nqcodec.benchmarks.entropy import CONTEXT
 from nqcodec.bitstream.file import NqFile, parse_file
-from nqcodec.bitstream.layers import TensorEntry, TensorRecord, decode_tensors
+from nqcodec.bitstream.layers import CommonPieces, TensorEntry, TensorRecord, decode_tensors
 from nqcodec.bitstream.reader import Reader
 from nqcodec.decoder.decoder import Decoder
 from nqcodec.entropy import lists, native, tensors
@@ -198,18 +198,19 @@ def test_a_damaged_list_hides_behind_a_tensor_that_is_damaged_before_it() -> Non
     values = np.arange(-8, 8, dtype=np.int32).reshape(4, 4, 1, 1)
     data = tensors.encode_values(values, 8, TensorModel(True), 0)[0]
     record = TensorRecord(8, True, 0, -1, 0, 0, -1, None)
-    listed = TensorRecord(8, True, 0, 10, 0, 0, -1, None)
-    step_list = lists.code_list(np.zeros(4, np.int32), 10)[1]
-    good = TensorEntry(1, "weight", values.shape, record, b"", b"", (data,), 0, 0, 0)
-    damaged = TensorEntry(2, "weight", values.shape, record, b"", b"", (data + b"\0",), 0, 0, 0)
-    bad_list = TensorEntry(3, "weight", values.shape, listed, step_list + b"\0", b"", (data,), 0, 0, 0)
+    listed = TensorRecord(8, True, 0, 40, 0, 0, -1, None)
+    pieces = lists.code_sequence(np.full(4, 400, np.int32), np.full(4, 40, np.uint8))
+    far, none = CommonPieces(tuple(pieces), 0, 0), CommonPieces((), 0, 0)
+    good = TensorEntry(1, "weight", values.shape, record, (data,), 0, 0)
+    damaged = TensorEntry(2, "weight", values.shape, record, (data + b"\0",), 0, 0)
+    bad_list = TensorEntry(3, "weight", values.shape, listed, (data,), 0, 0)
     reader = Reader(b"", path="some.nq")
     for threads in (1, 2):
-        assert len(decode_tensors(reader, [good, good], threads)) == 2
+        assert len(decode_tensors(reader, [good, good], none, threads)) == 2
         with pytest.raises(FormatError, match="operation 2 weight: piece 0 of 1"):
-            decode_tensors(reader, [good, damaged, bad_list], threads)
-        with pytest.raises(FormatError, match="operation 3 weight: a piece of"):
-            decode_tensors(reader, [good, bad_list, damaged], threads)
+            decode_tensors(reader, [good, damaged, bad_list], far, threads)
+        with pytest.raises(FormatError, match="operation 3 weight: the step list leaves"):
+            decode_tensors(reader, [good, bad_list, damaged], far, threads)
 
 
 @pytest.mark.slow

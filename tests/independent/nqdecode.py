@@ -117,7 +117,9 @@ class Reader:
         need(self.at == len(self.data), f"{self.where} has {len(self.data) - self.at} bytes too many")
 
 
-METADATA = {"fTIM", "mDCV", "cLLI", "dMTX", "eNCD"}
+ABOUT_VIDEO = {"mDCV", "cLLI", "dMTX", "eNCD"}
+OF_SEGMENT = {"cLIP", "PROG", "fTIM", "fHSH"}
+KNOWN = {"VHDR", "SEGM", "SIDX", "NEND", *ABOUT_VIDEO, *OF_SEGMENT}
 
 
 @dataclass
@@ -126,19 +128,21 @@ class Header:
 
     width: int
     height: int
-    frames: int
     depth: int
     subsampling: list[tuple[int, int]]  # (sx, sy) of each plane
 
 
 @dataclass
-class File:
-    """The chunks of a file. `index` holds (frames, offset, length) of each segment, `segments` their payloads."""
+class Segment:
+    """A segment before its program is read [2.2]; `program` is None where the payload has its own."""
 
-    header: Header
-    index: list[tuple[int, int, int]]
-    segments: list[bytes]
-    frame_hashes: bytes | None
+    frames: int
+    md5: bytes
+    rest: Reader
+    program: bytes | None
+    hashes: bytes | None
+    start: int
+    program_start: int
 
 
 def read_chunks(data: bytes) -> Iterator[tuple[int, str, bytes]]:
@@ -153,6 +157,7 @@ def read_chunks(data: bytes) -> Iterator[tuple[int, str, bytes]]:
         kind = name.decode("ascii")
         payload = reader.take(reader.unsigned(4))
         need(zlib.crc32(name + payload) == reader.unsigned(4), f"the CRC of chunk {kind} at byte {start} is wrong")
+        need(kind in KNOWN or kind[0].islower(), f"critical chunk {kind} at byte {start}", "unsupported")
         yield start, kind, payload
     reader.end()
 
@@ -161,48 +166,27 @@ def read_header(payload: bytes) -> Header:
     """[2.1]"""
     reader = Reader(payload, "VHDR")
     major, minor = reader.unsigned(1), reader.unsigned(1)
-    need(major <= 1, f"version {major}.{minor}", "unsupported")
-    need(major == 1, f"version {major}.{minor}")
-    width, height, frames, fps_num, fps_den = struct.unpack("<5I", reader.take(20))
-    need(min(width, height, frames, fps_num, fps_den) >= 1, "VHDR: a size, frame count or frame rate is 0")
+    need(major == 2, f"version {major}.{minor}", "unsupported")
+    width, height, fps_num, fps_den = (reader.uv() for _ in range(4))
+    need(min(width, height, fps_num, fps_den) >= 1, "VHDR: a size or the frame rate is 0")
     chroma, depth = reader.u8("chroma", 0, 3), reader.u8("depth", 8, 12)
     _primaries, _transfer, matrix = reader.take(3)
     need(matrix != 0 or chroma == 3, "VHDR: matrix 0 needs chroma 3")
     reader.u8("full_range", 0, 1)
     reader.u8("chroma_location", 0, 5)
-    need(min(struct.unpack("<2H", reader.take(4))) >= 1, "VHDR: the sample aspect ratio has a 0")
-    if minor <= 4:
+    aspect = reader.uv(), reader.uv()
+    need(min(aspect) >= 1 and max(aspect) <= 65535, "VHDR: the sample aspect ratio is out of range")
+    if minor == 0:
         reader.end()
+    need(width * height <= 1 << 26, f"{width} x {height} pixels", "limit")
     sub = [(), ((2, 2),) * 2, ((2, 1),) * 2, ((1, 1),) * 2][chroma]
-    return Header(width, height, frames, depth, [(1, 1), *sub])
+    return Header(width, height, depth, [(1, 1), *sub])
 
 
-def read_index(payload: bytes, frames: int) -> list[tuple[int, int, int]]:
-    """Frames, offset and length of each segment [2.2]."""
-    reader = Reader(payload, "SIDX")
-    count = reader.unsigned(4)
-    need(count >= 1, "SIDX has no segment")
-    need(len(payload) == 4 + 16 * count, f"SIDX has {len(payload)} bytes for {count} segments")
-    index = list(struct.iter_unpack("<IQI", reader.take(16 * count)))
-    need(all(entry[0] >= 1 for entry in index), "SIDX: a segment of no frames")
-    need(sum(entry[0] for entry in index) == frames, "SIDX: the segments' frames are not those of VHDR in sum")
-    return index
-
-
-def check_metadata(kind: str, payload: bytes, frames: int) -> None:
-    """Chunks on which no sample depends, refused only where they break a rule [2.6 to 2.9]."""
+def check_about_video(kind: str, payload: bytes) -> None:
+    """Chunks on which no sample depends, refused only where they break a rule [2.7 to 2.9]."""
     reader = Reader(payload, kind)
-    if kind == "fTIM":
-        need(min(struct.unpack("<2I", reader.take(8))) >= 1, "fTIM: the tick has a 0")
-        reader.uv()
-        while frames > 0:
-            code = reader.uv()
-            count = reader.uv() if code & 1 else 1
-            need(code >= 2, "fTIM: a frame of no ticks")
-            need(count > code & 1, f"fTIM: a run of {count} frames")
-            frames -= count
-        need(frames == 0, "fTIM: times of more frames than there are")
-    elif kind == "mDCV":
+    if kind == "mDCV":
         values = struct.unpack("<8H2I", reader.take(24))
         need(max(values[:8]) <= 50000, "mDCV: a chromaticity above 1")
         need(values[8] >= values[9], "mDCV: the least luminance is above the greatest")
@@ -218,41 +202,106 @@ def check_metadata(kind: str, payload: bytes, frames: int) -> None:
     reader.end()
 
 
-def read_file(data: bytes) -> File:
-    """Check the order of the chunks, and give their contents [2]."""
-    header, index, hashes = None, None, None
+def check_times(payload: bytes, frames: int) -> None:
+    """[2.6]"""
+    reader = Reader(payload, "fTIM")
+    need(min(struct.unpack("<2I", reader.take(8))) >= 1, "fTIM: the tick has a 0")
+    reader.uv()
+    while frames > 0:
+        code = reader.uv()
+        count = reader.uv() if code & 1 else 1
+        need(code >= 2, "fTIM: a frame of no ticks")
+        need(count > code & 1, f"fTIM: a run of {count} frames")
+        frames -= count
+    need(frames == 0, "fTIM: times of more frames than the segment has")
+    reader.end()
+
+
+def check_clip(payload: bytes) -> None:
+    """[2.10]"""
+    reader = Reader(payload, "cLIP")
+    reader.uv()
+    name = payload[reader.at :]
+    need(1 <= len(name) <= 255, f"cLIP: a name of {len(name)} bytes")
+    need(all(byte >= 32 and byte != 127 for byte in name), "cLIP: a control character in the name")
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RefusalError("error", "cLIP: the name is not UTF-8") from None
+
+
+def read_segment(payload: bytes, start: int, own: dict[str, bytes], program: tuple[int, bytes] | None) -> Segment:
+    """The head of a segment [2.2] with the chunks that belong to it; `program` is the last PROG."""
+    reader = Reader(payload, "SEGM")
+    flags = reader.unsigned(1)
+    need(flags <= 1, f"segment flags {flags}", "unsupported")
+    frames = reader.uv()
+    need(frames >= 1, "a segment of no frames")
+    md5 = reader.take(16)
+    if "fTIM" in own:
+        check_times(own["fTIM"], frames)
+    if "cLIP" in own:
+        check_clip(own["cLIP"])
+    hashes = own.get("fHSH")
+    need(hashes is None or len(hashes) == 16 * frames, "fHSH does not have 16 bytes a frame")
+    if not flags:
+        return Segment(frames, md5, reader, None, hashes, start, start)
+    if program is None:
+        raise RefusalError("error", f"the segment at byte {start} takes a program, and there is no PROG before it")
+    return Segment(frames, md5, reader, program[1], hashes, start, program[0])
+
+
+def check_index(payload: bytes, start: int, segments: list[Segment]) -> None:
+    """[2.5]"""
+    reader = Reader(payload, "SIDX")
+    need(reader.uv() == len(segments), "SIDX: the number of segments is another")
+    ends = [*(segment.start for segment in segments[1:]), start]
+    for segment, end in zip(segments, ends, strict=True):
+        told = reader.uv(), reader.uv(), reader.uv()
+        right = segment.frames, end - segment.start, segment.start - segment.program_start
+        need(told == right, f"SIDX: a segment of {told}, and it is {right}")
+    need(reader.unsigned(4) == len(payload) + 12, "SIDX: its size is another")
+    reader.end()
+
+
+def read_file(data: bytes) -> Iterator[tuple[Header, Segment]]:
+    """Check the order of the chunks, and give each segment with the header [2]."""
+    chunks = read_chunks(data)
+    start, kind, payload = next(chunks)
+    need(kind == "VHDR", f"the first chunk is {kind}, not VHDR")
+    header = read_header(payload)
+    start, kind, payload = next(chunks)
     found: set[str] = set()
-    segments: list[bytes] = []
-    for start, kind, payload in read_chunks(data):
-        if kind not in ("VHDR", "SIDX", "SEGM", "NEND") and kind[0].isupper():
-            raise RefusalError("unsupported", f"critical chunk {kind} at byte {start}")
-        if header is None:
-            need(kind == "VHDR", f"the first chunk is {kind}, not VHDR")
-            header = read_header(payload)
-            need(header.frames <= 1 << 24, f"{header.frames} frames", "limit")
-            need(header.width * header.height <= 1 << 26, f"{header.width} x {header.height} pixels", "limit")
-        elif index is None:
-            need(kind == "SIDX", f"the second chunk is {kind}, not SIDX")
-            index = read_index(payload, header.frames)
-        elif kind == "SEGM":
-            need(len(segments) < len(index), "more SEGM chunks than SIDX tells")
-            told = index[len(segments)][1:]
-            need(told == (start, len(payload)), f"SEGM at byte {start}: SIDX tells another place or length")
-            segments.append(payload)
-        elif kind == "NEND":
-            need(not payload, "NEND has a payload")
-        elif kind == "fHSH":
-            need(hashes is None and len(payload) == 16 * header.frames, "fHSH is repeated or not 16 bytes a frame")
-            hashes = payload
-        elif kind in METADATA:
+    while kind in ABOUT_VIDEO or kind not in KNOWN:
+        if kind in ABOUT_VIDEO:
             need(kind not in found, f"{kind} is repeated")
+            check_about_video(kind, payload)
             found.add(kind)
-            check_metadata(kind, payload, header.frames)
-        else:
-            need(kind[0].islower(), f"chunk {kind} at byte {start} is repeated or misplaced")
-    if header is None or index is None or len(segments) < len(index):
-        raise RefusalError("error", "a critical chunk is missing")
-    return File(header, index, segments, hashes)
+        start, kind, payload = next(chunks)
+    segments: list[Segment] = []
+    own: dict[str, bytes] = {}
+    program: tuple[int, bytes] | None = None
+    frames = 0
+    while kind in OF_SEGMENT or kind == "SEGM" or kind not in KNOWN:
+        if kind in OF_SEGMENT:
+            need(kind not in own, f"{kind} at byte {start} is repeated")
+            own[kind] = payload
+            program = (start, payload) if kind == "PROG" else program
+        elif kind == "SEGM":
+            segments.append(read_segment(payload, start, own, program))
+            frames += segments[-1].frames
+            need(frames <= 1 << 24, f"{frames} frames", "limit")
+            own = {}
+            yield header, segments[-1]
+        start, kind, payload = next(chunks)
+    need(not own, "a chunk that belongs to a segment, and none follows")
+    need(bool(segments), "no segment")
+    if kind == "SIDX":
+        check_index(payload, start, segments)
+        start, kind, payload = next(chunks)
+    need(kind == "NEND", f"chunk {kind} at byte {start} is repeated or misplaced")
+    need(not payload, "NEND has a payload")
+    need(next(chunks, None) is None, "a chunk after NEND")
 
 
 # ------------------------------------------------------------------------------- program and layers [4, 5, 8]
@@ -379,7 +428,7 @@ def map_shape(op: Operation, inputs: list[Shape], number: int) -> Shape:
     c, h, w = inputs[0] if inputs else (0, 0, 0)
     shape = (c, h, w)
     if name == "grid":
-        legal, shape = min(f) >= 1, (f[1], f[2], f[3])
+        legal, shape = min(f) >= 1 and f[0] <= 1 << 22, (f[1], f[2], f[3])
         op.tensors = [Tensor("latent", tuple(f))]
     elif name == "conv":
         out, kernel, depthwise, activation = f
@@ -400,7 +449,7 @@ def map_shape(op: Operation, inputs: list[Shape], number: int) -> Shape:
     elif name == "window":
         legal, shape = window_fits(op, h, w), (c * f[2] ** 2, f[0], f[1])
     elif name == "warp":
-        legal = f[0] <= 8 and f[1] in (2, 4) and inputs[1] == (2, h, w)
+        legal = f[0] <= 8 and f[1] in (2, 4) and inputs[1] == (2, h, w) and max(h, w) <= 65536
     elif name == "concat":
         legal, shape = len({s[1:] for s in inputs}) == 1, (sum(s[0] for s in inputs), h, w)
     elif name in ("add", "mul"):
@@ -433,27 +482,35 @@ def macs(op: Operation) -> int:
     return size * {"grid": 2, "upsample": 4, "norm": 4, "window": 4, "add": 1, "mul": 1}.get(op.name, 0)
 
 
-def check_picture_and_limits(program: list[Operation], header: Header) -> None:
-    """The needs of planes [5, 6.6], and the limits [8]."""
+def level(quantity: int) -> int:
+    """The least one that stands for a quantity [8.1]."""
+    return next(e for e in range(1 << 12) if 4 + (e & 3) << (e >> 2) >= quantity)
+
+
+def check_picture_and_limits(program: list[Operation], header: Header, levels: bytes) -> None:
+    """The needs of planes [5, 6.6], the limits [8] and the levels [8.1]."""
     (channels, h, w), ratio = program[-1].shape, program[-1].fields[0]
     need(h * ratio >= header.height and w * ratio >= header.width, "the last map does not cover the picture")
     need(all(ratio % s == 0 for pair in header.subsampling for s in pair), "planes: ratio and chroma do not fit")
     taken = sum(ratio // sy * (ratio // sx) for sx, sy in header.subsampling)
     need(channels == taken, f"planes takes {taken} channels, and the map has {channels}")
     need(h * ratio * w * ratio <= 1 << 26, "too many coded pixels", "limit")
-    need(sum(prod(t.shape) for op in program for t in op.tensors) <= 1 << 26, "too many integers in tensors", "limit")
+    size = sum(prod(t.shape) for op in program for t in op.tensors)
+    need(size <= 1 << 26, "too many integers in tensors", "limit")
     work = sum(macs(op) for op in program) // (header.width * header.height)
     need(work <= 1 << 22, f"{work} multiply-accumulates a pixel", "limit")
     last_use = list(range(len(program)))
     for number, op in enumerate(program):
         for i in op.inputs:
             last_use[i] = number
-    live, dying = 0, [0] * len(program)
-    for number, op in enumerate(program):
+    live, dying, most = 0, [0] * len(program), 0
+    for number, op in enumerate(program[:-1]):
         live += 2 * prod(op.shape)
+        most = max(most, live)
         dying[last_use[number]] += 2 * prod(op.shape)
         need(live <= 1 << 31, f"the maps alive at operation {number} take {live} bytes", "limit")
         live -= dying[number]
+    need(list(levels) == [level(size), level(work), level(most)], f"levels {list(levels)} are not the program's")
 
 
 def read_layers(reader: Reader, program: list[Operation]) -> None:
@@ -478,6 +535,7 @@ def read_record(reader: Reader, tensor: Tensor, depthwise: bool) -> None:
     legal &= not flags & CONTEXT or (tensor.role == "latent" and not flags & (ADAPTIVE | SCALES))
     need(legal, f"{tensor.role} flags {flags} do not go together")
     tensor.step = reader.sv()
+    need(-320 <= tensor.step <= 320, f"{tensor.role} step {tensor.step}")
     if flags & STEPS:
         tensor.step_scale = reader.u8("step_scale", 0, 63)
     if not flags & (ADAPTIVE | CONTEXT):
@@ -659,26 +717,42 @@ def read_piece(reader: Reader, model: Model, values: list[int], count: int) -> N
     coder.finish()
 
 
-def read_list(reader: Reader, base: int, scale: int, channels: int, limits: tuple[int, int], name: str) -> list[int]:
-    """`base` plus the entries of a step or scale list, one a channel [4]."""
-    k, row = split_scale(scale)
-    entries: list[int] = []
-    read_piece(reader, lambda coder, _: coder.rounded(GAUSSIAN[row], k), entries, channels)
-    result = [base + entry for entry in entries]
-    need(all(limits[0] <= entry <= limits[1] for entry in result), f"a {name} index of a list is out of range")
-    return result
+def is_small(tensor: Tensor) -> bool:
+    """Whether the values are in the common sequence [3.1]."""
+    return prod(tensor.shape) <= 4096 and not tensor.flags & (ADAPTIVE | CONTEXT | SCALES)
+
+
+def read_common(reader: Reader, tensors: list[Tensor]) -> None:
+    """The common sequence: lists of all tensors, and the values of small ones [3.1]."""
+    scales: list[int] = []
+    for tensor in tensors:
+        channels = tensor.shape[tensor.axis]
+        scales += [tensor.step_scale] * (channels if tensor.flags & STEPS else 0)
+        scales += [tensor.scale_scale] * (channels if tensor.flags & SCALES else 0)
+        scales += [tensor.scale] * (prod(tensor.shape) if is_small(tensor) else 0)
+    rows = [(GAUSSIAN[row], k) for k, row in map(split_scale, range(64))]
+    found: list[int] = []
+    while len(found) < len(scales):
+        count = min(65536, len(scales) - len(found))
+        read_piece(reader, lambda coder, place: coder.rounded(*rows[scales[place]]), found, count)
+    entries = iter(found)
+    for tensor in tensors:
+        channels = tensor.shape[tensor.axis]
+        tensor.steps, tensor.scales = [tensor.step] * channels, [tensor.scale] * channels
+        if tensor.flags & STEPS:
+            tensor.steps = [tensor.step + next(entries) for _ in range(channels)]
+            need(all(-320 <= step <= 320 for step in tensor.steps), "a step index of a list is out of range")
+        if tensor.flags & SCALES:
+            tensor.scales = [tensor.scale + next(entries) for _ in range(channels)]
+            need(all(0 <= scale <= 63 for scale in tensor.scales), "a scale index of a list is out of range")
+        if is_small(tensor):
+            tensor.values = [tensor.offset + next(entries) for _ in range(prod(tensor.shape))]
+            legal = all(tensor.low <= value <= tensor.high for value in tensor.values)
+            need(legal, f"a {tensor.role} value has more than {tensor.bits} bits")
 
 
 def read_tensor(reader: Reader, tensor: Tensor) -> None:
-    """The pieces of a tensor: step list, scale list, values [3.1]; each value is checked as it comes [3.5]."""
-    channels = tensor.shape[tensor.axis]
-    steps_listed, scales_listed = tensor.flags & STEPS, tensor.flags & SCALES
-    need(steps_listed != 0 or -320 <= tensor.step <= 320, f"step index {tensor.step}")
-    tensor.steps, tensor.scales = [tensor.step] * channels, [tensor.scale] * channels
-    if steps_listed:
-        tensor.steps = read_list(reader, tensor.step, tensor.step_scale, channels, (-320, 320), "step")
-    if scales_listed:
-        tensor.scales = read_list(reader, tensor.scale, tensor.scale_scale, channels, (0, 63), "scale")
+    """The pieces of a tensor that is not small [3.1]; each value is checked as it comes [3.5]."""
     model = context_model(tensor) if tensor.flags & CONTEXT else gaussian_model(tensor)
 
     def checked(coder: Coder, place: int) -> int:
@@ -1052,43 +1126,41 @@ def picture(x: Map, source: Operation, ratio: int, header: Header) -> bytes:
     return bytes(result)
 
 
-def decode_segment(payload: bytes, frames: int, header: Header) -> Iterator[bytes]:
-    """Each frame's planes; the segment's hash is checked after the last [2.3, 7]."""
-    reader = Reader(payload, "SEGM")
-    flags = reader.unsigned(1)
-    need(flags == 0, f"segment flags {flags}", "unsupported")
-    digest, md5 = reader.take(16), hashlib.md5()
-    program = read_program(reader)
-    check_picture_and_limits(program, header)
+def decode_segment(segment: Segment, header: Header) -> Iterator[bytes]:
+    """Each frame's planes; the segment's hash is checked after the last [2.2, 7]."""
+    reader, md5 = segment.rest, hashlib.md5()
+    source = reader if segment.program is None else Reader(segment.program, "PROG")
+    levels = source.take(3)
+    program = read_program(source)
+    if segment.program is not None:
+        source.end()
+    check_picture_and_limits(program, header, levels)
     read_layers(reader, program)
-    for op in program:
-        for tensor in op.tensors:
-            read_tensor(reader, tensor)
+    tensors = [tensor for op in program for tensor in op.tensors]
+    read_common(reader, tensors)
+    for tensor in tensors:
+        read_tensor(reader, tensor)
     reader.end()
     *working, planes = program
-    functions = [prepare(op, [program[i] for i in op.inputs], frames) for op in working]
-    for t in range(frames):
+    functions = [prepare(op, [program[i] for i in op.inputs], segment.frames) for op in working]
+    for t in range(segment.frames):
         maps: list[Map] = []
         for op, function in zip(working, functions, strict=True):
             maps.append(function(t, [maps[i] for i in op.inputs]))
-        source = planes.inputs[0]
-        frame = picture(maps[source], program[source], planes.fields[0], header)
+        last = planes.inputs[0]
+        frame = picture(maps[last], program[last], planes.fields[0], header)
         md5.update(frame)
+        if segment.hashes is not None:
+            right = segment.hashes[16 * t : 16 * t + 16]
+            need(hashlib.md5(frame).digest() == right, f"the MD5 of frame {t} of a segment differs", "hash")
         yield frame
-    need(md5.digest() == digest, "the MD5 of a segment differs", "hash")
+    need(md5.digest() == segment.md5, "the MD5 of a segment differs", "hash")
 
 
 def decode(data: bytes) -> Iterator[bytes]:
     """The planes of each frame of a file; RefusalError wherever the file is found to be none."""
-    file = read_file(data)
-    number = 0
-    for (frames, _, _), payload in zip(file.index, file.segments, strict=True):
-        for frame in decode_segment(payload, frames, file.header):
-            if file.frame_hashes is not None:
-                right = file.frame_hashes[16 * number : 16 * number + 16]
-                need(hashlib.md5(frame).digest() == right, f"the MD5 of frame {number} differs", "hash")
-            number += 1
-            yield frame
+    for header, segment in read_file(data):
+        yield from decode_segment(segment, header)
 
 
 def main(arguments: list[str]) -> int:

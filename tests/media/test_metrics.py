@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from nqcodec.bitstream.file import overhead_bytes
+from nqcodec.bitstream.writer import overhead_bytes
 from nqcodec.encoder.rate import NETWORK_BYTES, Rate, bytes_as_rate, segment_budgets, segment_lengths
 from nqcodec.errors import RateError, UsageError
 from nqcodec.media.metrics import MAX_DB, QualityMeter, psnr

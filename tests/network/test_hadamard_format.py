@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import slow_evaluator as slow
 
-from nqcodec.bitstream.file import pack_file, parse_file
+from nqcodec.bitstream.file import parse_file
 from nqcodec.bitstream.layers import parse_record
 from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.cli.info import file_info, info_lines
 from nqcodec.errors import FormatError, UnsupportedError
 from nqcodec.media.video import Video

@@ -81,7 +81,7 @@ def fitted() -> tuple[FloatNetwork, PackedClip]:
 
 
 def size_of(network: IntegerNetwork) -> int:
-    return len(pack_segment(network).payload)
+    return pack_segment(network).size
 
 
 def budget(bits: float) -> int:
@@ -249,7 +249,7 @@ def test_all_layers_meet_the_size_window_and_decode_exactly(
     validate(result)
     assert hadamard_layers(result) == DENSE
     assert 0.98 * most <= size_of(result) <= most
-    payload = pack_segment(result).payload
+    payload = pack_segment(result).payload(VIDEO)
     parsed = parse_segment(Reader(payload, path="clip", chunk="SEGM"), VIDEO, Limits()).network
     reference = ReferenceSynthesizer(parsed, VIDEO, VIDEO.frames)
     with open_synthesizer(result, VIDEO, VIDEO.frames) as synthesizer:
@@ -309,7 +309,7 @@ def test_auto_repeats_itself(fitted: tuple[FloatNetwork, PackedClip]) -> None:
     network, clip = fitted
     settings = QuantSettings(finetune_iterations=16, hadamard="auto")
     first, again = (
-        pack_segment(quantize(network, clip, max_bytes=budget(4), size_of=size_of, settings=settings)).payload
+        pack_segment(quantize(network, clip, max_bytes=budget(4), size_of=size_of, settings=settings)).coded
         for _ in range(2)
     )
     assert first == again

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,10 +11,12 @@ from operation_instances import program_around
 from random_networks import random_network, random_video
 
 from nqcodec.bitstream.chunks import HEAD_BYTES, SIGNATURE, pack_chunk, read_chunks
-from nqcodec.bitstream.file import pack_file
-from nqcodec.bitstream.header import INDEX_ENTRY_BYTES, VHDR_BYTES
+from nqcodec.bitstream.index import IndexEntry, pack_index
 from nqcodec.bitstream.metadata import PARSERS
+from nqcodec.bitstream.reader import Reader, write_uv
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.stream import BEFORE_SEGMENT
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.decoder.decoder import plane_md5
 from nqcodec.errors import NqError
 from nqcodec.media.video import frame_bytes
@@ -27,20 +28,23 @@ VECTORS = ROOT / "formats" / "conformance"
 Parts = list[tuple[str, bytes]]
 """A file's chunks: (type, payload)."""
 
-KINDS = ("VHDR", "SIDX", "SEGM", "NEND", "fHSH", *PARSERS, "text", "NEWC")
+KINDS = ("VHDR", "SIDX", "SEGM", "NEND", *BEFORE_SEGMENT, *PARSERS, "text", "NEWC")
 """Types that a chunk is renamed to, two of them unknown."""
 
 EXTREMES = (0, 1, 2, 127, 128, 255, 256, 65535, 65536, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
 
 
 def random_file(seed: int) -> bytes:
-    """A legal file of one to three random segments, with right hashes; every second one has frame hashes."""
+    """A legal file of one to three random segments, with right hashes; every second one has frame hashes.
+
+    Of every third one the segments have one program, which stands in the file once.
+    """
     rng = np.random.default_rng(seed)
     video, segments, hashes = random_video(rng), [], []
     lengths = [int(n) for n in rng.integers(1, 4, int(rng.integers(1, 4)))]
     for frames in lengths:
         part, whole = video.with_frames(frames), plane_md5()
-        network = random_network(rng, part)
+        network = random_network(np.random.default_rng(seed) if seed % 3 == 0 else rng, part)
         with open_synthesizer(network, part, frames, "reference") as synthesizer:
             for t in range(frames):
                 data, digest = frame_bytes(synthesizer.frame(t)), plane_md5()
@@ -75,21 +79,27 @@ def take_apart(data: bytes) -> Parts | None:
 
 
 def put_together(parts: Parts, *, index: bool = True) -> bytes:
-    """A file of chunks with right CRCs; with `index`, SIDX says where the segments are."""
-    parts = list(parts)
-    places = [number for number, (kind, _) in enumerate(parts) if kind == "SIDX"]
-    if index and places:
-        where, starts, offset = places[0], [], len(SIGNATURE)
-        for kind, payload in parts:
-            if kind == "SEGM":
-                starts.append((offset, len(payload)))
-            offset += HEAD_BYTES + 4 + len(payload)
-        old, entries = parts[where][1], bytearray(parts[where][1][:4])
-        for number, (start, length) in enumerate(starts[: (len(old) - 4) // INDEX_ENTRY_BYTES]):
-            entries += old[4 + INDEX_ENTRY_BYTES * number :][:4] + struct.pack("<QI", start, length)
-        entries += old[len(entries) :]
-        parts[where] = ("SIDX", bytes(entries))
-    return SIGNATURE + b"".join(pack_chunk(kind, payload) for kind, payload in parts)
+    """A file of chunks with right CRCs; with `index`, SIDX says where the segments are, if it can."""
+    out, entries, program = bytearray(SIGNATURE), list[IndexEntry](), -1
+    for kind, payload in parts:
+        if kind == "PROG":
+            program = len(out)
+        elif kind == "SEGM":
+            takes = bool(payload[:1] and payload[0] & 1)
+            entries.append(IndexEntry(_frames(payload), len(out), program if takes else -1))
+        elif kind == "SIDX" and index and entries:
+            out += pack_chunk(kind, pack_index(entries, len(out)))
+            continue
+        out += pack_chunk(kind, payload)
+    return bytes(out)
+
+
+def _frames(payload: bytes) -> int:
+    """The frames that a segment's head says, 0 where it is damaged."""
+    try:
+        return Reader(payload[1:]).uv("frames")
+    except NqError:
+        return 0
 
 
 def _change(rng: np.random.Generator, data: bytes) -> bytes:
@@ -169,17 +179,17 @@ def mended_cut(rng: np.random.Generator, data: bytes, other: bytes) -> bytes:
 
 
 def header_lie(rng: np.random.Generator, data: bytes, other: bytes) -> bytes:
-    """A field of VHDR or SIDX at an extreme value, CRC mended."""
+    """A byte of VHDR, of a segment's head or of SIDX in place of which an extreme value stands, CRC mended."""
     parts = take_apart(data)
     if parts is None:
         return flip(rng, data, other)
-    chosen = int(rng.integers(min(2, len(parts))))
+    chosen = int(
+        rng.choice([number for number, (kind, _) in enumerate(parts) if kind in ("VHDR", "SEGM", "SIDX")] or [0])
+    )
     kind, payload = parts[chosen]
-    room = max(1, min(len(payload), VHDR_BYTES) - 4)
-    place = int(rng.choice([2, 6, 10, 14, 18])) if chosen == 0 else 4 * int(rng.integers(max(1, len(payload) // 4)))
-    place = min(place, room)
-    value = int(rng.choice(EXTREMES)).to_bytes(4, "little")
-    parts[chosen] = (kind, payload[:place] + value + payload[place + 4 :])
+    place = int(rng.integers(max(1, min(len(payload), 24))))
+    value = write_uv(int(rng.choice(EXTREMES)))
+    parts[chosen] = (kind, payload[:place] + value + payload[place + 1 :])
     return put_together(parts, index=False)
 
 

@@ -42,7 +42,7 @@ def crop(width: int = 96, height: int = 64, frames: int = 8, pan: int = 0) -> tu
 
 def size_of(network: IntegerNetwork) -> int:
     """Bytes of a segment's payload."""
-    return len(pack_segment(network).payload)
+    return pack_segment(network).size
 
 
 @dataclass(frozen=True)

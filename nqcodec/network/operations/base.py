@@ -31,7 +31,7 @@ class Operation(ABC):
     code: ClassVar[int] = 0
     name: ClassVar[str] = ""
     arity: ClassVar[int | None] = 1
-    minor_version: ClassVar[int] = 1
+    minor_version: ClassVar[int] = 0
     is_positionwise: ClassVar[bool] = False
     has_format: ClassVar[bool] = False
 

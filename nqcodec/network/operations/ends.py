@@ -11,12 +11,15 @@ from nqcodec.network.operations.wire import NativeValue, Size, U32List, Wire
 MOST_PLANES_RATIO = 16
 """Largest ratio of `planes`."""
 
+MOST_TIMES = 1 << 22
+"""Most times of a grid: frame numbers times these, in 1/65536, fit 64 bits (formats/nq.md, 6.2)."""
+
 
 @dataclass(frozen=True)
 class Grid(Operation):
     """Learned latents [times, C, h, w], read at frame t and linear between neighbours (formats/nq.md, 6.2)."""
 
-    times: Size
+    times: Annotated[int, Wire("uv", 1, MOST_TIMES)]
     channels: Size
     height: Size
     width: Size

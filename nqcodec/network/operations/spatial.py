@@ -15,6 +15,9 @@ MOST_RATIO = 16
 WARP_BITS = 5
 """Fractional bits of the places that a `warp` reads at (formats/nq.md, 6.14)."""
 
+MOST_WARP_SIDE = 1 << 16
+"""Most rows and columns of a warp: its places, in 1/32, fit 32 bits (formats/nq.md, 6.14)."""
+
 MOST_WARP_BITS = 8
 """Most bits that a `warp` divides vectors by, beyond their map's own fraction."""
 
@@ -124,7 +127,6 @@ class Window(Operation):
     knots: KnotPath
     code: ClassVar[int] = 13
     name: ClassVar[str] = "window"
-    minor_version: ClassVar[int] = 2
 
     def shape(self, inputs: list[Shape]) -> Shape:
         channels, height, width = inputs[0]
@@ -166,13 +168,14 @@ class Warp(Operation):
     code: ClassVar[int] = 14
     name: ClassVar[str] = "warp"
     arity: ClassVar[int | None] = 2
-    minor_version: ClassVar[int] = 4
 
     def shape(self, inputs: list[Shape]) -> Shape:
         if self.taps not in (LINEAR_TAPS, CUBIC_TAPS):
             raise ValueError(f"a warp has {LINEAR_TAPS} or {CUBIC_TAPS} taps, not {self.taps}")
         if inputs[1] != (2, *inputs[0][1:]):
             raise ValueError(f"a warp of {inputs[0]} needs vectors of {(2, *inputs[0][1:])}, not {inputs[1]}")
+        if max(inputs[0][1:]) > MOST_WARP_SIDE:
+            raise ValueError(f"a warp of {inputs[0][2]}x{inputs[0][1]} is larger than {MOST_WARP_SIDE}")
         return inputs[0]
 
     def macs(self, inputs: list[Shape]) -> int:

@@ -56,7 +56,7 @@ def fitted() -> tuple[FloatNetwork, PackedClip]:
 
 
 def payload(network: IntegerNetwork) -> int:
-    return len(pack_segment(network).payload)
+    return pack_segment(network).size
 
 
 def levels() -> Levels:
@@ -165,7 +165,7 @@ def test_files_meet_the_size_window_and_repeat(
         coded = quantize(network, clip, max_bytes=size, size_of=payload, settings=settings)
         validate(coded)
         assert 0.98 * size <= payload(coded) <= size
-        files.append(pack_segment(coded).payload)
+        files.append(pack_segment(coded).coded)
         torch.rand(3)
     assert files[0] == files[1]
 
@@ -183,7 +183,7 @@ def test_mixed_inputs_and_the_norm_change_a_reconstruction(fitted: tuple[FloatNe
     for changes in ({}, {"input_mix": 0.5}, {"norm": 2.4}):
         settings = replace(QUICK, finetune_iterations=48, calibration="block", **changes)  # type: ignore[arg-type]
         tuning, _ = calibrated(network, clip, size, payload, settings)
-        results.append(pack_segment(export(tuning.network, tuning.transform)).payload)
+        results.append(pack_segment(export(tuning.network, tuning.transform)).coded)
     assert len(set(results)) == 3
 
 

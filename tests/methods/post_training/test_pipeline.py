@@ -11,8 +11,8 @@ from dequantized import dequantized
 from fitted_networks import fitted_network
 
 from nqcodec.backbones import hnerv
-from nqcodec.bitstream.file import pack_file
 from nqcodec.bitstream.segment import pack_segment
+from nqcodec.bitstream.writer import pack_file
 from nqcodec.errors import RateError
 from nqcodec.media.video import Chroma, Frame, Video
 from nqcodec.methods.post_training.pipeline import quantize
@@ -160,7 +160,7 @@ def test_the_same_settings_give_the_same_network(fitted: tuple[FloatNetwork, Pac
 
     def tensors(seed: int) -> bytes:
         settings = QuantSettings(finetune_iterations=24, seed=seed)
-        return pack_segment(quantize(network, clip, max_bytes=2600, size_of=size_of, settings=settings)).payload
+        return pack_segment(quantize(network, clip, max_bytes=2600, size_of=size_of, settings=settings)).coded
 
     first = tensors(0)
     torch.rand(7)

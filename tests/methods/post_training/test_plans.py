@@ -42,7 +42,7 @@ def settings_for(allocation: str) -> QuantSettings:
 
 
 def size_of(network: IntegerNetwork) -> int:
-    return len(pack_segment(network).payload)
+    return pack_segment(network).size
 
 
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
@@ -69,7 +69,7 @@ def test_every_allocation_meets_the_size_window_and_repeats(
     for _ in range(2):
         coded = quantize(network, clip, max_bytes=1500, size_of=size_of, settings=settings)
         assert 1470 <= size_of(coded) <= 1500
-        digests.add(hashlib.md5(pack_segment(coded).payload).hexdigest())
+        digests.add(hashlib.md5(pack_segment(coded).coded).hexdigest())
     assert len(digests) == 1
 
 
@@ -79,7 +79,7 @@ def test_what_is_calibrated_is_not_filled_up(fitted: tuple[FloatNetwork, PackedC
     files = []
     for iterations in (0, 16):
         settings = replace(settings_for(allocation), finetune_iterations=iterations)
-        files.append(pack_segment(quantize(network, clip, max_bytes=1500, size_of=size_of, settings=settings)).payload)
+        files.append(pack_segment(quantize(network, clip, max_bytes=1500, size_of=size_of, settings=settings)).coded)
     rounded, tuned = files
     assert tuned != rounded
     assert len(tuned) == pytest.approx(len(rounded), rel=0.03)

@@ -31,7 +31,7 @@ def fitted() -> tuple[FloatNetwork, PackedClip]:
 
 
 def size_of(network: IntegerNetwork) -> int:
-    return len(pack_segment(network).payload)
+    return pack_segment(network).size
 
 
 class CutError(Exception):
@@ -75,7 +75,7 @@ def test_a_crash_anywhere_changes_nothing(
             checkpoint=path,
             resume=resume,
         )
-        return pack_segment(coded).payload
+        return pack_segment(coded).coded
 
     whole = run(None, resume=False)
     places = reached.copy()
@@ -108,7 +108,7 @@ def test_what_is_stopped_is_kept_but_not_as_finished(fitted: tuple[FloatNetwork,
             checkpoint=path,
             resume=resume,
         )
-        return pack_segment(coded).payload
+        return pack_segment(coded).coded
 
     whole = run(False, resume=False)
     assert run(True, resume=False) != whole

@@ -63,7 +63,7 @@ def fit(case: Case, fitted: Fitted | None = None, **arguments: object) -> Intege
 
 
 def payload(network: IntegerNetwork) -> bytes:
-    return pack_segment(network).payload
+    return pack_segment(network).coded
 
 
 def decoded_psnr(network: IntegerNetwork) -> float:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from random_networks import random_network
 
 from conformance_vectors.coding import Models, pack_network
 from conformance_vectors.draws import Draws
 from nqcodec.bitstream import LEAST_MINOR
-from nqcodec.bitstream.chunks import FRAMING_BYTES, SIGNATURE, pack_chunk
-from nqcodec.bitstream.header import INDEX_ENTRY_BYTES, IndexEntry, pack_index, pack_video
-from nqcodec.bitstream.operations import minor_version
-from nqcodec.bitstream.reader import Reader
-from nqcodec.bitstream.segment import MD5_BYTES, parse_segment
+from nqcodec.bitstream.chunks import FRAMING_BYTES, SIGNATURE, pack_chunk, read_chunks
+from nqcodec.bitstream.header import pack_video
+from nqcodec.bitstream.index import INDEX, IndexEntry, pack_index
+from nqcodec.bitstream.levels import LEVELS_BYTES, Cost, pack_levels
+from nqcodec.bitstream.operations import parse_program
+from nqcodec.bitstream.reader import Reader, write_uv
+from nqcodec.bitstream.segment import COMMON_PROGRAM, MD5_BYTES, parse_segment
+from nqcodec.bitstream.stream import PROGRAM
+from nqcodec.errors import NqError
 from nqcodec.media.video import Video, frame_bytes
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.operations import Operation
@@ -46,11 +50,38 @@ class Vector:
 
 @dataclass(frozen=True)
 class Part:
-    """A segment in the making: frames, payload with its hash, MD5 of each frame."""
+    """A segment in the making.
+
+    Attributes:
+        frames: T.
+        md5: of its planes.
+        body: what follows the hash: levels, program, layers and pieces, or the last two alone with bit 0 of `flags`.
+        frame_md5: MD5 of each frame.
+        flags: of the segment.
+        before: packed chunks that belong to it.
+        raw: the payload, in place of all that.
+    """
 
     frames: int
-    payload: bytes
+    md5: bytes
+    body: bytes
     frame_md5: tuple[bytes, ...] = ()
+    flags: int = 0
+    before: bytes = b""
+    raw: bytes | None = None
+
+    @property
+    def payload(self) -> bytes:
+        """The payload of SEGM."""
+        return bytes([self.flags]) + write_uv(self.frames) + self.md5 + self.body if self.raw is None else self.raw
+
+    def sharing(self, video: Video, *, first: bool = False) -> Part:
+        """The same segment of `video` with the program of a PROG, which stands before the `first` one."""
+        rest, levels = Reader(self.body[LEVELS_BYTES:]), self.body[:LEVELS_BYTES]
+        parse_program(rest, video)
+        program = levels + rest.data[: rest.position]
+        before = pack_chunk(PROGRAM, program) if first else b""
+        return replace(self, body=rest.data[rest.position :], flags=COMMON_PROGRAM, before=self.before + before)
 
 
 @dataclass(frozen=True)
@@ -58,69 +89,84 @@ class File:
     """A file in the making, whose index follows from its parts.
 
     Attributes:
-        video: description; `frames` is taken from the parts unless `header` is given.
+        video: description.
         parts: the segments.
         header: payload of VHDR; None packs `video`.
-        before: packed chunks before the segment of that number, or before NEND for the number of segments.
-        entries: what the index says; None for where the segments are.
-        minor: version of the format, unless `header` is given.
+        about: packed chunks about the whole video.
+        end: packed chunks after the last segment.
+        indexed: whether there is an index; None for one where there are several segments.
+        index: what its payload is; None for what the parts are.
     """
 
     video: Video
     parts: Sequence[Part]
     header: bytes | None = None
-    before: Mapping[int, bytes] = field(default_factory=dict)
-    entries: Sequence[IndexEntry] | None = None
-    minor: int = LEAST_MINOR
-
-    def index(self) -> list[IndexEntry]:
-        """Where the segments lie."""
-        header = self.header_payload()
-        fixed = len(SIGNATURE) + FRAMING_BYTES + len(header) + FRAMING_BYTES + 4
-        offset = fixed + INDEX_ENTRY_BYTES * len(self.parts)
-        entries = []
-        for number, part in enumerate(self.parts):
-            offset += len(self.before.get(number, b""))
-            entries.append(IndexEntry(part.frames, offset, len(part.payload)))
-            offset += FRAMING_BYTES + len(part.payload)
-        return entries
-
-    def header_payload(self) -> bytes:
-        """Payload of VHDR."""
-        if self.header is not None:
-            return self.header
-        return pack_video(self.video.with_frames(sum(part.frames for part in self.parts)), self.minor)
+    about: bytes = b""
+    end: bytes = b""
+    indexed: bool | None = None
+    index: bytes | None = None
 
     def chunks(self) -> list[tuple[str, bytes]]:
-        """(type, payload) of the critical chunks in order."""
-        index = pack_index(list(self.index() if self.entries is None else self.entries))
-        segments = [("SEGM", part.payload) for part in self.parts]
-        return [("VHDR", self.header_payload()), ("SIDX", index), *segments, ("NEND", b"")]
+        """(type, payload) of the chunks in order."""
+        return [(chunk.kind, chunk.payload) for chunk in read_chunks(self.data(), "vector")]
+
+    def entries(self) -> tuple[list[IndexEntry], int]:
+        """(where the segments lie, where the index begins)."""
+        header = pack_video(self.video) if self.header is None else self.header
+        offset, program, entries = len(SIGNATURE) + FRAMING_BYTES + len(header) + len(self.about), -1, []
+        for part in self.parts:
+            for kind, start in chunk_starts(part.before):
+                program = offset + start if kind == PROGRAM.encode() else program
+            offset += len(part.before)
+            entries.append(IndexEntry(part.frames, offset, program if part.flags & COMMON_PROGRAM else -1))
+            offset += FRAMING_BYTES + len(part.payload)
+        return entries, offset + len(self.end)
 
     def data(self) -> bytes:
         """The bytes."""
-        out = bytearray(SIGNATURE)
-        for position, (kind, payload) in enumerate(self.chunks()):
-            out += self.before.get(position - 2, b"") + pack_chunk(kind, payload)
-        return bytes(out)
+        header = pack_video(self.video) if self.header is None else self.header
+        out = SIGNATURE + pack_chunk("VHDR", header) + self.about
+        for part in self.parts:
+            out += part.before + pack_chunk("SEGM", part.payload)
+        out += self.end
+        if self.index is not None or (len(self.parts) > 1 if self.indexed is None else self.indexed):
+            out += pack_chunk(INDEX, pack_index(*self.entries()) if self.index is None else self.index)
+        return out + pack_chunk("NEND", b"")
+
+
+def chunk_starts(packed: bytes) -> Iterator[tuple[bytes, int]]:
+    """(type, offset) of each of some packed chunks, which may be spoilt."""
+    start = 0
+    while start < len(packed):
+        yield packed[start : start + 4], start
+        start += FRAMING_BYTES + int.from_bytes(packed[start + 4 : start + 8], "little")
+
+
+def leveled(video: Video, body: bytes, otherwise: bytes = bytes(LEVELS_BYTES)) -> bytes:
+    """Levels and then what follows them, which begins with a program; `otherwise` where that is not legal."""
+    try:
+        return pack_levels(Cost.of(parse_program(Reader(body), video), video)) + body
+    except NqError:
+        return otherwise + body
 
 
 def sealed(video: Video, frames: int, body: bytes) -> Part:
-    """A segment from all that follows its hash, with the hash that the reference gives."""
+    """A segment from program, layers and pieces, with the hash that the reference gives."""
     video = video.with_frames(frames)
-    network = parse_segment(Reader(bytes(1 + MD5_BYTES) + body), video, Limits()).network
+    part = Part(frames, bytes(MD5_BYTES), leveled(video, body))
+    network = parse_segment(Reader(part.payload), video, Limits()).network
     with ReferenceSynthesizer(network, video, frames) as synthesizer:
-        return hashed(synthesizer, frames, body)
+        return hashed(synthesizer, frames, part.body)
 
 
 def hashed(synthesizer: ReferenceSynthesizer, frames: int, body: bytes) -> Part:
-    """A segment with the hash of what a synthesizer makes."""
+    """A segment with the hash of what a synthesizer makes; `body` begins with the levels."""
     whole, hashes = hashlib.md5(usedforsecurity=False), []
     for t in range(frames):
         planes = frame_bytes(synthesizer.frame(t))
         whole.update(planes)
         hashes.append(hashlib.md5(planes, usedforsecurity=False).digest())
-    return Part(frames, b"\0" + whole.digest() + body, tuple(hashes))
+    return Part(frames, whole.digest(), body, tuple(hashes))
 
 
 def part(video: Video, network: IntegerNetwork, models: Models | None = None) -> Part:
@@ -130,7 +176,7 @@ def part(video: Video, network: IntegerNetwork, models: Models | None = None) ->
 
 def file(video: Video, network: IntegerNetwork, models: Models | None = None) -> bytes:
     """A file of one segment."""
-    return File(video, [part(video, network, models)], minor=minor_version(network.program)).data()
+    return File(video, [part(video, network, models)]).data()
 
 
 def network_of(seed: int, video: Video, operations: Sequence[Operation]) -> IntegerNetwork:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance_vectors.build import File, Part, Vector, hashed
+from conformance_vectors.build import File, Part, Vector, hashed, leveled
 from conformance_vectors.calm import Calm, calm_network
-from conformance_vectors.coding import default_model, pack_network, pack_record
+from conformance_vectors.coding import default_model, pack_network, pack_record, run
 from conformance_vectors.containers import OPERATIONS, VIDEO, small_part
+from nqcodec.bitstream.levels import LEVELS_BYTES
 from nqcodec.bitstream.reader import write_sv
 from nqcodec.media.video import Video
 from nqcodec.network.integer_network import (
@@ -26,7 +27,8 @@ FORMAT, UNSUPPORTED, LIMIT, HASH = "FormatError", "UnsupportedError", "LimitErro
 
 SEED = 950
 LEGAL = small_part(SEED)
-MD5 = LEGAL.payload[1:17]
+MD5 = LEGAL.md5
+LEVELS = LEGAL.body[:LEVELS_BYTES]
 NETWORK = calm_network(VIDEO, OPERATIONS, Calm(SEED))
 PROGRAM, TABLE, PIECES = pack_network(NETWORK)
 LATENT, WEIGHT, BIAS = (
@@ -35,6 +37,10 @@ LATENT, WEIGHT, BIAS = (
     for tensor in layer.tensors.values()
 )
 LEGAL_DATA = File(VIDEO, [LEGAL]).data()
+LATENT_RUN, WEIGHT_RUN, BIAS_RUN = (
+    run(tensor.values, default_model(tensor).scale) for layer in NETWORK.layers for tensor in layer.tensors.values()
+)
+"""What its common sequence has of each tensor, and no piece has any other."""
 
 
 def refused(name: str, purpose: str, data: bytes, error: str, *features: str) -> Vector:
@@ -42,19 +48,23 @@ def refused(name: str, purpose: str, data: bytes, error: str, *features: str) ->
     return Vector(f"refuse-{name}", purpose, data, error, features)
 
 
-def body(payload: bytes, video_frames: int = 2) -> bytes:
+def with_payload(raw: bytes) -> bytes:
     """A file of one segment with any payload."""
-    return File(VIDEO, [Part(video_frames, payload)]).data()
+    return File(VIDEO, [Part(VIDEO.frames, b"", b"", raw=raw)]).data()
 
 
 def segment(
-    program: bytes = PROGRAM, table: bytes = TABLE, pieces: bytes = PIECES, *, flags: int = 0, md5: bytes = MD5
+    program: bytes = PROGRAM, table: bytes = TABLE, pieces: bytes = PIECES, *, flags: int = 0, levels: bytes = b""
 ) -> bytes:
     """A file of one segment, the legal one's parts where no others are given, its hash included.
 
-    So a decoder that overlooks a fault of syntax plays the file and is found out.
+    So a decoder that overlooks a fault of syntax plays the file and is found out. Levels are those of the program, and
+    the legal one's where that has none.
     """
-    return body(bytes([flags]) + md5 + program + table + pieces)
+    rest = program + table + pieces
+    return File(
+        VIDEO, [Part(VIDEO.frames, MD5, levels + rest if levels else leveled(VIDEO, rest, LEVELS), flags=flags)]
+    ).data()
 
 
 class Careless(ReferenceSynthesizer):
@@ -83,7 +93,7 @@ def unbounded(network: IntegerNetwork, index: int) -> Rescaled:
 
 def unchecked(network: IntegerNetwork, video: Video) -> bytes:
     """A file of a network that breaks a rule, with the hash of what comes out where nobody minds it."""
-    body = b"".join(pack_network(network))
+    body = leveled(video, b"".join(pack_network(network)))
     return File(video, [hashed(Careless(network, video, video.frames), video.frames, body)]).data()
 
 

@@ -15,6 +15,7 @@ from conformance_vectors import (
     cubic_warps,
     extremes,
     hadamard,
+    large_warps,
     metadata,
     operations,
     pictures,
@@ -22,6 +23,7 @@ from conformance_vectors import (
     refused_metadata,
     refused_programs,
     refused_tensors,
+    refused_unread,
     refused_warps,
     refused_windows,
     tensors,
@@ -55,6 +57,8 @@ MODULES = (
     refused_warps,
     metadata,
     refused_metadata,
+    large_warps,
+    refused_unread,
 )
 
 

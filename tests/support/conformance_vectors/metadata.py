@@ -1,20 +1,26 @@
-"""Legal chunks about a clip: frame times, HDR10, display matrix, encoder (formats/nq.md, 2.6 to 2.9)."""
+"""Legal chunks about a clip: frame times, HDR10, display matrix, encoder, clips (formats/nq.md, 2.6 to 2.10)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
-from conformance_vectors.build import File, Vector
+from conformance_vectors.build import File, Part, Vector
 from conformance_vectors.containers import VIDEO, small_part
 from nqcodec.bitstream.chunks import pack_chunk
 from nqcodec.bitstream.metadata import (
+    CLIP,
     ENCODER,
+    FRAME_HASHES,
     FRAME_TIMES,
     LIGHT,
     MASTERING,
     MATRIX,
+    MOST_NAME,
     MOST_TEXT,
+    ClipStart,
+    pack_clip,
     pack_mastering,
     pack_times,
 )
@@ -23,16 +29,14 @@ from nqcodec.media.metadata import FrameTimes, MasteringDisplay
 
 PARTS = [small_part(980), small_part(981, 3)]
 FRAMES = sum(part.frames for part in PARTS)
-MINOR = 3
-"""Least minor version of the specification that has these chunks."""
-
 MOST_TICKS = (1 << 31) - 1
 """Most ticks of a frame: twice as many, and one more, fit a uv."""
 
 QUARTER_TURN = (0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30)
 LONG_TICK = Fraction((1 << 32) - 1, (1 << 32) - 2)
 BT2020 = MasteringDisplay((35400, 14600), (8500, 39850), (6550, 2300), (15635, 16450), 10_000_000, 50)
-TIMES = FrameTimes(Fraction(1, 1000), 0, ((40, 1), (80, 1), (17, 3)))
+TIMES = FrameTimes(Fraction(1, 1000), 0, ((40, 1), (17, 2)))
+"""Times of the second segment."""
 
 
 def matrix(values: Sequence[int]) -> bytes:
@@ -40,10 +44,16 @@ def matrix(values: Sequence[int]) -> bytes:
     return b"".join(map(write_sv, values))
 
 
-def legal(name: str, purpose: str, *chunks: tuple[str, bytes], place: int = 0) -> Vector:
-    """A vector of two segments with chunks before that of a number, or before the end."""
+def legal(name: str, purpose: str, *chunks: tuple[str, bytes]) -> Vector:
+    """A vector of two segments with chunks about the whole video."""
     packed = b"".join(pack_chunk(kind, payload) for kind, payload in chunks)
-    return Vector(f"chunk-{name}", purpose, File(VIDEO, PARTS, before={place: packed}).data(), minor=MINOR)
+    return Vector(f"chunk-{name}", purpose, File(VIDEO, PARTS, about=packed).data())
+
+
+def before(*payloads: bytes, kind: str) -> list[Part]:
+    """The two segments with a chunk of a kind before each that has a payload."""
+    pairs = zip(PARTS, payloads, strict=True)
+    return [replace(one, before=pack_chunk(kind, payload)) if payload else one for one, payload in pairs]
 
 
 def vectors() -> Iterator[Vector]:
@@ -61,10 +71,28 @@ def vectors() -> Iterator[Vector]:
     yield legal("encoder", "Encoder and settings.", (ENCODER, b"nqcodec 0.1.0 bpp=0.1 preset=fast"))
     yield legal("encoder-one-byte", "An encoder of one letter.", (ENCODER, b"~"))
     yield legal("encoder-longest", "The longest text.", (ENCODER, (b"x264 - core ~ " * MOST_TEXT)[:MOST_TEXT]))
-    every = ((ENCODER, b"nqcodec"), (MATRIX, matrix(QUARTER_TURN)), (LIGHT, bytes(4)), (MASTERING, bytes(24)))
-    chunks = (*every, (FRAME_TIMES, pack_times(TIMES)))
-    yield legal("metadata-between-segments", "Every chunk of metadata, between two segments.", *chunks, place=1)
-    yield legal("metadata-before-end", "Every chunk of metadata, before the end.", *chunks, place=len(PARTS))
+    every = ((MATRIX, matrix(QUARTER_TURN)), (LIGHT, bytes(4)), (ENCODER, b"nqcodec"), (MASTERING, bytes(24)))
+    yield legal("metadata-any-order", "Every chunk about the whole video, in another order.", *every)
+    belonging = [(CLIP, pack_clip(ClipStart("all"))), (FRAME_HASHES, b"".join(PARTS[1].frame_md5))]
+    belonging += [(FRAME_TIMES, pack_times(TIMES)), ("nOTE", b"text")]
+    for name, chunks in (("one-order", belonging), ("other-order", belonging[::-1])):
+        last = replace(PARTS[1], before=b"".join(pack_chunk(*chunk) for chunk in chunks))
+        purpose = "Every chunk that belongs to a segment, and an unknown one, in one order or another."
+        yield Vector(f"chunk-segment-{name}", purpose, File(VIDEO, [PARTS[0], last]).data())
+    yield from clips()
+
+
+def clips() -> Iterator[Vector]:
+    """Names of clips."""
+    for name, purpose, starts in (
+        ("two", "Two clips of a segment each.", (ClipStart("first"), ClipStart("second, \u00e9t\u00e9 \u65e5\u672c"))),
+        ("later", "A first segment of no clip, then a clip whose beginning was cut off.", (None, ClipStart("b", 1000))),
+        ("one", "A clip of both segments; its name is the longest, and it begins as late as can be said.",
+         (ClipStart("n" * MOST_NAME, (1 << 32) - 1), None)),
+        ("same-name", "Two clips of one name.", (ClipStart("a"), ClipStart("a"))),
+    ):  # fmt: skip
+        payloads = [pack_clip(start) if start else b"" for start in starts]
+        yield Vector(f"chunk-clips-{name}", purpose, File(VIDEO, before(*payloads, kind=CLIP)).data())
 
 
 def times() -> Iterator[Vector]:
@@ -72,22 +100,31 @@ def times() -> Iterator[Vector]:
     for name, purpose, stamps in (
         (
             "single",
-            "A duration of its own for each frame.",
+            "A duration of its own for each frame of both segments.",
             FrameTimes(Fraction(1, 90000), 0, tuple((3003 + i, 1) for i in range(FRAMES))),
         ),
-        ("runs", "Single frames and a run, across the segments.", TIMES),
+        (
+            "runs",
+            "A run, and then a single frame and a run.",
+            FrameTimes(Fraction(1, 1000), 0, ((40, 2), (80, 1), (17, 2))),
+        ),
         (
             "one-run",
-            "One run of all frames, later in the source.",
+            "One run of all frames of a segment, later in the source.",
             FrameTimes(Fraction(1001, 24000), 100, ((1, FRAMES),)),
         ),
         (
             "longest",
-            "The longest start and durations, and a tick of large numbers.",
-            FrameTimes(LONG_TICK, (1 << 32) - 1, ((MOST_TICKS, 4), (MOST_TICKS, 1))),
+            "The longest durations, and a tick of large numbers.",
+            FrameTimes(LONG_TICK, 1, ((MOST_TICKS, FRAMES),)),
         ),
     ):
-        yield legal(f"frame-times-{name}", purpose, (FRAME_TIMES, pack_times(stamps)))
+        stop = PARTS[0].frames
+        payloads = [pack_times(stamps.cut(0, stop)), b"" if name == "longest" else pack_times(stamps.cut(stop, FRAMES))]
+        yield Vector(f"chunk-frame-times-{name}", purpose, File(VIDEO, before(*payloads, kind=FRAME_TIMES)).data())
+    late = pack_times(FrameTimes(Fraction(1, 1000), (1 << 32) - 1, ((40, PARTS[1].frames),)))
+    purpose = "Times of the second segment alone, which begins as late as can be said."
+    yield Vector("chunk-frame-times-late", purpose, File(VIDEO, before(b"", late, kind=FRAME_TIMES)).data())
 
 
 def colour_volumes() -> Iterator[Vector]:

@@ -1,4 +1,4 @@
-"""Chunks about a clip that break a rule (formats/nq.md, 2.6 to 2.9)."""
+"""Chunks about a clip that break a rule (formats/nq.md, 2.4 and 2.6 to 2.10)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from conformance_vectors.build import File, Vector
 from conformance_vectors.containers import VIDEO
-from conformance_vectors.faults import FORMAT, refused
-from conformance_vectors.metadata import BT2020, FRAMES, MINOR, PARTS, QUARTER_TURN, TIMES, matrix
+from conformance_vectors.faults import FORMAT, HASH, refused
+from conformance_vectors.metadata import BT2020, PARTS, QUARTER_TURN, TIMES, matrix
 from nqcodec.bitstream.chunks import pack_chunk
 from nqcodec.bitstream.metadata import (
+    CLIP,
     ENCODER,
+    FRAME_HASHES,
     FRAME_TIMES,
     LIGHT,
     MASTERING,
@@ -21,16 +23,25 @@ from nqcodec.bitstream.metadata import (
     pack_times,
 )
 from nqcodec.bitstream.reader import write_uv
+from nqcodec.bitstream.stream import BEFORE_SEGMENT
+
+FRAMES = PARTS[1].frames
 
 HEAD = (1).to_bytes(4, "little") + (1000).to_bytes(4, "little")
 """A tick of a millisecond."""
 
 
 def fault(name: str, purpose: str, kind: str, *payloads: bytes) -> Vector:
-    """A file whose pictures are right, with one or several chunks of a kind."""
+    """A file whose pictures are right, with one or several chunks of a kind, before the segment that they belong to."""
     chunks = b"".join(pack_chunk(kind, payload) for payload in payloads)
-    data = File(VIDEO, PARTS, before={0: chunks}).data()
-    return replace(refused(f"chunk-{name}", purpose, data, FORMAT, f"refused:{kind}"), minor=MINOR)
+    if kind in BEFORE_SEGMENT:
+        file = File(VIDEO, [PARTS[0], replace(PARTS[1], before=chunks)])
+    else:
+        file = File(VIDEO, PARTS, about=chunks)
+    return refused(f"chunk-{name}", purpose, file.data(), FORMAT, f"refused:{kind}")
+
+
+HASHES = b"".join(PARTS[1].frame_md5)
 
 
 def runs(*numbers: int, start: int = 0) -> bytes:
@@ -61,8 +72,30 @@ def vectors() -> Iterator[Vector]:
         ("encoder-delete", "The character 7F.", ENCODER, [b"nqcodec \x7f"]),
         ("encoder-latin", "A character beyond ASCII.", ENCODER, ["nqcodec für".encode()]),
         ("encoder-twice", "Two chunks.", ENCODER, [b"nqcodec", b"other"]),
+        ("frame-hashes-twice", "Two chunks, though they agree.", FRAME_HASHES, [HASHES, HASHES]),
+        ("frame-hashes-short", "A hash less than the segment has frames.", FRAME_HASHES, [HASHES[:-16]]),
+        ("frame-hashes-cut", "A byte less.", FRAME_HASHES, [HASHES[:-1]]),
+        ("frame-hashes-long", "A hash more than the segment has frames.", FRAME_HASHES, [HASHES + HASHES[:16]]),
+        ("frame-hashes-none", "No hash.", FRAME_HASHES, [b""]),
+        ("clip-twice", "Two chunks, though they agree.", CLIP, [b"\0clip", b"\0clip"]),
+        ("clip-empty", "No field.", CLIP, [b""]),
+        ("clip-no-name", "No name.", CLIP, [b"\0"]),
+        ("clip-long-name", "A name of 256 bytes.", CLIP, [b"\0" + b"n" * 256]),
+        ("clip-control", "A line feed in the name.", CLIP, [b"\0a\nb"]),
+        ("clip-delete", "The character 7F in the name.", CLIP, [b"\0a\x7fb"]),
+        ("clip-latin", "A name that is not UTF-8.", CLIP, [b"\0\xe9t\xe9"]),
+        ("clip-overlong", "A character of UTF-8 in more bytes than it needs.", CLIP, [b"\0\xc1\xa1"]),
+        ("clip-surrogate", "Half of a surrogate pair.", CLIP, [b"\0\xed\xa0\x80"]),
+        ("clip-longer-form", "A start in a longer form.", CLIP, [b"\x80\0clip"]),
     ):  # fmt: skip
         yield fault(name, purpose, kind, *payloads)
+    wrong = bytes([HASHES[0] ^ 128]) + HASHES[1:]
+    for name, purpose, payload in (
+        ("first", "A wrong hash of a segment's first frame.", wrong),
+        ("last", "A wrong hash of a segment's last frame.", HASHES[:-1] + bytes([HASHES[-1] ^ 1])),
+    ):
+        vector = fault(f"frame-hash-{name}", purpose, FRAME_HASHES, payload)
+        yield replace(vector, error=HASH, features=("refused:hash",))
 
 
 def times() -> Iterator[Vector]:
@@ -74,14 +107,14 @@ def times() -> Iterator[Vector]:
         ("tick-num-0", "A tick of no seconds.", [bytes(4) + legal[4:]]),
         ("tick-den-0", "A tick without a denominator.", [legal[:4] + bytes(4) + legal[8:]]),
         ("no-runs", "No run.", [runs()]),
-        ("no-ticks", "A frame of no ticks.", [runs(2 * 40, 0, 2 * 17 + 1, FRAMES - 2)]),
+        ("no-ticks", "A frame of no ticks.", [runs(2 * 40, 0, 2 * 17)]),
         ("no-ticks-run", "A run of frames of no ticks.", [runs(1, FRAMES)]),
         ("run-of-1", "A run of one frame.", [runs(2 * 40 + 1, 1, 2 * 17 + 1, FRAMES - 1)]),
         ("run-of-0", "A run of no frames.", [runs(2 * 40 + 1, 0, 2 * 17 + 1, FRAMES)]),
         ("no-count", "A run without its number.", [runs(2 * 40 + 1)]),
-        ("too-few", "A frame less than the file has.", [runs(2 * 40 + 1, FRAMES - 1)]),
-        ("too-many", "A frame more than the file has.", [runs(2 * 40 + 1, FRAMES, 2 * 40)]),
-        ("run-too-long", "A run that goes on beyond the file.", [runs(2 * 40 + 1, (1 << 32) - 1)]),
+        ("too-few", "A frame less than the segment has.", [runs(2 * 40 + 1, FRAMES - 1)]),
+        ("too-many", "A frame more than the segment has.", [runs(2 * 40 + 1, FRAMES, 2 * 40)]),
+        ("run-too-long", "A run that goes on beyond the segment.", [runs(2 * 40 + 1, (1 << 32) - 1)]),
         ("longer-form", "A number in a longer form.", [HEAD + b"\x80\0" + legal[9:]]),
         ("twice", "Two chunks, though they agree.", [legal, legal]),
     ):

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance_vectors.build import File, Part, Vector
-from conformance_vectors.faults import FORMAT, LATENT, LIMIT, MD5, PIECES, PROGRAM, TABLE, UNSUPPORTED, refused, segment
-from nqcodec.bitstream.header import pack_video
+from conformance_vectors.build import File, Part, Vector, leveled
+from conformance_vectors.faults import (
+    FORMAT,
+    LATENT,
+    LEVELS,
+    LIMIT,
+    MD5,
+    PIECES,
+    PROGRAM,
+    TABLE,
+    UNSUPPORTED,
+    refused,
+    segment,
+)
 from nqcodec.bitstream.operations import pack_program
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.operations import Add, Conv, Grid, Mul, Norm, Operation, Planes, Tile, Upsample
@@ -58,6 +69,7 @@ SHAPES = {
     "mul-shapes": ("A product of maps of two sizes.", f"05 {GRID} 0c 01 03 05 08 02 01 {CONV} {PLANES}"),
     "norm-channels": ("A norm of 65,537 channels.", f"04 01 01 81 80 04 03 04 09 01 {CONV} {PLANES}"),
     "frequency-none": ("A frequency of no sines.", f"04 0a 00 0c 01 03 04 {CONV} {PLANES}"),
+    "grid-times": ("A grid of 2^22 + 1 times.", f"03 01 81 80 80 02 03 03 04 {CONV} {PLANES}"),
     "tile-no-rows": ("A map tiled over no rows.", f"04 {GRID} 0c 01 00 04 {CONV} {PLANES}"),
 }
 
@@ -82,7 +94,7 @@ def vectors() -> Iterator[Vector]:
     layers = TABLE[: 2 + len(LATENT)] + TABLE[2 + len(LATENT) :] * 2
     data, purpose = segment(bytes.fromhex(words), layers), "A convolution of no channels, which nothing reads."
     yield refused("program-conv-no-channels", purpose, data, FORMAT, "refused:program-shape")
-    cut = segment(PROGRAM[:-1], b"", b"")
+    cut = segment(PROGRAM[:-1], b"", b"", levels=LEVELS)
     yield refused("program-cut", "A payload that ends within the program.", cut, FORMAT, "refused:payload-end")
     yield from limits()
 
@@ -92,7 +104,7 @@ def limits() -> Iterator[Vector]:
     one = Video(1, 1, 1, chroma=Chroma.C400)
     claims: list[tuple[str, str, list[Operation]]] = []
     small = Grid((), 1, 1, 1, 1)
-    claims.append(("parameters", "2^26 + 1 integers in a tensor", [Grid((), (1 << 26) + 1, 1, 1, 1), Planes((0,), 1)]))
+    claims.append(("parameters", "2^26 + 1 integers in a tensor", [Grid((), 253241, 1, 5, 53), Planes((0,), 1)]))
     claims.append(
         (
             "macs",
@@ -126,8 +138,8 @@ def limits() -> Iterator[Vector]:
         ("largest", "all that its fields hold", Video(*[(1 << 32) - 1] * 3, chroma=Chroma.C400)),
     ):
         operations = [small, Tile((0,), 8192, 8193), Planes((1,), 1)] if name != "frames" else [small, Planes((0,), 1)]
-        payload = b"\0" + MD5 + pack_program(Program.of(operations, one)) + TABLE + PIECES
-        data = File(video, [Part(video.frames, payload)], pack_video(video)).data()
+        body = leveled(one, pack_program(Program.of(operations, one)) + TABLE + PIECES)
+        data = File(video, [Part(video.frames, MD5, body)]).data()
         yield refused(f"limit-{name}", f"A header that asks for {what}.", data, LIMIT, f"limit:{name}")
 
 
@@ -165,5 +177,5 @@ def each_cost(small: Grid) -> Iterator[tuple[str, str, list[Operation]]]:
 
 def asking(video: Video, operations: Sequence[Operation]) -> bytes:
     """A file of a program without its tensors: a decoder that comes to look for them has not minded the limit."""
-    payload = b"\0" + MD5 + pack_program(Program.of(list(operations), video)) + TABLE + PIECES
-    return File(video, [Part(video.frames, payload)]).data()
+    body = leveled(video, pack_program(Program.of(list(operations), video)) + TABLE + PIECES)
+    return File(video, [Part(video.frames, MD5, body)]).data()

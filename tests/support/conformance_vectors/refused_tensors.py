@@ -9,19 +9,22 @@ import numpy as np
 
 from conformance_vectors.build import Vector
 from conformance_vectors.calm import Calm, calm_network, one_step_index
-from conformance_vectors.coding import pack_network, piece
+from conformance_vectors.coding import IntArray, Run, common, pack_network, piece, run
 from conformance_vectors.containers import OPERATIONS, VIDEO
 from conformance_vectors.extremes import REACH_VIDEO, STEP_VIDEO, of_large_steps, of_small_steps, reaching
 from conformance_vectors.faults import (
     BIAS,
+    BIAS_RUN,
     FORMAT,
     LATENT,
+    LATENT_RUN,
     NETWORK,
     PIECES,
     SEED,
     TABLE,
     UNSUPPORTED,
     WEIGHT,
+    WEIGHT_RUN,
     record,
     refused,
     segment,
@@ -85,17 +88,27 @@ def records() -> Iterator[Vector]:
     ):
         tail = write_sv(offset) + bytes([scale])
         latent = record(6, step=latent_step(), tail=tail)
-        data = segment(table=table(latent=latent), pieces=with_first(latent_piece(scale, offset)))
+        data = segment(table=table(latent=latent), pieces=with_latents(legal_latents(), scale, offset))
         yield refused(f"record-{name}", purpose, data, FORMAT, "refused:record")
-    entries, tail = listed([0, 0, 0], 64), LATENT[-2:]
-    for name, purpose, flag, fields in (
-        ("step-scale-64", "A list of steps at scale index 64.", CHANNEL_STEP_INDICES, b"\x40" + tail),
-        ("scale-scale-64", "A list of scales at scale index 64.", CHANNEL_SCALES, tail + b"\x40"),
+    entries, tail = run([0, 0, 0], 64), LATENT[-2:]
+    for name, purpose, flag, fields, pieces_ in (
+        (
+            "step-scale-64",
+            "A list of steps at scale index 64.",
+            CHANNEL_STEP_INDICES,
+            b"\x40" + tail,
+            common(entries, LATENT_RUN, WEIGHT_RUN, BIAS_RUN),
+        ),
+        (
+            "scale-scale-64",
+            "A list of scales at scale index 64.",
+            CHANNEL_SCALES,
+            tail + b"\x40",
+            own_latents(gaussian_piece(legal_latents(), tail[1]), entries),
+        ),
     ):
         layers = table(latent=record(6, flag, latent_step(), fields))
-        yield refused(
-            f"record-{name}", purpose, segment(table=layers, pieces=entries + PIECES), FORMAT, "refused:record"
-        )
+        yield refused(f"record-{name}", purpose, segment(table=layers, pieces=pieces_), FORMAT, "refused:record")
     for name, used_width, gain in (("used-width-7", 7, 0), ("used-width-13", 13, 6), ("gain-7", 12, 7)):
         network = calm_network(VIDEO, OPERATIONS, Calm(SEED))
         network.layers[1].tensors["weight"].hadamard = Hadamard(used_width, gain)
@@ -106,6 +119,12 @@ def records() -> Iterator[Vector]:
     for name, step, network in (("321", 321, of_large_steps(321)), ("minus-321", -321, of_small_steps(-321))):
         data = unchecked(network, STEP_VIDEO)
         yield refused(f"step-{name}", f"A step index of {step}.", data, FORMAT, "refused:step")
+    for base in (321, -321):
+        layers = table(latent=record(6, CHANNEL_STEP_INDICES, base, b"\x3f" + tail))
+        back = run([latent_step() - base] * 3, 63)
+        data = segment(table=layers, pieces=common(back, LATENT_RUN, WEIGHT_RUN, BIAS_RUN))
+        purpose = f"A base step index of {base} whose list brings every step back into range."
+        yield refused(f"step-base-{'minus-' * (base < 0)}321", purpose, data, FORMAT, "refused:step")
 
 
 def latent_step() -> int:
@@ -118,9 +137,14 @@ def legal_latents() -> Int32:
     return NETWORK.layers[0].tensors["latent"].values.ravel().copy()
 
 
-def latent_piece(scale: int, offset: int) -> bytes:
-    """The legal file's latents coded at any scale index and offset."""
-    return gaussian_piece(legal_latents(), scale, offset)
+def with_latents(values: IntArray, scale: int, offset: int = 0) -> bytes:
+    """The legal file's pieces with other latents, at any scale index and offset."""
+    return common(run(values, scale, offset), WEIGHT_RUN, BIAS_RUN)
+
+
+def own_latents(data: bytes, *lists: Run) -> bytes:
+    """Pieces where latents have a piece of their own, and lists of theirs lead the common sequence."""
+    return common(*lists, WEIGHT_RUN, BIAS_RUN) + piece(data)
 
 
 def adaptive_piece(bits: int) -> bytes:
@@ -135,16 +159,6 @@ def gaussian_piece(values: Int32, scale: int, offset: int = 0) -> bytes:
     return coded(list(zip(lows.tolist(), highs.tolist(), strict=True)))
 
 
-def listed(entries: list[int], scale: int) -> bytes:
-    """A list with its length."""
-    return piece(gaussian_piece(np.array(entries, np.int32), scale))
-
-
-def with_first(data: bytes) -> bytes:
-    """The legal file's pieces with another first one."""
-    return piece(data) + PIECES[1 + PIECES[0] :]
-
-
 def flags() -> Iterator[Vector]:
     """Flags of another version, and flags that contradict one another."""
     for bit in (5, 6, 7):
@@ -152,20 +166,19 @@ def flags() -> Iterator[Vector]:
         yield refused(
             f"flags-bit-{bit}", f"Flag bit {bit}, of a later version.", data, UNSUPPORTED, "refused:newer-flags"
         )
-    domain, none = b"\x0a\0", listed([0] * 6, 20)
-    last = len(PIECES) - 1 - last_length()
+    domain, three, six = b"\x0a\0", run([0] * 3, 20), run([0] * 6, 20)
     for name, purpose, layers, pieces_ in (
         (
             "adaptive-scales",
             "Scales in the adaptive model.",
             table(latent=record(6, ADAPTIVE | CHANNEL_SCALES, latent_step(), b"\x14")),
-            listed([0, 0, 0], 20) + with_first(adaptive_piece(6)),
+            own_latents(adaptive_piece(6), three),
         ),
         (
             "bias-steps",
             "A step a channel for a bias.",
             table(bias=bytes([BIAS[0], CHANNEL_STEP_INDICES]) + BIAS[2:-2] + b"\x14" + BIAS[-2:]),
-            PIECES[:last] + none + PIECES[last:],
+            common(LATENT_RUN, WEIGHT_RUN, six, BIAS_RUN),
         ),
         ("latent-hadamard", "A latent's Hadamard domain.", table(latent=flagged(LATENT, HADAMARD) + domain), PIECES),
         ("bias-hadamard", "A bias's Hadamard domain.", table(bias=flagged(BIAS, HADAMARD) + domain), PIECES),
@@ -173,25 +186,25 @@ def flags() -> Iterator[Vector]:
             "weight-context",
             "The context model for a weight.",
             table(weight=record(6, CONTEXT, 0, CONTEXT_TAIL)),
-            PIECES,
+            common(LATENT_RUN, BIAS_RUN) + piece(gaussian_piece(WEIGHT_RUN[0].astype(np.int32), WEIGHT_RUN[1])),
         ),
         (
             "context-adaptive",
             "The adaptive and the context model at once.",
             table(latent=record(6, CONTEXT | ADAPTIVE, latent_step(), CONTEXT_TAIL)),
-            with_first(context_piece(PLAIN_CONTEXT, legal_latents())),
+            own_latents(context_piece(PLAIN_CONTEXT, legal_latents())),
         ),
         (
             "context-scales",
             "A scale a channel in the context model.",
             table(latent=record(6, CONTEXT | CHANNEL_SCALES, latent_step(), CONTEXT_TAIL)),
-            listed([0, 0, 0], 20) + with_first(context_piece(PLAIN_CONTEXT, legal_latents())),
+            own_latents(context_piece(PLAIN_CONTEXT, legal_latents()), three),
         ),
     ):
         data = segment(table=layers, pieces=pieces_)
         yield refused(f"flags-{name}", purpose, data, FORMAT, "refused:flags-contradict")
     layers = table(latent=record(9, ADAPTIVE, latent_step(), b""))
-    data = segment(table=layers, pieces=with_first(adaptive_piece(9)))
+    data = segment(table=layers, pieces=own_latents(adaptive_piece(9)))
     yield refused("flags-adaptive-9-bits", "The adaptive model for 9 bits.", data, FORMAT, "refused:flags-contradict")
     yield depthwise_hadamard()
 
@@ -229,9 +242,9 @@ def contexts() -> Iterator[Vector]:
         first = context_piece(Context(base, (mean, *[0] * 13), (spread, *[0] * 13)), legal_latents())
         layers = table(latent=record(6, CONTEXT, latent_step(), tail))
         yield refused(
-            f"context-{name}", purpose, segment(table=layers, pieces=with_first(first)), FORMAT, "refused:context"
+            f"context-{name}", purpose, segment(table=layers, pieces=own_latents(first)), FORMAT, "refused:context"
         )
-    first = with_first(context_piece(PLAIN_CONTEXT, legal_latents()))
+    first = own_latents(context_piece(PLAIN_CONTEXT, legal_latents()))
     one = write_sv(30) + write_uv(10)
     for name, purpose, tail in (
         ("mask", "A mask of 15 neighbours.", write_uv(1 | 1 << 14) + write_uv(40) + one + write_sv(1) + write_uv(1)),
@@ -250,37 +263,38 @@ def coded(events: list[tuple[int, int]]) -> bytes:
     return encoder.finish()
 
 
-def first_piece(data: bytes) -> bytes:
-    """The legal file with another first piece."""
-    length = PIECES[0]
-    return segment(pieces=piece(data) + PIECES[1 + length :])
-
-
 def pieces() -> Iterator[Vector]:
     """Pieces of a wrong length, and events that no legal piece has."""
-    length = PIECES[0]
-    first = PIECES[1 : 1 + length]
+    length, first = PIECES[0], PIECES[1:]
+    own = table(latent=record(6, ADAPTIVE, latent_step(), b""))
     for name, purpose, data in (
-        ("too-long", "A piece with a byte more than its events take.", first_piece(first + b"\0")),
-        ("too-short", "A piece without its last byte.", first_piece(first[:-1])),
-        ("empty", "A piece of no bytes.", first_piece(b"")),
+        ("too-long", "A piece with a byte more than its events take.", segment(pieces=piece(first + b"\0"))),
+        ("too-short", "A piece without its last byte.", segment(pieces=piece(first[:-1]))),
+        ("empty", "A piece of no bytes.", segment(pieces=piece(b""))),
         ("beyond-payload", "A piece that is longer than the payload.", segment(pieces=write_uv(9999) + PIECES[1:])),
         ("length-long", "A piece's length in a longer form.", segment(pieces=bytes([length | 128, 0]) + PIECES[1:])),
-        ("missing", "A payload without its last piece.", segment(pieces=PIECES[: -1 - last_length()])),
+        ("missing", "A payload without its last piece.", segment(table=own, pieces=common(WEIGHT_RUN, BIAS_RUN))),
         ("trailing", "A byte after the last piece.", segment(pieces=PIECES + b"\0")),
         ("one-more", "A piece after the last.", segment(pieces=PIECES + piece(first))),
+        (
+            "small-tensor-of-its-own",
+            "Latents of 36 values in a piece of their own, as those of more than 4,096 have.",
+            segment(pieces=own_latents(gaussian_piece(legal_latents(), LATENT_RUN[1]))),
+        ),
+        (
+            "common-cut-by-tensor",
+            "A piece of the common sequence for each tensor.",
+            segment(pieces=common(LATENT_RUN) + common(WEIGHT_RUN) + common(BIAS_RUN)),
+        ),
+        (
+            "own-first",
+            "A tensor's own piece before the common sequence.",
+            segment(table=own, pieces=piece(adaptive_piece(6)) + common(WEIGHT_RUN, BIAS_RUN)),
+        ),
     ):
         yield refused(f"piece-{name}", purpose, data, FORMAT, "refused:piece-length")
     yield from bad_values()
     yield from escapes()
-
-
-def last_length() -> int:
-    """Bytes of the legal file's last piece."""
-    position = 0
-    while position + 1 + PIECES[position] < len(PIECES):
-        position += 1 + PIECES[position]
-    return PIECES[position]
 
 
 def bad_values() -> Iterator[Vector]:
@@ -288,28 +302,35 @@ def bad_values() -> Iterator[Vector]:
     values = legal_latents()
     values[5] = 32
     layers = table(latent=record(6, tail=b"\0\x14"))
-    data = segment(table=layers, pieces=with_first(gaussian_piece(values, 20)))
-    yield refused("value-gaussian", "A latent of 32 in 6 bits.", data, FORMAT, "refused:value")
+    data = segment(table=layers, pieces=with_latents(values, 20))
+    yield refused("value-gaussian", "A latent of 32 in 6 bits, in the common sequence.", data, FORMAT, "refused:value")
+    layers = table(latent=record(6, CHANNEL_SCALES, tail=b"\0\x14\x14"))
+    data = segment(table=layers, pieces=own_latents(gaussian_piece(values, 20), run([0, 0, 0], 20)))
+    yield refused(
+        "value-gaussian-own", "A latent of 32 in 6 bits, in a piece of its own.", data, FORMAT, "refused:value"
+    )
     layers = table(latent=record(6, CONTEXT, -40, CONTEXT_TAIL))
-    data = segment(table=layers, pieces=with_first(context_piece(PLAIN_CONTEXT, values)))
+    data = segment(table=layers, pieces=own_latents(context_piece(PLAIN_CONTEXT, values)))
     yield refused("value-context", "A latent of 32 in 6 bits, in the context model.", data, FORMAT, "refused:value")
 
 
 def escapes() -> Iterator[Vector]:
     """Escapes beyond what tensors hold."""
-    values = legal_latents()
-    lows, highs = gaussian_events(values, np.full(values.size, 20, np.int32), 0)
+    values = np.concatenate([legal_latents(), WEIGHT_RUN[0], BIAS_RUN[0]]).astype(np.int32)
+    scales = np.repeat([20, WEIGHT_RUN[1], BIAS_RUN[1]], [LATENT_RUN[0].size, WEIGHT_RUN[0].size, BIAS_RUN[0].size])
+    lows, highs = gaussian_events(values, scales.astype(np.int32), 0)
     layers = table(latent=record(6, tail=b"\0\x14"))
     cumulative, half_width = tables.gaussian().cumulative[20], int(tables.gaussian().half_width[20])
     escape = (int(cumulative[2 * half_width + 1]), int(cumulative[2 * half_width + 2]))
     zero, one = (0, HALF_TOTAL), (HALF_TOTAL, TOTAL)
-    rest = list(zip(lows.tolist(), highs.tolist(), strict=True))[1:]
+    first = gaussian_events(values[:1], scales[:1].astype(np.int32), 0)[0].size
+    rest = list(zip(lows.tolist(), highs.tolist(), strict=True))[first:]
     for name, purpose, zeros, feature in (
         ("endless", "An escape that begins with 20 bits of 0.", 20, "refused:escape"),
         ("longest", "An escape of 20 bits, more than any tensor holds.", 19, "refused:value"),
     ):
         data = coded([escape, zero, *[zero] * zeros, one, *[zero] * zeros, *rest])
-        spoilt = segment(table=layers, pieces=piece(data) + PIECES[1 + PIECES[0] :])
+        spoilt = segment(table=layers, pieces=piece(data))
         yield refused(f"escape-{name}", purpose, spoilt, FORMAT, feature)
 
 
@@ -327,9 +348,9 @@ def lists() -> Iterator[Vector]:
     ):
         scales = np.repeat(np.tile(np.array(entries, np.int32) + base, 2), values.size // 6)
         lows, highs = gaussian_events(values, np.maximum(scales, 0), 0)
-        first = with_first(coded(list(zip(lows.tolist(), highs.tolist(), strict=True))))
+        first = own_latents(coded(list(zip(lows.tolist(), highs.tolist(), strict=True))), run(entries, 20))
         layers = table(latent=record(6, CHANNEL_SCALES, latent_step(), bytes([0, base, 20])))
-        data = segment(table=layers, pieces=listed(entries, 20) + first)
+        data = segment(table=layers, pieces=first)
         yield refused(f"list-{name}", purpose, data, FORMAT, "refused:list")
 
 

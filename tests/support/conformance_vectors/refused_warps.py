@@ -12,7 +12,8 @@ from conformance_vectors.calm import Calm, calm_network
 from conformance_vectors.coding import pack_network
 from conformance_vectors.faults import FORMAT, LIMIT, refused
 from conformance_vectors.refused_programs import asking
-from conformance_vectors.warps import MINOR, SIZE, Moves, spread, warped
+from conformance_vectors.warps import SIZE, Moves, spread, warped
+from nqcodec.bitstream.levels import LEVELS_BYTES
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import Int32
 from nqcodec.network.operations import (
@@ -86,7 +87,7 @@ def vectors() -> Iterator[Vector]:
         yield refused(f"program-warp-{name}", purpose, faulty(MOVES, warp, digest), FORMAT, *FEATURES)
     head, _, _ = around(MOVES)
     for name, field, length in (("cut", "bits", 3), ("cut-taps", "taps", 4)):
-        cut = File(CLIP, [Part(FRAMES, hash_of(MOVES) + head + WARP[:length])], minor=MINOR).data()
+        cut = File(CLIP, [Part(FRAMES, hash_of(MOVES), levels() + head + WARP[:length])]).data()
         purpose = f"A payload that ends before the {field} of a warp."
         yield refused(f"program-warp-{name}", purpose, cut, FORMAT, *FEATURES)
     yield from limits()
@@ -101,9 +102,14 @@ def stretched(values: Int32) -> Int32:
 
 
 def hash_of(moves: Moves, bits: int = 0, taps: int = LINEAR_TAPS) -> bytes:
-    """Flags and hash of the segment of a legal program with those vectors."""
+    """The hash of the segment of a legal program with those vectors."""
     video, network = warped(SEED, moves, bits, taps)
-    return part(video, network).payload[:17]
+    return part(video, network).md5
+
+
+def levels() -> bytes:
+    """The levels of the legal program, which most faults do not change."""
+    return part(*warped(SEED, MOVES, 0)).body[:LEVELS_BYTES]
 
 
 def around(moves: Moves) -> tuple[bytes, bytes, bytes]:
@@ -119,7 +125,7 @@ def around(moves: Moves) -> tuple[bytes, bytes, bytes]:
 def faulty(moves: Moves, warp: bytes, digest: bytes) -> bytes:
     """A file of one segment with a warp in those bytes of a map by those vectors."""
     head, planes, rest = around(moves)
-    return File(CLIP, [Part(FRAMES, digest + head + warp + planes + rest)], minor=MINOR).data()
+    return File(CLIP, [Part(FRAMES, digest, levels() + head + warp + planes + rest)]).data()
 
 
 def limits() -> Iterator[Vector]:

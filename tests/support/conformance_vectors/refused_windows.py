@@ -10,7 +10,8 @@ from conformance_vectors.calm import Calm, calm_network
 from conformance_vectors.coding import pack_network
 from conformance_vectors.faults import FORMAT, LIMIT, refused
 from conformance_vectors.refused_programs import asking
-from conformance_vectors.windows import LAST_FRAME, MINOR, VIEW, path_bytes
+from conformance_vectors.windows import LAST_FRAME, VIEW, path_bytes
+from nqcodec.bitstream.levels import LEVELS_BYTES
 from nqcodec.bitstream.operations import pack_program
 from nqcodec.bitstream.reader import write_uv
 from nqcodec.media.video import Chroma, Video
@@ -102,12 +103,12 @@ def sealed_by(program: bytes, knots: tuple[Knot, ...]) -> Part:
     network = calm_network(CLIP, legal(knots).operations, HOW)
     _, table, pieces = pack_network(network)
     hashed = part(CLIP, network)
-    return Part(CLIP.frames, hashed.payload[:17] + program + table + pieces)
+    return replace(hashed, body=hashed.body[:LEVELS_BYTES] + program + table + pieces)
 
 
 def faulty(program: bytes, knots: tuple[Knot, ...]) -> bytes:
     """A file of one such segment."""
-    return File(CLIP, [sealed_by(program, knots)], minor=MINOR).data()
+    return File(CLIP, [sealed_by(program, knots)]).data()
 
 
 def missing_paths() -> Iterator[Vector]:
@@ -122,7 +123,7 @@ def missing_paths() -> Iterator[Vector]:
     yield refused(
         "program-window-no-path-in-segment",
         "A first window of a segment that takes the path of the segment before.",
-        File(CLIP, parts, minor=MINOR).data(),
+        File(CLIP, parts).data(),
         FORMAT,
         *FEATURES,
     )

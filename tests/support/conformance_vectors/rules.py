@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import translate
 from functools import cache
 
+from conformance_vectors import container_rules
 from conformance_vectors.specification import SPECIFICATION, Unit, units
 
 Patterns = tuple[str, ...]
@@ -27,17 +28,7 @@ BILINEAR: Patterns = ("op-warp-every-fraction*", "op-warp-extremes", "op-warp-ed
 """Vectors of what a warp of two taps does with values."""
 
 SECTIONS: dict[str, Patterns] = {
-    "1": ("op-*",),
-    "2": ("segments:*",),
-    "2.1": ("picture-*", "refused:header-*"),
-    "2.2": ("segments:many", "refused:index"),
-    "2.3": ("segments:*",),
-    "2.4": ("chunk:fHSH",),
-    "2.5": ("refuse-order-end-not-empty", "refuse-truncated-before-end"),
-    "2.6": ("chunk-frame-times-*",),
-    "2.7": ("chunk-hdr10", "chunk:mDCV", "chunk:cLLI"),
-    "2.8": ("chunk-display-matrix-*",),
-    "2.9": ("chunk-encoder*",),
+    **container_rules.SECTIONS,
     "3.1": ("op-*", "pieces:*"),
     "3.2": CODED,
     "3.3": ("gaussian-*",),
@@ -64,97 +55,18 @@ SECTIONS: dict[str, Patterns] = {
     "6.14": ("op-warp-*",),
     "7": ("chunk:fHSH", "picture-*", "refused:hash"),
     "8": ("limit:*",),
+    "8.1": ("refused:level", "op-*"),
 }
 
 RULES: dict[str, dict[str, Patterns]] = {
-    "1": {
-        "unsigned LEB128": ("refuse-program-uv-*", "op-*"),
-        "a longer form is an error": ("refuse-program-uv-*", "refuse-piece-length-long"),
-        "zigzag": ("step:*", "gaussian-offset", "refuse-context-mean-*"),
-        "gives no picture of the segment": ("refuse-*",),
-    },
-    "2": {
-        "| signature |": ("refused:signature",),
-        "| type |": ("refused:chunk-type",),
-        "| length |": ("refused:truncation",),
-        "| crc |": ("refused:crc",),
-        "is *critical*": ("refused:critical-chunk",),
-        "it is *ancillary*": ("chunk:ancillary", "refuse-crc-ancillary"),
-        "Order:": ("segments:many", "refused:order"),
-        "may stand anywhere after": ("chunk:ancillary", "refuse-order-ancillary-*"),
-        "misplaced critical chunk is an error": ("refused:order", "refused:end", "refused:truncation"),
-    },
-    "2.1": {
-        "| major |": ("version:*", "refused:major-version", "refuse-header-major-0"),
-        "| minor |": ("version-1-*", "operation:window", "operation:warp"),
-        "| width, height |": (
-            "picture-*-odd",
-            "picture-*-one-pixel",
-            "refuse-header-width-0",
-            "refuse-header-height-0",
-        ),
-        "| frames |": ("frames:1", "segments:many", "refuse-header-frames-0"),
-        "| fps_num": ("picture:rational-rate", "refuse-header-fps-*"),
-        "| chroma |": ("picture-4??", "refuse-header-chroma-4"),
-        "| depth |": ("picture-*-bit*", "refuse-header-depth-*"),
-        "| primaries": ("picture-rgb", "picture-rate-*", "refuse-header-rgb-420"),
-        "| full_range |": ("picture-rgb", "refuse-header-full-range-2"),
-        "| chroma_location |": ("picture-rate-*", "refuse-header-chroma-location-6"),
-        "| sar_num": ("picture:sample-aspect", "refuse-header-sar-*"),
-        "A value outside its range": ("refused:header-field",),
-        "may have a longer `VHDR`": ("version:longer-header", "refuse-header-shorter-1-9"),
-        "the length is exactly 33": ("version-1-0", "refused:header-length"),
-    },
-    "2.2": {
-        "| count |": ("segments:*", "refuse-index-count-*", "refuse-index-too-short"),
-        "frames it covers": ("segments:many", "refuse-index-no-frames"),
-        "| offset |": ("segments:many", "refuse-index-*offset", "refuse-index-order"),
-        "| length |": ("segments:many", "refuse-index-length"),
-        "The sum of the frames": ("refuse-index-too-few-frames",),
-        "payload ends with the last entry": ("refuse-index-trailing-byte", "refuse-index-count-*"),
-        "An index that differs": ("refused:index", "refuse-order-segment-twice", "refuse-order-no-segment"),
-        "decodes alone": ("segments-of-many-programs",),
-    },
-    "2.3": {
-        "| flags |": ("refused:flags",),
-        "| md5 |": ("refused:hash",),
-        "| pieces |": ("refuse-piece-trailing", "refuse-piece-missing", "refused:payload-end"),
-    },
-    "2.6": {
-        "At most one chunk": ("chunk:fTIM", "refuse-chunk-frame-times-twice"),
-        "| tick_num": ("chunk:fTIM", "refuse-chunk-frame-times-tick-*"),
-        "| start |": ("chunk-frame-times-one-run", "chunk-frame-times-longest"),
-        "ticks | uv |": ("chunk:fTIM", "refuse-chunk-frame-times-no-ticks*"),
-        "| count |": (
-            "chunk-frame-times-runs",
-            "chunk-frame-times-one-run",
-            "refuse-chunk-frame-times-run-of-*",
-            "refuse-chunk-frame-times-no-count",
-        ),
-        "exactly `frames` frames": ("chunk:fTIM", "refused:fTIM"),
-    },
-    "2.7": {
-        "`mDCV`": ("chunk:mDCV",),
-        "`cLLI`": ("chunk:cLLI",),
-        "At most one chunk": ("refuse-chunk-mastering-display-twice", "refuse-chunk-light-level-twice"),
-        "| red, green": ("chunk-hdr10", "chunk-mastering-display-greatest", "refuse-chunk-*-chromaticity"),
-        "| max_luminance": ("chunk-hdr10", "chunk-mastering-display-greatest", "refuse-chunk-*-luminance"),
-        "| max_cll": ("chunk:cLLI",),
-        "exactly as long": (
-            *("refuse-chunk-mastering-display-short", "refuse-chunk-mastering-display-long"),
-            *("refuse-chunk-light-level-short", "refuse-chunk-light-level-long", "chunk-mastering-display-unknown"),
-        ),
-    },
-    "2.8": {
-        "At most one chunk": ("chunk:dMTX", "refused:dMTX"),
-    },
-    "2.9": {
-        "At most one chunk": ("chunk:eNCD", "refused:eNCD"),
-        "No sample depends": ("chunk-metadata-*",),
-    },
+    **container_rules.RULES,
     "3.1": {
-        "are coded in this order": ("list:both", "op-every", "pieces:*"),
-        "Each list and each run": ("list:*", "pieces:*"),
+        "lie in *pieces*": ("pieces:*",),
+        "*common sequence*": ("list:both", "pieces:small", "pieces:no-common", "refuse-piece-common-cut-by-tensor"),
+        "A tensor is small": ("pieces-4096-values", "pieces-4097-values", "refuse-piece-small-tensor-of-its-own"),
+        "Then come, in the same order": ("pieces:own", "refuse-piece-own-first"),
+        "are cut into runs": ("pieces:common", "pieces:full", "pieces:adaptive", "pieces:gaussian"),
+        "it has no piece": ("pieces:no-common",),
         "| length |": ("refuse-piece-beyond-payload", "refuse-piece-length-long", "pieces:*"),
         "start afresh": ("pieces:adaptive", "pieces:gaussian", "pieces:context"),
         "Pieces are independent": ("pieces:*",),
@@ -222,15 +134,18 @@ RULES: dict[str, dict[str, Patterns]] = {
         "| mask |": ("context-neighbour-*", "refuse-context-mask"),
         "| base |": ("context-least-spread", "context-most-spread", "refuse-context-base-*"),
         "mean | sv": ("context-least-spread", "context-most-spread", "refuse-context-mean-*"),
-        "| spread |": ("context-most-spread", "refuse-context-spread-256", "refuse-context-no-weight"),
+        "* spread |": ("context-most-spread", "refuse-context-spread-256", "refuse-context-no-weight"),
         "| used_width |": ("hadamard-width-*", "refuse-record-used-width-*"),
         "| gain |": ("hadamard-width-*", "refuse-record-gain-7"),
         "A *channel* is": ("list:steps", "list:scales"),
         "With bit 1": ("list:steps", "list:scales", "refused:list"),
         "Lists have one entry": ("list:steps", "list:scales"),
-        "A bias has no bit 1": ("refuse-flags-bias-steps",),
-        "Only the weight of a conv": ("refuse-flags-*-hadamard",),
-        "Only a latent has bit 4": ("refuse-flags-weight-context", "refuse-flags-context-*"),
+        "| bit 0 |": ("model:adaptive", "refuse-flags-adaptive-9-bits"),
+        "| bit 1 |": ("list:steps", "refuse-flags-bias-steps"),
+        "| bit 2 |": ("list:scales", "refuse-flags-adaptive-scales", "refuse-flags-context-scales"),
+        "| bit 3 |": ("hadamard-*", "refuse-flags-*-hadamard"),
+        "| bit 4 |": ("model:context", "refuse-flags-weight-context", "refuse-flags-context-*"),
+        "where it may not be is an error": ("refused:flags-contradict",),
         "Step indices are within": ("refused:step", "refused:list", "step:*"),
     },
     "5": {
@@ -254,6 +169,10 @@ RULES: dict[str, dict[str, Patterns]] = {
         "Knot k is at frame": ("op-window-*",),
         "Any other code": ("refused:newer-operation",),
         "| grid | [channels": ("op-grid-*", "refuse-program-grid-*"),
+        "The second input of a warp": ("refuse-program-warp-vectors-*", "op-warp-*"),
+        "The path of a window stays": ("op-window-*", "refused:window"),
+        "time[k] < time[k + 1]": ("op-window-far-knot", "refuse-program-window-knot*"),
+        "A weight is [out": ("op-conv-*", "op-depthwise-*"),
         "| conv | [out_channels": ("op-conv-*", "refuse-program-conv-no-channels", "refuse-program-conv-depthwise-*"),
         "| shuffle | [C": ("op-shuffle", "refuse-program-shuffle-*"),
         "| upsample | [C": ("op-upsample-*", "refuse-program-upsample-too-high", "refuse-program-upsample-no-rows"),
@@ -272,6 +191,9 @@ RULES: dict[str, dict[str, Patterns]] = {
         "M = (": ("rescale:all-fractions",),
         "S = 15": ("rescale:shift-*", "refused:rescale"),
         "A map of width w": ("clamp:*",),
+    },
+    "6": {
+        "is one wherever it stands": ("refuse-unread-*",),
     },
     "6.2": {"out[c, y, x]": ("op-grid-*", "clamp:grid-*", "list:steps")},
     "6.3": {
@@ -342,14 +264,25 @@ RULES: dict[str, dict[str, Patterns]] = {
     "7": {
         "The MD5 of a picture": ("chunk:fHSH", "picture-*-bit", "picture-rgb"),
         "all its frames in order": ("op-*", "segments:many"),
-        "checks it": ("refused:hash",),
+        "compares it with": ("refused:hash",),
+        "a difference is an error": ("refuse-hash-*", "refuse-chunk-frame-hash-*"),
+        "before it has compared": ("refuse-hash-last", "refuse-chunk-frame-hash-last"),
     },
     "8": {
-        "integers in all tensors": ("limit:parameters",),
-        "multiply-accumulates a frame": ("limit:macs*",),
-        "bytes of the maps": ("limit:map-bytes", "limit:live-maps"),
-        "coded pixels": ("limit:coded-pixels*", "limit:picture"),
-        "| frames |": ("limit:frames",),
+        "| size:": ("limit:parameters",),
+        "| MACs:": ("limit:macs*",),
+        "| maps:": ("limit:map-bytes", "limit:live-maps"),
+        "| coded pixels": ("limit:coded-pixels*", "limit:picture"),
+        "| frames of the file": ("limit:frames",),
+        "The maps that live at": ("limit:live-maps*", "refuse-level-maps-*"),
+        "| conv |": ("limit:macs", "refuse-level-macs-*"),
+        "| grid |": ("limit:macs-grid",),
+        "| upsample, window, norm |": ("limit:macs-upsample", "limit:macs-window*", "limit:macs-norm"),
+        "| warp |": ("limit:macs-warp*",),
+        "| add, mul |": ("limit:macs-add", "limit:macs-mul"),
+    },
+    "8.1": {
+        "may refuse a file as over": ("limit:*",),
     },
 }
 

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from conformance_vectors.seen_values import clamps, coded_values
-from nqcodec.bitstream.file import FRAME_HASHES, NqFile, parse_file
-from nqcodec.bitstream.layers import PIECE_SYMBOLS, TensorEntry
+from nqcodec.bitstream.file import NqFile, parse_file
+from nqcodec.bitstream.layers import TensorEntry, decode_common
 from nqcodec.bitstream.metadata import PARSERS
+from nqcodec.bitstream.reader import Reader
 from nqcodec.bitstream.segment import SegmentLayout
-from nqcodec.entropy.lists import decode_list
+from nqcodec.bitstream.stream import BEFORE_SEGMENT
+from nqcodec.entropy.tensors import PIECE_SYMBOLS
 from nqcodec.media.video import Video
 from nqcodec.network.hadamard import block_sizes
-from nqcodec.network.integer_network import CONTEXT_NEIGHBOURS, Int64, IntegerNetwork, IntTensor, channel_axis
+from nqcodec.network.integer_network import CONTEXT_NEIGHBOURS, Int32, Int64, IntegerNetwork, IntTensor
 from nqcodec.network.operations import Conv, Grid, Planes, Upsample, Warp, Window
 
 
@@ -22,27 +24,28 @@ def seen(data: bytes) -> set[str]:
     """The features of a legal file."""
     file = parse_file(data, "vector")
     found = {*_picture(file.video), *_container(file)}
-    for number, entry in enumerate(file.index):
-        layout, network = file.layout(number), file.segment(number).network
+    for entry in file.index:
+        layout, network = entry.layout(), entry.decode().network
         found.update(_program(layout, file.video, entry.frames))
-        for tensor in layout.tensors:
+        found.update(_common(layout))
+        lists = decode_common(Reader(b""), layout.common, layout.tensors)
+        for tensor, each in zip(layout.tensors, lists, strict=True):
             decoded = network.layers[tensor.index].tensors[tensor.name]
             found.update(_tensor(tensor, decoded))
-            found.update(coded_values(tensor, decoded, scales_of(tensor)))
+            found.update(coded_values(tensor, decoded, scales_of(tensor, each)))
         found.update(_formats(network))
         found.update(clamps(network, file.video.with_frames(entry.frames), entry.frames))
     return found
 
 
-def scales_of(entry: TensorEntry) -> Int64 | None:
-    """Scale indices of a Gaussian tensor's channels, None for another model."""
+def scales_of(entry: TensorEntry, common: dict[str, Int32]) -> Int64 | None:
+    """Scale indices of a Gaussian tensor's channels, None for another model; `common` is what `decode_common` gives."""
     record = entry.record
     if record.model != "gaussian":
         return None
     if record.scale_scale < 0:
         return np.array([record.scale], np.int64)
-    channels = entry.shape[channel_axis(entry.name)]
-    return decode_list(entry.scale_list, channels, record.scale_scale).astype(np.int64) + record.scale
+    return common["scale list"].astype(np.int64)
 
 
 def _picture(video: Video) -> Iterator[str]:
@@ -60,8 +63,9 @@ def _container(file: NqFile) -> Iterator[str]:
     yield "segments:1" if len(file.index) == 1 else "segments:many"
     if file.video.frames == 1:
         yield "frames:1"
-    ancillary = {chunk.kind for chunk in file.chunks if not chunk.critical}
-    known = ancillary & {FRAME_HASHES, *PARSERS}
+    chunks = [*file.chunks, *(chunk for entry in file.index for chunk in entry.before)]
+    ancillary = {chunk.kind for chunk in chunks if not chunk.critical}
+    known = ancillary & {*BEFORE_SEGMENT, *PARSERS}
     yield from (f"chunk:{kind}" for kind in known)
     if ancillary - known:
         yield "chunk:ancillary"
@@ -104,7 +108,9 @@ def _tensor(entry: TensorEntry, tensor: IntTensor) -> Iterator[str]:
         yield "list:scales"
     if min(record.step_index_scale, record.scale_scale) >= 0:
         yield "list:both"
-    if len(entry.pieces) > 1:
+    if entry.small:
+        yield "pieces:small"
+    elif len(entry.pieces) > 1:
         yield f"pieces:{record.model}"
     elif tensor.values.size == PIECE_SYMBOLS:
         yield "pieces:full"
@@ -120,6 +126,12 @@ def _tensor(entry: TensorEntry, tensor: IntTensor) -> Iterator[str]:
         yield from (f"context:neighbour-{j}" for j, weights in enumerate(used) if any(weights))
         if all(record.context.mean[j] or record.context.scale[j] for j in range(CONTEXT_NEIGHBOURS)):
             yield "context:all"
+
+
+def _common(layout: SegmentLayout) -> Iterator[str]:
+    if not layout.common.pieces:
+        yield "pieces:no-common"
+    yield "pieces:own" if any(entry.pieces for entry in layout.tensors) else "pieces:no-own"
 
 
 def _formats(network: IntegerNetwork) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conformance_vectors.build import File, Vector, file, sealed
+from conformance_vectors.build import File, Part, Vector, file, leveled, sealed
 from conformance_vectors.calm import GREY, Calm, calm_network, calm_vector, one_step_index
 from conformance_vectors.coding import ADAPTIVE_MODEL, gaussian_scale, pack_network, piece
 from conformance_vectors.draws import Draws
@@ -249,10 +249,37 @@ def pieces() -> Iterator[Vector]:
             file(video, network, {} if model is None else {(0, "latent"): model}),
         )
     network, video = long_network(16384, 4)
+    yield common_sequence()
+    for times, width, what in ((1024, 4, "in the common sequence"), (241, 17, "in a piece of their own")):
+        network, video = long_network(times, width)
+        purpose = f"{times * width:,} values of the Gaussian model: they are {what}."
+        model = TensorModel(False, 0, 4)
+        yield Vector(f"pieces-{times * width}-values", purpose, file(video, network, {(0, "latent"): model}))
     yield Vector(
         "pieces-exactly-one",
         "65,536 values: one full piece and no empty one.",
         file(video, network, {(0, "latent"): TensorModel(False, 0, 2)}),
+    )
+
+
+def common_sequence() -> Vector:
+    """A step list of 65,537 entries, before small tensors that are in the second run of the common sequence."""
+    wide = (1 << 16) + 1
+    operations = [Grid((), 1, 1, 1, 1), Conv((0,), wide, 1), Grid((), 2, 3, 3, 4), Conv((2,), 6, 1), Planes((3,), 2)]
+    video = Video(8, 6, 2)
+    network = calm_network(video, operations, Calm(691))
+    weight, bias = network.layers[1].tensors["weight"], network.layers[1].tensors["bias"]
+    weight.values[:], bias.values[:] = 0, 0
+    weight.values[-1] = 1
+    steps = np.full(wide, int(weight.step_indices[0]), np.int32)
+    steps[-1] += 1
+    weight.step_indices = steps
+    models = {(1, "weight"): TensorModel(False, 0, 0), (1, "bias"): TensorModel(False, 0, 0)}
+    return Vector(
+        "pieces-common-sequence",
+        "A list of 65,537 steps and the small tensors behind it: the common sequence has two pieces.",
+        file(video, network, models),
+        features=("pieces:common",),
     )
 
 
@@ -281,9 +308,9 @@ def padded() -> Vector:
 
 def tensors_of(head: bytes, coded: Sequence[bytes]) -> list[bytes]:
     """Values of all tensors of a segment of `GREY` from program and layers, and pieces; none where it is refused."""
-    body = head + b"".join(map(piece, coded))
+    part = Part(GREY.frames, bytes(MD5_BYTES), leveled(GREY, head + b"".join(map(piece, coded))))
     try:
-        layers = parse_segment(Reader(bytes(1 + MD5_BYTES) + body), GREY, Limits()).network.layers
+        layers = parse_segment(Reader(part.payload), GREY, Limits()).network.layers
     except NqError:
         return []
     return [tensor.values.tobytes() for layer in layers for tensor in layer.tensors.values()]

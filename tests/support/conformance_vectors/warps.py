@@ -11,7 +11,6 @@ from conformance_vectors.build import File, Vector, file
 from conformance_vectors.calm import Calm, calm_network, calm_vector, one_step_index
 from conformance_vectors.draws import Draws
 from conformance_vectors.windows import CORNERS, MAP, VIEW, part_of
-from nqcodec.bitstream.header import pack_video
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.integer_network import Int32, Int64, IntegerNetwork, IntTensor, Layer, validate
 from nqcodec.network.operations import (
@@ -32,7 +31,6 @@ from nqcodec.network.operations import (
     Window,
 )
 
-MINOR = Warp.minor_version
 SIZE = (6, 8)
 """Rows and columns of most maps: the picture's."""
 
@@ -81,7 +79,7 @@ def vectors() -> Iterator[Vector]:
     yield from moved_by()
     yield from moved()
     yield from readers()
-    yield from versions()
+    yield from segments()
 
 
 def warped(
@@ -354,20 +352,15 @@ def readers() -> Iterator[Vector]:
         yield calm_vector(f"op-warp-{name}", purpose, how, program, VIEW.with_frames(5), features=features)
 
 
-def versions() -> Iterator[Vector]:
-    """Minor versions of files with warps."""
+def segments() -> Iterator[Vector]:
+    """Segments with and without warps."""
     operations: list[Operation] = [Grid((), 1, 1, *SIZE), Grid((), 3, 2, *SIZE), Warp((0, 1), 6), Planes((2,), 1)]
     window = [Grid((), 1, 1, *MAP), Window((0,), *SIZE, 1, 3, CORNERS), Planes((1,), 1)]
     plain, windowed = part_of(1410, [Grid((), 2, 1, *SIZE), Planes((0,), 1)], 3), part_of(1411, window)
     one = part_of(1412, operations)
     for name, parts, purpose in (
-        ("warp-in-last", [plain, one], "A warp in the last segment alone: the file is of version 1.4."),
-        ("warp-before-window", [one, windowed], "A warp and then a window, in a segment each: version 1.4."),
-        ("window-before-warp", [windowed, plain, one], "A window and then a warp, in a segment each: version 1.4."),
+        ("warp-in-last", [plain, one], "A warp in the last segment alone."),
+        ("warp-before-window", [one, windowed], "A warp and then a window, in a segment each."),
+        ("window-before-warp", [windowed, plain, one], "A window and then a warp, in a segment each."),
     ):
-        yield Vector(f"segments-{name}", purpose, File(VIEW, parts, minor=MINOR).data())
-    for minor, extra in ((0, b""), (1, b""), (2, b""), (3, b""), (9, b"longer")):
-        header = pack_video(VIEW, minor) + extra
-        purpose = f"A warp in a file whose minor version says {minor}: a decoder reads any."
-        features = ("version:longer-header",) if extra else ()
-        yield Vector(f"version-1-{minor}-warp", purpose, File(VIEW, [one], header).data(), features=features)
+        yield Vector(f"segments-{name}", purpose, File(VIEW, parts).data())

@@ -8,13 +8,10 @@ from dataclasses import replace
 from conformance_vectors.build import File, Part, Vector, file, part, sealed
 from conformance_vectors.calm import Calm, calm_network, calm_vector
 from conformance_vectors.coding import pack_network
-from nqcodec.bitstream.header import pack_video
 from nqcodec.bitstream.reader import write_sv, write_uv
 from nqcodec.media.video import Chroma, Video
 from nqcodec.network.camera_path import Knot
 from nqcodec.network.operations import Activation, Add, Concat, Conv, Grid, Operation, Planes, Upsample, Window
-
-MINOR = Window.minor_version
 
 VIEW = Video(8, 6, 8, chroma=Chroma.C400, depth=12)
 """A picture whose samples hold every bit of a 12-bit map."""
@@ -37,7 +34,7 @@ def vectors() -> Iterator[Vector]:
     yield from cells()
     yield from shared()
     yield from sources()
-    yield from versions()
+    yield from segments()
 
 
 def view(
@@ -171,7 +168,7 @@ def shared() -> Iterator[Vector]:
     yield Vector(
         "op-window-shared-path-in-full",
         "Two windows whose paths are the same, each told in full: legal, if longer.",
-        File(VIEW, [sealed(VIEW, VIEW.frames, body)], minor=MINOR).data(),
+        File(VIEW, [sealed(VIEW, VIEW.frames, body)]).data(),
     )
     yield calm_vector(
         "op-window-shared-path-unread",
@@ -234,8 +231,8 @@ def sources() -> Iterator[Vector]:
     yield calm_vector("op-window-before-conv", "3 x 3 convolutions of a window's map.", Calm(1080), before, VIEW)
 
 
-def versions() -> Iterator[Vector]:
-    """Minor versions of files with windows, and segments that have their own frame 0 and path."""
+def segments() -> Iterator[Vector]:
+    """Segments that have their own frame 0 and path."""
     operations: list[Operation] = [
         Grid((), 1, 1, *MAP),
         Window((0,), 6, 8, 1, 3, CORNERS),
@@ -246,14 +243,10 @@ def versions() -> Iterator[Vector]:
     for number, parts in enumerate(([windowed[0], plain, windowed[1]], [plain, windowed[1]])):
         purpose = (
             "A path in each of two segments, which counts from the segment's first frame.",
-            "A window in the last segment alone: the file is of version 1.2.",
+            "A window in the last segment alone.",
         )[number]
         name = ("two", "last")[number]
-        yield Vector(f"segments-window-in-{name}", purpose, File(VIEW, parts, minor=MINOR).data())
-    for minor in (0, 1, 3):
-        header = pack_video(VIEW, minor)
-        purpose = f"A window in a file whose minor version says {minor}: a decoder reads any."
-        yield Vector(f"version-1-{minor}-window", purpose, File(VIEW, [windowed[0]], header).data())
+        yield Vector(f"segments-window-in-{name}", purpose, File(VIEW, parts).data())
 
 
 def part_of(seed: int, operations: list[Operation], frames: int = VIEW.frames) -> Part:

@@ -1,0 +1,34 @@
+"""SIDX, the index of segments behind them (formats/nq.md, 2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nqcodec.bitstream.chunks import FRAMING_BYTES
+from nqcodec.bitstream.reader import SIZES, write_integer, write_uv
+
+INDEX = "SIDX"
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """A segment in the index: its frames, the offset in the file of its SEGM, and that of the PROG it takes, or -1."""
+
+    frames: int
+    offset: int
+    program: int = -1
+
+
+def pack_index(entries: Sequence[IndexEntry], end: int) -> bytes:
+    """The payload of the SIDX at byte `end`, after these segments.
+
+    Raises:
+        ValueError: a distance that the format's integers do not hold.
+    """
+    out = bytearray(write_uv(len(entries)))
+    ends = [*(entry.offset for entry in entries[1:]), end]
+    for entry, after in zip(entries, ends, strict=True):
+        distance = entry.offset - entry.program if entry.program >= 0 else 0
+        out += write_uv(entry.frames) + write_uv(after - entry.offset) + write_uv(distance)
+    return bytes(out) + write_integer("u32", len(out) + SIZES["u32"] + FRAMING_BYTES)
