@@ -111,6 +111,7 @@ class NqStream:
         video: description, of 0 frames.
         metadata: what the file keeps of the whole video; times are those of segments.
         chunks: those about the whole video, VHDR first.
+        size: bytes that have been read.
 
     Raises:
         OSError: as the stream does.
@@ -120,7 +121,7 @@ class NqStream:
     """
 
     def __init__(self, source: bytes | BinaryIO, path: str, limits: Limits | None = None):
-        self.path, self.limits = path, limits or Limits()
+        self.path, self.limits, self.size = path, limits or Limits(), 0
         self._chunks = read_chunks(source, path)
         header = self._next()
         if header.kind != "VHDR":
@@ -154,6 +155,7 @@ class NqStream:
 
     def _next(self) -> Chunk:
         chunk = next(self._chunks)
+        self.size = chunk.end
         if chunk.critical and chunk.kind not in ("VHDR", "SEGM", PROGRAM, INDEX, "NEND"):
             raise UnsupportedError(
                 f"{self.path}, chunk {chunk.kind}, byte {chunk.offset}: critical chunk of a newer format: "

@@ -53,30 +53,40 @@ class NqWriter:
 
     Args:
         write: takes the bytes.
-        video: description.
-        metadata: about the whole video; times are given with segments.
+        about: packed chunks about the whole video, VHDR first.
         indexed: whether the file gets an index.
-        minor: of the version that the header names.
     """
 
-    def __init__(
-        self,
+    def __init__(self, write: Callable[[bytes], object], about: Sequence[bytes], *, indexed: bool = False):
+        self._write, self._indexed = write, indexed
+        self._offset, self._index = 0, list[IndexEntry]()
+        self._program, self._program_offset = b"", -1
+        self._put(SIGNATURE + b"".join(about))
+
+    @staticmethod
+    def of(
         write: Callable[[bytes], object],
         video: Video,
         metadata: Metadata | None = None,
         *,
         indexed: bool = False,
         minor: int = LEAST_MINOR,
-    ):
-        self._write, self._video, self._indexed = write, video, indexed
-        self._offset, self._index = 0, list[IndexEntry]()
-        self._program, self._program_offset = b"", -1
-        self._put(SIGNATURE + pack_chunk("VHDR", pack_video(video, minor)))
-        self._put(pack_metadata(metadata) if metadata else b"")
+    ) -> NqWriter:
+        """The writer of a new file.
+
+        Args:
+            write: takes the bytes.
+            video: description.
+            metadata: about the whole video; times are given with segments.
+            indexed: whether the file gets an index.
+            minor: of the version that the header names.
+        """
+        about = [pack_chunk("VHDR", pack_video(video, minor)), pack_metadata(metadata) if metadata else b""]
+        return NqWriter(write, about, indexed=indexed)
 
     def segment(
         self,
-        frames: int,
+        video: Video,
         packed: PackedSegment,
         *,
         repeats: bool = False,
@@ -87,7 +97,7 @@ class NqWriter:
         """Write a segment and what belongs to it.
 
         Args:
-            frames: their number.
+            video: description of its `frames`.
             packed: the coded network.
             repeats: whether a later segment may have the same program, which then stands in the file once.
             frame_md5: one MD5 a frame, or none.
@@ -100,12 +110,12 @@ class NqWriter:
             self._put(pack_chunk(FRAME_TIMES, pack_times(times)))
         if frame_md5:
             self._put(pack_chunk(FRAME_HASHES, b"".join(frame_md5)))
-        program = packed.common_program(self._video)
+        program = packed.common_program(video)
         if repeats:
             self.program(program)
         taken = program == self._program
-        payload = packed.payload(self._video.with_frames(frames), takes_program=taken)
-        self.chunks(frames, [pack_chunk("SEGM", payload)], takes_program=taken)
+        payload = packed.payload(video, takes_program=taken)
+        self.chunks(video.frames, [pack_chunk("SEGM", payload)], takes_program=taken)
 
     def program(self, payload: bytes) -> None:
         """Bring a PROG into force, if it is not already."""
@@ -141,13 +151,13 @@ def pack_file(
     """The bytes of a file from (frames, segment) pairs in time order and, if given, one MD5 a frame and metadata."""
     out = bytearray()
     minor = max(one.minor for _, one in segments)
-    writer = NqWriter(out.extend, video, metadata, indexed=len(segments) > 1, minor=minor)
+    writer = NqWriter.of(out.extend, video, metadata, indexed=len(segments) > 1, minor=minor)
     programs = [one.program for _, one in segments]
     first = 0
     for number, (frames, packed) in enumerate(segments):
         stop = first + frames
         writer.segment(
-            frames,
+            video.with_frames(frames),
             packed,
             repeats=packed.program in programs[number + 1 :],
             frame_md5=frame_md5[first:stop],

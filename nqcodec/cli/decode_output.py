@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from nqcodec.bitstream.file import NqFile
+from nqcodec.bitstream.stream import NqStream
 from nqcodec.cli.common import Level, say
 from nqcodec.media.metadata import Metadata
 from nqcodec.media.sink import Sink, open_sink
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from nqcodec.media.audio_copy import AudioCopy
 
 
-def open_output(file: NqFile, output: str, start: int, stop: int, options: NqdecOptions) -> Sink:
-    """A sink named `output` for frames start..stop-1, as nqdec's options ask for it.
+def open_output(file: NqFile | NqStream, output: str, start: int, stop: int, options: NqdecOptions) -> Sink:
+    """A sink named `output` for frames start..stop-1, or all of a stream, as nqdec's options ask for it.
 
     Raises:
         UsageError, OutputError, InputError, UnsupportedError: as `open_sink` and `AudioCopy`.
     """
     metadata = file.metadata.cut(start, stop)
-    audio = open_audio(file, start, stop, options.audio) if options.audio else None
+    audio = open_audio(file, start, stop, options.audio) if options.audio and isinstance(file, NqFile) else None
     try:
         sink = open_sink(
             output,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nqcodec.bitstream.file import NqFile, read_file, read_stream
+from nqcodec.bitstream.stream import NqStream
 from nqcodec.errors import InputError, UsageError
 from nqcodec.network.program import Limits
 
@@ -12,18 +15,38 @@ STDIN = "standard input"
 """The `NqFile.path` of what came from there."""
 
 
-def open_nq(path: str, limits: Limits) -> NqFile:
-    """Read and check a .nq file; "-" is standard input, read to its end: the index may need every byte.
+def open_nq(path: str, limits: Limits, *, partly: bool = False) -> NqFile:
+    """Read and check a .nq file; "-" is standard input, read to its end.
+
+    `partly` is that of `nqcodec.bitstream.file.read_file`.
 
     Raises:
         UsageError: standard input is a terminal.
         InputError, FormatError, UnsupportedError, LimitError: as `nqcodec.bitstream.file.read_file`.
     """
     if path != "-":
-        return read_file(path, limits)
-    if sys.stdin.isatty():
-        raise UsageError("- reads a .nq file from standard input, and that is a terminal: pipe one in")
+        return read_file(path, limits, partly=partly)
+    _check_stdin()
+    with reading_stdin():
+        return read_stream(sys.stdin.buffer, STDIN, limits, partly=partly)
+
+
+def open_stdin(limits: Limits) -> NqStream:
+    """A .nq file from standard input, which is read as it is decoded, within `reading_stdin`; raises as `open_nq`."""
+    _check_stdin()
+    with reading_stdin():
+        return NqStream(sys.stdin.buffer, STDIN, limits)
+
+
+@contextmanager
+def reading_stdin() -> Iterator[None]:
+    """Turn what the system says of standard input into an InputError."""
     try:
-        return read_stream(sys.stdin.buffer, STDIN, limits)
+        yield
     except OSError as error:
         raise InputError(f"{STDIN}: cannot be read: {error.strerror}") from error
+
+
+def _check_stdin() -> None:
+    if sys.stdin.isatty():
+        raise UsageError("- reads a .nq file from standard input, and that is a terminal: pipe one in")

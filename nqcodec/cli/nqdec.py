@@ -7,11 +7,13 @@ import json
 import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from nqcodec.bitstream.file import NqFile
+from nqcodec.bitstream.stream import NqStream
 from nqcodec.cli.checks import check_decoding
 from nqcodec.cli.common import (
     CONTEXT,
@@ -25,16 +27,16 @@ from nqcodec.cli.common import (
 from nqcodec.cli.existing import may_replace
 from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.log import native_silence
-from nqcodec.cli.nq_input import STDIN, open_nq
+from nqcodec.cli.nq_input import STDIN, open_nq, open_stdin, reading_stdin
 from nqcodec.cli.nqdec_options import NQDEC, NqdecOptions
 from nqcodec.cli.options import options_of
 from nqcodec.cli.progress import Bar, FrameProgressJson, progress_bar, progress_option
 from nqcodec.cli.results import check_save, save_json
-from nqcodec.decoder.decoder import Decoder, plane_md5
-from nqcodec.errors import HashError, InputError, UsageError
+from nqcodec.decoder.decoder import EntryDecoder, plane_md5
+from nqcodec.errors import HashError, InputError, NqError, OutputError, UsageError
 from nqcodec.media.positions import parse_range
 from nqcodec.media.text import counted
-from nqcodec.media.video import frame_bytes
+from nqcodec.media.video import Frame, frame_bytes
 from nqcodec.network.program import Limits
 from nqcodec.synthesis.backends import choose
 
@@ -60,13 +62,14 @@ def main(options: NqdecOptions) -> None:
     limits = Limits.parse(options.limits)
     check_decoding(options)
     say(version_text, Level.DEBUG)
-    file = open_nq(path, limits)
     if options.info:
-        show_info(file, limits, options)
+        show_info(open_nq(path, limits), limits, options)
     elif options.bench:
-        show_bench(file, limits, options)
+        show_bench(open_nq(path, limits), limits, options)
+    elif path == options.output == "-" and options.frames is None:
+        run(open_stdin(limits), limits, options)
     else:
-        run(file, limits, options)
+        run(open_nq(path, limits, partly=True), limits, options)
 
 
 def show_info(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
@@ -95,9 +98,9 @@ def show_bench(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
     click.echo(json.dumps(result) if options.as_json else "\n".join(bench_lines(result)))
 
 
-def run(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
-    """Decode, write, hash and compare."""
-    start, stop = chosen_frames(file, options.frames)
+def run(file: NqFile | NqStream, limits: Limits, options: NqdecOptions) -> None:
+    """Decode, write, hash and compare; of a stream, whose frames nobody has counted yet, all there are."""
+    start, stop = (0, 0) if isinstance(file, NqStream) else chosen_frames(file, options.frames)
     expected = read_expected(options.verify)
     if options.audio and not options.output:
         raise UsageError("--audio FILE: name the output as well, with -o OUT.mkv")
@@ -109,22 +112,46 @@ def run(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
         refuse_sources(decoded_files(options.output), [file.path, options.audio])
         outputs = existing_files(options.output, range(start, stop))
         may_replace(outputs, options.overwrite, options.no_overwrite)
-    decoder = Decoder(
-        file,
+    if isinstance(file, NqFile) and file.damage and options.output != "-":
+        raise whole_part_named(file)
+    decoder = EntryDecoder(
         backend=options.backend,
         threads=options.threads,
         limits=limits,
         verify=not options.no_verify,
         low_memory=options.low_memory,
     )
-    say(lambda: f"frames {start}:{stop}, backend {choose(options.backend)}, segments {len(file.index)}", Level.DEBUG)
+    say(lambda: f"frames {start}:{stop or 'all'}, backend {choose(options.backend)}", Level.DEBUG)
     # The file's own hashes are the decoder's to check; this one is for whoever asks to see or compare it.
     digest = plane_md5() if options.md5 or options.as_json or options.save or expected else None
     begin = time.perf_counter()
     with native_silence(options.quiet), frame_progress(file.path, stop - start, options) as bar:
-        write_frames(decoder, start, stop, options, expected, digest, bar)
+        decoded, part = frames_of(file, decoder, start, stop), (start, stop)
+        frames = write_frames(decoded, file, part, options, expected, digest, bar)
     seconds = time.perf_counter() - begin
-    report(file, options, digest.hexdigest() if digest else "", stop - start, seconds)
+    report(file, options, digest.hexdigest() if digest else "", frames, seconds)
+
+
+def whole_part_named(file: NqFile) -> NqError:
+    """The error of a damaged file, which says how to get at what stands before the damage."""
+    error, frames = file.damage, file.video.frames
+    assert error is not None
+    error.args = (
+        f"{error}; the {counted(frames, 'frame')} before it: nqdec -o - plays them, and nqtool cut {file.path} "
+        f"0:{frames} -o OUT.nq keeps them",
+    )
+    return error
+
+
+def frames_of(file: NqFile | NqStream, decoder: EntryDecoder, start: int, stop: int) -> Iterator[Frame]:
+    """The frames, and where a file is damaged behind them, its error."""
+    if isinstance(file, NqStream):
+        with reading_stdin():
+            yield from decoder.stream_frames(file)
+        return
+    yield from decoder.frames_of(file, start, stop)
+    if file.damage and stop == file.video.frames:
+        raise file.damage
 
 
 def frame_progress(name: str, frames: int, options: NqdecOptions) -> Bar:
@@ -135,38 +162,45 @@ def frame_progress(name: str, frames: int, options: NqdecOptions) -> Bar:
 
 
 def write_frames(
-    decoder: Decoder,
-    start: int,
-    stop: int,
+    frames: Iterator[Frame],
+    file: NqFile | NqStream,
+    part: tuple[int, int],
     options: NqdecOptions,
     expected: str,
     digest: hashlib._Hash | None,
     bar: Bar,
-) -> None:
-    """Stream frames to the output; a mismatch anywhere leaves no output behind."""
-    sink = None
+) -> int:
+    """Stream frames to the output; returns their number. A mismatch anywhere leaves no output behind.
+
+    What went to standard output cannot be taken back: an error then says how much that was.
+    """
+    sink, count = None, 0
     if options.output:
         from nqcodec.cli.decode_output import open_output
 
-        sink = open_output(decoder.file, options.output, start, stop, options)
+        sink = open_output(file, options.output, *part, options)
     try:
-        for frame in decoder.frames(start, stop):
+        for frame in frames:
             if digest:
                 digest.update(frame_bytes(frame))
             if sink:
                 sink.write(frame)
+            count += 1
             bar.update()
         if expected and digest and digest.hexdigest() != expected:
-            raise HashError(f"{decoder.file.path}: decodes to MD5 {digest.hexdigest()}, and --verify says {expected}")
+            raise HashError(f"{file.path}: decodes to MD5 {digest.hexdigest()}, and --verify says {expected}")
         if sink:
             sink.close()
-    except BaseException:
+    except BaseException as error:
         if sink:
             sink.abort()
+        if isinstance(error, NqError) and not isinstance(error, OutputError) and options.output == "-" and count:
+            error.args = (f"{error}; {counted(count, 'frame')} went to standard output before that",)
         raise
+    return count
 
 
-def report(file: NqFile, options: NqdecOptions, md5: str, frames: int, seconds: float) -> None:
+def report(file: NqFile | NqStream, options: NqdecOptions, md5: str, frames: int, seconds: float) -> None:
     """The summary on stderr, and what was asked for on stdout."""
     video = file.video
     summary = {
@@ -175,7 +209,7 @@ def report(file: NqFile, options: NqdecOptions, md5: str, frames: int, seconds: 
         "seconds": seconds,
         "fps": frames / seconds,
         "md5": md5,
-        "bpp": file.bpp,
+        "bpp": 8 * file.size / (video.width * video.height * (video.frames or frames)),
     }
     save_json(options.save, summary)
     if options.as_json:
@@ -184,7 +218,8 @@ def report(file: NqFile, options: NqdecOptions, md5: str, frames: int, seconds: 
         click.echo(f"{md5}  {'-' if file.path == STDIN else file.path}")  # as md5sum names standard input
     if not options.quiet:
         hashes = "not checked (--no-verify)" if options.no_verify else "match the file's"
-        if not options.no_verify and frames < video.frames and not file.frame_md5:
+        part = isinstance(file, NqFile) and frames < video.frames and not file.frame_md5
+        if not options.no_verify and part:
             hashes = "checked only for whole segments"
         place = "standard output" if options.output == "-" else options.output
         to = f" -> {place}" if place else ""

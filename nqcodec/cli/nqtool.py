@@ -1,4 +1,4 @@
-"""nqtool: what is neither encoding nor decoding: describe files, measure this machine."""
+"""nqtool: what is neither encoding nor decoding: describe, cut and join files, measure this machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from nqcodec.cli.nq_input import open_nq
 from nqcodec.cli.pages import INFO, NQTOOL
 from nqcodec.cli.results import check_save, one_or_all, save_json
 from nqcodec.cli.sensitivity import sensitivity
+from nqcodec.cli.splice import cut, join
 from nqcodec.network.program import Limits
 
 
 @click.group(cls=HelpGroup, page=NQTOOL, context_settings=CONTEXT)
 @version_option
 def main() -> None:
-    """Tools around .nq files: describe them, measure this machine and the methods, compare with other codecs."""
+    """Tools around .nq files: describe, cut, join them, measure machine and methods, compare with other codecs."""
 
 
 @main.command(cls=HelpCommand, page=INFO)
@@ -49,7 +50,7 @@ def info(files: tuple[str, ...], save: str | None, as_json: bool) -> None:
     save_json(save, one_or_all(results))
 
 
-for command in (bench, sensitivity, compare, conform, analyse, plot, completion):
+for command in (cut, join, bench, sensitivity, compare, conform, analyse, plot, completion):
     main.add_command(command)
 
 

@@ -13,6 +13,10 @@ THREADS = (
 NQTOOL = HelpPage(
     examples=(
         ("nqtool info clip.nq --json", "Header, network and bytes by part, as data."),
+        (
+            "nqtool cut clip.nq 0:64 -o part.nq",
+            "A part of a file; nqtool join is the reverse.",
+        ),
         ("nqtool bench decode --file clip.nq", "How fast this machine decodes it."),
         (
             "nqtool compare clip.mkv --bpp 0.05,0.1 --preset fast -o clip.compare",
@@ -34,6 +38,25 @@ FRONT = HelpPage(
 INFO = HelpPage(
     examples=(("nqtool info a.nq b.nq", "One description after another; nqdec --info is the same for one file."),),
     see_also=("nqdec --help", "formats/nq.md"),
+)
+
+CUT = HelpPage(
+    groups={"Files": ("--output", "--overwrite", "--no-overwrite")},
+    examples=(
+        ("nqtool cut clip.nq 64:128 -o part.nq", "Frames 64 to 127, where segments begin at both."),
+        ("nqtool cut clip.nq 0s:30s -o begin.nq", "The first half minute."),
+        ("nqtool cut broken.nq 0:96 -o whole.nq", "What stands before the damage of a file that was cut off."),
+    ),
+    see_also=("nqtool join --help", "nqtool info --help", GUIDE),
+)
+
+JOIN = HelpPage(
+    groups={"Files": ("--output", "--overwrite", "--no-overwrite"), "The file": ("--clips",)},
+    examples=(
+        ("nqtool join a.nq b.nq -o all.nq", "The frames of a.nq, then those of b.nq."),
+        ("nqtool join --clips monday.nq tuesday.nq -o week.nq", "The same, as clips named monday and tuesday."),
+    ),
+    see_also=("nqtool cut --help", "nqtool info --help", GUIDE),
 )
 
 PLOT = HelpPage(

@@ -78,7 +78,7 @@ def progress_bar(total: int, text: str, unit: str, quiet: bool) -> ResizableBar:
         from tqdm import tqdm
     except ImportError:
         return NoBar()
-    return tqdm(total=total, desc=text, unit=unit, file=sys.stderr, leave=False)
+    return tqdm(total=total or None, desc=text, unit=unit, file=sys.stderr, leave=False)
 
 
 class EncodeProgress:
@@ -179,14 +179,14 @@ class ProgressLines:
 
         Args:
             source: the clip, its segment or the file.
-            of: iterations of the stage.
+            of: iterations of the stage; 0 where they are not known.
             psnr: PSNR-YUV in dB.
             size: bytes.
             eta: seconds left of the stage.
             more: further keys.
         """
         now, key = time.monotonic(), (source, stage)
-        if iteration < of and now - self._last.get(key, -math.inf) < JSON_SECONDS:
+        if (iteration < of or not of) and now - self._last.get(key, -math.inf) < JSON_SECONDS:
             return
         self._last[key] = now
         line = {"input": source, "stage": stage, "iteration": iteration, "of": of}
@@ -238,7 +238,10 @@ class EncodeProgressJson:
 
 
 class FrameProgressJson:
-    """The progress of a decode as JSON, in place of a bar: `update` is called for every frame."""
+    """The progress of a decode as JSON, in place of a bar: `update` is called for every frame.
+
+    Of a stream nobody knows the number of frames: it is 0 then, and so is "of".
+    """
 
     def __init__(self, source: str, frames: int):
         self._source, self._frames, self._count = source, frames, 0
@@ -254,7 +257,7 @@ class FrameProgressJson:
         """So many more frames are done."""
         self._count += count
         seconds_a_frame = (time.monotonic() - self._begin) / self._count
-        left = (self._frames - self._count) * seconds_a_frame
+        left = (self._frames - self._count) * seconds_a_frame if self._frames else None
         fps = 1 / seconds_a_frame if seconds_a_frame else None
         self._lines.write(self._source, "decode", self._count, self._frames, eta=left, fps=fps)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from nqcodec.bitstream.file import NqFile, read_file
-from nqcodec.bitstream.stream import SegmentEntry
+from nqcodec.bitstream.stream import NqStream, SegmentEntry
 from nqcodec.errors import HashError, LimitError, UsageError
 from nqcodec.media.video import Frame, frame_bytes
 from nqcodec.native.cpu import available_cores
@@ -59,6 +59,27 @@ class EntryDecoder:
             )
         except LimitError as error:
             raise LimitError(f"{entry.path}: {error}") from error
+
+    def stream_frames(self, stream: NqStream) -> Iterator[Frame]:
+        """All frames of a file as it arrives, those of a segment before the next one is waited for.
+
+        Raises:
+            OSError: as the stream does.
+            FormatError, LimitError, UnsupportedError, HashError: as the file gives cause, once all frames before that
+                have been given.
+        """
+        for entry in stream.segments():
+            yield from self.entry_frames(entry, 0, entry.frames)
+
+    def frames_of(self, file: NqFile, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames start..stop-1 of a file in order; raises as `Decoder.frames`."""
+        stop = file.video.frames if stop is None else stop
+        if not 0 <= start < stop <= file.video.frames:
+            raise UsageError(f"{file.path}: frames {start}:{stop} are not within 0:{file.video.frames}")
+        for entry in file.index:
+            begin, end = max(start, entry.first) - entry.first, min(stop, entry.stop) - entry.first
+            if begin < end:
+                yield from self.entry_frames(entry, begin, end)
 
     def entry_frames(self, entry: SegmentEntry, begin: int, end: int) -> Iterator[Frame]:
         """Frames begin..end-1 of a segment, counted from its own first; raises as `Decoder.frames`."""
@@ -111,13 +132,7 @@ class Decoder(EntryDecoder):
             FormatError, LimitError, UnsupportedError: as the file gives cause.
             HashError: decoded planes differ from the file's hash.
         """
-        stop = self.file.video.frames if stop is None else stop
-        if not 0 <= start < stop <= self.file.video.frames:
-            raise UsageError(f"{self.file.path}: frames {start}:{stop} are not within 0:{self.file.video.frames}")
-        for entry in self.file.index:
-            begin, end = max(start, entry.first) - entry.first, min(stop, entry.stop) - entry.first
-            if begin < end:
-                yield from self.entry_frames(entry, begin, end)
+        return self.frames_of(self.file, start, stop)
 
     def open_segment(self, number: int, count: int = 1) -> tuple[Synthesizer | FrameParallelSynthesizer, bytes]:
         """(synthesizer, MD5 in the file) of a segment, entropy-decoded and ready for `count` of its frames in order."""

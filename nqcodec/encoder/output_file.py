@@ -90,7 +90,7 @@ class OutputFile:
         writer = self._writer or self._open(result.packed.minor)
         first = sum(plan.lengths[:number])
         writer.segment(
-            result.frames,
+            plan.video.with_frames(result.frames),
             result.packed,
             repeats=result.packed.can_repeat and result.frames in plan.lengths[number + 1 :],
             frame_md5=result.frame_md5 if plan.hashed else (),
@@ -105,7 +105,7 @@ class OutputFile:
             self._output = AtomicFile(plan.path, folder=plan.work)
         if not (isinstance(self._output, AtomicFile) and self._output.temporary.is_file()):
             self._given_out = bytearray()
-        self._writer = NqWriter(self._put, plan.video, plan.metadata, indexed=len(plan.lengths) > 1, minor=minor)
+        self._writer = NqWriter.of(self._put, plan.video, plan.metadata, indexed=len(plan.lengths) > 1, minor=minor)
         return self._writer
 
     def _put(self, data: bytes) -> None:

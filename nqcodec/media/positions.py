@@ -53,7 +53,7 @@ def parse_position(text: str) -> Position:
     raise ValueError(text)
 
 
-def parse_range(text: str, frames: int, fps: Fraction) -> tuple[int, int]:
+def parse_range(text: str, frames: int, fps: Fraction, name: str = "--frames") -> tuple[int, int]:
     """A half-open range of a clip's frames, or the single frame of one place, as (first, after the last).
 
     `A:B` has frame numbers or times with a unit, and either may be left out. Clock times hold colons themselves, so
@@ -63,6 +63,7 @@ def parse_range(text: str, frames: int, fps: Fraction) -> tuple[int, int]:
     Args:
         frames: of the clip.
         fps: of the clip.
+        name: of what has the range, for messages.
 
     Raises:
         UsageError: no range, or one that is not within the clip.
@@ -71,14 +72,14 @@ def parse_range(text: str, frames: int, fps: Fraction) -> tuple[int, int]:
         start, stop = _range_ends(text, frames)
     except ValueError as error:
         raise UsageError(
-            f"--frames {text}: write A:B with frame numbers or times such as 1.5s, A-B with clock times such as "
+            f"{name} {text}: write A:B with frame numbers or times such as 1.5s, A-B with clock times such as "
             "00:00:02-00:00:04, or one of them for a single frame"
         ) from error
     first = frame_at(start, fps)
     last = first + 1 if stop is None else frame_at(stop, fps)
     if not 0 <= first < last <= frames:
         length = f"{float(frames / fps):.2f} s at {fps} frames a second"
-        raise UsageError(f"--frames {text}: not within 0:{frames} ({length})")
+        raise UsageError(f"{name} {text}: not within 0:{frames} ({length})")
     return first, last
 
 
