@@ -146,10 +146,17 @@ def read_stream(stream: BinaryIO, name: str, limits: Limits | None = None, *, pa
         OSError: as the stream does.
         FormatError, UnsupportedError, LimitError: as `read_file`.
     """
+    return parse_file(read_signed(stream), name, limits, partly=partly)
+
+
+def read_signed(stream: BinaryIO) -> bytes:
+    """All bytes of a stream that begins with the signature, and else only the first: it may be a device without end.
+
+    Raises:
+        OSError: as the stream does.
+    """
     data = stream.read(len(SIGNATURE))
-    if data == SIGNATURE:  # what is no .nq file may be a device without end
-        data += stream.read()
-    return parse_file(data, name, limits, partly=partly)
+    return data + stream.read() if data == SIGNATURE else data
 
 
 def parse_file(data: bytes, path: str, limits: Limits | None = None, *, partly: bool = False) -> NqFile:

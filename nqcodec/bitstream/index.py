@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nqcodec.bitstream.chunks import FRAMING_BYTES
-from nqcodec.bitstream.reader import SIZES, write_integer, write_uv
+from nqcodec.bitstream.reader import SIZES, Reader, write_integer, write_uv
 
 INDEX = "SIDX"
 
@@ -32,3 +32,11 @@ def pack_index(entries: Sequence[IndexEntry], end: int) -> bytes:
         distance = entry.offset - entry.program if entry.program >= 0 else 0
         out += write_uv(entry.frames) + write_uv(after - entry.offset) + write_uv(distance)
     return bytes(out) + write_integer("u32", len(out) + SIZES["u32"] + FRAMING_BYTES)
+
+
+def parse_index(reader: Reader) -> list[tuple[int, int, int]]:
+    """(frames, distance, program) of each segment, as an index says it; raises FormatError for the payload's end."""
+    count = reader.uv("count")
+    entries = [(reader.uv("frames"), reader.uv("distance"), reader.uv("program")) for _ in range(count)]
+    reader.fixed("u32", "size")
+    return entries

@@ -8,7 +8,10 @@ from nqcodec.bitstream.reader import Reader
 from nqcodec.media.video import Video
 from nqcodec.network.program import Program
 
-LEVELS_BYTES = 3
+NAMES = ("size", "MACs", "maps")
+"""Of the levels, in their order."""
+
+LEVELS_BYTES = len(NAMES)
 MOST_LEVEL = 255
 
 
@@ -54,14 +57,13 @@ def pack_levels(cost: Cost) -> bytes:
 
 def parse_levels(reader: Reader) -> bytes:
     """The levels before a program, not yet compared with it."""
-    return reader.take(LEVELS_BYTES, "the levels")
+    return bytes(reader.fixed("u8", f"level of {name}") for name in NAMES)
 
 
 def check_levels(reader: Reader, start: int, levels: bytes, cost: Cost) -> None:
     """Raise FormatError unless the levels at `start` of the payload are those of the program after them."""
     expected = pack_levels(cost)
-    names = ("size", "MACs", "maps")
-    for position, (name, stated, right) in enumerate(zip(names, levels, expected, strict=True)):
+    for position, (name, stated, right) in enumerate(zip(NAMES, levels, expected, strict=True)):
         if stated != right:
             text = f"the level of {name} is {stated}, and that of the program {right}"
             raise reader.error(text, start + position)

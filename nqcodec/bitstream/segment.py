@@ -206,13 +206,13 @@ def scan_segment(reader: Reader, video: Video, limits: Limits, common: Reader | 
     head = parse_head(reader)
     if head.takes_program and common is None:
         raise reader.error("the segment takes the program of a PROG chunk, and there is none before it", 0)
-    source = common if head.takes_program and common is not None else reader
     parts = {"header": reader.position, "program": 0}
-    levels, program = _parse_program(source, video.with_frames(head.frames), limits)
-    if source is reader:
-        parts = {"header": parts["header"] + LEVELS_BYTES, "program": reader.position - parts["header"] - LEVELS_BYTES}
-    elif source.left:
-        raise source.error(f"{source.left} bytes follow the program")
+    if head.takes_program and common is not None:
+        levels, program = parse_program_chunk(common, video.with_frames(head.frames), limits)
+    else:
+        levels, program = _parse_program(reader, video.with_frames(head.frames), limits)
+        parts["header"] += LEVELS_BYTES
+        parts["program"] = reader.position - parts["header"]
     start = reader.position
     formats, records = _parse_table(reader, program)
     parts["step sizes"] = reader.position - start
@@ -231,6 +231,14 @@ def scan_segment(reader: Reader, video: Video, limits: Limits, common: Reader | 
     return SegmentLayout(head, program, levels, formats, together, tensors, parts)
 
 
+def parse_program_chunk(reader: Reader, video: Video, limits: Limits) -> tuple[bytes, Program]:
+    """Levels and program of a PROG for a segment of `video.frames` frames; raises as `scan_segment`."""
+    found = _parse_program(reader, video, limits)
+    if reader.left:
+        raise reader.error(f"{reader.left} bytes follow the program")
+    return found
+
+
 def _parse_program(reader: Reader, video: Video, limits: Limits) -> tuple[bytes, Program]:
     """Levels and program of a SEGM or a PROG, each compared with the other, and with the limits."""
     start = reader.position
@@ -247,7 +255,9 @@ def _parse_program(reader: Reader, video: Video, limits: Limits) -> tuple[bytes,
 def _parse_table(reader: Reader, program: Program) -> tuple[list[tuple[int, int]], list[tuple[int, str, TensorRecord]]]:
     formats, records = [], []
     for index, op in enumerate(program.operations):
-        formats.append((reader.fixed("u8", "width"), reader.fixed("u8", "frac")) if op.has_format else (0, 0))
+        where = f"of operation {index}"
+        has = op.has_format
+        formats.append((reader.fixed("u8", f"width {where}"), reader.fixed("u8", f"frac {where}")) if has else (0, 0))
         records += [(index, name, parse_record(reader, name)) for name in program.tensors(index)]
     return formats, records
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from nqcodec.bitstream.file import NqFile, read_file, read_stream
+from nqcodec.bitstream.file import NqFile, read_file, read_signed, read_stream
 from nqcodec.bitstream.stream import NqStream
 from nqcodec.errors import InputError, UsageError
 from nqcodec.network.program import Limits
@@ -29,6 +30,19 @@ def open_nq(path: str, limits: Limits, *, partly: bool = False) -> NqFile:
     _check_stdin()
     with reading_stdin():
         return read_stream(sys.stdin.buffer, STDIN, limits, partly=partly)
+
+
+def read_bytes(path: str) -> bytes:
+    """All bytes of a file or of standard input, unchecked but for the signature; raises as `open_nq`."""
+    if path == "-":
+        _check_stdin()
+        with reading_stdin():
+            return read_signed(sys.stdin.buffer)
+    try:
+        with Path(path).open("rb") as file:
+            return read_signed(file)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def open_stdin(limits: Limits) -> NqStream:

@@ -14,11 +14,12 @@ from nqcodec.cli.compare import compare
 from nqcodec.cli.completion import completion
 from nqcodec.cli.conform import conform
 from nqcodec.cli.help import HelpCommand, HelpGroup
-from nqcodec.cli.nq_input import open_nq
+from nqcodec.cli.nq_input import open_nq, read_bytes
 from nqcodec.cli.pages import INFO, NQTOOL
 from nqcodec.cli.results import check_save, one_or_all, save_json
 from nqcodec.cli.sensitivity import sensitivity
 from nqcodec.cli.splice import cut, join
+from nqcodec.errors import UsageError
 from nqcodec.network.program import Limits
 
 
@@ -36,18 +37,32 @@ def main() -> None:
     help="Write the descriptions there as JSON: an object, or a list of one for each file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
+@click.option("--hex", "as_hex", is_flag=True, help="Every field instead, with its offset, bytes and value.")
 @guarded
-def info(files: tuple[str, ...], save: str | None, as_json: bool) -> None:
-    """Describe files: header, segments, network, bytes by part. FILE.nq may be - for standard input."""
+def info(files: tuple[str, ...], save: str | None, as_json: bool, as_hex: bool) -> None:
+    """Describe files: header, clips, segments, network, bytes by part. FILE.nq may be - for standard input."""
     from nqcodec.cli.info import file_info, info_lines
 
+    if as_hex and (as_json or save):
+        raise UsageError("--hex is text alone: leave out --json and --save")
     check_save(save, files)
+    if as_hex:
+        for path in files:
+            click.echo("\n".join(hex_lines(path)))
+        return
     results = []
     for path in files:
         data = file_info(open_nq(path, Limits()), Limits())
         results.append(data)
         click.echo(json.dumps(data) if as_json else "\n".join(info_lines(data)))
     save_json(save, one_or_all(results))
+
+
+def hex_lines(path: str) -> list[str]:
+    """Every field of a file as text; raises as `open_nq`."""
+    from nqcodec.bitstream.hexdump import dump_lines, file_fields
+
+    return list(dump_lines(file_fields(read_bytes(path), path, Limits())))
 
 
 for command in (cut, join, bench, sensitivity, compare, conform, analyse, plot, completion):
