@@ -170,8 +170,8 @@ def _payload_fields(
         parse_clip(reader)
     elif chunk.kind in PARSERS:
         PARSERS[chunk.kind][1](reader)
-    elif chunk.payload:
-        reader.take(len(chunk.payload), "payload")
+    if reader.left:
+        reader.take(reader.left, "fields that this version does not know")
     yield from map(_named, reader.fields)
 
 
