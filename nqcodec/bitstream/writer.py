@@ -104,15 +104,15 @@ class NqWriter:
             times: of its frames.
             clip: the one that begins with it.
         """
+        program = packed.common_program(video)
+        if repeats:
+            self.program(program)
         if clip:
             self._put(pack_chunk(CLIP, pack_clip(clip)))
         if times:
             self._put(pack_chunk(FRAME_TIMES, pack_times(times)))
         if frame_md5:
             self._put(pack_chunk(FRAME_HASHES, b"".join(frame_md5)))
-        program = packed.common_program(video)
-        if repeats:
-            self.program(program)
         taken = program == self._program
         payload = packed.payload(video, takes_program=taken)
         self.chunks(video.frames, [pack_chunk("SEGM", payload)], takes_program=taken)
