@@ -10,6 +10,9 @@ from nqcodec.bitstream.reader import SIZES, Reader, write_integer, write_uv
 
 INDEX = "SIDX"
 
+INDEXED_SEGMENTS = 16
+"""Least segments of a file that gets an index: fewer are found as fast by the lengths of their chunks."""
+
 
 @dataclass(frozen=True)
 class IndexEntry:

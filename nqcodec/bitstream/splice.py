@@ -143,7 +143,7 @@ def _about(files: Sequence[NqFile]) -> tuple[tuple[Chunk, ...], list[str]]:
 
 def _write(about: Sequence[Chunk], parts: Sequence[Part], write: Write) -> None:
     """Write a file of segments as they are."""
-    writer = NqWriter(write, [chunk.packed for chunk in about], indexed=len(parts) > 1)
+    writer = NqWriter(write, [chunk.packed for chunk in about])
     for part in parts:
         entry = part.entry
         takes = entry.head.takes_program

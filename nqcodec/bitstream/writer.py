@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from nqcodec.bitstream import LEAST_MINOR
 from nqcodec.bitstream.chunks import FRAMING_BYTES, SIGNATURE, pack_chunk
 from nqcodec.bitstream.header import pack_video
-from nqcodec.bitstream.index import INDEX, IndexEntry, pack_index
+from nqcodec.bitstream.index import INDEX, INDEXED_SEGMENTS, IndexEntry, pack_index
 from nqcodec.bitstream.metadata import CLIP, FRAME_HASHES, FRAME_TIMES, ClipStart, pack_clip, pack_metadata, pack_times
 from nqcodec.bitstream.reader import SIZES, write_uv
 from nqcodec.bitstream.segment import MD5_BYTES, PackedSegment
@@ -36,8 +36,10 @@ def overhead_bytes(video: Video, lengths: Sequence[int], *, hashed: bool = False
     if hashed:
         each += [FRAMING_BYTES + MD5_BYTES * frames for frames in lengths]
     if len(lengths) > 1:
+        each += [FRAMING_BYTES for _ in lengths]  # of common programs
+    if len(lengths) >= INDEXED_SEGMENTS:
         index = FRAMING_BYTES + UV_BYTES + SIZES["u32"]
-        each += [index, *(len(write_uv(frames)) + 2 * UV_BYTES + FRAMING_BYTES for frames in lengths)]
+        each += [index, *(len(write_uv(frames)) + 2 * UV_BYTES for frames in lengths)]
     return fixed + sum(each)
 
 
@@ -54,11 +56,10 @@ class NqWriter:
     Args:
         write: takes the bytes.
         about: packed chunks about the whole video, VHDR first.
-        indexed: whether the file gets an index.
     """
 
-    def __init__(self, write: Callable[[bytes], object], about: Sequence[bytes], *, indexed: bool = False):
-        self._write, self._indexed = write, indexed
+    def __init__(self, write: Callable[[bytes], object], about: Sequence[bytes]):
+        self._write = write
         self._offset, self._index = 0, list[IndexEntry]()
         self._program, self._program_offset = b"", -1
         self._put(SIGNATURE + b"".join(about))
@@ -68,8 +69,6 @@ class NqWriter:
         write: Callable[[bytes], object],
         video: Video,
         metadata: Metadata | None = None,
-        *,
-        indexed: bool = False,
         minor: int = LEAST_MINOR,
     ) -> NqWriter:
         """The writer of a new file.
@@ -78,11 +77,10 @@ class NqWriter:
             write: takes the bytes.
             video: description.
             metadata: about the whole video; times are given with segments.
-            indexed: whether the file gets an index.
             minor: of the version that the header names.
         """
         about = [pack_chunk("VHDR", pack_video(video, minor)), pack_metadata(metadata) if metadata else b""]
-        return NqWriter(write, about, indexed=indexed)
+        return NqWriter(write, about)
 
     def segment(
         self,
@@ -132,7 +130,7 @@ class NqWriter:
 
     def finish(self) -> None:
         """Write what follows the last segment."""
-        if self._indexed:
+        if len(self._index) >= INDEXED_SEGMENTS:
             self._put(pack_chunk(INDEX, pack_index(self._index, self._offset)))
         self._put(pack_chunk("NEND", b""))
 
@@ -151,7 +149,7 @@ def pack_file(
     """The bytes of a file from (frames, segment) pairs in time order and, if given, one MD5 a frame and metadata."""
     out = bytearray()
     minor = max(one.minor for _, one in segments)
-    writer = NqWriter.of(out.extend, video, metadata, indexed=len(segments) > 1, minor=minor)
+    writer = NqWriter.of(out.extend, video, metadata, minor)
     programs = [one.program for _, one in segments]
     first = 0
     for number, (frames, packed) in enumerate(segments):

@@ -105,7 +105,7 @@ class OutputFile:
             self._output = AtomicFile(plan.path, folder=plan.work)
         if not (isinstance(self._output, AtomicFile) and self._output.temporary.is_file()):
             self._given_out = bytearray()
-        self._writer = NqWriter.of(self._put, plan.video, plan.metadata, indexed=len(plan.lengths) > 1, minor=minor)
+        self._writer = NqWriter.of(self._put, plan.video, plan.metadata, minor)
         return self._writer
 
     def _put(self, data: bytes) -> None:

@@ -104,7 +104,7 @@ def test_overhead_of_several_segments_is_counted_from_above(alike: bool) -> None
     data = pack_file(replace(VIDEO, frames=6), segments, [bytes(16)] * 6)
     most = overhead_bytes(VIDEO, [2, 2, 2], hashed=True) + sum(one.size for _, one in segments)
     spared = 2 * (len(segments[0][1].program) + 3) if alike else 0
-    assert most - 80 <= len(data) + spared <= most
+    assert most - 36 <= len(data) + spared <= most
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -21,6 +21,7 @@ FILES = {
     "times and hashes": segmented([1, 2, 3, 4], hashed=True, timed=True),
     "clips": segmented([1, 1, 2, 2, 1], clips=["a", None, "b", None, "c"]),
     "no metadata": segmented([5, 6], metadata=None),
+    "index": segmented([5] * 17, metadata=None),
 }
 
 

@@ -76,7 +76,7 @@ def test_entries_tell_what_belongs_to_them() -> None:
 
 
 def test_hashes_of_some_segments_alone_are_checked_there() -> None:
-    plain = list(read_chunks(segmented([1, 2], metadata=None, indexed=False), ""))
+    plain = list(read_chunks(segmented([1, 2], metadata=None), ""))
     wrong = pack_chunk("fHSH", bytes(32))
     data = SIGNATURE + b"".join([plain[0].packed, plain[1].packed, wrong, plain[2].packed, plain[3].packed])
     file = parse_file(data, "x.nq")

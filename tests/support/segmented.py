@@ -39,12 +39,11 @@ def segmented(
     metadata: Metadata | None = METADATA,
     hashed: bool = False,
     timed: bool = False,
-    indexed: bool = True,
     video: Video = VIDEO,
 ) -> bytes:
     """A file of a segment for each seed; those of equal seeds have one program. `clips` begin with the segments."""
     out = bytearray()
-    writer = NqWriter.of(out.extend, video, metadata, indexed=indexed)
+    writer = NqWriter.of(out.extend, video, metadata)
     for number, seed in enumerate(seeds):
         packed, hashes = coded(seed, video)
         name = clips[number] if number < len(clips) else None
