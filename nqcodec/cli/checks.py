@@ -11,6 +11,7 @@ from nqcodec.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from nqcodec.cli.nqdec_options import NqdecOptions
+    from nqcodec.cli.nqenc_options import NqencOptions
 
 # Nothing of nqcodec.formats is imported at start: nqdec has no use for it where it only describes a file.
 
@@ -48,6 +49,17 @@ def check_encoded_name(pattern: str) -> None:
             f"-o {pattern}: nqenc writes .nq files: did you mean -o {named}? "
             f"Then nqdec {named} -o {pattern} decodes it to {path.suffix}"
         )
+
+
+def check_standard_output(options: NqencOptions) -> None:
+    """Raise UsageError for what nqenc cannot give beside a file on standard output, or make of one that is gone."""
+    if options.output != "-":
+        return
+    given = [name for name in ("report", "csv", "tensorboard") if getattr(options, name)]
+    if options.as_json:
+        raise UsageError("stdout is the file with -o -: ask for the report with --save FILE.json instead of --json")
+    if given:
+        raise UsageError(f"--{given[0]} reads the file again, which -o - does not keep: name a file")
 
 
 def check_decoding(options: NqdecOptions) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nqcodec.cli.checks import check_clips, check_encoded_name
+from nqcodec.cli.checks import check_clips, check_encoded_name, check_standard_output
 from nqcodec.cli.common import (
     CONTEXT,
     Level,
@@ -61,6 +61,7 @@ def main(options: NqencOptions) -> None:
     settings = part_of(options, EncodeSettings)
     check_jobs(jobs, settings)
     check_encoded_name(options.output)
+    check_standard_output(options)
     check_save(options.save, clips, [output.path for job in jobs for output in job.outputs])
     say(lambda: f"{version_text()}\n{settings}", Level.DEBUG)
     extra = EncodeOutputs.of(jobs, settings, options, [text for text, _ in rates_of(options)])

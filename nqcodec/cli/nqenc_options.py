@@ -28,10 +28,11 @@ class NqencOptions(EncodeSettings, ClipOptions, RateOptions[tuple[WrittenNumber,
         repeatable=True,
     )
     output: str = required_option(
-        "The file to write. With several clips or rates write a pattern with {name}, {bpp} or {bitrate}.",
+        "The file to write; - is stdout, segment by segment. With several clips or rates write a pattern with {name}, "
+        "{bpp} or {bitrate}.",
         Group.FILES,
         flags=("-o", "--output"),
-        metavar="OUT.nq",
+        metavar="OUT.nq|-",
     )
     overwrite: bool = same_option(ReplaceOptions, "overwrite")
     no_overwrite: bool = same_option(ReplaceOptions, "no_overwrite")

@@ -14,7 +14,7 @@ def report_lines(report: EncodeReport) -> list[str]:
     video = report.video
     lines = [
         "",
-        f"{report.name} -> {report.output}",
+        f"{report.name} -> {'standard output' if report.output == '-' else report.output}",
         f"  video      {video.width}x{video.height} {'RGB' if video.is_rgb else video.chroma.label} {video.depth} bit, "
         f"{counted(video.frames, 'frame')} at {video.fps} fps, {counted(report.segments, 'segment')}",
         "  bytes      part                        bytes   share",

@@ -52,6 +52,26 @@ def test_jobs_change_nothing() -> None:
     assert sorted(seen) == [(0, 20), (1, 20), (2, 20)]
 
 
+def note(task: int, context: JobContext) -> int:
+    context.progress(f"begin {task}")
+    return 10 * task
+
+
+def test_a_result_is_told_before_the_next_task_begins() -> None:
+    log: list[tuple[int, Any]] = []
+    results = run_jobs(
+        note, [1, 2], jobs=1, progress=lambda *event: log.append(event), done=lambda *event: log.append(event)
+    )
+    assert log == [(0, "begin 1"), (0, 10), (1, "begin 2"), (1, 20)]
+    assert results == [10, 20]
+
+
+def test_results_of_workers_are_told_as_they_come() -> None:
+    found: list[tuple[int, int]] = []
+    assert run_jobs(note, [1, 2, 3], jobs=2, done=lambda *event: found.append(event)) == [10, 20, 30]
+    assert sorted(found) == [(0, 10), (1, 20), (2, 30)]
+
+
 @pytest.mark.parametrize(
     ("task", "error", "text"),
     [("input", InputError, "cut"), ("bug", RuntimeError, "ZeroDivisionError"), ("killed", NqError, "ended with code")],
