@@ -11,7 +11,7 @@ from nqcodec.bitstream.chunks import SIGNATURE, Chunk
 from nqcodec.bitstream.metadata import FRAME_TIMES
 from nqcodec.bitstream.segment import Segment, SegmentLayout
 from nqcodec.bitstream.stream import PROGRAM, NqStream, SegmentEntry
-from nqcodec.errors import InputError, NqError
+from nqcodec.errors import InputError, NqError, UsageError
 from nqcodec.media.metadata import FrameTimes, Metadata
 from nqcodec.media.video import Video
 from nqcodec.network.program import Limits
@@ -82,6 +82,24 @@ class NqFile:
             name, start = (entry.clip.name, entry.clip.start) if entry.clip else ("", 0)
             found.append(Clip(name, entry.first, end - entry.first, start))
         return tuple(found)
+
+    def clip(self, text: str) -> Clip:
+        """The clip of a name, or of a number counted from 0.
+
+        Raises:
+            UsageError: there is none, or more than one of the name; the text says which there are.
+        """
+        named = [clip for clip in self.clips if clip.name == text]
+        if not named and text.isascii() and text.isdigit() and int(text) < len(self.clips):
+            return self.clips[int(text)]
+        if len(named) == 1:
+            return named[0]
+        listed = ", ".join(f"{number} {clip.name!r}" for number, clip in enumerate(self.clips))
+        if named:
+            raise UsageError(f"{self.path}: {len(named)} clips have the name {text}: give a number; there are {listed}")
+        raise UsageError(
+            f"{self.path}: has no clip {text}; " + (f"there are {listed}" if listed else "it has no clips")
+        )
 
     def segment(self, number: int, limits: Limits | None = None, threads: int = 1) -> Segment:
         """Decode segment `number`'s network; raises FormatError, UnsupportedError or LimitError."""

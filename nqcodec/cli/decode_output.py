@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from nqcodec.media.audio_copy import AudioCopy
 
 
-def open_output(file: NqFile | NqStream, output: str, start: int, stop: int, options: NqdecOptions) -> Sink:
-    """A sink named `output` for frames start..stop-1, or all of a stream, as nqdec's options ask for it.
+def open_output(
+    file: NqFile | NqStream, output: str, frames: tuple[int, int], options: NqdecOptions, first: int
+) -> Sink:
+    """A sink named `output` for a range of frames, or all of a stream, as nqdec's options ask for it.
+
+    `first` is the number of the first frame in the names of pictures.
 
     Raises:
         UsageError, OutputError, InputError, UnsupportedError: as `open_sink` and `AudioCopy`.
     """
+    start, stop = frames
     metadata = file.metadata.cut(start, stop)
     audio = open_audio(file, start, stop, options.audio) if options.audio and isinstance(file, NqFile) else None
     try:
@@ -31,7 +36,7 @@ def open_output(file: NqFile | NqStream, output: str, start: int, stop: int, opt
             codec=options.codec,
             options=dict(options.codec_options) or None,
             raw=options.raw,
-            first=start,
+            first=first,
             metadata=metadata,
             audio=audio,
         )

@@ -8,11 +8,12 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from nqcodec.bitstream.file import NqFile
+from nqcodec.bitstream.file import Clip, NqFile
 from nqcodec.bitstream.stream import NqStream
 from nqcodec.cli.checks import check_decoding
 from nqcodec.cli.common import (
@@ -66,7 +67,7 @@ def main(options: NqdecOptions) -> None:
         show_info(open_nq(path, limits), limits, options)
     elif options.bench:
         show_bench(open_nq(path, limits), limits, options)
-    elif path == options.output == "-" and options.frames is None:
+    elif path == options.output == "-" and options.frames is None and options.clip is None:
         run(open_stdin(limits), limits, options)
     else:
         run(open_nq(path, limits, partly=True), limits, options)
@@ -81,9 +82,27 @@ def show_info(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
     click.echo(json.dumps(info) if options.as_json else "\n".join(info_lines(info)))
 
 
-def chosen_frames(file: NqFile, text: str | None) -> tuple[int, int]:
-    """(first, after the last) of --frames, by default all."""
-    return (0, file.video.frames) if text is None else parse_range(text, file.video.frames, file.video.fps)
+@dataclass(frozen=True)
+class Chosen:
+    """The frames that --clip and --frames ask for.
+
+    Attributes:
+        start, stop: half-open range of the file's frames.
+        first: number of the first one as --frames counts.
+    """
+
+    start: int
+    stop: int
+    first: int
+
+    @staticmethod
+    def of(file: NqFile, options: NqdecOptions) -> Chosen:
+        """By default all; raises UsageError for what the file does not have."""
+        clip = Clip("", 0, file.video.frames) if options.clip is None else file.clip(options.clip)
+        first, last = 0, clip.frames
+        if options.frames is not None:
+            first, last = parse_range(options.frames, clip.frames, file.video.fps)
+        return Chosen(clip.first + first, clip.first + last, first)
 
 
 def show_bench(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
@@ -92,7 +111,8 @@ def show_bench(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
         raise UsageError("--bench times reading too, which standard input allows only once: name a file")
     from nqcodec.decoder.timing import bench_decode, bench_lines
 
-    frames = chosen_frames(file, options.frames)
+    chosen = Chosen.of(file, options)
+    frames = chosen.start, chosen.stop
     result = bench_decode(file, options.backend, options.threads, frames, limits=limits, low_memory=options.low_memory)
     save_json(options.save, result)
     click.echo(json.dumps(result) if options.as_json else "\n".join(bench_lines(result)))
@@ -100,7 +120,8 @@ def show_bench(file: NqFile, limits: Limits, options: NqdecOptions) -> None:
 
 def run(file: NqFile | NqStream, limits: Limits, options: NqdecOptions) -> None:
     """Decode, write, hash and compare; of a stream, whose frames nobody has counted yet, all there are."""
-    start, stop = (0, 0) if isinstance(file, NqStream) else chosen_frames(file, options.frames)
+    chosen = Chosen(0, 0, 0) if isinstance(file, NqStream) else Chosen.of(file, options)
+    start, stop = chosen.start, chosen.stop
     expected = read_expected(options.verify)
     if options.audio and not options.output:
         raise UsageError("--audio FILE: name the output as well, with -o OUT.mkv")
@@ -110,7 +131,7 @@ def run(file: NqFile | NqStream, limits: Limits, options: NqdecOptions) -> None:
         from nqcodec.media.outputs import decoded_files, existing_files, refuse_sources
 
         refuse_sources(decoded_files(options.output), [file.path, options.audio])
-        outputs = existing_files(options.output, range(start, stop))
+        outputs = existing_files(options.output, range(chosen.first, chosen.first + stop - start))
         may_replace(outputs, options.overwrite, options.no_overwrite)
     if isinstance(file, NqFile) and file.damage and options.output != "-":
         raise whole_part_named(file)
@@ -126,8 +147,8 @@ def run(file: NqFile | NqStream, limits: Limits, options: NqdecOptions) -> None:
     digest = plane_md5() if options.md5 or options.as_json or options.save or expected else None
     begin = time.perf_counter()
     with native_silence(options.quiet), frame_progress(file.path, stop - start, options) as bar:
-        decoded, part = frames_of(file, decoder, start, stop), (start, stop)
-        frames = write_frames(decoded, file, part, options, expected, digest, bar)
+        decoded = frames_of(file, decoder, start, stop)
+        frames = write_frames(decoded, file, chosen, options, expected, digest, bar)
     seconds = time.perf_counter() - begin
     report(file, options, digest.hexdigest() if digest else "", frames, seconds)
 
@@ -164,7 +185,7 @@ def frame_progress(name: str, frames: int, options: NqdecOptions) -> Bar:
 def write_frames(
     frames: Iterator[Frame],
     file: NqFile | NqStream,
-    part: tuple[int, int],
+    chosen: Chosen,
     options: NqdecOptions,
     expected: str,
     digest: hashlib._Hash | None,
@@ -178,7 +199,7 @@ def write_frames(
     if options.output:
         from nqcodec.cli.decode_output import open_output
 
-        sink = open_output(file, options.output, *part, options)
+        sink = open_output(file, options.output, (chosen.start, chosen.stop), options, chosen.first)
     try:
         for frame in frames:
             if digest:

@@ -49,6 +49,13 @@ class NqdecOptions:
         FILES,
         metavar="A:B|A-B",
     )
+    clip: str | None = option(
+        None,
+        "Only this clip of a file of several, by name or by number from 0; --frames then counts within it. --info "
+        "lists them.",
+        FILES,
+        metavar="NAME|N",
+    )
     raw: bool = option(False, "With -o -: raw planes instead of y4m.", OUTPUT)
     codec: str | None = option(
         None,
