@@ -45,6 +45,11 @@ VIDEO_FIELDS: tuple[Field, ...] = (
 )
 
 
+def described(video: Video) -> dict[str, int]:
+    """The header's fields by name, and the number of frames."""
+    return {**{field.name: field.get(video) for field in VIDEO_FIELDS}, "frames": video.frames}
+
+
 def pack_video(video: Video, minor: int = LEAST_MINOR) -> bytes:
     """The VHDR payload at version `MAJOR`.`minor`; raises ValueError for a value outside its field's range."""
     out = bytearray([MAJOR, minor])

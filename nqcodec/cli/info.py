@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from nqcodec.bitstream.file import NqFile
-from nqcodec.bitstream.header import VIDEO_FIELDS
+from nqcodec.bitstream.header import described
 from nqcodec.bitstream.levels import level_bound
 from nqcodec.bitstream.segment import COMMON_SEQUENCE, SegmentLayout
 from nqcodec.cli.words import video_lines
@@ -24,7 +24,7 @@ def file_info(file: NqFile, limits: Limits) -> dict[str, Any]:
         "bpp": file.bpp,
         "bitrate_kbps": file.size * 8 / 1000 * float(video.fps) / video.frames,
         "format": f"{file.version[0]}.{file.version[1]}",
-        "video": {**{field.name: field.get(video) for field in VIDEO_FIELDS}, "frames": video.frames},
+        "video": described(video),
         "frame_hashes": sum(len(entry.frame_md5) for entry in file.index),
         "metadata": file.metadata.as_dict(),
         "clips": [asdict(clip) for clip in file.clips],

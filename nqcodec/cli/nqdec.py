@@ -142,7 +142,7 @@ def run(file: NqFile | NqStream, limits: Limits, options: NqdecOptions) -> None:
         verify=not options.no_verify,
         low_memory=options.low_memory,
     )
-    say(lambda: f"frames {start}:{stop or 'all'}, backend {choose(options.backend)}", Level.DEBUG)
+    say(lambda: _settings(file, start, stop, choose(options.backend)), Level.DEBUG)
     # The file's own hashes are the decoder's to check; this one is for whoever asks to see or compare it.
     digest = plane_md5() if options.md5 or options.as_json or options.save or expected else None
     begin = time.perf_counter()
@@ -151,6 +151,13 @@ def run(file: NqFile | NqStream, limits: Limits, options: NqdecOptions) -> None:
         frames = write_frames(decoded, file, chosen, options, expected, digest, bar)
     seconds = time.perf_counter() - begin
     report(file, options, digest.hexdigest() if digest else "", frames, seconds)
+
+
+def _settings(file: NqFile | NqStream, start: int, stop: int, backend: str) -> str:
+    """What is decoded, and by what."""
+    if isinstance(file, NqStream):
+        return f"a stream, backend {backend}"
+    return f"frames {start}:{stop}, backend {backend}, segments {len(file.index)}"
 
 
 def whole_part_named(file: NqFile) -> NqError:

@@ -124,7 +124,7 @@ def test_bench_reports_each_stage(sample: Path) -> None:
 def test_version_names_backends(sample: Path) -> None:
     for command in ("nqenc", "nqdec", "nqtool"):
         text = run(command, "--version").stdout.decode()
-        assert "format 1.4" in text
+        assert "format 2.0" in text
         assert "reference" in text
 
 

@@ -15,7 +15,7 @@ from nqcodec.decoder import conformance
 from nqcodec.errors import InputError, UsageError
 
 NQDEC = f"{sys.executable} -m nqcodec.cli.nqdec -q {{in}} -o {{out}}"
-FEW = ("--only", "op-add", "--only", "refuse-hash-last", "--only", "refuse-version-2")
+FEW = ("--only", "op-add", "--only", "refuse-hash-last", "--only", "refuse-version-3-0")
 
 
 def conform(*options: str) -> Result:

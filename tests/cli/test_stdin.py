@@ -68,7 +68,7 @@ def test_description_from_standard_input(sample: Path) -> None:
     [
         (b"", "error: standard input: the file is empty"),
         (b"YUV4MPEG2 W16 H16\n", "error: standard input: this is no .nq file"),
-        (None, "error: standard input, chunk SEGM, byte 85: the file is truncated"),
+        (None, "error: standard input, chunk SEGM, byte 37: the file is truncated"),
     ],
 )
 def test_what_is_no_whole_file_is_refused(sample: Path, data: bytes | None, said: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nqcodec.bitstream.header import VIDEO_FIELDS
+from nqcodec.bitstream.header import described
 from nqcodec.cli.nqdec import main as nqdec
 from nqcodec.cli.words import video_lines
 from nqcodec.media.text import counted
@@ -20,7 +20,7 @@ HDR = Video(3840, 2160, 1, Fraction(60000, 1001), Chroma.C420, 10, Colour(9, 16,
 
 
 def lines(video: Video) -> str:
-    return "\n".join(video_lines({field.name: field.get(video) for field in VIDEO_FIELDS}))
+    return "\n".join(video_lines(described(video)))
 
 
 def test_counts_of_one_are_singular() -> None:

@@ -69,7 +69,8 @@ def test_channels_of_different_scale_get_their_own():
     model = tensors.choose_model(values, 8, 0)
     assert model.scales is not None
     assert np.abs(model.scales - (12 + 4 * np.log2(sigmas))).max() <= 2
-    _, side = lists.code_list(model.scales - model.scale, model.scale_scale)
+    scales = np.full(40, model.scale_scale, np.uint8)
+    side = b"".join(lists.code_sequence(model.scales - model.scale, scales))
     one = TensorModel(False, 0, costs.best_scale(costs.Histogram.of(values, None).bits_by_scale(0))[0])
     assert coded_bits(values, 8, 0, model) + 8 * len(side) < 0.95 * coded_bits(values, 8, 0, one)
 
@@ -128,7 +129,8 @@ def test_pieces_have_65536_values(count, pieces):
 def test_python_serves_where_libnq_is_missing(monkeypatch):
     values = latents(np.random.default_rng(5), 2, 2000)
     step_indices = np.array([0, -3, 5, 200, -320], np.int32)
-    expected = [tensors.choose_model(values, 8, 1), coded_bits(values, 8, 1), lists.code_list(step_indices)]
+    scales = np.array([3, 10, 20, 63, 40], np.uint8)
+    expected = [tensors.choose_model(values, 8, 1), coded_bits(values, 8, 1), lists.code_sequence(step_indices, scales)]
     monkeypatch.setattr(native, "load_libnq", lambda: None)
     native._library.cache_clear()
     try:
@@ -138,9 +140,9 @@ def test_python_serves_where_libnq_is_missing(monkeypatch):
         assert coded_bits(values, 8, 1, model) == expected[1]
         pieces = tensors.encode_values(values, 8, model, 1)
         assert np.array_equal(decode_values(pieces, values.shape, 8, model, 1), values)
-        scale, data = lists.code_list(step_indices)
-        assert (scale, data) == expected[2]
-        assert lists.decode_list(data, 5, scale).tolist() == step_indices.tolist()
+        data = lists.code_sequence(step_indices, scales)
+        assert data == expected[2]
+        assert lists.decode_sequence(data, scales).tolist() == step_indices.tolist()
         with pytest.raises(UnsupportedError, match="libnq"):
             tensors.encode_values(values, 8, model, 1, "native")
     finally:
@@ -150,11 +152,40 @@ def test_python_serves_where_libnq_is_missing(monkeypatch):
 @pytest.mark.parametrize("entries", [[0], [0] * 500, [3, -2, 1, 0, 0, -1], [640, -640, 0], list(range(-63, 64))])
 def test_side_lists(entries):
     values = np.array(entries, np.int32)
-    scale, data = lists.code_list(values)
-    assert lists.decode_list(data, values.size, scale).tolist() == entries
-    assert len(data) == min(len(lists.code_list(values, s)[1]) for s in range(64))
-    with pytest.raises(ValueError, match="bytes"):
-        lists.decode_list(data + b"\0", values.size, scale)
+    sizes = []
+    for scale in range(64):
+        (piece,) = lists.code_sequence(values, np.full(values.size, scale, np.uint8))
+        sizes.append(len(piece))
+    assert sizes[lists.list_scale(values)] == min(sizes)
+    assert lists.list_bits(values) <= 8 * min(sizes) <= lists.list_bits(values) + 16
+
+
+@needs_native
+def test_common_sequences_round_trip_by_every_coder(monkeypatch):
+    """Values of many scales, more than a piece holds."""
+    rng = np.random.default_rng(6)
+    scales = rng.integers(0, 64, 70_000).astype(np.uint8)
+    values = np.rint(rng.normal(0, 1, scales.size) * 2.0 ** ((scales - 12.0) / 4)).astype(np.int32)
+    values = np.clip(values, -4000, 4000)
+    coded = {coder: lists.code_sequence(values, scales, coder) for coder in CODERS}
+    assert coded["native"] == coded["python"] == coded["torchac"]
+    assert len(coded["native"]) == 2
+    assert np.array_equal(lists.decode_sequence(coded["native"], scales), values)
+    monkeypatch.setattr(native, "available", lambda: False)
+    assert np.array_equal(lists.decode_sequence(coded["native"], scales), values)
+    with pytest.raises(ValueError, match=r"piece 1 of 2: a piece of \d+ bytes"):
+        lists.decode_sequence([coded["native"][0], coded["native"][1] + b"\0"], scales)
+    assert lists.code_sequence(np.empty(0, np.int32), np.empty(0, np.uint8)) == []
+
+
+def test_small_tensors_are_gaussian_where_that_saves_their_pieces():
+    """A piece of its own costs about 12 bits: what codes a bias of eight values in less is not worth it."""
+    rng = np.random.default_rng(7)
+    values = clipped(rng.normal(0, 3, 8), 5)
+    gaussian = tensors.choose_model(values, 5, 0)
+    assert not gaussian.adaptive
+    large = clipped(rng.integers(-2, 2, 5000), 2)
+    assert tensors.choose_model(large, 2, 0).adaptive
 
 
 def test_model_bits_is_the_cross_entropy():

@@ -66,16 +66,18 @@ def test_segments_cover_the_clip_evenly(frames: int, longest: int | None) -> Non
 
 def test_budgets_leave_room_for_headers_and_hashes() -> None:
     video = Video(64, 48, 10)
-    budgets = segment_budgets(9000, [4, 6], 10, video)
-    assert sum(budgets) + overhead_bytes(2, 10) <= 9000 < sum(budgets) + overhead_bytes(2, 10) + 2
+    budgets = segment_budgets(9000, [4, 6], True, video)
+    beside = overhead_bytes(video, [4, 6], hashed=True)
+    assert sum(budgets) + beside <= 9000 < sum(budgets) + beside + 2
     assert budgets[1] / budgets[0] == pytest.approx(1.5, rel=0.01)
     with pytest.raises(RateError, match="headers alone"):
-        segment_budgets(100, [10], 0, video)
+        segment_budgets(50, [10], False, video)
 
 
 def test_more_bytes_than_the_samples_have_are_refused_with_the_most() -> None:
     video = Video(64, 48, 10, Fraction(25), depth=10)
-    most = overhead_bytes(2) + 2 * NETWORK_BYTES + 64 * 48 * 3 // 2 * 10 * 10 // 8
-    assert sum(segment_budgets(most, [5, 5], 0, video)) + overhead_bytes(2) == most
+    beside = overhead_bytes(video, [5, 5])
+    most = beside + 2 * NETWORK_BYTES + 64 * 48 * 3 // 2 * 10 * 10 // 8
+    assert sum(segment_budgets(most, [5, 5], False, video)) + beside == most
     with pytest.raises(RateError, match=f"uncompressed: the most is {most} bytes = "):
-        segment_budgets(most + 1, [5, 5], 0, video)
+        segment_budgets(most + 1, [5, 5], False, video)

@@ -276,7 +276,7 @@ def test_a_file_of_two_scenes(two_scenes: Path, tmp_path: Path) -> None:
     )
     file = probe(out)
     assert [entry.frames for entry in file.index] == [9, 12]
-    assert file.index[1].length / file.index[0].length == pytest.approx(12 / 9, rel=0.03)
+    assert file.index[1].size / file.index[0].size == pytest.approx(12 / 9, rel=0.03)
     assert 0.95 * 0.8 <= report.bpp <= 0.8
     whole = [frame[0] for frame in Decoder(file).frames()]
     second = [frame[0] for frame in Decoder(file).frames(9, 21)]

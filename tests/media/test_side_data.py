@@ -14,7 +14,7 @@ from beside_clips import HDR, LIGHT, MASTERING, VARYING, clip
 from click.testing import CliRunner
 
 from nqcodec.bitstream.file import read_file
-from nqcodec.bitstream.metadata import pack_metadata
+from nqcodec.bitstream.writer import metadata_bytes
 from nqcodec.cli.nqenc import main as nqenc
 from nqcodec.encoder.encode import encode
 from nqcodec.encoder.kept import encoder_text, keep
@@ -195,12 +195,12 @@ def test_the_text_of_the_encoder() -> None:
 
 
 def test_metadata_counts_as_bytes_of_the_file() -> None:
-    whole = segment_budgets(9000, [2, 4], 0, VIDEO)
-    assert 0 <= sum(whole) - 33 - sum(segment_budgets(9000, [2, 4], 0, VIDEO, 33)) <= 1
+    whole = segment_budgets(9000, [2, 4], False, VIDEO)
+    assert 0 <= sum(whole) - 33 - sum(segment_budgets(9000, [2, 4], False, VIDEO, 33)) <= 1
     with pytest.raises(RateError, match="ask for more, or save 33 bytes by --no-metadata"):
-        segment_budgets(130, [6], 0, VIDEO, 33)
+        segment_budgets(90, [6], False, VIDEO, 33)
     with pytest.raises(RateError, match=r"ask for more$"):
-        segment_budgets(90, [6], 0, VIDEO)
+        segment_budgets(50, [6], False, VIDEO)
 
 
 @can_turn
@@ -214,7 +214,7 @@ def test_an_encode_keeps_what_it_can_and_tells_the_rest(tmp_path: Path) -> None:
     assert file.metadata.times is not None
     assert file.metadata.matrix is not None
     assert report.metadata == file.metadata.as_dict() == report.as_dict()["metadata"]
-    assert report.parts["metadata"] == len(pack_metadata(file.metadata))
+    assert report.parts["metadata"] == metadata_bytes(file.metadata, [file.video.frames])
     assert sum(report.parts.values()) == report.size <= report.target  # type: ignore[operator]
     texts = [event.text for event in events if event.stage == "read"][1:]
     assert [text.split()[0] for text in texts] == ["frame", "the", "warning:"]
