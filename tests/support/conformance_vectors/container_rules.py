@@ -36,7 +36,7 @@ RULES: dict[str, dict[str, tuple[str, ...]]] = {
         "| crc |": ("refused:crc",),
         "is *critical*": ("refused:critical-chunk",),
         "it is *ancillary*": ("chunk:ancillary", "refuse-crc-ancillary"),
-        "stand in this order": ("segments:many", "refused:order"),
+        "this version knows the chunks": ("segments:many", "refused:order"),
         "- `VHDR`": ("segments:*", "refuse-order-header-*"),
         "- `mDCV`": ("chunk-metadata-any-order", "refuse-order-light-*", "refuse-chunk-*-twice"),
         "at least one": ("segments:*", "refuse-order-no-segment*"),
@@ -151,6 +151,6 @@ RULES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "| name |": ("chunk-clips-*", "refused:cLIP"),
         "No sample depends": ("chunk-metadata-*", "chunk-segment-*"),
-        "checks it by these rules": ("refused:fTIM", "refused:cLIP", "refused:eNCD"),
+        "checks them by these rules": ("refused:fTIM", "refused:cLIP", "refused:eNCD"),
     },
 }
