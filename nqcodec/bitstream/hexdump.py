@@ -76,7 +76,7 @@ class RecordingReader(Reader):
         return data
 
     def fixed(self, kind: str, what: str) -> int:
-        """A u8, u16, u32 or u64."""
+        """A u8, u16 or u32."""
         with self._recording() as noted:
             value = super().fixed(kind, what)
             noted(f"{what} {value}")

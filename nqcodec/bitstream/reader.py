@@ -5,7 +5,7 @@ from __future__ import annotations
 from nqcodec.errors import FormatError
 
 UV_BYTES = 5
-SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
+SIZES = {"u8": 1, "u16": 2, "u32": 4}
 
 
 class Reader:
@@ -41,7 +41,7 @@ class Reader:
         return self.data[self.position - count : self.position]
 
     def fixed(self, kind: str, what: str) -> int:
-        """A u8, u16, u32 or u64."""
+        """A u8, u16 or u32."""
         return int.from_bytes(self.take(SIZES[kind], what), "little")
 
     def uv(self, what: str) -> int:

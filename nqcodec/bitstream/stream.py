@@ -138,19 +138,19 @@ class NqStream:
         Raises:
             As the constructor does; LimitError for more frames than `limits` allows, too.
         """
-        entries: list[SegmentEntry] = []
+        index: list[IndexEntry] = []  # and no more of each, for a stream may go on for ever
         program: Chunk | None = None
         first = 0
         while True:
             before, chunk = self._before_segment()
             if chunk.kind != "SEGM":
-                self._check_end(entries, before, chunk)
+                self._check_end(index, before, chunk)
                 return
             program = next((one for one in before if one.kind == PROGRAM), program)
-            entry = self._entry(len(entries), first, chunk, program, before)
+            entry = self._entry(len(index), first, chunk, program, before)
             first = entry.stop
             self._check(frames=first)
-            entries.append(entry)
+            index.append(entry.in_index())
             yield entry
 
     def _next(self) -> Chunk:
@@ -227,24 +227,24 @@ class NqStream:
             self.video.with_frames(head.frames),
         )
 
-    def _check_end(self, entries: list[SegmentEntry], before: tuple[Chunk, ...], chunk: Chunk) -> None:
+    def _check_end(self, index: list[IndexEntry], before: tuple[Chunk, ...], chunk: Chunk) -> None:
         """Check all after the last segment: `chunk` and what follows it, to the end of the file."""
         for one in before:
             if one.kind in BEFORE_SEGMENT:
                 raise self._error("it belongs to a segment, and none follows", one)
-        if not entries:
+        if not index:
             raise self._error("a file has at least one segment", chunk)
         if chunk.kind == INDEX:
-            self._check_index(entries, chunk)
+            self._check_index(index, chunk)
             chunk = self._next()
         if chunk.kind != "NEND":
             raise self._error("after the index, a file ends with NEND", chunk)
         for _ in self._chunks:  # which checks that nothing follows
             raise AssertionError("a chunk after NEND")
 
-    def _check_index(self, entries: list[SegmentEntry], chunk: Chunk) -> None:
+    def _check_index(self, index: list[IndexEntry], chunk: Chunk) -> None:
         try:
-            right = pack_index([entry.in_index() for entry in entries], chunk.offset)
+            right = pack_index(index, chunk.offset)
         except ValueError as error:
             raise self._error(f"no index can say where the segments lie: {error}", chunk) from error
         if chunk.payload != right:
