@@ -46,6 +46,7 @@ class NqFile:
         index: the segments.
         metadata: what it keeps of the clip beside the pictures.
         chunks: those about the whole video.
+        indexed: whether it has an index of its segments.
         damage: what is wrong after the last of `index`, in a file that was read as far as possible; else None.
     """
 
@@ -56,6 +57,7 @@ class NqFile:
     index: tuple[SegmentEntry, ...]
     metadata: Metadata
     chunks: tuple[Chunk, ...] = field(repr=False)
+    indexed: bool = False
     damage: NqError | None = None
 
     @property
@@ -191,4 +193,5 @@ def parse_file(data: bytes, path: str, limits: Limits | None = None, *, partly: 
     frames = entries[-1].stop
     times = FrameTimes.joined([(entry.times, entry.frames) for entry in entries], stream.video.fps)
     video, metadata = stream.video.with_frames(frames), replace(stream.metadata, times=times)
-    return NqFile(path, len(data), stream.version, video, tuple(entries), metadata, stream.chunks, damage)
+    about = stream.chunks, stream.indexed
+    return NqFile(path, len(data), stream.version, video, tuple(entries), metadata, *about, damage)

@@ -112,6 +112,7 @@ class NqStream:
         metadata: what the file keeps of the whole video; times are those of segments.
         chunks: those about the whole video, VHDR first.
         size: bytes that have been read.
+        indexed: whether the file turned out to have an index, which is known at its end.
 
     Raises:
         OSError: as the stream does.
@@ -122,6 +123,7 @@ class NqStream:
 
     def __init__(self, source: bytes | BinaryIO, path: str, limits: Limits | None = None):
         self.path, self.limits, self.size = path, limits or Limits(), 0
+        self.indexed = False
         self._chunks = read_chunks(source, path)
         header = self._next()
         if header.kind != "VHDR":
@@ -236,6 +238,7 @@ class NqStream:
             raise self._error("a file has at least one segment", chunk)
         if chunk.kind == INDEX:
             self._check_index(index, chunk)
+            self.indexed = True
             chunk = self._next()
         if chunk.kind != "NEND":
             raise self._error("after the index, a file ends with NEND", chunk)

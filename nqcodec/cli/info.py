@@ -10,7 +10,9 @@ from nqcodec.bitstream.file import NqFile
 from nqcodec.bitstream.header import described
 from nqcodec.bitstream.levels import level_bound
 from nqcodec.bitstream.segment import COMMON_SEQUENCE, SegmentLayout
+from nqcodec.bitstream.stream import PROGRAM
 from nqcodec.cli.words import video_lines
+from nqcodec.media.text import counted
 from nqcodec.network.operations import Operation, wire_fields
 from nqcodec.network.program import Limits
 
@@ -27,6 +29,8 @@ def file_info(file: NqFile, limits: Limits) -> dict[str, Any]:
         "video": described(video),
         "frame_hashes": sum(len(entry.frame_md5) for entry in file.index),
         "metadata": file.metadata.as_dict(),
+        "indexed": file.indexed,
+        "common_programs": sum(chunk.kind == PROGRAM for entry in file.index for chunk in entry.before),
         "clips": [asdict(clip) for clip in file.clips],
         "segments": [segment_info(file, number, limits) for number in range(len(file.index))],
     }
@@ -87,6 +91,7 @@ def info_lines(info: dict[str, Any]) -> list[str]:
         f"{info['file']}: .nq format {info['format']}, {info['bytes']} bytes, {info['bpp']:.5f} bpp, "
         f"{info['bitrate_kbps']:.1f} kb/s",
         *video_lines(info["video"]),
+        _container_line(info),
     ]
     lines += [f"  {line}" for line in _metadata_lines(info["metadata"])]
     lines += [_clip_line(number, clip) for number, clip in enumerate(info["clips"])]
@@ -108,6 +113,17 @@ def info_lines(info: dict[str, Any]) -> list[str]:
         )
         lines += [_operation_line(op) for op in segment["operations"]]
     return lines
+
+
+def _container_line(info: dict[str, Any]) -> str:
+    """How the file is laid out."""
+    parts = [counted(len(info["segments"]), "segment")]
+    if info["common_programs"]:
+        parts.append(counted(info["common_programs"], "common program"))
+    parts.append("with an index" if info["indexed"] else "no index")
+    hashed = info["frame_hashes"]
+    parts.append(f"hashes of {counted(hashed, 'frame')}" if hashed else "hashes of segments alone")
+    return f"  layout  {', '.join(parts)}"
 
 
 def _clip_line(number: int, clip: dict[str, Any]) -> str:

@@ -35,6 +35,17 @@ def test_parts_are_cut_and_joined_again(source: Path, tmp_path: Path) -> None:
     assert "clip 1 'b': frames 2:6" in tool("info", _joined(tmp_path, first, last)).stdout
 
 
+def test_info_tells_how_a_file_is_laid_out(source: Path, tmp_path: Path) -> None:
+    source.write_bytes(segmented([2, 3, 4]))
+    assert "layout  3 segments, no index, hashes of segments alone" in tool("info", source).stdout
+    source.write_bytes(segmented([4] * 16, hashed=True))
+    said = tool("info", source).stdout
+    assert "layout  16 segments, 1 common program, with an index, hashes of 32 frames" in said
+    assert "program an earlier one's" in said
+    assert "needs no other segment" in said
+    assert "levels: at most" in said
+
+
 def _joined(folder: Path, *parts: Path) -> Path:
     made = folder / "clips.nq"
     assert tool("join", "--clips", *parts, "-o", made).exit_code == 0
