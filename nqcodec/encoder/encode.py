@@ -155,7 +155,9 @@ def _encode(
             for file, result in zip(files[clip], rates, strict=True):
                 file.add(segment, result)
 
-        progress = lambda number, event: report(event)  # noqa: E731
+        def progress(_: int, event: Event) -> None:
+            report(event)
+
         results = iter(run_jobs(encode_segment, tasks, jobs=share.jobs, progress=progress, done=done))
         reports = []
         for one, outputs in zip(plans, files, strict=True):
