@@ -20,6 +20,7 @@ from nqcodec.compare.curves import check_packages
 from nqcodec.compare.rows import RDPoint
 from nqcodec.compare.runs import Clip, Progress, configuration_rows, configuration_settings, whole_task
 from nqcodec.decoder.device import check_device
+from nqcodec.encoder.rate import Rate
 from nqcodec.errors import RateError, UnsupportedError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.text import counted
@@ -93,7 +94,8 @@ def run(config: BackbonesConfig, folder: Path, log: Log, progress: Progress | No
 
 def _settings(clip: Clip, config: BackbonesConfig, arch: str, bpp: float) -> dict[str, object]:
     """What decides a file, but for the number of iterations."""
-    settings = configuration_settings(clip, config.configuration(arch), (bpp,), bpp)
+    rate = Rate(bpp=bpp)
+    settings = configuration_settings(clip, config.configuration(arch), (rate,), rate)
     return {**settings, "seconds": config.seconds}
 
 
@@ -103,7 +105,7 @@ def _row(
     """Measure the network's speed, encode, measure the file."""
     task = whole_task(clip, config.configuration(arch), bpp)
     iterations = TimeBudget.of(task).iterations_within(config.seconds, task)
-    (row,) = configuration_rows(clip, config.configuration(arch, iterations), (bpp,), folder, progress)
+    (row,) = configuration_rows(clip, config.configuration(arch, iterations), (Rate(bpp=bpp),), folder, progress)
     return replace(row, settings={**row.settings, "seconds": config.seconds})
 
 

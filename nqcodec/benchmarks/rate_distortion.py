@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nqcodec.benchmarks.results import Cell, Cells, Column, Measurement
 from nqcodec.compare.comparison import Comparison
 from nqcodec.compare.curves import bits_ratio
@@ -62,4 +64,7 @@ def measurement(comparison: Comparison, name: str, title: str, about: str) -> Me
         ]
     )
     rows = (row_of(row) for group in codecs(comparison.rows, OURS).values() for row in group)
-    return Measurement(name, title, (*COLUMNS, *bits), rows, note)
+    units = {"quality": "quality", "psnr": "dB"}
+    asked = next((units[key] for row in comparison.rows for key in row.settings if key in units), "bpp")
+    columns = [replace(column, unit=asked) if column.key == "asked" else column for column in COLUMNS]
+    return Measurement(name, title, (*columns, *bits), rows, note)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nqcodec.cli.common import Level, guarded, log_options, say
-from nqcodec.cli.compare_options import ANCHORS, COMPARE, CompareOptions, ComparisonOptions
+from nqcodec.cli.compare_options import ANCHORS, BPP, COMPARE, CompareOptions, ComparisonOptions
 from nqcodec.cli.help import HelpCommand
 from nqcodec.cli.options import options_of
 from nqcodec.cli.results import check_save, give_out
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nqcodec.compare.anchors import Anchor
     from nqcodec.compare.comparison import Comparison, ComparisonConfig
     from nqcodec.compare.configurations import Configuration
+    from nqcodec.encoder.rate import Rate
     from nqcodec.media.clip import ClipInput
 
 
@@ -97,12 +98,22 @@ def config_of(clip: str, options: ComparisonOptions) -> ComparisonConfig:
     source = options.clip(clip).in_frames()
     return ComparisonConfig(
         clip=source,
-        rates=tuple(sorted(options.bpp)),
+        rates=rates_of(options),
         configurations=tuple(configurations_of(options)),
         anchors=tuple(anchors_of(source, options)),
         gop=options.gop,
         one_fit=options.one_fit,
     )
+
+
+def rates_of(options: ComparisonOptions) -> tuple[Rate, ...]:
+    """The rates of nqcodec in rising order; raises UsageError for more than one kind, or one out of range."""
+    from nqcodec.encoder.rate import Rate
+
+    asked = {name: getattr(options, name) for name in ("quality", "psnr", "bpp") if getattr(options, name) is not None}
+    if len(asked) > 1:
+        raise UsageError(f"--{' and --'.join(asked)}: give rates of one kind")
+    return tuple(Rate(**{name: value}) for name, values in (asked or {"bpp": BPP}).items() for value in sorted(values))
 
 
 def configurations_of(options: ComparisonOptions) -> list[Configuration]:

@@ -14,6 +14,8 @@ from nqcodec.encoder.options import PRESETS, EncodeSettings, SourceOptions
 from nqcodec.media.positions import Position
 
 ANCHORS = "x264,x265,svt-av1"
+BPP = (0.02, 0.05, 0.1)
+"""Rates of nqcodec where none are asked for, in bits a luma pixel."""
 FILES, OURS, THEIRS = "Files", "nqcodec", "The other codecs"
 
 
@@ -36,8 +38,18 @@ class ComparisonOptions(SourceOptions):
         flags=("-o", "--output"),
         metavar="FOLDER",
     )
-    bpp: tuple[float, ...] = parsed_option(
-        "0.02,0.05,0.1", parse_positive_numbers, "Rates of nqcodec.", OURS, metavar="X[,Y...]"
+    bpp: tuple[float, ...] | None = option(
+        None,
+        f"Rates of nqcodec, in bits a luma pixel; default: {','.join(map(str, BPP))}.",
+        OURS,
+        metavar="X[,Y...]",
+        parse=parse_positive_numbers,
+    )
+    quality: tuple[float, ...] | None = option(
+        None, "Qualities of nqcodec instead.", OURS, metavar="Q[,...]", parse=parse_positive_numbers
+    )
+    psnr: tuple[float, ...] | None = option(
+        None, "PSNR-YUV of nqcodec's files in dB instead.", OURS, metavar="DB[,...]", parse=parse_positive_numbers
     )
     config: str = option(
         "default",

@@ -14,7 +14,7 @@ from nqcodec.media.outputs import refuse_sources
 
 if TYPE_CHECKING:
     from nqcodec.cli.nqenc_options import NqencOptions
-    from nqcodec.encoder.encode import ClipJob
+    from nqcodec.encoder.clip_job import ClipJob
     from nqcodec.encoder.options import EncodeSettings
     from nqcodec.encoder.progress import Event
     from nqcodec.encoder.report import EncodeReport
@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from nqcodec.reporting.tensorboard import FitLog
 
 
+RATE_NAMES = ("quality", "psnr", "bpp", "bitrate")
+"""Options that take several rates; in braces, each of them stands for the rate in a pattern of names."""
+
+
 def named(pattern: str, clip: str, text: str) -> str:
-    """A pattern's name for a clip and one of its rates: {name}, {bpp} and {bitrate} stand for them."""
-    name = "stdin" if clip == "-" else Path(clip.rstrip("/")).stem
-    return pattern.replace("{name}", name).replace("{bpp}", text).replace("{bitrate}", text)
+    """A pattern's name for a clip and one of its rates: {name} and the `RATE_NAMES` in braces stand for them."""
+    result = pattern.replace("{name}", "stdin" if clip == "-" else Path(clip.rstrip("/")).stem)
+    for name in RATE_NAMES:
+        result = result.replace(f"{{{name}}}", text)
+    return result
 
 
 @dataclass
@@ -61,7 +67,7 @@ class EncodeOutputs:
             OutputError: a folder does not exist.
             UnsupportedError: matplotlib or tensorboard is missing.
         """
-        from nqcodec.encoder.encode import sources_of
+        from nqcodec.encoder.clip_job import sources_of
 
         paths = {
             option: [Path(named(pattern, job.clip.path, text)) for job in jobs for text in rates] if pattern else []

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from itertools import pairwise
 
-RATE = "a rate is asked for here, not a quality: use --bpp, such as --bpp 0.1, or --bitrate"
+QUALITY = "use --quality, 1 to 100, higher is better: 50 is about CRF 27 of x265"
 COMPARE = "nqtool compare measures it against the original"
 CODEC = "use --codec and --codec-option, such as --codec-option crf=18"
 NO_ORIGINAL = "a decoder has no original: nqenc prints the PSNR of the file, and nqtool compare measures more"
 ENCODING: Mapping[str, str] = {
-    **dict.fromkeys(("--crf", "-crf", "--qp", "-qp", "--cqp", "--cq", "--cq-level", "-q:v", "--quality"), RATE),
+    **dict.fromkeys(("--crf", "-crf", "--qp", "-qp", "--cqp", "--cq", "--cq-level", "-q:v"), QUALITY),
     **dict.fromkeys(("-b", "-b:v", "--tbr", "--target-bitrate", "--vbitrate"), "use --bitrate, in kb/s"),
-    "--psnr": "PSNR is always printed; use --csv for that of each frame, and --json for data",
     **dict.fromkeys(("--ssim", "--ms-ssim", "--vmaf"), COMPARE),
     **dict.fromkeys(("--width", "--height", "-w", "-s", "--size", "--input-size", "--video_size"), "use --input-res"),
     **dict.fromkeys(("-r", "--framerate", "--input-fps", "--fps-num", "--fps-denom"), "use --fps"),

@@ -30,7 +30,7 @@ from nqcodec.encoder.options import EncodeSettings, part_of
 from nqcodec.errors import UsageError
 
 if TYPE_CHECKING:
-    from nqcodec.encoder.encode import ClipJob
+    from nqcodec.encoder.clip_job import ClipJob
     from nqcodec.encoder.rate import Rate
     from nqcodec.encoder.report import EncodeReport
 
@@ -47,14 +47,15 @@ def main(options: NqencOptions) -> None:
     """Encode video to .nq: fit a network to each clip, quantise it, and write one self-contained file.
 
     CLIP is a .y4m, a raw .yuv (with --input-res), a folder or %05d pattern of PNGs, anything FFmpeg reads, or - for
-    stdin. Give exactly one of --bpp, --bitrate and --params. The last act is to decode the file written, with the real
-    decoder: every figure printed is that of the file.
+    stdin. Give at most one of --quality, --psnr, --bpp, --bitrate and --params. The last act is to decode the file
+    written, with the real decoder: every figure printed is that of the file.
     """
     clips = [*options.sources, *options.named_sources]
     if not clips:
-        raise UsageError("name at least one clip to encode (nqenc CLIP --bpp 0.1 -o OUT.nq)")
+        raise UsageError("name at least one clip to encode (nqenc CLIP -o OUT.nq)")
     from nqcodec.cli.encode_outputs import EncodeOutputs
-    from nqcodec.encoder.encode import check_jobs, encode_clips
+    from nqcodec.encoder.clip_job import check_jobs
+    from nqcodec.encoder.encode import encode_clips
 
     check_clips(clips)
     jobs = [clip_job(clip, options, several=len(clips) > 1) for clip in clips]
@@ -112,32 +113,36 @@ def progress_of(options: NqencOptions) -> str:
 
 def clip_job(clip: str, options: NqencOptions, several: bool) -> ClipJob:
     """What to encode and where to: one output for each rate."""
-    from nqcodec.cli.encode_outputs import named
-    from nqcodec.encoder.encode import ClipJob, Output
+    from nqcodec.cli.encode_outputs import RATE_NAMES, named
+    from nqcodec.encoder.clip_job import ClipJob, Output
 
     pattern, rates = options.output, rates_of(options)
     if several and "{name}" not in pattern:
         raise UsageError(f"-o {pattern}: with several clips write a pattern, such as -o {{name}}.nq")
-    if len(rates) > 1 and "{bpp}" not in pattern and "{bitrate}" not in pattern:
-        raise UsageError(f"-o {pattern}: with several rates write a pattern, such as -o out_{{bpp}}.nq")
+    if len(rates) > 1 and not any(f"{{{name}}}" in pattern for name in RATE_NAMES):
+        name = rates[0][1].name if rates[0][1] else "bpp"
+        raise UsageError(f"-o {pattern}: with several rates write a pattern, such as -o out_{{{name}}}.nq")
     outputs = (Output(Path(named(pattern, clip, text)), rate) for text, rate in rates)
     return ClipJob(options.clip(clip), tuple(outputs))
 
 
 def rates_of(options: NqencOptions) -> list[tuple[str, Rate | None]]:
-    """(text, rate) of each rate asked for; one None for a published network of its own size."""
-    from nqcodec.encoder.rate import Rate, not_one_rate
+    """(text, rate) of each rate asked for, the default quality if none is; one None for a published network of its own
+    size."""
+    from nqcodec.cli.encode_outputs import RATE_NAMES
+    from nqcodec.encoder.rate import DEFAULT_QUALITY, Rate, not_one_rate
 
-    given = [value for value in (options.bpp, options.bitrate, options.params) if value is not None]
-    if not given and options.arch_preset:
-        return [("", None)]
-    if len(given) != 1:
-        raise not_one_rate(len(given))
+    several = {name: getattr(options, name) for name in RATE_NAMES if getattr(options, name) is not None}
+    given = len(several) + (options.params is not None)
+    if given > 1:
+        raise not_one_rate(given)
     if options.params is not None:
         return [(str(options.params), Rate(parameters=options.params))]
-    if options.bpp is not None:
-        return [(text, Rate(bpp=number)) for text, number in options.bpp]
-    return [(text, Rate(bitrate=number)) for text, number in options.bitrate or ()]
+    if not given and options.arch_preset:
+        return [("", None)]
+    if not given:
+        return [(f"{DEFAULT_QUALITY:g}", Rate(quality=DEFAULT_QUALITY))]
+    return [(text, Rate(**{name: number})) for name, numbers in several.items() for text, number in numbers]
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class NqencOptions(EncodeSettings, ClipOptions, RateOptions[tuple[WrittenNumber,
     )
     output: str = required_option(
         "The file to write; - is stdout, segment by segment. With several clips or rates write a pattern with {name}, "
-        "{bpp} or {bitrate}.",
+        "and {quality}, {psnr}, {bpp} or {bitrate}.",
         Group.FILES,
         flags=("-o", "--output"),
         metavar="OUT.nq|-",
@@ -70,8 +70,10 @@ _GROUPS = groups_of(NqencOptions)
 
 NQENC = HelpPage(
     groups={title: _GROUPS[title] for title in Group},
-    short=("--bpp", "--bitrate", "--output", "--preset", "--input-res", "--fps", "--device", "--resume"),
+    short=("--quality", "--psnr", "--bpp", "--output", "--preset", "--input-res", "--resume"),
     examples=(
+        ("nqenc clip.y4m -o clip.nq", "At the default quality; --quality 60 is better and larger, 40 smaller."),
+        ("nqenc clip.y4m --psnr 38 -o clip.nq", "The smallest file of 38 dB."),
         ("nqenc clip.y4m --bpp 0.1 -o clip.nq", "At most 0.1 bits a pixel, the whole file counted."),
         (
             "nqenc clip.yuv --input-res 1920x1080 --fps 50 --bitrate 800 -o clip.nq",

@@ -43,6 +43,11 @@ def _part_line(name: str, size: int, total: int) -> str:
 
 def _rate(report: EncodeReport) -> str:
     text = f"{report.bpp:.5f} bpp, {report.bitrate:.1f} kb/s"
+    if report.asked and report.asked[0] == "quality":
+        return f"{text}, at quality {report.asked[1]:g}"
+    if report.asked and report.asked[0] == "psnr":
+        text += f", for {report.asked[1]:g} dB PSNR-YUV"
+        return f"{text}: warning: {report.missed_psnr}" if report.missed_psnr else text
     if report.target is None:
         return text
     text += f": {100 * report.size / report.target:.2f} % of the {report.target} bytes asked for"

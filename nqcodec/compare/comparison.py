@@ -18,6 +18,7 @@ from nqcodec.compare.rows import ANCHOR, OURS, RDPoint, codecs, curve
 from nqcodec.compare.runs import Clip, Progress, anchor_row, anchor_settings, configuration_rows, configuration_settings
 from nqcodec.decoder.device import check_device
 from nqcodec.decoder.timing import machine
+from nqcodec.encoder.rate import Rate
 from nqcodec.errors import InputError, OutputError, RateError
 from nqcodec.media.atomic import AtomicFile
 from nqcodec.media.clip import ClipInput
@@ -40,14 +41,14 @@ class ComparisonConfig:
     """What to run.
 
     Attributes:
-        rates: bpp asked of each configuration; published networks of their own size ignore them.
+        rates: those asked of each configuration, of one kind; published networks of their own size ignore them.
         anchors: with the rate factors of each.
         gop: frames between key frames of anchors at most.
         one_fit: make all rates of a configuration from one fit, as `nqenc --bpp A,B` does, rather than one each.
     """
 
     clip: ClipInput
-    rates: tuple[float, ...]
+    rates: tuple[Rate, ...]
     configurations: tuple[Configuration, ...]
     anchors: tuple[Anchor, ...]
     gop: int
@@ -113,7 +114,11 @@ def run(config: ComparisonConfig, folder: Path, log: Log, progress: Progress | N
     clip = Clip.of(config.clip)
     for anchor in config.anchors:
         check_anchor(anchor, clip.video)
-    settings = {"gop": config.gop, "one_fit": config.one_fit, "rates": list(config.rates)}
+    settings = {
+        "gop": config.gop,
+        "one_fit": config.one_fit,
+        "rates": [f"{rate.name} {rate.value:g}" for rate in config.rates],
+    }
     cache = ResultCache(folder, Comparison(clip, settings={**settings, **place()}), log)
     for anchor in config.anchors:
         cache.enter_anchor(anchor, config.gop)
@@ -200,7 +205,7 @@ class ResultCache:
         self.log(text)
 
 
-def _fits(config: ComparisonConfig, configuration: Configuration) -> list[tuple[float | None, ...]]:
+def _fits(config: ComparisonConfig, configuration: Configuration) -> list[tuple[Rate | None, ...]]:
     """The rates of each fit of a configuration."""
     if configuration.has_own_size:
         return [(None,)]
@@ -250,7 +255,7 @@ def _first(row: RDPoint) -> str:
 
 
 def _line(row: RDPoint) -> str:
-    name = row.label if row.asked is None else f"{row.label} at {row.asked:g}"
+    name = row.label if row.asked is None else f"{row.label} at {row.asked_text}"
     return (
         f"{name}: {row.size} bytes = {row.bpp:.4f} bpp, PSNR-YUV {row.quality[HEADLINE]:.2f} dB, "
         f"encoded in {row.encode_seconds:.1f} s, decoded at {row.decode_fps:.0f} fps"

@@ -104,7 +104,7 @@ def file_table(rows: list[RDPoint]) -> str:
     body = []
     for group in codecs(rows).values():
         for number, row in enumerate(group):
-            cells = [row.label, "" if row.asked is None else f"{row.asked:g}", row.size, f"{row.bpp:.4f}"]
+            cells = [row.label, row.asked_text, row.size, f"{row.bpp:.4f}"]
             cells.append(f"{row.kbps:.1f}")
             cells += [_figure(name, row.quality.get(name)) for name in metrics]
             cells += [f"{row.encode_seconds:.1f}", f"{row.decode_fps:.0f}", row.facts.get("key_frames", "")]

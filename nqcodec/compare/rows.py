@@ -21,7 +21,8 @@ class RDPoint:
 
     Attributes:
         codec: the curve that it is a point of; `label` is its name for people, `kind` `ANCHOR` or `OURS`.
-        asked: the rate asked for: a rate factor of an anchor, bpp of nqcodec, or None for a network's own size.
+        asked: the rate asked for: a rate factor of an anchor, bpp, quality or PSNR of nqcodec, as `settings` say, or
+            None for a network's own size.
         settings: everything that decides the bytes, so that the run repeats.
         file: name within the comparison's folder.
         size: bytes of the whole file, with SHA-256 `digest`.
@@ -49,6 +50,14 @@ class RDPoint:
     quality: dict[str, float]
     frame_quality: list[dict[str, float]]
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked_text(self) -> str:
+        """The rate asked for in words, empty if there was none; a number alone is bpp, or an anchor's rate factor."""
+        if self.asked is None:
+            return ""
+        kind = next((f"{name} " for name in ("quality", "psnr") if name in self.settings), "")
+        return f"{kind}{self.asked:g}"
 
     @property
     def decode_fps(self) -> float:

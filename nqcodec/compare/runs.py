@@ -100,17 +100,17 @@ def whole_task(clip: Clip, configuration: Configuration, bpp: float) -> SegmentT
 
 
 def configuration_settings(
-    clip: Clip, configuration: Configuration, rates: tuple[float | None, ...], bpp: float | None
+    clip: Clip, configuration: Configuration, rates: tuple[Rate | None, ...], rate: Rate | None
 ) -> dict[str, object]:
-    """Everything that decides the bytes of a file of ours at `bpp`, fitted once for `rates`."""
+    """Everything that decides the bytes of a file of ours at `rate`, fitted once for `rates`."""
     fields = configuration.encode_settings().fingerprint()
     made_by = f"nqcodec {__version__}"
     return {
         "clip_md5": clip.md5,
         **fields,
         "csp": configuration.csp,
-        "bpp": bpp,
-        "rates_of_fit": list(rates),
+        (rate.name if rate else "bpp"): rate and rate.value,
+        "rates_of_fit": [one and one.value for one in rates],
         "made_by": made_by,
     }
 
@@ -118,32 +118,30 @@ def configuration_settings(
 def configuration_rows(
     clip: Clip,
     configuration: Configuration,
-    rates: tuple[float | None, ...],
+    rates: tuple[Rate | None, ...],
     folder: Path,
     progress: Progress | None = None,
 ) -> list[RDPoint]:
     """Encode a clip with nqcodec at several rates from one fit, and measure the files.
 
     Args:
-        rates: bpp; None is the network's own size.
+        rates: of one kind; None is the network's own size.
 
     Raises:
         NqError: as `nqcodec.encoder.encode.encode_clips`.
     """
-    from nqcodec.encoder.encode import ClipJob, Output, encode_clips
+    from nqcodec.encoder.clip_job import ClipJob, Output
+    from nqcodec.encoder.encode import encode_clips
 
     safe = configuration.name.replace("/", "-").replace(" ", "_")
-    names = [f"{STREAMS}/{safe}_{_OWN_RATE if bpp is None else format(bpp, 'g')}.nq" for bpp in rates]
-    outputs = [
-        Output(_made(folder, name), None if bpp is None else Rate(bpp=bpp))
-        for name, bpp in zip(names, rates, strict=True)
-    ]
+    names = [f"{STREAMS}/{safe}_{_rate_word(rate)}.nq" for rate in rates]
+    outputs = [Output(_made(folder, name), rate) for name, rate in zip(names, rates, strict=True)]
     source = replace(clip.source, coded_csp=configuration.csp or clip.source.coded_csp)
     begin = time.perf_counter()
     reports = encode_clips([ClipJob(source, tuple(outputs))], configuration.encode_settings(), progress)
     seconds = time.perf_counter() - begin
     rows = []
-    for name, bpp, report in zip(names, rates, reports, strict=True):
+    for name, rate, report in zip(names, rates, reports, strict=True):
         facts = {
             "parameters": report.parameters,
             "kmac_per_pixel": report.macs_per_pixel / 1000,
@@ -152,15 +150,22 @@ def configuration_rows(
             "seconds_by_stage": report.seconds,
             "files_of_this_encode": len(rates),
         }
-        settings = configuration_settings(clip, configuration, rates, bpp)
-        rows.append(_nq_row(clip, configuration, bpp, folder, name, seconds, settings, facts))
+        settings = configuration_settings(clip, configuration, rates, rate)
+        rows.append(_nq_row(clip, configuration, rate, folder, name, seconds, settings, facts))
     return rows
+
+
+def _rate_word(rate: Rate | None) -> str:
+    """A rate in the name of a file: a number alone is bpp."""
+    if rate is None:
+        return _OWN_RATE
+    return f"{'' if rate.name == 'bpp' else rate.name}{rate.value:g}"
 
 
 def _nq_row(
     clip: Clip,
     configuration: Configuration,
-    bpp: float | None,
+    rate: Rate | None,
     folder: Path,
     name: str,
     seconds: float,
@@ -175,7 +180,7 @@ def _nq_row(
         codec=configuration.name,
         label=configuration.label,
         kind=OURS,
-        asked=bpp,
+        asked=rate.value if rate else None,
         settings=settings,
         file=name,
         encode_seconds=seconds,

@@ -86,8 +86,9 @@ def encode(source: AnyPath | Pictures, output: AnyPath, options: EncodeOptions) 
             [H, W] or [H, W, 3] is one picture; [3, H, W] is a UsageError, as it could mean two things.
         output: the file to write; it appears when it is complete and has been decoded by the real decoder. An
             existing file is replaced then, but never one that is read, which is a UsageError.
-        bpp, bitrate, params: exactly one: bits a luma pixel of the whole file, kb/s (1000 bits), or parameters of the
-            network. None with the option `arch_preset`.
+        quality, psnr, bpp, bitrate, params: at most one: a quality of 1 to 100, PSNR-YUV in dB, bits a luma pixel of
+            the whole file, kb/s (1000 bits), or parameters of the network. Without one, `nqenc`'s default quality, or
+            the network's own size with the option `arch_preset`.
         preset: ultrafast, fast, medium, slow or placebo.
         video: what frames in memory are, where the arrays do not say it: depth, colour, rate. Its `frames` is ignored.
         fps: frame rate of raw video, of PNGs, and of frames in memory without `video`; default 25.
@@ -104,10 +105,10 @@ def encode(source: AnyPath | Pictures, output: AnyPath, options: EncodeOptions) 
         TypeError: an option that does not exist.
     """
     from nqcodec.encoder.encode import encode as encode_clip
-    from nqcodec.encoder.rate import Rate
+    from nqcodec.encoder.rate import rate_of
 
-    given = options.bpp, options.bitrate, options.params
-    rate = None if options.arch_preset and given == (None, None, None) else Rate(*given)
+    given = options.bpp, options.bitrate, options.params, options.quality, options.psnr
+    rate = None if options.arch_preset and given == (None,) * 5 else rate_of(*given)
     # Frames in memory are written to a file first, which would be work for nothing.
     check_device(options.device)
     with tempfile.TemporaryDirectory(prefix="nqcodec.") as folder:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from nqcodec.bitstream.file import NqFile
 from nqcodec.bitstream.writer import metadata_bytes
 from nqcodec.decoder.decoder import Decoder, plane_md5
-from nqcodec.decoder.device import check_device
+from nqcodec.encoder.clip_job import ClipJob, Output, check_jobs
 from nqcodec.encoder.kept import Kept, keep
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.output_file import STANDARD_OUTPUT, OutputFile, OutputPlan
@@ -27,13 +27,11 @@ from nqcodec.encoder.report import EncodeReport
 from nqcodec.encoder.segment_job import encode_segment
 from nqcodec.encoder.segment_result import SegmentResult
 from nqcodec.encoder.segment_task import SegmentTask
-from nqcodec.encoder.work_folder import WorkFolder, work_path
-from nqcodec.errors import InputError, OutputError, RateError, UsageError
+from nqcodec.encoder.work_folder import WorkFolder
+from nqcodec.errors import InputError, OutputError, RateError
 from nqcodec.media.clip import ClipInput
 from nqcodec.media.metadata import Metadata
 from nqcodec.media.metrics.perceptual import PerceptualMeter, check_pictures, figure_names
-from nqcodec.media.output import StandardOutput
-from nqcodec.media.outputs import refuse_sources
 from nqcodec.media.scenes import SceneDetector
 from nqcodec.media.text import counted
 from nqcodec.media.video import Frame, Video, frame_bytes
@@ -42,22 +40,6 @@ if TYPE_CHECKING:
     from nqcodec.encoder.jobs import Plan as JobPlan
 
 Progress = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class Output:
-    """A file to make; `rate` None means that a published network's own size decides."""
-
-    path: Path
-    rate: Rate | None
-
-
-@dataclass(frozen=True)
-class ClipJob:
-    """One clip to encode, to one file or to several at different rates: one fit serves them all."""
-
-    clip: ClipInput
-    outputs: tuple[Output, ...]
 
 
 @dataclass(frozen=True)
@@ -206,7 +188,8 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, report: Progr
     kept = keep(side, clip.start, video, settings.metadata)
     metadata = [kept.of(job.clip, output.rate, settings) for output in job.outputs]
     targets = [output.rate.file_bytes(video) if output.rate else None for output in job.outputs]
-    lengths = _lengths(scenes, video.frames, targets, settings)
+    sizes = [size for output in job.outputs if (size := _known_size(output.rate, video)) is not None]
+    lengths = _lengths(scenes, video.frames, sizes, settings)
     hashed = settings.hashes == "frame"
     extra = tuple(metadata_bytes(one, lengths) for one in metadata)
     shares = [
@@ -215,11 +198,13 @@ def plan(job: ClipJob, settings: EncodeSettings, work: WorkFolder, report: Progr
     ]
     rate = job.outputs[0].rate
     parameters = rate.parameters if rate else None
-    whole = SegmentTask(clip.name, clip, 0, 0, video, video, (), parameters, settings, work.path, extra)
+    rates = tuple(output.rate for output in job.outputs)
+    whole = SegmentTask(clip.name, clip, 0, 0, video, video, (), parameters, settings, work.path, extra, rates)
     tasks = _segments(whole, lengths, shares)
     _report_plan(tasks, kept, time.perf_counter() - begin, report)
     samples = digest.hexdigest()
-    claim = {"clip": clip.name, "samples": samples, "video": str(video), "targets": targets}
+    asked = [rate and [rate.name, rate.value] for rate in rates]
+    claim = {"clip": clip.name, "samples": samples, "video": str(video), "rates": asked, "targets": targets}
     work.claim({**claim, "metadata": extra, "settings": settings.fingerprint()})
     return Plan(job, clip, stamp, samples, video, kept, metadata, targets, tasks, work)
 
@@ -252,8 +237,10 @@ def _report_plan(tasks: list[SegmentTask], kept: Kept, seconds: float, report: P
     for warning in kept.warnings:
         report(Event(name, "read", text=f"warning: {warning}", level="warning"))
     for task in tasks:
-        shown = ", ".join("free" if budget is None else f"{budget} bytes" for budget in task.budgets)
-        text = f"segment of frames {task.first}:{task.first + task.video.frames}, at most {shown}"
+        shown = ", ".join(
+            "as many bytes as it takes" if one is None else f"at most {one} bytes" for one in task.budgets
+        )
+        text = f"segment of frames {task.first}:{task.first + task.video.frames}, {shown}"
         report(Event(task.name, "plan", text=text, level="debug"))
 
 
@@ -272,8 +259,15 @@ def check_unchanged(one: Plan) -> None:
         raise InputError(f"{one.clip.name}: was changed while it was encoded: encode it again")
 
 
-def _lengths(scenes: SceneDetector, frames: int, targets: list[int | None], settings: EncodeSettings) -> list[int]:
-    """Frames of each segment, the same for all outputs.
+def _known_size(rate: Rate | None, video: Video) -> int | None:
+    """Bytes of a file, a guess where a quality or a PSNR is asked for; None where a number of parameters decides."""
+    if rate is None:
+        return None
+    return rate.guessed_bytes(video) if rate.has_quality else rate.file_bytes(video)
+
+
+def _lengths(scenes: SceneDetector, frames: int, sizes: list[int], settings: EncodeSettings) -> list[int]:
+    """Frames of each segment, the same for all outputs, of which those with known bytes have `sizes`.
 
     Where no bytes are asked for but a network's size, that is the whole clip's: cuts alone begin no segment then.
     """
@@ -281,7 +275,6 @@ def _lengths(scenes: SceneDetector, frames: int, targets: list[int | None], sett
         return [frames]
     longest = None if settings.segment == "auto" else settings.segment
     cuts = scenes.cuts()
-    sizes = [target for target in targets if target is not None]
     if sizes:
         cuts = affordable_cuts(cuts, frames, min(sizes))
     elif longest is None:
@@ -330,6 +323,7 @@ def check_written(file: NqFile, video: Video, watch: Callable[[Frame], None] | N
 def _report(
     one: Plan, number: int, results: list[SegmentResult], written: NqFile, md5: str, times: dict[str, float]
 ) -> EncodeReport:
+    rate = one.job.outputs[number].rate
     seconds: dict[str, float] = {}
     for result in results:
         for stage, value in result.seconds.items():
@@ -351,38 +345,8 @@ def _report(
         md5=md5,
         metadata=one.metadata[number].as_dict(),
         warnings=[*one.kept.warnings, *(result.warning for result in results if result.collapsed)],
+        asked=(rate.name, rate.value) if rate else None,
         frame_md5=[digest.hex() for result in results for digest in result.frame_md5],
         seconds={**seconds, **times},
         decisions=[{"first": task.first, **r.decisions} for task, r in zip(one.tasks, results, strict=True)],
     )
-
-
-def sources_of(jobs: Sequence[ClipJob], settings: EncodeSettings) -> list[str | Path | None]:
-    """The files that an encode reads, and so must not write to."""
-    return [*(job.clip.path for job in jobs), Path(settings.fit) if settings.fit else None]
-
-
-def check_jobs(jobs: Sequence[ClipJob], settings: EncodeSettings) -> None:
-    """Raise the errors of `encode_clips` that are known before anything is read or fitted."""
-    check_device(settings.device)
-    paths = [output.path for job in jobs for output in job.outputs]
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError("two files would be written to the same output: use {name} or {bpp} in -o")
-    for path in paths:
-        if path == STANDARD_OUTPUT:
-            StandardOutput()
-            if settings.resume:
-                raise UsageError("--resume: what was written to standard output is gone: name a file to go on with")
-            continue
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file")
-        if not path.parent.is_dir():
-            raise OutputError(f"{path}: the folder {path.parent} does not exist")
-    folders = [work_path(job.outputs[0].path) for job in jobs if job.outputs[0].path != STANDARD_OUTPUT]
-    refuse_sources([*paths, settings.save_fit, *folders], sources_of(jobs, settings))
-    if settings.save_fit and Path(settings.save_fit).resolve() in {path.resolve() for path in paths}:
-        raise UsageError(f"--save-fit {settings.save_fit}: is the encoded file itself")
-    if (settings.save_fit or settings.fit) and len(jobs) > 1:
-        raise UsageError("--save-fit and --fit are for one clip")
-    if settings.resume and settings.fresh:
-        raise UsageError("--resume goes on from a checkpoint and --fresh starts anew: give one of them")

@@ -42,8 +42,7 @@ def encoder_text(clip: ClipInput, rate: Rate | None, settings: EncodeSettings) -
     """Name, version, the rate asked for and the settings that are not their defaults, as `nqenc` calls them."""
     words: dict[str, str] = {}
     if rate:
-        given = {"bpp": rate.bpp, "bitrate": rate.bitrate, "params": rate.parameters}
-        words |= {name: f"{value:.10g}" for name, value in given.items() if value is not None}
+        words[rate.name] = f"{rate.value:.10g}"
     changed = _departures(settings, EncodeSettings(), _named_settings())
     words |= {SHORT_WORDS.get(name, name): value for name, value in changed.items()}
     plain = ClipInput(clip.path)

@@ -47,7 +47,7 @@ class Group(StrEnum):
     """Titles of the groups of nqenc's help, in their order."""
 
     FILES = "Files"
-    RATE = "Rate (exactly one) and effort"
+    RATE = "Rate (at most one) and effort"
     CLIP = "The clip"
     FILE = "The file"
     NETWORK = "Network and method"
@@ -59,9 +59,23 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RateOptions(Generic[Number]):
-    """How large a file may be: exactly one. Python callers give `bpp` or `bitrate` as a float; the command line takes
-    several, each for a file of its own, as a tuple of `WrittenNumber`."""
+    """How good or how large a file is to be: at most one. Python callers give a float; the command line takes several,
+    each for a file of its own, as a tuple of `WrittenNumber`."""
 
+    quality: Number | None = option(
+        None,
+        "1 to 100, higher is better, as constant rate factors: 50 is about x265's CRF 27. Default without a rate: 50.",
+        Group.RATE,
+        metavar="Q[,...]",
+        parse=parse_numbers,
+    )
+    psnr: Number | None = option(
+        None,
+        "The smallest file of that PSNR-YUV in dB, within 0.05; in up to 1.5 times the time of --bpp.",
+        Group.RATE,
+        metavar="DB[,...]",
+        parse=parse_numbers,
+    )
     bpp: Number | None = option(
         None,
         "Bits a luma pixel, the whole file counted; never more. Y and more: further files of one fit.",

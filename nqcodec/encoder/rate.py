@@ -1,6 +1,7 @@
 """Converts a requested rate to bytes, and shares bytes out to segments. It needs no torch.
 
-A rate is bits a pixel, kb/s, or a number of parameters. Bytes always mean the whole file, header and hashes included.
+A rate is bits a pixel, kb/s, a quality, a PSNR, or a number of parameters. Bytes always mean the whole file, header and
+hashes included.
 """
 
 from __future__ import annotations
@@ -23,8 +24,19 @@ Two scenes of 12 frames, 176x144: own segments gained 1.1 dB at 720 bytes each, 
 """
 
 
-FIRST_BPP = 0.1
-"""Bits a pixel to begin with: most clips are good to look at, and an encode takes minutes."""
+QUALITY_RANGE, PSNR_RANGE = (1.0, 100.0), (10.0, 70.0)
+"""The least and the most that may be asked for; PSNR in dB. Beyond 70 dB samples of 12 bits are exact."""
+
+DEFAULT_QUALITY = 50.0
+"""The quality where no rate is asked for: about what the defaults of x265 and x264 give (docs/guide.md)."""
+
+TYPICAL_BPP, QUALITY_OCTAVE, PSNR_OCTAVE = 0.1, 10.0, 4.0
+"""Bits a pixel that clips take on average at `DEFAULT_QUALITY`, and how much more quality, or dB, doubles them: a guess
+that only a first short fit begins with (`nqcodec.encoder.size_estimate`). Of one clip 2 dB double them, but a low PSNR
+is asked of clips that are hard to code."""
+
+TYPICAL_PSNR = 38.0
+"""PSNR-YUV in dB that goes with `TYPICAL_BPP`."""
 
 NETWORK_BYTES = 4096
 """Bytes that a segment may take beyond the size of its samples: for program, step sizes and weights, which are
@@ -33,42 +45,89 @@ most of the file of a tiny clip."""
 
 @dataclass(frozen=True)
 class Rate:
-    """What the user asked for: exactly one of the three is set."""
+    """What the user asked for: exactly one of the five is set."""
 
     bpp: float | None = None
     bitrate: float | None = None
     """kb/s, 1000 bits each."""
     parameters: int | None = None
+    quality: float | None = None
+    """`QUALITY_RANGE`, higher is better: a constant lambda, whatever the size."""
+    psnr: float | None = None
+    """PSNR-YUV in dB of the decoded file."""
 
     def __post_init__(self) -> None:
-        given = [value for value in (self.bpp, self.bitrate, self.parameters) if value is not None]
+        given = [value for value in self._given().values() if value is not None]
         if len(given) != 1:
             raise not_one_rate(len(given))
         self._check_types()
         if not 0 < given[0] < math.inf:
             raise UsageError(f"a rate is positive and finite, not {given[0]}")
+        for name, (low, high) in {"quality": QUALITY_RANGE, "psnr": PSNR_RANGE}.items():
+            value = self._given()[name]
+            if value is not None and not low <= value <= high:
+                unit = " dB" if name == "psnr" else ""
+                raise UsageError(f"--{name} is {low:g} to {high:g}{unit}, higher is better, not {value:g}")
+
+    def _given(self) -> dict[str, float | None]:
+        """The five by the names of their options."""
+        by_size = {"bpp": self.bpp, "bitrate": self.bitrate, "params": self.parameters}
+        return {**by_size, "quality": self.quality, "psnr": self.psnr}
+
+    @property
+    def name(self) -> str:
+        """The name of the option that was given."""
+        return next(name for name, value in self._given().items() if value is not None)
+
+    @property
+    def value(self) -> float:
+        """The value that was given."""
+        return next(value for value in self._given().values() if value is not None)
+
+    @property
+    def has_quality(self) -> bool:
+        """Whether a quality or a PSNR decides the size, instead of the reverse."""
+        return self.name in ("quality", "psnr")
 
     def _check_types(self) -> None:
         """Raise UsageError for what is no number, as a caller from Python may give."""
-        said = {"bpp": (self.bpp, Real), "bitrate": (self.bitrate, Real), "params": (self.parameters, Integral)}
-        for name, (value, kind) in said.items():
+        for name, value in self._given().items():
+            kind = Integral if name == "params" else Real
             if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
                 wanted = "whole number" if kind is Integral else "number"
                 raise UsageError(f"{name}={value!r}: is a {type(value).__name__}: give one {wanted}")
 
     def file_bytes(self, video: Video) -> int | None:
-        """Most bytes that the file may have; None where the rate is a number of parameters."""
+        """Most bytes that the file may have; None where none are asked for."""
         if self.bpp is not None:
             return int(self.bpp * video.pixels / 8)
         if self.bitrate is not None:
             return int(self.bitrate * 1000 / 8 * video.frames / video.fps)
         return None
 
+    def guessed_bytes(self, video: Video) -> int:
+        """Bytes that a file of this quality or PSNR has of a clip of average content; at least one a frame."""
+        octaves = 0.0
+        if self.quality is not None:
+            octaves = (self.quality - DEFAULT_QUALITY) / QUALITY_OCTAVE
+        elif self.psnr is not None:
+            octaves = (self.psnr - TYPICAL_PSNR) / PSNR_OCTAVE
+        guess = TYPICAL_BPP * 2**octaves * video.pixels / 8
+        return max(video.frames, round(min(guess, most_bytes([video.frames], False, video))))
+
 
 def not_one_rate(given: int) -> UsageError:
-    """The error for `given` rates where exactly one is needed; if none is given, it suggests one."""
-    start = "" if given else f"; --bpp {FIRST_BPP} is a good start"
-    return UsageError(f"give exactly one of --bpp, --bitrate and --params{start}")
+    """The error for `given` rates where exactly one is needed."""
+    start = "" if given else f"; --quality {DEFAULT_QUALITY:g} is a good start"
+    return UsageError(f"give exactly one of --quality, --psnr, --bpp, --bitrate and --params{start}")
+
+
+def rate_of(
+    bpp: float | None, bitrate: float | None, params: int | None, quality: float | None, psnr: float | None
+) -> Rate:
+    """The rate that was given, or `DEFAULT_QUALITY` where none was; raises UsageError for more than one."""
+    given = (bpp, bitrate, params, quality, psnr)
+    return Rate(quality=DEFAULT_QUALITY) if given == (None,) * 5 else Rate(*given)
 
 
 def bytes_as_rate(size: int, video: Video) -> str:

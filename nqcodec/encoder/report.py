@@ -16,6 +16,9 @@ DEFINITIONS = {
     "seconds": "wall clock of each stage, summed over segments (parallel segments overlap); total is elapsed",
 }
 
+PSNR_TOLERANCE = 0.05
+"""Decibels within which a PSNR that was asked for is met."""
+
 
 @dataclass
 class EncodeReport:
@@ -26,7 +29,8 @@ class EncodeReport:
         size: bytes of the file.
         parts: bytes by part over all segments: "header" (with chunk framing, index and hashes), "metadata" where there
             is some, "program", "step sizes" and one entry a tensor. They sum to `size`.
-        target: most bytes asked for, None where the rate was a number of parameters.
+        target: most bytes asked for, None where none were.
+        asked: the name of the option that the rate was asked for with, and its value; None for a published network.
         psnr: means over frames of `frame_psnr`.
         fit_psnr: PSNR-YUV in dB, the mean over frames, that the fits ended with; the file's own is in `psnr`.
         frame_psnr: dB by plane and frame (`nqcodec.media.metrics.QualityMeter.rows`).
@@ -65,6 +69,17 @@ class EncodeReport:
     metrics: dict[str, float] = field(default_factory=dict)
     frame_metrics: list[dict[str, float]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    asked: tuple[str, float] | None = None
+
+    @property
+    def missed_psnr(self) -> str:
+        """What to do about a PSNR that was asked for and not met; empty if it was, or none was asked for."""
+        if self.asked is None or self.asked[0] != "psnr" or abs(self.psnr["yuv"] - self.asked[1]) <= PSNR_TOLERANCE:
+            return ""
+        off = self.psnr["yuv"] - self.asked[1]
+        return (
+            f"it is {abs(off):.2f} dB {'above' if off > 0 else 'below'} that: use a slower --preset or another --seed"
+        )
 
     @property
     def path(self) -> Path:
@@ -95,6 +110,7 @@ class EncodeReport:
             "depth": video.depth,
             "bytes": self.size,
             "target_bytes": self.target,
+            "asked": dict([self.asked]) if self.asked else None,
             "bpp": self.bpp,
             "bitrate_kbps": self.bitrate,
             "bytes_by_part": self.parts,
@@ -110,7 +126,7 @@ class EncodeReport:
             "md5": self.md5,
             "metadata": self.metadata,
             "frame_md5": self.frame_md5,
-            "warnings": self.warnings,
+            "warnings": [*self.warnings, *([self.missed_psnr] if self.missed_psnr else [])],
             "seconds": self.seconds,
             "definitions": {**DEFINITIONS, **{name: METRICS[name] for name in self.metrics}},
         }

@@ -17,6 +17,7 @@ from nqcodec.encoder.segment_network import choose_program, structures_for
 from nqcodec.encoder.segment_plain import PlainSegment
 from nqcodec.encoder.segment_rate_aware import RateAwareSegment
 from nqcodec.encoder.segment_task import SegmentTask
+from nqcodec.encoder.size_estimate import with_estimates
 from nqcodec.encoder.structure_trial import Trial, best_structure
 from nqcodec.errors import UsageError
 from nqcodec.training.checkpoint import load_fit
@@ -27,15 +28,18 @@ METHODS: Mapping[str, FitMethod] = {RATE_AWARE: RateAwareSegment, PLAIN: PlainSe
 """By the names that `EncodeSettings.method` takes beside "auto"."""
 
 
-def method_of(settings: EncodeSettings) -> str:
+def method_of(settings: EncodeSettings, has_quality: bool = False) -> str:
     """The name of the method asked for, or of the one that measured better for the backbone.
+
+    Args:
+        has_quality: whether a quality or a PSNR is asked for, which a rate-aware fit is steered to.
 
     Raises:
         UsageError: options of a plain fit with another method.
     """
     if settings.method == "auto":
         plain = settings.arch_preset or settings.departs()
-        return RATE_AWARE if backbone(settings.arch).rate_aware and not plain else PLAIN
+        return RATE_AWARE if (has_quality or backbone(settings.arch).rate_aware) and not plain else PLAIN
     if settings.method == RATE_AWARE and settings.departs():
         raise UsageError("--recipe, --loss, --optimizer and the like are options of --method plain")
     return settings.method
@@ -58,14 +62,19 @@ def fit_segment(task: SegmentTask, context: JobContext) -> tuple[SegmentFit, dic
     saved = load_fit(fit_path(settings.fit, task)) if settings.fit else None
     if saved and replace(saved.video, fps=video.fps) != video:
         raise UsageError(f"{settings.fit}: is a fit of another clip (size, format or number of frames differ)")
+    method = (RATE_AWARE if saved.extra else PLAIN) if saved else method_of(settings, task.has_quality)
+    if task.has_quality and method != RATE_AWARE:
+        raise UsageError(f"{settings.fit}: is a plain fit, which --bpp and --bitrate are for, not --quality and --psnr")
+    if task.has_quality and not saved:
+        task = with_estimates(task, context)
     program = saved.network.program if saved else choose_program(task)
     clip = pack(task.clip.frames(task.first, video.frames), video, program, device=settings.device)
     if saved:
         saved.network.to(settings.device)
         # Only a fit for a rate has quantizers beside its network.
-        fit = METHODS[RATE_AWARE if saved.extra else PLAIN].saved(task, context, saved, clip)
+        fit = METHODS[method].saved(task, context, saved, clip)
         return fit, _decisions(fit, None)
-    method, trial = method_of(settings), None
+    trial = None
     if method == RATE_AWARE:
         program, trial = best_structure(task, context, structures_for(task, program), clip)
     fit = METHODS[method].fit(task, context, program, clip)
@@ -81,4 +90,4 @@ def useful_threads(task: SegmentTask) -> int:
     settings = task.settings
     if settings.device != "cpu" or settings.fit:
         return 1
-    return METHODS[method_of(settings)].useful_threads(task)
+    return METHODS[method_of(settings, task.has_quality)].useful_threads(task)

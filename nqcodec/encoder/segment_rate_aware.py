@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from nqcodec.bitstream.segment import payload_size
+from nqcodec.encoder.expected_size import MOST_SHORT_FITS, relative_budgets, short_iterations
 from nqcodec.encoder.jobs import JobContext
 from nqcodec.encoder.progress import Event
 from nqcodec.encoder.segment_fit import announce, fit_path, rate_errors, search_motion
@@ -14,10 +15,11 @@ from nqcodec.errors import InputError
 from nqcodec.methods.rate_aware.fit import (
     Fitted,
     expected_time,
-    fit_for_size,
+    fit_for,
     further,
     shift_step_indices,
 )
+from nqcodec.methods.rate_aware.goals import Goal, PsnrGoal, SizeGoal, SlopeGoal, size_at, slope_of
 from nqcodec.methods.rate_aware.settings import RateAwareSettings, preset_settings, with_program
 from nqcodec.network.integer_network import IntegerNetwork
 from nqcodec.network.program import Program
@@ -29,6 +31,13 @@ from nqcodec.training.start import new_network
 
 CODED_BITS = 1.2
 """Bits a parameter, coded, of a file whose rate follows from a number of parameters: most are latents near zero."""
+
+SHORTFALL = 0.03
+"""Decibels below the PSNR asked for from which on a fit goes on for more."""
+
+MOST_TIME = 1.5
+"""Most iterations of a fit for a PSNR, with those of short fits before it and of going on after it, as a part of its
+own."""
 
 LEAST_THREADED_SAMPLES = 100_000
 """Luma samples of an iteration from which on several threads, each with some of its frames, gain time: two take
@@ -64,7 +73,8 @@ class RateAwareSegment:
         segment = RateAwareSegment(task, context, clip, fitted)
         segment.motion = motion
         rate = segment._middle
-        segment._ends[rate] = fitted, segment._fit(fitted, how, rate, "fit")
+        segment._ends[rate] = segment._fit(fitted, how, rate, "fit")
+        fitted = segment._fitted = segment._ends[rate][0]
         if task.settings.save_fit:
             save_fit(fit_path(task.settings.save_fit, task), task.video, fitted.network, fitted.extra())
         return segment
@@ -77,8 +87,11 @@ class RateAwareSegment:
         except (KeyError, ValueError) as error:
             path = fit_path(task.settings.fit, task) if task.settings.fit else task.name
             raise InputError(f"{path}: this fit is damaged: its quantizers do not match its network") from error
-        segment = RateAwareSegment(task, context, clip, fitted)
         size, rates = fitted.size(payload_size), task.rates_by_budget()
+        if task.has_quality:
+            # What the fit would be in these terms is not known, so it counts as one for the middle rate.
+            task = replace(task, budgets=relative_budgets(task, size))
+        segment = RateAwareSegment(task, context, clip, fitted)
         segment._middle = min(rates, key=lambda rate: abs(math.log((task.budgets[rate] or size) / size)))
         return segment
 
@@ -112,22 +125,67 @@ class RateAwareSegment:
 
     def _moved(self, rate: int, how: RateAwareSettings, stage: str) -> tuple[Fitted, IntegerNetwork]:
         """The nearest fit, taken to another rate."""
-        fitted = self._nearest(rate).copy()
+        neighbour = self._neighbour(rate)
+        if neighbour is None:
+            fitted = self._fitted.copy()
+        else:
+            self.integers(neighbour, again=False)
+            fitted = self._ends[neighbour][0].copy()
+        size = self._most(rate)
+        if self._task.has_quality:
+            # Budgets are estimates, of which only the ratio is of use once there is a fit.
+            beside = rate if neighbour is None else neighbour
+            size = round(fitted.size(payload_size) * size / self._most(beside))
         if how.latent_step_index is None:
-            shift_step_indices(fitted, self._most(rate), payload_size)
-        return fitted, self._fit(fitted, how, rate, stage)
+            shift_step_indices(fitted, size, payload_size)
+        return self._fit(fitted, how, rate, stage, size)
 
-    def _nearest(self, rate: int) -> Fitted:
-        """The fit for the neighbour of `rate` on the middle one's side; the first fit for that one itself."""
+    def _neighbour(self, rate: int) -> int | None:
+        """The neighbour of `rate` on the middle one's side, whose fit is the nearest; None for the middle one itself,
+        whose nearest is the first fit."""
         rates = self._task.rates_by_budget()
         place, middle = rates.index(rate), rates.index(self._middle)
-        if place == middle:
-            return self._fitted
-        neighbour = rates[place + (1 if place < middle else -1)]
-        self.integers(neighbour, again=False)
-        return self._ends[neighbour][0]
+        return None if place == middle else rates[place + (1 if place < middle else -1)]
 
-    def _fit(self, fitted: Fitted, how: RateAwareSettings, rate: int, stage: str) -> IntegerNetwork:
+    def _goal(self, rate: int, size: int) -> Goal:
+        """What a fit for `rate` is made for, where the file has or is estimated to have `size` bytes."""
+        asked = self._task.quality_rate(rate)
+        if asked and asked.quality is not None:
+            return SlopeGoal(slope_of(asked.quality), size)
+        return PsnrGoal(asked.psnr, size) if asked and asked.psnr is not None else SizeGoal(size)
+
+    def _fit(
+        self, fitted: Fitted, how: RateAwareSettings, rate: int, stage: str, size: int | None = None
+    ) -> tuple[Fitted, IntegerNetwork]:
+        """Take `fitted` to `rate`, whose file has or is estimated to have `size` bytes.
+
+        A fit for a PSNR that ends short of it goes on once, if there is time; the better fit is returned.
+        """
+        goal = self._goal(rate, self._most(rate) if size is None else size)
+        network = self._fit_once(goal, fitted, how, rate, stage)
+        psnr = self._psnr[rate]
+        if not isinstance(goal, PsnrGoal) or psnr >= goal.psnr - SHORTFALL or not self._may_go_on():
+            return fitted, network
+        text = f"{psnr:.2f} dB of the {goal.psnr:g} dB asked for: the fit goes on"
+        self._context.progress(Event(self._task.name, stage, text=text, rate=rate))
+        goal = replace(goal, size=round(size_at(goal.psnr, fitted.size(payload_size), psnr)))
+        more = fitted.copy()
+        if how.latent_step_index is None:
+            shift_step_indices(more, goal.size, payload_size)
+        result = self._fit_once(goal, more, further(self._settings(), "more quality"), rate, f"{stage} on")
+        if self._psnr[rate] > psnr:
+            return more, result
+        self._psnr[rate] = psnr
+        return fitted, network
+
+    def _may_go_on(self) -> bool:
+        """Whether there is time for a fit for a PSNR to go on."""
+        settings = self._settings()
+        most, more = MOST_TIME * settings.iterations, further(settings, "more quality").iterations
+        return settings.iterations + MOST_SHORT_FITS * short_iterations(settings.iterations) + more <= most
+
+    def _fit_once(self, goal: Goal, fitted: Fitted, how: RateAwareSettings, rate: int, stage: str) -> IntegerNetwork:
+        """Take `fitted`, which is changed in place, to `goal`."""
         task, context = self._task, self._context
 
         def report(p: Progress) -> None:
@@ -136,14 +194,14 @@ class RateAwareSegment:
             context.progress(Event.of(p, task.name, stage, rate))
 
         with rate_errors(task, rate):
-            return fit_for_size(
+            return fit_for(
+                goal,
                 fitted,
                 self._clip,
                 how,
-                max_bytes=self._most(rate),
                 size_of=payload_size,
                 progress=report,
-                checkpoint=task.work / f"segment{task.number:05d}.{rate}.{stage}.safetensors",
+                checkpoint=task.work / f"segment{task.number:05d}.{rate}.{stage.replace(' ', '-')}.safetensors",
                 resume=task.settings.resume,
                 stop=context.stop,
             )

@@ -64,9 +64,11 @@ PHASES: dict[str, Phase] = {
     "calibration": Phase(0.25, 300),
     "brief calibration": Phase(1 / 16, 100),
     "further rate": Phase(0.125, 100, lr_scale=0.3),
+    "more quality": Phase(0.2, 100, lr_scale=0.5),
 }
-"""Phases that follow a fit, by name: a plain one's calibration with rounding in the loop, in full or in brief, and a
-rate-aware one's further rates, which higher learning rates would have it forget. A brief calibration takes a tenth of
+"""Phases that follow a fit, by name: a plain one's calibration with rounding in the loop, in full or in brief; a
+rate-aware one's further rates, which higher learning rates would have it forget, and its going on where it ended short
+of a PSNR. A brief calibration takes a tenth of
 the fit's time; against the whole one it loses 0.3 dB at 3 coded bits a parameter, 0.2 at 4 and less above
 (docs/experiments.md)."""
 

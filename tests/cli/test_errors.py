@@ -70,7 +70,8 @@ def test_encoder_refuses_bad_sources(tmp_path: Path) -> None:
 
 def test_encoder_refuses_contradictions_before_it_fits(tmp_path: Path) -> None:
     clip, out = y4m(tmp_path / "a.y4m"), tmp_path / "out.nq"
-    assert_refused(run("nqenc", clip, "-o", out), 2, "exactly one")
+    assert_refused(run("nqenc", clip, "--quality", "0", "-o", out), 2, "positive")
+    assert_refused(run("nqenc", clip, "--quality", "101", "-o", out), 2, "1 to 100")
     assert_refused(run("nqenc", clip, "--bpp", "1", "--params", "5000", "-o", out), 2, "exactly one")
     assert_refused(run("nqenc", clip, "--bpp", "-1", "-o", out), 2, "positive")
     assert_refused(run("nqenc", clip, clip, "--bpp", "1", "-o", out), 2, "{name}")

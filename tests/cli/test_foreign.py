@@ -20,16 +20,15 @@ def refused(command: str, *words: str) -> str:
 
 
 @pytest.mark.parametrize("words", [("--crf", "23"), ("--crf=23",), ("-crf", "23"), ("--qp", "30")])
-def test_a_quality_is_answered_with_rates(words: tuple[str, ...]) -> None:
+def test_a_rate_factor_is_answered_with_the_quality(words: tuple[str, ...]) -> None:
     reported = refused("nqenc", "clip.y4m", *words, "-o", "a.nq")
     assert f"no option {words[0].partition('=')[0]}: " in reported
-    assert "--bpp 0.1" in reported
-    assert "--bitrate" in reported
+    assert "--quality, 1 to 100" in reported
     assert "--codec-option crf=18" in refused("nqdec", "clip.nq", *words)
 
 
 def test_psnr_is_answered() -> None:
-    assert "PSNR is always printed" in refused("nqenc", "clip.y4m", "--psnr", "--bpp", "1", "-o", "a.nq")
+    assert "--psnr --bpp: write a number" in refused("nqenc", "clip.y4m", "--psnr", "--bpp", "1", "-o", "a.nq")
     assert "nqtool compare" in refused("nqdec", "clip.nq", "--psnr")
 
 

@@ -21,7 +21,7 @@ from nqcodec.encoder.rate import Rate
 from nqcodec.errors import UsageError
 from nqcodec.media.positions import Time
 
-CALL = ["nqenc", "clip.y4m", "-o", "a.nq", "--bpp", "0.1"]
+CALL = ["nqenc", "clip.y4m", "-o", "a.nq"]
 
 
 def options(*words: str) -> NqencOptions:
@@ -34,7 +34,6 @@ def test_what_is_not_said_keeps_the_defaults_of_the_encoder() -> None:
     given = options()
     assert part_of(given, EncodeSettings) == EncodeSettings()
     assert part_of(given, ClipOptions) == ClipOptions()
-    assert rates_of(given) == [("0.1", Rate(bpp=0.1))]
 
 
 def test_what_is_said_arrives_with_its_type() -> None:
@@ -57,14 +56,45 @@ def test_the_number_of_iterations_has_two_names() -> None:
 
 def test_rates_keep_the_text_that_names_their_files() -> None:
     assert rates_of(options("--bpp", "0.10,2")) == [("0.10", Rate(bpp=0.1)), ("2", Rate(bpp=2.0))]
-    with pytest.raises(UsageError, match="exactly one"):
-        rates_of(options("--bitrate", "800"))
+    assert rates_of(options("--quality", "30,70.5")) == [("30", Rate(quality=30)), ("70.5", Rate(quality=70.5))]
+    assert rates_of(options("--psnr", "38")) == [("38", Rate(psnr=38))]
+
+
+def test_without_a_rate_there_is_a_default_quality() -> None:
+    assert rates_of(options()) == [("50", Rate(quality=50))]
+    assert rates_of(options("--arch", "hnerv", "--arch-preset", "bunny-1.5m")) == [("", None)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--quality", "50", "--psnr", "38"), ("--psnr", "38", "--params", "9000"), ("--bpp", "1", "--bitrate", "2")],
+)
+def test_two_kinds_of_rates_are_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="exactly one of --quality, --psnr, --bpp, --bitrate and --params"):
+        rates_of(options(*words))
+
+
+@pytest.mark.parametrize(
+    ("words", "needle"),
+    [
+        (("--quality", "0.5"), "--quality is 1 to 100, higher is better, not 0.5"),
+        (("--quality", "101"), "--quality is 1 to 100"),
+        (("--psnr", "5"), "--psnr is 10 to 70 dB, higher is better, not 5"),
+        (("--psnr", "nan"), "positive and finite"),
+    ],
+)
+def test_qualities_out_of_range_are_refused(words: tuple[str, ...], needle: str) -> None:
+    with pytest.raises(UsageError, match=needle):
+        rates_of(options(*words))
 
 
 def test_every_option_of_nqenc_has_a_group_and_the_groups_their_order() -> None:
     assert tuple(NQENC.groups) == tuple(Group)
     assert NQENC.groups[Group.FILES] == ("--input", "--output", "--overwrite", "--no-overwrite")
-    assert NQENC.groups[Group.RATE] == ("--bpp", "--bitrate", "--params", "--preset", "--iterations")
+    assert NQENC.groups[Group.RATE] == (
+        *("--quality", "--psnr", "--bpp", "--bitrate", "--params"),
+        *("--preset", "--iterations"),
+    )
 
 
 def parsed(text: str) -> int:

@@ -18,7 +18,8 @@ from fitting import small_clip
 from formats_clips import write
 
 import nqcodec
-from nqcodec.encoder.encode import ClipJob, Output, encode_clips
+from nqcodec.encoder.clip_job import ClipJob, Output
+from nqcodec.encoder.encode import encode_clips
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.rate import Rate
 from nqcodec.errors import UsageError

@@ -221,7 +221,9 @@ def test_options_that_contradict_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no frames"):
         nqcodec.encode([], out, bpp=1)
     with pytest.raises(UsageError, match="exactly one"):
-        nqcodec.encode(picture, out)
+        nqcodec.encode(picture, out, quality=50, psnr=40)
+    with pytest.raises(UsageError, match="quality is 1 to 100"):
+        nqcodec.encode(picture, out, quality=200)
     with pytest.raises(UsageError, match="exactly one"):
         nqcodec.encode(picture, out, bpp=1, params=100)
     with pytest.raises(UsageError, match="input_res"):

@@ -19,7 +19,8 @@ import pytest
 
 import nqcodec
 from nqcodec.cli.signals import Terminated, stopped
-from nqcodec.encoder.encode import ClipJob, Output, encode, encode_clips
+from nqcodec.encoder.clip_job import ClipJob, Output
+from nqcodec.encoder.encode import encode, encode_clips
 from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate
 from nqcodec.encoder.work_folder import WorkFolder, in_words, work_path

@@ -36,7 +36,7 @@ def clip(tmp_path: Path) -> ClipInput:
 @pytest.fixture
 def spoiled(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Fits whose first networks, as many as "left" counts, lose the values of their latents."""
-    count, original = Counter[str](), segment_rateaware.fit_for_size
+    count, original = Counter[str](), segment_rateaware.fit_for
 
     def fit(*positional: object, **named: object) -> IntegerNetwork:
         network = original(*positional, **named)  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def spoiled(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
                     layer.tensors["latent"] = replace(latent, values=0 * latent.values)
         return network
 
-    monkeypatch.setattr(segment_rateaware, "fit_for_size", fit)
+    monkeypatch.setattr(segment_rateaware, "fit_for", fit)
     return count
 
 

@@ -17,7 +17,8 @@ import pytest
 from moving_waves import moving_waves
 
 from nqcodec.decoder.decoder import Decoder, probe
-from nqcodec.encoder.encode import ClipJob, Output, encode, encode_clips
+from nqcodec.encoder.clip_job import ClipJob, Output
+from nqcodec.encoder.encode import encode, encode_clips
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate

@@ -18,7 +18,8 @@ from nqcodec.backbones import BACKBONES, pyramid
 from nqcodec.cli.nqenc import main
 from nqcodec.decoder.decoder import Decoder, probe
 from nqcodec.encoder import segment_rate_aware as segment_rateaware
-from nqcodec.encoder.encode import ClipJob, Output, encode, encode_clips
+from nqcodec.encoder.clip_job import ClipJob, Output
+from nqcodec.encoder.encode import encode, encode_clips
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate

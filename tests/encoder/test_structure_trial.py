@@ -114,7 +114,7 @@ def test_a_trial_is_not_repeated_where_an_encode_resumes(tmp_path: Path, monkeyp
         raise NqError("stopped")
 
     with monkeypatch.context() as patched:
-        patched.setattr(segment_rate_aware, "fit_for_size", stopped)
+        patched.setattr(segment_rate_aware, "fit_for", stopped)
         with pytest.raises(NqError, match="stopped"):
             encoded(clip, file, 60)
     with monkeypatch.context() as patched:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nqcodec.decoder.decoder import Decoder, probe
-from nqcodec.encoder.encode import ClipJob, Output, encode, plan
+from nqcodec.encoder.clip_job import ClipJob, Output
+from nqcodec.encoder.encode import encode, plan
 from nqcodec.encoder.option_text import parse_segment
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.progress import Event

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from nqcodec.encoder.encode import ClipJob, Output, encode_clips
+from nqcodec.encoder.clip_job import ClipJob, Output
+from nqcodec.encoder.encode import encode_clips
 from nqcodec.encoder.options import EncodeSettings
 from nqcodec.encoder.progress import Event
 from nqcodec.encoder.rate import Rate

@@ -15,8 +15,9 @@ from nqcodec.cli.compare_options import COMPARE, FILES, ComparisonOptions
 from nqcodec.cli.help import HelpPage
 from nqcodec.cli.options import groups_of, options_of
 from nqcodec.cli.results import ResultOptions, check_save
-from nqcodec.encoder.option import option, parsed_option
+from nqcodec.encoder.option import option, parsed_option, same_option
 from nqcodec.encoder.option_text import parse_names, parse_positive_numbers
+from nqcodec.encoder.options import PRESETS, EncodeSettings
 from nqcodec.errors import UsageError
 from nqcodec.media.outputs import refuse_sources
 
@@ -31,6 +32,39 @@ class AgainstCodecsOptions(ComparisonOptions, ResultOptions):
     """What a call of nqtool bench compare says."""
 
     clip_path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatesOptions(ResultOptions):
+    """What a call of nqtool bench rates says."""
+
+    clips: tuple[str, ...]
+    folder: str = option(
+        "rates.bench", "Where files go.", FILES, flags=("-o", "--output"), metavar="FOLDER", show_default=True
+    )
+    quality: tuple[float, ...] | None = option(
+        None, "Qualities.", WHAT, metavar="Q[,...]", parse=parse_positive_numbers
+    )
+    psnr: tuple[float, ...] | None = option(
+        None, "PSNR-YUV in dB.", WHAT, metavar="DB[,...]", parse=parse_positive_numbers
+    )
+    bpp: tuple[float, ...] | None = option(
+        None, "Bits a luma pixel.", WHAT, metavar="X[,Y...]", parse=parse_positive_numbers
+    )
+    preset: str = option("ultrafast", "Of every encode.", WHAT, choices=PRESETS, show_default=True)
+    iterations: int | None = same_option(
+        EncodeSettings, "iterations", help="Of every fit, instead of the preset's.", group=WHAT
+    )
+    frames: int = option(32, "Of each clip at most N frames.", WHAT, range=(1, None), show_default=True)
+    anchors: str = option(
+        "x264,x265,svt-av1",
+        "Codecs whose rate factors are sought.",
+        WHAT,
+        metavar="NAME[:SPEED],...",
+        show_default=True,
+    )
+    seed: int = same_option(EncodeSettings, "seed", help="Of every fit.", group=WHAT)
+    quiet: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +106,11 @@ AGAINST_CODECS = HelpPage(
     environment=COMPARE.environment,
     see_also=("nqtool compare --help", "BENCHMARKS.md"),
 )
+RATES = HelpPage(
+    groups=groups_of(RatesOptions),
+    examples=(("nqtool bench rates a.y4m b.y4m --quality 30,50,70 --psnr 38", "Eight encodes, four of each."),),
+    see_also=("BENCHMARKS.md",),
+)
 BACKBONES = HelpPage(
     groups=groups_of(BackbonesOptions),
     examples=(("nqtool bench backbones clip.mkv --seconds 120 --bpp 0.05,0.1 --arch pyramid,hnerv", "Two of them."),),
@@ -97,6 +136,39 @@ def against_codecs(options: AgainstCodecsOptions) -> None:
     about = f"The other codecs have a key frame every {options.gop} frames at most."
     title = "nqcodec against other codecs"
     give(measurement(comparison, "compare", title, about), options, progress=False)
+
+
+@bench_command("rates", RATES)
+@click.argument("clips", metavar="[CLIP]...", nargs=-1)
+@guarded
+@log_options
+@options_of(RatesOptions)
+def rates(options: RatesOptions) -> None:
+    """Encode CLIPs at qualities, PSNRs and bits a pixel, and print what came of each, with the rate factors of other
+    codecs that have the same PSNR-YUV."""
+    from nqcodec.benchmarks.rates import RatesConfig, measurement
+    from nqcodec.compare.anchors import anchor_named
+    from nqcodec.compare.configurations import at_preset, named
+    from nqcodec.encoder.rate import Rate
+
+    clips = options.clips or (SAMPLE,)
+    check_save(options.save, clips)
+    wanted = [Rate(quality=value) for value in options.quality or ()]
+    wanted += [Rate(psnr=value) for value in options.psnr or ()]
+    wanted += [Rate(bpp=value) for value in options.bpp or ()]
+    if not wanted:
+        raise UsageError("name what to ask for: --quality, --psnr or --bpp")
+    if len({Path(clip).stem for clip in clips}) < len(clips):
+        raise UsageError("two clips have the same name")
+    shared: dict[str, object] = {"threads": 1, "seed": options.seed, "iterations": options.iterations}
+    config = RatesConfig(
+        clips=clips,
+        frames=options.frames,
+        rates=wanted,
+        configuration=at_preset(named("default", shared), options.preset),
+        anchors=[anchor_named(text) for text in options.anchors.split(",")],
+    )
+    give(measurement(config, Path(options.folder), lambda line: None), options)
 
 
 @bench_command("backbones", BACKBONES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nqcodec.cli.bench.comparisons import against_codecs, backbones
+from nqcodec.cli.bench.comparisons import against_codecs, backbones, rates
 from nqcodec.cli.bench.encodes import encoding, md5s, robustness
 from nqcodec.cli.bench.fits import ablation, clips, latents, motion, stills
 from nqcodec.cli.bench.speed import coder, decode, gradients, kernels
@@ -32,7 +32,7 @@ def bench() -> None:
 for command in (
     *(coder, decode, kernels, gradients),
     *(latents, ablation, stills, motion, clips),
-    *(against_codecs, backbones),
+    *(against_codecs, backbones, rates),
     *(robustness, md5s, encoding, tables),
 ):
     bench.add_command(command)

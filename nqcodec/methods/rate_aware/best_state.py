@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from nqcodec.methods.rate_aware.control import RoundedFile
 from nqcodec.methods.rate_aware.quantizer import Quantizers
 from nqcodec.training.checkpoint import State, network_tensors, restore_network
 from nqcodec.training.network import FloatNetwork
@@ -18,27 +19,23 @@ _PREFIX = "best"
 
 
 @dataclass(frozen=True)
-class BestState:
+class BestState(RoundedFile):
     """The tensors of a rounded network and its quantizers.
 
     Attributes:
-        psnr: PSNR-YUV in dB, the mean over all frames.
-        size: bytes of its file.
         dead_zone: that of its quantizers.
         tensors: copies, by the names that a checkpoint has for them.
     """
 
-    psnr: float
-    size: int
     dead_zone: float
     tensors: dict[str, Tensor]
 
     @staticmethod
-    def of(network: FloatNetwork, quantizers: Quantizers, psnr: float, size: int) -> BestState:
+    def of(network: FloatNetwork, quantizers: Quantizers, file: RoundedFile) -> BestState:
         """A copy of what a fit has now."""
         tensors = network_tensors(network) | quantizers.tensors()
         copies = {name: value.detach().clone() for name, value in tensors.items()}
-        return BestState(psnr, size, quantizers.dead_zone, copies)
+        return BestState(file.psnr, file.size, quantizers.dead_zone, copies)
 
     def take(self, network: FloatNetwork, quantizers: Quantizers) -> None:
         """Set both to this state."""

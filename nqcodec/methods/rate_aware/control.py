@@ -1,8 +1,11 @@
-"""Rate control of a rate-aware fit: lambda follows the size of the file now against the one expected by now."""
+"""Rate control of a rate-aware fit: lambda follows the size of the file now against the one expected by now.
+
+`nqcodec.methods.rate_aware.quality_control` has the controls for what is no size.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nqcodec.training.rate_control import Gains, LambdaController
 
@@ -26,13 +29,54 @@ LATENT_GAINS = replace(GAINS, proportional=4.0, integral=0.6)
 an integral one of 0.3, stills of 40 dB were up to 5 % too large then, and coarser latents cost up to 2 dB."""
 
 
-def controller(target: float, gains: Gains = GAINS, first: float = FIRST_LAMBDA) -> LambdaController:
+@dataclass(frozen=True)
+class Standing:
+    """Where a fit stands at a look.
+
+    Attributes:
+        size: bits of the file now.
+        expected: bits that it should have by now, infinite where no size is asked for.
+        psnr: PSNR-YUV in dB, the mean of the frames trained on since the look before.
+        done: part of the iterations taken.
+        step: part of the iterations from one look to the next.
+        rounds: whether values are rounded by now.
+    """
+
+    size: float
+    expected: float
+    psnr: float
+    done: float
+    step: float
+    rounds: bool
+
+
+@dataclass(frozen=True)
+class RoundedFile:
+    """The figures of a rounded state of a fit: PSNR-YUV in dB, the mean over all frames, and bytes of its file."""
+
+    psnr: float
+    size: int
+
+
+class SizeControl(LambdaController):
+    """Lambda for a file of at most a given size."""
+
+    def steer(self, standing: Standing) -> None:
+        """Set lambda by where the fit stands."""
+        self.update(standing.size, expected=standing.expected, learn=not standing.rounds)
+
+    def prefers(self, one: RoundedFile, other: RoundedFile) -> bool:
+        """Whether the first of two files, both of which are small enough, is better."""
+        return one.psnr > other.psnr
+
+
+def controller(target: float, gains: Gains = GAINS, first: float = FIRST_LAMBDA) -> SizeControl:
     """For a file of `target` bits: D is a mean over the clip, so lambda is smaller for a larger file.
 
     Args:
         first: lambda at the start, for all bits of the file together.
     """
-    return LambdaController(target, gains, learned=first / target)
+    return SizeControl(target, gains, learned=first / target)
 
 
 def expected_bits(target: float, done: float, remaining_fraction: float = 0.0, excess: float = 0.0) -> float:

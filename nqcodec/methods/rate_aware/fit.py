@@ -13,7 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from nqcodec.errors import NqError
-from nqcodec.methods.rate_aware.control import controller
+from nqcodec.methods.rate_aware.control import SizeControl, controller
+from nqcodec.methods.rate_aware.goals import Goal, PsnrGoal, SizeGoal
 from nqcodec.methods.rate_aware.quantizer import Quantizers
 from nqcodec.methods.rate_aware.settings import RateAwareSettings
 from nqcodec.methods.rate_aware.trainer import CONTROL_ITERATIONS, RateAwareTrainer, SizeOfTensors
@@ -30,7 +31,6 @@ from nqcodec.training.network import FloatNetwork
 from nqcodec.training.pace import Pace, pace_of
 from nqcodec.training.presets import PHASES
 from nqcodec.training.progress import Listener
-from nqcodec.training.rate_control import LambdaController
 from nqcodec.training.session import TrainingSession, interruptible
 
 EXTRA = 0.1
@@ -45,6 +45,9 @@ NUDGE, LAST_SHIFT = 2.0, 64.0
 RATE_SHIFT = 0.65
 """Part of the way to a new size, on a logarithmic scale, that a shift of step indices covers; lambda covers the rest.
 The whole way down to half of the bytes lost 4 dB that a further fit did not recover."""
+
+DECODED_LOSS = 0.01
+"""Decibels that a file decodes below its float network, at most in most files: maps are rounded too."""
 
 SHIFTS = 6
 """Number of shifts of all step indices alike by which a fitted network reaches that size."""
@@ -96,7 +99,7 @@ def _trainer(
     fitted: Fitted,
     clip: PackedClip,
     settings: RateAwareSettings,
-    control: LambdaController,
+    control: SizeControl,
     size_of: SizeOfTensors,
 ) -> Iterator[RateAwareTrainer]:
     """A trainer of `fitted`, with the machine set for it."""
@@ -109,9 +112,9 @@ def _trainer(
             trainer.close()
 
 
-def further(settings: RateAwareSettings) -> RateAwareSettings:
-    """Settings of a further rate from a fit made with `settings`."""
-    phase = PHASES["further rate"]
+def further(settings: RateAwareSettings, name: str = "further rate") -> RateAwareSettings:
+    """Settings of a further rate, or another phase of `PHASES` by name, from a fit made with `settings`."""
+    phase = PHASES[name]
     return replace(
         settings,
         iterations=phase.iterations(settings.iterations),
@@ -139,7 +142,33 @@ def fit_for_size(
     resume: bool = False,
     stop: Callable[[], bool] | None = None,
 ) -> IntegerNetwork:
-    """Fit `fitted`, which is changed in place, for a file of at most `max_bytes`, and nearly that if more bits help.
+    """Fit for a file of at most `max_bytes`, and nearly that if more bits help; arguments and errors as `fit_for`."""
+    return fit_for(
+        SizeGoal(max_bytes),
+        fitted,
+        clip,
+        settings,
+        size_of=size_of,
+        progress=progress,
+        checkpoint=checkpoint,
+        resume=resume,
+        stop=stop,
+    )
+
+
+def fit_for(
+    goal: Goal,
+    fitted: Fitted,
+    clip: PackedClip,
+    settings: RateAwareSettings,
+    *,
+    size_of: SizeOf,
+    progress: Listener | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    stop: Callable[[], bool] | None = None,
+) -> IntegerNetwork:
+    """Fit `fitted`, which is changed in place, for a file as `goal` has it.
 
     Args:
         size_of: bytes of the whole file with a given network.
@@ -149,7 +178,7 @@ def fit_for_size(
         stop: asked every few iterations.
 
     Raises:
-        InputError: if the checkpoint is of another clip, program, size or settings.
+        InputError: if the checkpoint is of another clip, program, goal or settings.
         OutputError: if the checkpoint cannot be written.
         SizeError: if no file of that size can be made; it holds the nearest size in bytes.
         LimitError: if the network cannot be computed in 32-bit integers.
@@ -160,19 +189,19 @@ def fit_for_size(
     def real_size(tensors: dict[str, IntTensor]) -> int:
         return size_of(_formless(fitted.network, tensors))
 
-    window = math.ceil(settings.min_ratio * max_bytes), max_bytes
-    _check_possible(fitted, size_of, max_bytes)
-    claims = {"settings": asdict(settings), "bytes": max_bytes}
+    if isinstance(goal, SizeGoal):
+        _check_possible(fitted, size_of, goal.max_bytes)
+    claims = {"settings": asdict(settings), "goal": repr(goal)}
     store, saved = open_checkpoint(checkpoint, fitted.network, clip, claims, resume=resume)
     session = TrainingSession("fit", settings.iterations, CONTROL_ITERATIONS, progress, stop, store)
-    control = controller(8 * settings.aim * max_bytes, settings.gains, settings.first_lambda)
+    control = goal.control(settings, clip.video.pixels)
     with _trainer(fitted, clip, settings, control, real_size) as trainer, interruptible(session):
         if store and saved:
             store.restore(trainer.restore, saved)
         while trainer.done < trainer.iterations and not session.stopped and not trainer.is_full:
             session.iterations = trainer.iterations
             session.iterate(trainer)
-        _run_into(window, session, trainer)
+        _end(goal, session, trainer)
         if not session.stopped:
             session.save(trainer.state())
     if session.stopped:
@@ -181,29 +210,33 @@ def fit_for_size(
         # Both figures are slow to compute, so they are computed only if somebody asked for progress.
         session.end(trainer.done, trainer.psnr(), trainer.report(trainer.final_size()))
     result = _integers(trainer)
-    if size_of(result) > max_bytes:
-        raise SizeError.too_small(max_bytes, size_of(result))
+    if isinstance(goal, SizeGoal) and size_of(result) > goal.max_bytes:
+        raise SizeError.too_small(goal.max_bytes, size_of(result))
     return result
 
 
-def _run_into(window: tuple[int, int], session: TrainingSession, trainer: RateAwareTrainer) -> None:
-    """End with the best state in `window`. If there is none, go there by coarser or finer step sizes with iterations in
-    between, of which `EXTRA` are allowed in all. In the end the size is at most the window's; it may be less if none
-    are left."""
+def _end(goal: Goal, session: TrainingSession, trainer: RateAwareTrainer) -> None:
+    """End with the best state that there is. If there is none, or its file is much smaller than one asked for, go on
+    for at most `EXTRA` of the iterations, of which some make step sizes coarser or finer to meet the size. In the end
+    the size is at most that of the goal; it may be less if no iterations are left."""
+    least = math.ceil(trainer.settings.min_ratio * goal.max_bytes) if isinstance(goal, SizeGoal) else 0
     iterations = trainer.iterations
     most = iterations + max(round(EXTRA * iterations), LEAST_EXTRA)
-    while trainer.done < most and not session.stopped and not (trainer.best and trainer.best.size >= window[0]):
+    while trainer.done < most and not session.stopped and not (trainer.best and trainer.best.size >= least):
         # The size is met at fixed iterations, so that an interrupted and resumed run gives the same result.
-        if trainer.done % CONTROL_ITERATIONS == 0 or trainer.done == iterations:
-            trainer.meet(trainer.settings.aim * window[1], NUDGE)
+        is_due = trainer.done % CONTROL_ITERATIONS == 0 or trainer.done == iterations
+        if is_due and isinstance(goal, SizeGoal):
+            trainer.meet(trainer.settings.aim * goal.max_bytes, NUDGE)
         session.iterations = most
         session.iterate(trainer)
     if session.stopped:
         return
     if trainer.best:
         trainer.best.take(trainer.network, trainer.quantizers)
-    else:
-        trainer.meet(window[1], LAST_SHIFT)
+    elif isinstance(goal, SizeGoal):
+        trainer.meet(goal.max_bytes, LAST_SHIFT)
+    if isinstance(goal, PsnrGoal):
+        trainer.trim(goal.psnr + DECODED_LOSS)
 
 
 def shift_step_indices(fitted: Fitted, target: int, size_of: SizeOf) -> None:

@@ -7,6 +7,7 @@ the state alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nqcodec.methods.rate_aware.best_state import BestState
-from nqcodec.methods.rate_aware.control import expected_bits
+from nqcodec.methods.rate_aware.control import RoundedFile, SizeControl, Standing, expected_bits
 from nqcodec.methods.rate_aware.gradients import combine
 from nqcodec.methods.rate_aware.noise import Noise
 from nqcodec.methods.rate_aware.passes import Passes
@@ -32,7 +33,6 @@ from nqcodec.training.checkpoint import (
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.network import FloatNetwork
 from nqcodec.training.optim import MuonAdam
-from nqcodec.training.rate_control import LambdaController
 from nqcodec.training.schedule import cosine, warm_up
 from nqcodec.training.session import Measured, Report
 from nqcodec.training.start import batch_frames
@@ -64,6 +64,10 @@ MOST_DEAD_ZONE, DEAD_ZONE_RESOLUTION = 0.25, 0.005
 """Widest dead zone by which the size is met where latents keep their step size, and the resolution of its search.
 Another step size would round all latents anew, whose values are near whole numbers by then: it cost 4 dB."""
 
+MOST_TRIM_SHIFT, TRIM_RESOLUTION = 2.0, 0.0005
+"""Largest shift of step indices by which a PSNR above the one asked for is lowered to it, and the resolution of the
+dead zone that does the rest: with one of 0.01 small files lose up to 0.2 dB."""
+
 SizeOfTensors = Callable[[dict[str, IntTensor]], int]
 """Bytes of the whole file with given integer tensors."""
 
@@ -81,13 +85,14 @@ class RateAwareTrainer:
         delayed: iterations by which rounding is put off, because the file is still too large for it.
         rounded_size: bytes of the file at the last look at rounded values, 0 before.
         best: the best rounded state at a look so far whose file is small enough.
+        psnrs: PSNR-YUV in dB of the frames of each iteration since the last look, scalars on the device.
         bits: R of the last iteration, a scalar on the device.
     """
 
     network: FloatNetwork
     clip: PackedClip
     settings: RateAwareSettings
-    control: LambdaController
+    control: SizeControl
     size_of: SizeOfTensors
     quantizers: Quantizers
     done: int = 0
@@ -96,6 +101,7 @@ class RateAwareTrainer:
     delayed: int = 0
     rounded_size: int = 0
     best: BestState | None = None
+    psnrs: list[Tensor] = field(default_factory=list)
     bits: Tensor = field(init=False)
     optimizer: MuonAdam = field(init=False)
 
@@ -160,6 +166,7 @@ class RateAwareTrainer:
             group["lr"] = peak * part
         self.optimizer.step()
         self.bits = charged.bits
+        self.psnrs.append(found.psnr)
         self.done += 1
         self._delay_rounding()
         return Measured(found.loss, found.psnr)
@@ -219,8 +226,15 @@ class RateAwareTrainer:
         # The correction may be old: if the estimate has fallen by more than that since, their sum could be below 0.
         size = max(smooth + self.correction, 1.0)
         if self.done >= STEERING * self.settings.iterations:
-            self.control.update(size, expected=self._expected, learn=not self.rounds)
+            self.control.steer(self._standing(size))
+        self.psnrs = []
         return self.report(size / 8)
+
+    def _standing(self, size: float) -> Standing:
+        """Where the fit stands with a file of `size` bits."""
+        iterations, psnr = self.settings.iterations, float(torch.stack(self.psnrs).mean())
+        done, step = self.done / iterations, CONTROL_ITERATIONS / iterations
+        return Standing(size, self._expected, psnr, done, step, self.rounds)
 
     def _measures(self, looks: int) -> bool:
         """Whether this look at the size, the first or one of so many, is one of those that measure more."""
@@ -249,9 +263,10 @@ class RateAwareTrainer:
             self._search(partial(self._shift, learned), self._expected / 8, 0.0, MOST_SHIFT, SHIFT_RESOLUTION)
 
     @property
-    def most_bytes(self) -> int:
-        """Bytes that the file may have."""
-        return round(self.control.target / 8 / self.settings.aim)
+    def most_bytes(self) -> float:
+        """Bytes that the file may have, infinite where no size is asked for."""
+        target = self.control.target / 8 / self.settings.aim
+        return round(target) if math.isfinite(target) else target
 
     @property
     def is_full(self) -> bool:
@@ -260,14 +275,14 @@ class RateAwareTrainer:
         return self.best is not None and self.rounded_size > self.most_bytes
 
     def _keep_best(self) -> None:
-        """Keep this state if its file is small enough and no other had a higher PSNR."""
+        """Keep this state if its file is small enough and no other is better."""
         # Until the first iteration with rounding, step indices are not whole, and nothing has adapted to it.
         has_rounded = self.done > self.first_rounded
         if not has_rounded or self.rounded_size > self.most_bytes:
             return
-        psnr = self.psnr()
-        if self.best is None or psnr > self.best.psnr:
-            self.best = BestState.of(self.network, self.quantizers, psnr, self.rounded_size)
+        now = RoundedFile(self.psnr(), self.rounded_size)
+        if self.best is None or self.control.prefers(now, self.best):
+            self.best = BestState.of(self.network, self.quantizers, now)
 
     def meet(self, size: float, most: float) -> None:
         """Make all step sizes coarser or finer alike, by whole indices, to the finest whose file has at most `size`
@@ -284,6 +299,28 @@ class RateAwareTrainer:
             self._set_dead_zone(0.0)
             finest = 0.0
         self._search(partial(self._shift, self._step_indices()), size, finest, most, SHIFT_RESOLUTION)
+
+    def trim(self, psnr: float) -> None:
+        """Make all step sizes coarser alike, unless latents have one given, and round more values to 0, as long as the
+        rounded network still has `psnr` dB, so that its file becomes smaller."""
+        if self.psnr() < psnr:
+            return
+        if self.settings.latent_step_index is None:
+            self._widen(partial(self._shift, self._step_indices()), psnr, MOST_TRIM_SHIFT, SHIFT_RESOLUTION)
+        self._widen(self._set_dead_zone, psnr, MOST_DEAD_ZONE, TRIM_RESOLUTION)
+
+    def _widen(self, change: Callable[[float], None], psnr: float, most: float, resolution: float) -> None:
+        """Apply the largest change from 0 to `most` with which the rounded network has `psnr` dB, to within
+        `resolution`; none at all has them."""
+        low, high = 0.0, most
+        while high - low > resolution:
+            middle = (low + high) / 2
+            change(middle)
+            if self.psnr() < psnr:
+                high = middle
+            else:
+                low = middle
+        change(low)
 
     def _step_indices(self) -> dict[str, float]:
         return {key: float(index) for key, index in self.quantizers.step_indices.items()}
@@ -330,6 +367,7 @@ class RateAwareTrainer:
         tensors = network_tensors(self.network) | self.quantizers.tensors() | optimizer_tensors(self.optimizer)
         facts = {name: getattr(self, name) for name in FACTS}
         facts["dead_zone"] = self.quantizers.dead_zone
+        facts["psnrs"] = [float(psnr) for psnr in self.psnrs]
         state = State(tensors, facts | self.control.facts())
         return state | self.best.state() if self.best else state
 
@@ -341,6 +379,7 @@ class RateAwareTrainer:
         for name in FACTS:
             setattr(self, name, state.facts[name])
         self.quantizers.dead_zone = state.facts["dead_zone"]
+        self.psnrs = [torch.tensor(psnr, device=self.clip.device) for psnr in state.facts["psnrs"]]
         self.control.restore(state.facts)
         self.best = BestState.restored(state)
 
