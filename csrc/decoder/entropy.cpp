@@ -248,7 +248,8 @@ std::vector<DecodedTensor> decode_tensors(const Reader& reader, const Layers& la
     }
     if (tensor.is_small()) {
       tensors[number].values =
-          take(tensor.shape.count(), record.offset, record.low(), record.high(), status_text(kNqOutOfRange, record));
+          take(tensor.shape.count(), record.offset, record.low(), record.high(),
+               text("a value of ", record.bits, " bits leaves ", record.low(), "..", record.high()));
     } else {
       tensors[number].values.resize(static_cast<size_t>(tensor.shape.count()));
       own.add(number, tensors[number], scales[number]);

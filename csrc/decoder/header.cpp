@@ -5,8 +5,6 @@
 namespace nq {
 namespace {
 
-constexpr uint32_t kMajor = 2, kMinor = 0;
-
 uint32_t checked(Reader& reader, const char* name, bool is_byte, uint32_t low, uint32_t high) {
   const size_t start = reader.position();
   const uint32_t value = is_byte ? reader.u8(name) : reader.uv(name);
@@ -14,6 +12,15 @@ uint32_t checked(Reader& reader, const char* name, bool is_byte, uint32_t low, u
     reader.fail_at(text(name, " is ", value, ", outside ", low, "..", high), start);
   }
   return value;
+}
+
+std::string other_version(const NqVideo& video) {
+  const std::string version = text("format version ", video.format_major, ".", video.format_minor);
+  if (video.format_major < kFormatMajor) {
+    return text("is of ", version, ", and this decoder reads ", kFormatMajor,
+                ".x: encode the clip again, or use the nqcodec that wrote it");
+  }
+  return text(version, " is newer than this decoder's ", kFormatMajor, ".", kFormatMinor, ": update nqcodec");
 }
 
 }  // namespace
@@ -26,11 +33,7 @@ NqVideo parse_header(Reader& reader) {
   const auto number = [&](const char* name, uint32_t high = UINT32_MAX) { return checked(reader, name, false, 1, high); };
   video.format_major = reader.u8("major");
   video.format_minor = reader.u8("minor");
-  if (video.format_major != kMajor) {
-    const char* const way = video.format_major > kMajor ? "update nqcodec" : "encode the clip again";
-    throw_unsupported(reader.file(), text("format version ", video.format_major, ".", video.format_minor,
-                                          " is not this decoder's ", kMajor, ".", kMinor, ": ", way));
-  }
+  if (video.format_major != kFormatMajor) throw_unsupported(reader.file(), other_version(video));
   video.width = number("width");
   video.height = number("height");
   video.fps_num = number("fps_num");
@@ -44,8 +47,8 @@ NqVideo parse_header(Reader& reader) {
   video.chroma_location = byte("chroma_location", 0, 5);
   video.sar_num = number("sar_num", 65535);
   video.sar_den = number("sar_den", 65535);
-  if (video.format_minor <= kMinor && reader.left()) {
-    reader.fail(text(reader.left(), " bytes too many for version ", video.format_major, ".", video.format_minor));
+  if (video.format_minor <= kFormatMinor && reader.left()) {
+    reader.fail(text(reader.left(), " bytes too many for a header of version ", video.format_major, ".", video.format_minor));
   }
   if (video.matrix == kMatrixIdentity && video.chroma != kChroma444) reader.fail_at("matrix 0 (RGB) needs 4:4:4", 0);
   return video;

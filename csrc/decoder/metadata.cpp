@@ -135,15 +135,16 @@ ClipStart parse_clip(Reader& reader) {
   clip.first_frame = reader.uv("start");
   const size_t begin = reader.position(), size = reader.left();
   const uint8_t* const name = reader.take(size, "the name");
+  const char* const kWhat = "the name of the clip cannot be read: ";
   if (size < 1 || size > kMostName) {
-    reader.fail_at(text("the name has ", size, " bytes, and may have 1 to ", kMostName), begin);
+    reader.fail_at(text(kWhat, "it has ", size, " bytes, and may have 1 to ", kMostName), begin);
+  }
+  if (std::any_of(name, name + size, [](uint8_t byte) { return byte < 32 || byte == 127; })) {
+    reader.fail_at(text(kWhat, "it has a control character"), begin);
   }
   for (size_t k = 0; k < size;) {
     const size_t length = utf8_length(name + k, size - k);
-    if (!length) reader.fail_at("the name is no UTF-8", begin + k);
-    if (name[k] < 32 || name[k] == 127) {
-      reader.fail_at(text("byte ", flags_text(name[k]), " is a control character"), begin + k);
-    }
+    if (!length) reader.fail_at(text(kWhat, "it is not UTF-8"), begin);
     k += length;
   }
   clip.name.assign(name, name + size);

@@ -1,0 +1,36 @@
+// --info: what a file says of itself without being decoded.
+#ifndef NQDEC_INFO_H
+#define NQDEC_INFO_H
+
+#include <string>
+#include <vector>
+
+#include "decoder/container.h"
+#include "json.h"
+
+namespace nqdec {
+
+// The clips of a file; none where it does not say any.
+struct Clip {
+  std::string name;
+  uint32_t first, frames;
+  uint32_t start;  // number that its first frame has in the clip as it was encoded
+};
+
+std::vector<Clip> clips_of(const nq::Container& file);
+
+// The frame times of all segments in one tick, or none where no segment has times of its own.
+struct JoinedTimes {
+  uint64_t tick_num, tick_den, start;
+  std::vector<std::pair<uint64_t, uint64_t>> runs;  // ticks, frames
+};
+
+std::optional<JoinedTimes> joined_times(const nq::Container& file);
+
+// Everything as data, and as lines of text. Throw nq::Error where a segment is damaged.
+Json info_json(const nq::Container& file, const NqLimits& limits);
+std::string info_text(const nq::Container& file, const NqLimits& limits);
+
+}  // namespace nqdec
+
+#endif  // NQDEC_INFO_H

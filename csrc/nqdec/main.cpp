@@ -1,0 +1,292 @@
+// nqdec without Python: decode, verify, describe and time .nq files. Options, texts and exit codes are those of the
+// Python command (nqcodec/cli/nqdec.py), which also writes pictures and the formats of FFmpeg.
+#include <cctype>
+#include <chrono>
+#include <cstdio>
+#include <new>
+#include <optional>
+#include <system_error>
+
+#include "bench.h"
+#include "decoder/checksums.h"
+#include "decoder/video.h"
+#include "failure.h"
+#include "files.h"
+#include "frame_range.h"
+#include "info.h"
+#include "json.h"
+#include "log.h"
+#include "options.h"
+#include "picture_writer.h"
+#include "progress.h"
+#include "session.h"
+#include "signals.h"
+
+namespace nqdec {
+namespace {
+
+constexpr size_t kMd5Digits = 32;
+
+std::string version_text() {
+  return text("nqcodec ", NQ_PACKAGE_VERSION, ", format ", nq::kFormatMajor, ".", nq::kFormatMinor,
+              ", backends: native (this program has no other)");
+}
+
+bool is_md5(const std::string& words) {
+  for (const unsigned char c : words) {
+    if (!std::isxdigit(c)) return false;
+  }
+  return words.size() == kMd5Digits;
+}
+
+std::string small_letters(std::string words) {
+  for (char& c : words) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return words;
+}
+
+// The MD5 that --verify asks for: given as it is, or as the first word of a file that is one.
+std::string read_expected(const std::optional<std::string>& verify) {
+  if (!verify) return "";
+  if (is_md5(*verify)) return small_letters(*verify);
+  const std::string content = read_text(*verify, "neither an MD5 nor a file that can be read: ");
+  std::string word;
+  for (size_t k = 0; k <= content.size(); ++k) {
+    const unsigned char c = k < content.size() ? static_cast<unsigned char>(content[k]) : ' ';
+    if (std::isalnum(c) || c == '_') {
+      word += static_cast<char>(c);
+    } else if (is_md5(word)) {
+      return small_letters(word);
+    } else {
+      word.clear();
+    }
+  }
+  fail(text(*verify, ": holds no MD5 (32 hexadecimal digits)"));
+}
+
+// What cannot be asked for together; throws Failure.
+void check_options(const Options& options) {
+  if (options.info && options.bench) usage("--info and --bench exclude each other");
+  std::string given;
+  const auto add = [&](bool is_given, const char* name) {
+    if (is_given) given += text(given.empty() ? "" : ", ", name);
+  };
+  add(options.output.has_value(), "--output");
+  add(options.raw, "--raw");
+  add(options.md5, "--md5");
+  add(options.verify.has_value(), "--verify");
+  if ((options.info || options.bench) && !given.empty()) {
+    usage(text(options.info ? "--info" : "--bench", " decodes to nowhere: leave out ", given));
+  }
+  if (options.raw && !options.output) usage("--raw: says how to write, but nothing is written without -o");
+  if (options.raw && *options.output != "-" && suffix(*options.output) == ".y4m") {
+    usage(text("--raw contradicts -o ", *options.output,
+               ", whose name asks for another format; leave one of them out"));
+  }
+}
+
+void save_json(const Options& options, const Json& json) {
+  if (!options.save) return;
+  const std::unique_ptr<ByteOutput> file = open_file(*options.save);
+  const std::string words = json.lines() + "\n";
+  file->write(words.data(), words.size());
+  file->commit();
+}
+
+void print(const std::string& words) {
+  if (std::fputs(words.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+    throw Failure{kFailed, "standard output: cannot be written", errno == EPIPE};
+  }
+}
+
+void give_out(const Options& options, const Json& json, const std::string& words) {
+  save_json(options, json);
+  print(options.json ? json.line() + "\n" : words);
+}
+
+FrameRange chosen_frames(const Options& options, const NqVideo& video) {
+  return options.frames ? parse_range(*options.frames, video) : FrameRange{0, video.frames};
+}
+
+// Whether the frames' own times are those of the video's rate.
+bool is_constant(const nq::Container& file) {
+  const auto times = joined_times(file);
+  if (!times) return true;
+  for (const auto& [ticks, frames] : times->runs) {
+    // ticks * tick_num / tick_den == fps_den / fps_num, in wider numbers than either side needs.
+    const long double a = static_cast<long double>(ticks) * times->tick_num * file.video().fps_num;
+    if (a != static_cast<long double>(times->tick_den) * file.video().fps_den) return false;
+  }
+  return true;
+}
+
+// A warning for what a file has and neither raw planes nor y4m hold.
+void warn_of_losses(const Options& options, const nq::Container& file) {
+  const NqVideo& video = file.video();
+  std::string lost;
+  const auto add = [&](bool is_lost, const char* what) {
+    if (is_lost) lost += text(lost.empty() ? "" : ", ", what);
+  };
+  add(!is_constant(file), "varying frame times");
+  add(video.has_mastering, "mastering display");
+  add(video.has_light, "content light level");
+  add(video.has_matrix, "display matrix");
+  if (lost.empty()) return;
+  const std::string name = *options.output == "-" ? "standard output" : *options.output;
+  say(options.level, Level::kWarning, text("warning: ", name, ": does not hold the clip's ", lost));
+}
+
+struct Summary {
+  uint32_t frames;
+  double seconds;
+  std::string md5;
+};
+
+class Run {
+ public:
+  Run(const Options& options, Session& session)
+      : options_(options), session_(session), file_(session.container()), name_(file_.file()) {}
+
+  void run() {
+    const NqVideo& video = file_.video();
+    const FrameRange frames = chosen_frames(options_, video);
+    const std::string expected = read_expected(options_.verify);
+    if (options_.output && *options_.output == "-" && (options_.md5 || options_.json)) {
+      usage("stdout is the video with -o -: ask for --md5 and --json with a file");
+    }
+    if (options_.output) {
+      refuse_source(*options_.output, options_.source);
+      may_replace(*options_.output, options_.overwrite, options_.no_overwrite);
+    }
+    say(options_.level, Level::kDebug,
+        text("frames ", frames.first, ":", frames.end, ", backend native, segments ", file_.segments().size()));
+    const auto begin = std::chrono::steady_clock::now();
+    const std::string md5 = decode(frames, expected);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    report({frames.count(), seconds.count(), md5});
+  }
+
+ private:
+  // Streams frames to the output; a mismatch anywhere leaves no output behind. Returns the MD5 of all planes.
+  std::string decode(FrameRange frames, const std::string& expected) {
+    const bool needs_md5 = options_.md5 || options_.json || options_.save || !expected.empty();
+    Progress progress(options_, name_, frames.count());
+    std::optional<PictureWriter> writer;
+    if (options_.output) {
+      writer.emplace(*options_.output, options_.raw, file_.video());
+      warn_of_losses(options_, file_);
+    }
+    nq::Md5 planes;
+    session_.seek(frames);
+    nq::OwnedPicture picture;
+    while (session_.next(picture)) {
+      if (needs_md5) nq::hash_picture(planes, picture.get());
+      if (writer) writer->write(picture.get());
+      progress.update();
+    }
+    const nq::Md5Digest digest = planes.digest();
+    const std::string md5 = needs_md5 ? nq::hex(digest.data(), digest.size()) : "";
+    if (!expected.empty() && md5 != expected) {
+      throw Failure{kHashMismatch, text(name_, ": decodes to MD5 ", md5, ", and --verify says ", expected)};
+    }
+    if (writer) writer->commit();
+    return md5;
+  }
+
+  // The summary on standard error, and what was asked for on standard output.
+  void report(const Summary& summary) const {
+    const NqVideo& video = file_.video();
+    const double pixels = static_cast<double>(uint64_t{video.width} * video.height * video.frames);
+    const Json json = Json::object()
+                          .set("file", name_)
+                          .set("frames", summary.frames)
+                          .set("seconds", summary.seconds)
+                          .set("fps", summary.frames / summary.seconds)
+                          .set("md5", summary.md5)
+                          .set("bpp", 8.0 * static_cast<double>(file_.size()) / pixels);
+    save_json(options_, json);
+    if (options_.json) {
+      print(json.line() + "\n");
+    } else if (options_.md5) {
+      print(text(summary.md5, "  ", options_.source, "\n"));  // as md5sum names standard input
+    }
+    char seconds[64];
+    std::snprintf(seconds, sizeof seconds, "%.2f s (%.1f fps, start-up included)", summary.seconds,
+                  summary.frames / summary.seconds);
+    say(options_.level, Level::kInfo,
+        text(name_, destination(), ": ", video.width, "x", video.height, " ", nq::chroma_label(video.chroma), " ",
+             video.depth, " bit, ", counted(summary.frames, "frame"), " in ", seconds, ", hashes ", hashes(summary)));
+  }
+
+  std::string destination() const {
+    if (!options_.output) return "";
+    return text(" -> ", *options_.output == "-" ? "standard output" : *options_.output);
+  }
+
+  const char* hashes(const Summary& summary) const {
+    if (options_.no_verify) return "not checked (--no-verify)";
+    bool has_all = true;
+    for (const auto& segment : file_.segments()) has_all &= !segment->frame_md5.empty();
+    return summary.frames < file_.video().frames && !has_all ? "checked only for whole segments" : "match the file's";
+  }
+
+  const Options& options_;
+  Session& session_;
+  const nq::Container& file_;
+  const std::string& name_;
+};
+
+void run(const Options& options) {
+  check_save(options.save, options.source, options.output);
+  const NqLimits limits = parse_limits(options.limits);
+  check_options(options);
+  say(options.level, Level::kDebug, version_text());
+  if (options.bench && options.source == "-") {
+    usage("--bench times reading too, which standard input allows only once: name a file");
+  }
+  Session session(options.source, settings_of(options, limits));
+  const nq::Container& file = session.container();
+  if (options.info) {
+    give_out(options, info_json(file, limits), options.json ? "" : info_text(file, limits));
+  } else if (options.bench) {
+    const BenchReport report = bench(options, limits, chosen_frames(options, file.video()));
+    give_out(options, report.json, report.lines);
+  } else {
+    Run(options, session).run();
+  }
+}
+
+int guarded_main(const std::vector<std::string>& words) {
+  Level level = Level::kInfo;
+  const auto failed = [&](const std::string& what, int code) {
+    say(level, Level::kError, what);
+    return code;
+  };
+  try {
+    const Options options = parse_options(words);
+    level = options.level;
+    if (options.help || options.version) {
+      print(options.help ? help_text() : version_text() + "\n");
+      return 0;
+    }
+    run(options);
+    return 0;
+  } catch (const Failure& failure) {
+    if (failure.is_silent) return failure.code;
+    const bool is_whole = failure.text.rfind("Usage: ", 0) == 0 || failure.text.rfind("Error: ", 0) == 0;
+    return failed(is_whole || failure.code > 128 ? failure.text : "error: " + failure.text, failure.code);
+  } catch (const nq::Error& error) {
+    return failed("error: " + error.text, exit_code(error.result));
+  } catch (const std::bad_alloc&) {
+    return failed("error: out of memory: try --low-memory, or fewer --threads", kFailed);
+  } catch (const std::system_error&) {
+    return failed("error: the system has no more threads: try fewer --threads", kFailed);
+  }
+}
+
+}  // namespace
+}  // namespace nqdec
+
+int main(int count, char** words) {
+  nqdec::catch_signals();
+  return nqdec::guarded_main({words + 1, words + count});
+}
