@@ -1,4 +1,6 @@
-"""Builds the native part: csrc/**/*.cpp into libnq.so, csrc/cuda/*.cu into libnq_cuda.so (C ABI, loaded with ctypes).
+"""Builds the native part: csrc/**/*.cpp into libnq.so and nqdec, csrc/cuda/*.cu into libnq_cuda.so.
+
+The libraries have a C ABI and are loaded with ctypes; nqdec is the decoder as a program of its own (csrc/nqdec).
 
 Everything else is in pyproject.toml. Without a compiler the package installs all the same and decodes with the numpy
 reference; without nvcc it installs without CUDA. Environment:
@@ -12,9 +14,12 @@ reference; without nvcc it installs without CUDA. Environment:
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Distribution, setup
@@ -23,12 +28,17 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 CSRC = ROOT / "csrc"
+BUILD = ROOT / "build"
+GENERATED = BUILD / "generated"
+"""Where the tables of the format are written as C++ (csrc/decoder/embed_tables.py)."""
+
 INCLUDES = [f"-I{CSRC}", f"-I{CSRC / 'include'}"]
+DECODER = ("common", "decoder", "entropy", "hadamard", "synthesis")
+"""Folders of csrc that decoding needs; nqdec is made of these and its own."""
 CXX_FLAGS = [
     "-std=c++17",
     "-O3",
     "-fPIC",
-    "-shared",
     "-pthread",
     "-ffp-contract=off",
     "-fno-math-errno",
@@ -59,38 +69,80 @@ def find_nvcc() -> str | None:
     return shutil.which("nvcc", path=str(Path(home) / "bin")) if home else shutil.which("nvcc")
 
 
-def is_fresh(library: Path, sources: list[Path]) -> bool:
-    inputs = [*sources, *CSRC.rglob("*.h"), ROOT / "setup.py"]
-    return library.exists() and all(library.stat().st_mtime >= path.stat().st_mtime for path in inputs)
+def version() -> str:
+    """The package's version."""
+    found = re.search(r'__version__ = "(.*)"', (ROOT / "nqcodec" / "version.py").read_text("utf-8"))
+    assert found is not None
+    return found[1]
 
 
-def compile_library(command: list[str], sources: list[Path], library: Path) -> bool:
-    """Run a compiler into a temporary name; True on success."""
-    if is_fresh(library, sources):
-        return True
-    library.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = library.with_suffix(f".{os.getpid()}.tmp")
+def is_fresh(made: Path, inputs: Iterable[Path]) -> bool:
+    return made.exists() and all(made.stat().st_mtime >= path.stat().st_mtime for path in inputs)
+
+
+def run_into(command: list[str], made: Path) -> bool:
+    """Run a compiler or linker into a temporary name; True on success."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = made.with_suffix(f".{os.getpid()}.tmp")
     try:
-        subprocess.run([*command, "-o", str(unfinished), *map(str, sources)], check=True)
-        unfinished.replace(library)
+        subprocess.run([*command, "-o", str(unfinished)], check=True)
+        unfinished.replace(made)
     except (OSError, subprocess.CalledProcessError) as error:
-        notice(f"{library.name} was not built: {error}")
+        notice(f"{made.name} was not built: {error}")
         return False
     finally:
         unfinished.unlink(missing_ok=True)
     return True
 
 
-def library_sources() -> list[Path]:
-    """What libnq is made of: csrc/testing has hooks that only tests compile."""
+def build(command: list[str], sources: list[Path], made: Path) -> bool:
+    """Make a file of sources, unless it is newer than these and all headers; True on success."""
+    if is_fresh(made, [*sources, *CSRC.rglob("*.h"), ROOT / "setup.py"]):
+        return True
+    return run_into([*command, *map(str, sources)], made)
+
+
+def write_tables() -> None:
+    """GENERATED/table_data.inc, if the tables have changed since."""
+    script, folder = CSRC / "decoder" / "embed_tables.py", ROOT / "formats" / "tables"
+    made = GENERATED / "table_data.inc"
+    if not is_fresh(made, [script, *folder.glob("*.json")]):
+        subprocess.run([sys.executable, str(script), str(folder), str(made)], check=True)
+
+
+def native_sources() -> list[Path]:
+    """What libnq and nqdec are made of: csrc/testing has hooks that only tests compile."""
     return sorted(path for path in CSRC.rglob("*.cpp") if path.parent != CSRC / "testing")
 
 
+def compile_objects(cxx: str, sources: list[Path]) -> dict[Path, Path]:
+    """The object of each source that could be compiled; as many at once as there are cores."""
+    write_tables()
+    flags = [*CXX_FLAGS, *INCLUDES, f"-I{GENERATED}", f'-DNQ_PACKAGE_VERSION="{version()}"']
+    objects = {path: BUILD / "objects" / f"{path.parent.name}-{path.stem}.o" for path in sources}
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        done = pool.map(lambda path: build([cxx, *flags, "-c"], [path], objects[path]), sources)
+        return {path: objects[path] for path, is_made in zip(sources, done, strict=True) if is_made}
+
+
+def build_decoder(cxx: str, target: Path) -> bool:
+    """libnq and nqdec; True if the library was built."""
+    sources = native_sources()
+    objects = compile_objects(cxx, sources)
+    if len(objects) < len(sources):
+        return False
+    program = CSRC / "nqdec"
+    library = [made for path, made in objects.items() if path.parent != program]
+    tool = [made for path, made in objects.items() if path.parent == program or path.parent.name in DECODER]
+    build([cxx, "-pthread", "-s"], tool, target / "nqdec")
+    return build([cxx, "-shared", "-pthread"], library, target / "libnq.so")
+
+
 def build_native(target: Path) -> None:
-    cxx, sources = find_cxx(), library_sources()
+    cxx = find_cxx()
     built = False
     if cxx:
-        built = compile_library([cxx, *CXX_FLAGS, *INCLUDES], sources, target / "libnq.so")
+        built = build_decoder(cxx, target)
     else:
         notice("no C++ compiler found: installing without libnq; decoding uses the slow numpy reference")
     if not built and os.environ.get("NQCODEC_REQUIRE_NATIVE") == "1":
@@ -110,7 +162,7 @@ def build_native(target: Path) -> None:
             *archs,
             *INCLUDES,
         ]
-        compile_library([nvcc, *options], kernels, target / "libnq_cuda.so")
+        build([nvcc, *options], kernels, target / "libnq_cuda.so")
 
 
 class BuildPy(build_py):

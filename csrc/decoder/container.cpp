@@ -165,6 +165,7 @@ void Container::take(Chunk chunk) {
                                            chunk.offset, ": critical chunk of a newer format: update nqcodec")};
   }
   if (stage_ == Stage::kHeader) return take_header(chunk);
+  if (stage_ == Stage::kIndexed && chunk.type != "NEND") misplaced(chunk, "after the index, a file ends with NEND");
   if (is_critical || is_one_of(chunk.type, kMetadata) || is_one_of(chunk.type, kBeforeSegment)) {
     take_known(std::move(chunk));
   }
@@ -181,7 +182,6 @@ void Container::take_header(const Chunk& chunk) {
 
 void Container::take_known(Chunk chunk) {
   const bool is_metadata = is_one_of(chunk.type, kMetadata);
-  if (stage_ == Stage::kIndexed && chunk.type != "NEND") misplaced(chunk, "after the index, a file ends with NEND");
   if (is_metadata && stage_ == Stage::kMetadata) return take_metadata(chunk);
   if (is_metadata || chunk.type == "VHDR") {
     misplaced(chunk, "what is about the whole video stands before the first segment, once");

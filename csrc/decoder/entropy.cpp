@@ -233,7 +233,7 @@ std::vector<DecodedTensor> decode_tensors(const Reader& reader, const Layers& la
     const TensorEntry& tensor = layers.tensors[number];
     const TensorRecord& record = tensor.record;
     const auto take = [&](Count count, int32_t base, int32_t low, int32_t high, const std::string& complaint) {
-      return take_checked(reader, sequence, tensor, count, base, low, high, complaint, coded.common.offset);
+      return take_checked(reader, sequence, tensor, count, base, low, high, complaint, coded.own[number].offset);
     };
     tensors[number].steps = {record.step};
     if (record.step_scale >= 0) {

@@ -19,14 +19,6 @@ struct Clip {
 
 std::vector<Clip> clips_of(const nq::Container& file);
 
-// The frame times of all segments in one tick, or none where no segment has times of its own.
-struct JoinedTimes {
-  uint64_t tick_num, tick_den, start;
-  std::vector<std::pair<uint64_t, uint64_t>> runs;  // ticks, frames
-};
-
-std::optional<JoinedTimes> joined_times(const nq::Container& file);
-
 // Everything as data, and as lines of text. Throw nq::Error where a segment is damaged.
 Json info_json(const nq::Container& file, const NqLimits& limits);
 std::string info_text(const nq::Container& file, const NqLimits& limits);

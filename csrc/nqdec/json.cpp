@@ -81,6 +81,12 @@ std::string number_text(double value) {
 
 Json::Json(const std::string& value) : kind_(Kind::kText), text_(quoted(value)) {}
 
+Json Json::number(std::string digits) {
+  Json json;
+  json.text_ = std::move(digits);
+  return json;
+}
+
 Json& Json::add(Json value) {
   entries_.emplace_back("", std::move(value));
   return *this;

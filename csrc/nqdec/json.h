@@ -23,6 +23,8 @@ class Json {
   Json(const std::string& value);
   Json(const char* value) : Json(std::string(value)) {}
 
+  // An integer of any size, from its digits.
+  static Json number(std::string digits);
   static Json list() { return Json(Kind::kList); }
   static Json object() { return Json(Kind::kObject); }
 

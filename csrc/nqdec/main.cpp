@@ -16,6 +16,7 @@
 #include "info.h"
 #include "json.h"
 #include "log.h"
+#include "metadata_info.h"
 #include "options.h"
 #include "picture_writer.h"
 #include "progress.h"
@@ -107,18 +108,6 @@ FrameRange chosen_frames(const Options& options, const NqVideo& video) {
   return options.frames ? parse_range(*options.frames, video) : FrameRange{0, video.frames};
 }
 
-// Whether the frames' own times are those of the video's rate.
-bool is_constant(const nq::Container& file) {
-  const auto times = joined_times(file);
-  if (!times) return true;
-  for (const auto& [ticks, frames] : times->runs) {
-    // ticks * tick_num / tick_den == fps_den / fps_num, in wider numbers than either side needs.
-    const long double a = static_cast<long double>(ticks) * times->tick_num * file.video().fps_num;
-    if (a != static_cast<long double>(times->tick_den) * file.video().fps_den) return false;
-  }
-  return true;
-}
-
 // A warning for what a file has and neither raw planes nor y4m hold.
 void warn_of_losses(const Options& options, const nq::Container& file) {
   const NqVideo& video = file.video();
@@ -126,7 +115,7 @@ void warn_of_losses(const Options& options, const nq::Container& file) {
   const auto add = [&](bool is_lost, const char* what) {
     if (is_lost) lost += text(lost.empty() ? "" : ", ", what);
   };
-  add(!is_constant(file), "varying frame times");
+  add(!has_constant_rate(file), "varying frame times");
   add(video.has_mastering, "mastering display");
   add(video.has_light, "content light level");
   add(video.has_matrix, "display matrix");

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "failure.h"
-#include "info.h"
+#include "joined_times.h"
 
 namespace nqdec {
 namespace {
@@ -24,10 +24,10 @@ double chromaticity(uint16_t value) { return value / 50000.0; }
 double luminance(uint32_t value) { return value / 10000.0; }
 
 std::string tick_text(const JoinedTimes& times) {
-  return times.tick_den == 1 ? text(times.tick_num) : text(times.tick_num, "/", times.tick_den);
+  return text(wide_text(times.tick_num), times.tick_den == 1 ? "" : text("/", wide_text(times.tick_den)));
 }
 
-double seconds(const JoinedTimes& times, uint64_t ticks) {
+double seconds(const JoinedTimes& times, Wide ticks) {
   return static_cast<double>(static_cast<long double>(ticks) * times.tick_num / times.tick_den);
 }
 
@@ -45,10 +45,12 @@ bool is_mirrored(const NqVideo& video) {
 
 Json times_json(const JoinedTimes& times) {
   Json runs = Json::list();
-  for (const auto& [ticks, frames] : times.runs) runs.add(Json::list().add(ticks).add(frames));
+  for (const auto& [ticks, frames] : times.runs) {
+    runs.add(Json::list().add(Json::number(wide_text(ticks))).add(frames));
+  }
   return Json::object()
       .set("tick_seconds", tick_text(times))
-      .set("start_ticks", times.start)
+      .set("start_ticks", Json::number(wide_text(times.start)))
       .set("runs_of_ticks_and_frames", runs);
 }
 
@@ -69,7 +71,7 @@ Json matrix_json(const NqVideo& video) {
 }
 
 std::string times_text(const JoinedTimes& times) {
-  uint64_t least = UINT64_MAX, most = 0;
+  Wide least = times.runs.front().first, most = 0;
   for (const auto& [ticks, frames] : times.runs) {
     least = std::min(least, ticks);
     most = std::max(most, ticks);
@@ -97,59 +99,20 @@ std::string matrix_text(const NqVideo& video) {
               values, ")");
 }
 
-uint64_t checked_product(uint64_t a, uint64_t b) {
-  if (b && a > UINT64_MAX / b) fail("the segments' frame times have no common tick of 64 bits");
-  return a * b;
-}
-
 }  // namespace
 
-std::optional<JoinedTimes> joined_times(const nq::Container& file) {
-  const auto& segments = file.segments();
-  const auto has_times = [](const auto& segment) { return segment->times.has_value(); };
-  if (std::none_of(segments.begin(), segments.end(), has_times)) return std::nullopt;
-  struct Tick {
-    uint64_t num, den;
-  };
-  const auto tick_of = [&](const nq::Segment& segment) {
-    const uint64_t num = segment.times ? segment.times->tick_num : file.video().fps_den;
-    const uint64_t den = segment.times ? segment.times->tick_den : file.video().fps_num;
-    const uint64_t common = std::gcd(num, den);
-    return Tick{num / common, den / common};
-  };
-  uint64_t den = 1, num = 0;
-  for (const auto& segment : segments) {
-    const uint64_t each = tick_of(*segment).den;
-    den = checked_product(den / std::gcd(den, each), each);
-  }
-  for (const auto& segment : segments) {
-    const Tick tick = tick_of(*segment);
-    num = std::gcd(num, checked_product(tick.num, den / tick.den));
-  }
-  const uint64_t common = std::gcd(num, den);
-  JoinedTimes joined = {num / common, den / common, 0, {}};
-  for (const auto& segment : segments) {
-    const Tick tick = tick_of(*segment);
-    const uint64_t scale = checked_product(tick.num, den / tick.den) / num;  // joined ticks in one of the segment's
-    const auto add_run = [&](uint64_t ticks, uint64_t frames) {
-      const uint64_t length = checked_product(ticks, scale);
-      if (!joined.runs.empty() && joined.runs.back().first == length) {
-        joined.runs.back().second += frames;
-      } else {
-        joined.runs.emplace_back(length, frames);
-      }
-    };
-    if (!segment->times) {
-      add_run(1, segment->frames);
-      continue;
+bool has_constant_rate(const nq::Container& file) {
+  const NqVideo& video = file.video();
+  const uint64_t rate = std::gcd(video.fps_num, video.fps_den);
+  for (const auto& segment : file.segments()) {
+    if (!segment->times) continue;
+    for (const nq::FrameTimes::Run& run : segment->times->runs) {
+      const uint64_t length = run.ticks * segment->times->tick_num, den = segment->times->tick_den;
+      const uint64_t common = std::gcd(length, den);
+      if (length / common != video.fps_den / rate || den / common != video.fps_num / rate) return false;
     }
-    const std::vector<nq::FrameTimes::Run>& runs = segment->times->runs;
-    for (size_t k = 0; k < runs.size(); ++k) {
-      add_run(runs[k].ticks, (k + 1 < runs.size() ? runs[k + 1].first : segment->frames) - runs[k].first);
-    }
-    if (segment == segments.front()) joined.start = checked_product(segment->times->start, scale);
   }
-  return joined;
+  return true;
 }
 
 Json metadata_json(const nq::Container& file) {

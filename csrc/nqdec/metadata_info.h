@@ -9,6 +9,9 @@
 
 namespace nqdec {
 
+// Whether the frames' own times, where there are any, are those of the video's rate.
+bool has_constant_rate(const nq::Container& file);
+
 Json metadata_json(const nq::Container& file);
 // Lines, each with its newline before it.
 std::string metadata_text(const nq::Container& file);
