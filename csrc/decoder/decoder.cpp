@@ -73,6 +73,17 @@ void Decoder::end_of_file() {
 uint32_t Decoder::last_wanted() const { return count_ ? start_ + count_ : UINT32_MAX; }
 
 NqResult Decoder::get_picture(NqPicture& picture) {
+  if (stopped_) throw *stopped_;
+  try {
+    return make_picture(picture);
+  } catch (const Error& error) {
+    open_.reset();
+    stopped_ = error;
+    throw;
+  }
+}
+
+NqResult Decoder::make_picture(NqPicture& picture) {
   if (open_ && next_ == open_->end) close_segment();
   if (next_ >= last_wanted()) return NQ_END;
   const size_t number = container_.segment_of(next_);
@@ -85,11 +96,11 @@ NqResult Decoder::get_picture(NqPicture& picture) {
   Frame frame;
   try {
     frame = open_->frames->next();
-    check_frame(segment, frame);
   } catch (...) {
-    open_.reset();  // which no frame can be had from any more; a seek opens it, or another one, anew
+    open_.reset();  // which has lost a frame
     throw;
   }
+  check_frame(segment, frame);
   if (open_->is_whole) hash_picture(open_->planes, frame.picture.get());
   describe(segment, frame.picture.get());
   ++next_;
@@ -104,6 +115,7 @@ void Decoder::seek(uint32_t frame, uint32_t count) {
     refuse_argument(text("frames ", frame, ":", end, " are not within 0:", frames));
   }
   open_.reset();
+  stopped_.reset();
   start_ = next_ = frame;
   count_ = count;
 }

@@ -26,7 +26,7 @@ class Decoder {
   // These throw Error, std::bad_alloc or std::system_error.
   void send(const uint8_t* data, size_t size);
   void end_of_file();
-  NqResult get_picture(NqPicture& picture);
+  NqResult get_picture(NqPicture& picture);  // its Error comes again until the next seek
   void seek(uint32_t frame, uint32_t count);
 
   const Container& container() const { return container_; }
@@ -46,6 +46,7 @@ class Decoder {
   };
 
   uint32_t last_wanted() const;
+  NqResult make_picture(NqPicture& picture);
   void open(const Segment& segment);
   void close_segment();
   void check_frame(const Segment& segment, const Frame& frame) const;
@@ -56,6 +57,7 @@ class Decoder {
   Tables tables_;
   PictureAllocator allocator_;
   std::optional<Error> failure_;  // of the container, after which it takes nothing more
+  std::optional<Error> stopped_;  // the error of a segment, which ends decoding until the next seek
   std::optional<Open> open_;
   uint32_t next_ = 0;   // frame
   uint32_t count_ = 0;  // of frames from the last seek on that are wanted; 0: all

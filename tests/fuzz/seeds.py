@@ -56,7 +56,7 @@ def write(out: Path, targets: dict[str, str], vectors: Path) -> None:
 
 
 TARGETS = {"coder": "bytes", "context": "bytes", "hadamard": "bytes", "program": "bytes"}
-TARGETS |= {"parser": "files", "decoder": "files"}
+TARGETS |= {"api": "files", "parser": "files", "decoder": "files"}
 """Every libFuzzer and atheris target, and what its inputs are."""
 
 

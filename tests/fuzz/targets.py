@@ -19,13 +19,14 @@ from nqcodec.network import tables
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CSRC = ROOT / "csrc"
-TARGETS = ("coder", "context", "hadamard", "program")
+TARGETS = ("api", "coder", "context", "hadamard", "program")
 """The C targets: fuzz_<name>.cpp."""
 
 CLANGS = ("clang++", *(f"clang++-{version}" for version in range(22, 11, -1)))
+GENERATED = ROOT / "build" / "generated"
 FLAGS = (
     *("-std=c++17", "-O1", "-g", "-pthread", "-ffp-contract=off", "-fno-omit-frame-pointer"),
-    *(f"-I{CSRC}", f"-I{CSRC / 'include'}"),
+    *(f"-I{CSRC}", f"-I{CSRC / 'include'}", f"-I{GENERATED}", '-DNQ_PACKAGE_VERSION="fuzzed"'),
 )
 SANITIZE = ("-fno-sanitize-recover=all",)
 
@@ -62,8 +63,10 @@ def _array(kind: str, name: str, values: np.ndarray) -> str:
 def compile_objects(compiler: str, flags: list[str], out: Path) -> list[Path]:
     """The library's own sources, compiled with `flags`."""
     out.mkdir(parents=True, exist_ok=True)
+    embed = [str(CSRC / "decoder" / "embed_tables.py"), str(ROOT / "formats" / "tables")]
+    subprocess.run([sys.executable, *embed, str(GENERATED / "table_data.inc")], check=True)
     objects = []
-    for source in sorted(path for path in CSRC.rglob("*.cpp") if path.parent.name != "testing"):
+    for source in sorted(path for path in CSRC.rglob("*.cpp") if path.parent.name not in ("testing", "nqdec")):
         objects.append(out / f"{source.parent.name}-{source.stem}.o")
         subprocess.run([compiler, *FLAGS, *flags, "-c", "-o", str(objects[-1]), str(source)], check=True)
     return objects

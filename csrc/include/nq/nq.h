@@ -150,7 +150,7 @@ NQ_PUBLIC NqResult nq_get_video(const NqDecoder* decoder, NqVideo* video);
 
 /* The next picture, which belongs to the caller until it is released. A picture that differs from its hash in the file
  * is not given; where only the hash of a whole segment shows it, the error follows the segment's last picture. An error
- * in a segment does not keep others from being decoded: after nq_seek, decoding goes on. */
+ * comes again until nq_seek, after which other segments can be decoded. */
 NQ_PUBLIC NqResult nq_get_picture(NqDecoder* decoder, NqPicture* picture);
 
 NQ_PUBLIC void nq_release_picture(NqPicture* picture);
