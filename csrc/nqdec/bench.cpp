@@ -104,8 +104,8 @@ class Bench {
 
   Figures measure() {
     Figures figures;
-    figures.parse = repeated([&] { Session(options_.source, settings_); });
-    const Session session(options_.source, settings_);
+    figures.parse = repeated([&] { Session(options_.source, settings_, Reading::kWhole); });
+    const Session session(options_.source, settings_, Reading::kWhole);
     const nq::Container& file = session.container();
     const auto entropy = [&] {
       figures.symbols = 0;
@@ -168,7 +168,7 @@ class Bench {
   }
 
   void decode_all(PictureWriter* writer) const {
-    Session session(options_.source, settings_);
+    Session session(options_.source, settings_, Reading::kWhole);
     session.seek(range_);
     nq::OwnedPicture picture;
     while (session.next(picture)) {

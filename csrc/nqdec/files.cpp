@@ -18,8 +18,7 @@
 namespace nqdec {
 namespace {
 
-constexpr size_t kBlock = size_t{1} << 20;
-constexpr uint8_t kSignature[] = {0x89, 'N', 'Q', 'V', '\r', '\n', 0x1a, '\n'};
+constexpr size_t kBlock = size_t{1} << 16;
 
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -130,36 +129,6 @@ class StandardOutput : public ByteOutput {
   void commit() override {}
 };
 
-// Reads up to `most` bytes; all there is only at the end of the file.
-size_t read_some(int file, const std::string& name, uint8_t* data, size_t most) {
-  size_t total = 0;
-  while (total < most) {
-    const ssize_t count = ::read(file, data + total, most - total);
-    if (count < 0 && errno == EINTR) {
-      check_signals();
-      continue;
-    }
-    if (count < 0) fail(text(name, ": cannot be read: ", std::strerror(errno)));
-    if (count == 0) break;
-    total += static_cast<size_t>(count);
-  }
-  return total;
-}
-
-std::vector<uint8_t> read_all(int file, const std::string& name) {
-  std::vector<uint8_t> data(sizeof kSignature);
-  data.resize(read_some(file, name, data.data(), data.size()));
-  // What is no .nq file may be a device without end.
-  if (data.size() < sizeof kSignature || !std::equal(data.begin(), data.end(), kSignature)) return data;
-  for (;;) {
-    const size_t start = data.size();
-    data.resize(start + kBlock);
-    const size_t count = read_some(file, name, data.data() + start, kBlock);
-    data.resize(start + count);
-    if (count < kBlock) return data;
-  }
-}
-
 bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
 }  // namespace
@@ -189,17 +158,26 @@ bool is_regular_file(const std::string& path) {
   return ::stat(path.c_str(), &state) == 0 && S_ISREG(state.st_mode);
 }
 
-std::vector<uint8_t> read_source(const std::string& path) {
+Source::Source(const std::string& path) : name_(path == "-" ? kStandardInput : path), file_(STDIN_FILENO) {
   if (path == "-") {
-    if (::isatty(STDIN_FILENO)) {
-      usage("- reads a .nq file from standard input, and that is a terminal: pipe one in");
-    }
-    return read_all(STDIN_FILENO, kStandardInput);
+    if (::isatty(file_)) usage("- reads a .nq file from standard input, and that is a terminal: pipe one in");
+    return;
   }
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) fail(text(path, ": cannot be read: ", std::strerror(errno)));
-  const std::unique_ptr<const int, void (*)(const int*)> closer(&file, [](const int* open) { ::close(*open); });
-  return read_all(file, path);
+  file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file_ < 0) fail(text(path, ": cannot be read: ", std::strerror(errno)));
+}
+
+Source::~Source() {
+  if (file_ > STDIN_FILENO) ::close(file_);
+}
+
+std::vector<uint8_t> Source::read() {
+  std::vector<uint8_t> data(kBlock);
+  ssize_t count;
+  while ((count = ::read(file_, data.data(), data.size())) < 0 && errno == EINTR) check_signals();
+  if (count < 0) fail(text(name_, ": cannot be read: ", std::strerror(errno)));
+  data.resize(static_cast<size_t>(count));
+  return data;
 }
 
 std::string read_text(const std::string& path, const std::string& why) {

@@ -19,8 +19,21 @@ std::string suffix(const std::string& path);     // ".y4m", in small letters; em
 bool is_folder(const std::string& path);
 bool is_regular_file(const std::string& path);
 
-// All bytes of a file, or of standard input for "-"; throws Failure.
-std::vector<uint8_t> read_source(const std::string& path);
+// The bytes of a file, or of standard input for "-", in order. Throws Failure.
+class Source {
+ public:
+  explicit Source(const std::string& path);
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  ~Source();
+
+  // Bytes as soon as there are some, none at the end.
+  std::vector<uint8_t> read();
+
+ private:
+  std::string name_;
+  int file_;
+};
 
 // The text of a file; throws Failure, with `why` in front of the system's reason.
 std::string read_text(const std::string& path, const std::string& why);

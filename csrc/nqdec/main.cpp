@@ -109,13 +109,13 @@ FrameRange chosen_frames(const Options& options, const NqVideo& video) {
 }
 
 // A warning for what a file has and neither raw planes nor y4m hold.
-void warn_of_losses(const Options& options, const nq::Container& file) {
+void warn_of_losses(const Options& options, const nq::Container& file, bool is_stream) {
   const NqVideo& video = file.video();
   std::string lost;
   const auto add = [&](bool is_lost, const char* what) {
     if (is_lost) lost += text(lost.empty() ? "" : ", ", what);
   };
-  add(!has_constant_rate(file), "varying frame times");
+  add(!is_stream && !has_constant_rate(file), "varying frame times");
   add(video.has_mastering, "mastering display");
   add(video.has_light, "content light level");
   add(video.has_matrix, "display matrix");
@@ -132,12 +132,17 @@ struct Summary {
 
 class Run {
  public:
-  Run(const Options& options, Session& session)
-      : options_(options), session_(session), file_(session.container()), name_(file_.file()) {}
+  // Of a stream nobody knows how many frames it has.
+  Run(const Options& options, Session& session, bool is_stream)
+      : options_(options),
+        session_(session),
+        file_(session.container()),
+        name_(file_.file()),
+        is_stream_(is_stream) {}
 
   void run() {
     const NqVideo& video = file_.video();
-    const FrameRange frames = chosen_frames(options_, video);
+    const FrameRange frames = is_stream_ ? FrameRange{0, 0} : chosen_frames(options_, video);
     const std::string expected = read_expected(options_.verify);
     if (options_.output && *options_.output == "-" && (options_.md5 || options_.json)) {
       usage("stdout is the video with -o -: ask for --md5 and --json with a file");
@@ -146,15 +151,27 @@ class Run {
       refuse_source(*options_.output, options_.source);
       may_replace(*options_.output, options_.overwrite, options_.no_overwrite);
     }
+    if (session_.damage() && !is_stream_ && !is_to_stdout()) throw whole_part_named();
     say(options_.level, Level::kDebug,
-        text("frames ", frames.first, ":", frames.end, ", backend native, segments ", file_.segments().size()));
+        text("frames ", frames.first, ":", is_stream_ ? "all" : text(frames.end), ", backend native"));
     const auto begin = std::chrono::steady_clock::now();
     const std::string md5 = decode(frames, expected);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    report({frames.count(), seconds.count(), md5});
+    report({count_, seconds.count(), md5});
   }
 
  private:
+  bool is_to_stdout() const { return options_.output && *options_.output == "-"; }
+
+  // The error of a damaged file, which says how to get at what stands before the damage.
+  nq::Error whole_part_named() const {
+    const nq::Error& damage = *session_.damage();
+    const uint32_t frames = file_.video().frames;
+    return {damage.result, text(damage.text, "; the ", counted(frames, "frame"),
+                                " before it: nqdec -o - plays them, and nqtool cut ", name_, " 0:", frames,
+                                " -o OUT.nq keeps them")};
+  }
+
   // Streams frames to the output; a mismatch anywhere leaves no output behind. Returns the MD5 of all planes.
   std::string decode(FrameRange frames, const std::string& expected) {
     const bool needs_md5 = options_.md5 || options_.json || options_.save || !expected.empty();
@@ -162,15 +179,25 @@ class Run {
     std::optional<PictureWriter> writer;
     if (options_.output) {
       writer.emplace(*options_.output, options_.raw, file_.video());
-      warn_of_losses(options_, file_);
+      warn_of_losses(options_, file_, is_stream_);
     }
     nq::Md5 planes;
-    session_.seek(frames);
+    if (!is_stream_) session_.seek(frames);
     nq::OwnedPicture picture;
-    while (session_.next(picture)) {
-      if (needs_md5) nq::hash_picture(planes, picture.get());
-      if (writer) writer->write(picture.get());
-      progress.update();
+    try {
+      while (session_.next(picture)) {
+        if (needs_md5) nq::hash_picture(planes, picture.get());
+        if (writer) writer->write(picture.get());
+        ++count_;
+        progress.update();
+      }
+      if (session_.damage() && !is_stream_ && frames.end == file_.video().frames) throw *session_.damage();
+    } catch (nq::Error& error) {
+      // What went to standard output cannot be taken back.
+      if (is_to_stdout() && count_) {
+        error.text += text("; ", counted(count_, "frame"), " went to standard output before that");
+      }
+      throw;
     }
     const nq::Md5Digest digest = planes.digest();
     const std::string md5 = needs_md5 ? nq::hex(digest.data(), digest.size()) : "";
@@ -215,13 +242,15 @@ class Run {
     if (options_.no_verify) return "not checked (--no-verify)";
     bool has_all = true;
     for (const auto& segment : file_.segments()) has_all &= !segment->frame_md5.empty();
-    return summary.frames < file_.video().frames && !has_all ? "checked only for whole segments" : "match the file's";
+    return !is_stream_ && summary.frames < file_.video().frames && !has_all ? "checked only for whole segments" : "match the file's";
   }
 
   const Options& options_;
   Session& session_;
   const nq::Container& file_;
   const std::string& name_;
+  bool is_stream_;
+  uint32_t count_ = 0;  // of frames so far
 };
 
 void run(const Options& options) {
@@ -232,7 +261,11 @@ void run(const Options& options) {
   if (options.bench && options.source == "-") {
     usage("--bench times reading too, which standard input allows only once: name a file");
   }
-  Session session(options.source, settings_of(options, limits));
+  const bool is_stream = options.source == "-" && options.output == "-" && !options.frames;
+  const Reading reading = options.info || options.bench ? Reading::kWhole
+                          : is_stream                   ? Reading::kArriving
+                                                        : Reading::kPartly;
+  Session session(options.source, settings_of(options, limits), reading);
   const nq::Container& file = session.container();
   if (options.info) {
     give_out(options, info_json(file, limits), options.json ? "" : info_text(file, limits));
@@ -240,7 +273,7 @@ void run(const Options& options) {
     const BenchReport report = bench(options, limits, chosen_frames(options, file.video()));
     give_out(options, report.json, report.lines);
   } else {
-    Run(options, session).run();
+    Run(options, session, is_stream).run();
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "failure.h"
 #include "json.h"
 
 namespace nqdec {
@@ -42,13 +43,14 @@ double Progress::elapsed() const {
 void Progress::update() {
   ++done_;
   const double now = elapsed();
-  if (kind_ == Kind::kNone || (done_ < frames_ && now - shown_ < (kind_ == Kind::kBar ? kBarSeconds : kJsonSeconds))) {
+  if (kind_ == Kind::kNone || ((done_ < frames_ || !frames_) && now - shown_ < (kind_ == Kind::kBar ? kBarSeconds : kJsonSeconds))) {
     return;
   }
   shown_ = now;
   if (kind_ == Kind::kBar) {
-    std::fprintf(stderr, "\rdecoding: %3.0f%% %u/%u [%.1f frames/s]\x1b[K", 100.0 * done_ / frames_, done_, frames_,
-                 done_ / now);
+    // Of a stream nobody knows the number of frames.
+    const std::string share = frames_ ? text(100 * uint64_t{done_} / frames_, "% ", done_, "/", frames_) : text(done_);
+    std::fprintf(stderr, "\rdecoding: %s [%.1f frames/s]\x1b[K", share.c_str(), done_ / now);
     std::fflush(stderr);
   } else {
     show_json();
@@ -64,7 +66,7 @@ void Progress::show_json() {
                         .set("of", frames_)
                         .set("psnr", Json())
                         .set("bytes", Json())
-                        .set("eta", rounded((frames_ - done_) * seconds_a_frame))
+                        .set("eta", frames_ ? Json(rounded((frames_ - done_) * seconds_a_frame)) : Json())
                         .set("elapsed", rounded(elapsed()))
                         .set("fps", seconds_a_frame > 0 ? Json(rounded(1 / seconds_a_frame)) : Json());
   std::fprintf(stderr, "%s\n", line.line().c_str());
