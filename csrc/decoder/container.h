@@ -54,6 +54,8 @@ class Container {
   const std::string& file() const { return file_; }
   uint64_t size() const { return offset_ + pending_.size() - begin_; }
   bool has_header() const { return has_header_; }
+  // Whether all that is about the whole video has arrived: what follows it has.
+  bool has_metadata() const { return stage_ >= Stage::kSegments; }
   bool is_complete() const { return stage_ == Stage::kEnd; }
   const NqVideo& video() const { return video_; }
   const std::string& encoder() const { return encoder_; }

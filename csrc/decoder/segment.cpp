@@ -6,6 +6,7 @@ namespace nq {
 namespace {
 
 constexpr uint32_t kMostLevel = 255;
+constexpr const char* kLevelNames[] = {"size", "MACs", "maps"};
 
 // level(e) of 8.1, and the least level with at least a quantity; above all levels, 256.
 Count level_bound(uint32_t level) {
@@ -21,12 +22,11 @@ uint32_t level_of(Count quantity) {
 }
 
 void check_levels(const Reader& reader, size_t start, const uint8_t* levels, const Cost& cost) {
-  constexpr const char* kNames[] = {"size", "MACs", "maps"};
   const Count quantities[] = {cost.parameters, cost.macs_per_pixel, cost.map_bytes};
   for (size_t k = 0; k < 3; ++k) {
     const uint32_t right = level_of(quantities[k]);
     if (levels[k] != right) {
-      reader.fail_at(text("the level of ", kNames[k], " is ", levels[k], ", and that of the program ", right),
+      reader.fail_at(text("the level of ", kLevelNames[k], " is ", levels[k], ", and that of the program ", right),
                      start + k);
     }
   }
@@ -36,7 +36,7 @@ void check_levels(const Reader& reader, size_t start, const uint8_t* levels, con
 std::shared_ptr<const Program> parse_checked_program(Reader& reader, const NqVideo& video, uint32_t frames,
                                                      const NqLimits& limits, uint8_t* levels) {
   const size_t start = reader.position();
-  std::copy_n(reader.take(3, "the levels"), 3, levels);
+  for (size_t k = 0; k < 3; ++k) levels[k] = reader.u8(text("level of ", kLevelNames[k]));
   auto program = std::make_shared<const Program>(parse_program(reader, video));
   const Cost cost = cost_of(*program, video);
   check_limits(*program, cost, frames, limits, reader.file());

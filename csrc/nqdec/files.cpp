@@ -176,6 +176,7 @@ std::vector<uint8_t> Source::read() {
   ssize_t count;
   while ((count = ::read(file_, data.data(), data.size())) < 0 && errno == EINTR) check_signals();
   if (count < 0) fail(text(name_, ": cannot be read: ", std::strerror(errno)));
+  check_signals();  // one that ends us may end whoever writes to us, too
   data.resize(static_cast<size_t>(count));
   return data;
 }

@@ -258,9 +258,6 @@ void run(const Options& options) {
   const NqLimits limits = parse_limits(options.limits);
   check_options(options);
   say(options.level, Level::kDebug, version_text());
-  if (options.bench && options.source == "-") {
-    usage("--bench times reading too, which standard input allows only once: name a file");
-  }
   const bool is_stream = options.source == "-" && options.output == "-" && !options.frames;
   const Reading reading = options.info || options.bench ? Reading::kWhole
                           : is_stream                   ? Reading::kArriving
@@ -270,6 +267,9 @@ void run(const Options& options) {
   if (options.info) {
     give_out(options, info_json(file, limits), options.json ? "" : info_text(file, limits));
   } else if (options.bench) {
+    if (options.source == "-") {
+      usage("--bench times reading too, which standard input allows only once: name a file");
+    }
     const BenchReport report = bench(options, limits, chosen_frames(options, file.video()));
     give_out(options, report.json, report.lines);
   } else {

@@ -15,6 +15,8 @@ constexpr const char* kUsageLine = "Usage: nqdec [OPTIONS] FILE.nq|-\nTry 'nqdec
 constexpr const char* kBackend = "native";
 constexpr int kMostThreads = 1024;
 
+const std::vector<std::string> kLevels = {"quiet", "error", "warning", "info", "debug"};
+
 // What the Python command has and this program does not.
 constexpr const char* kOnlyInPython[] = {"--codec", "--codec-option", "--audio"};
 
@@ -58,7 +60,7 @@ void take_backend(Options&, const std::string& name, const std::string& value) {
 }
 
 void take_level(Options& options, const std::string& name, const std::string& value) {
-  options.level = static_cast<Level>(chosen(name, value, {"quiet", "error", "warning", "info", "debug"}));
+  options.level = static_cast<Level>(chosen(name, value, kLevels));
 }
 
 void take_progress(Options& options, const std::string& name, const std::string& value) {
@@ -182,7 +184,8 @@ class Parser {
     if (options_.help || options_.version) return options_;
     if (sources_.size() > 1) misused(text("Got unexpected extra argument (", sources_[1], ")"));
     if (options_.quiet && level_given_ && options_.level != Level::kError) {
-      usage("-q is --log-level error, and --log-level says otherwise: give one of them");
+      usage(text("-q is --log-level error, and --log-level ", kLevels[static_cast<size_t>(options_.level)],
+                 " says otherwise: give one of them"));
     }
     if (options_.quiet) options_.level = Level::kError;
     options_.quiet = options_.level < Level::kInfo;

@@ -44,8 +44,8 @@ NqSettings settings_of(const Options& options, const NqLimits& limits) {
 Session::Session(const std::string& source, const NqSettings& settings, Reading reading)
     : name_(source == "-" ? kStandardInput : source), source_(source), decoder_(named(settings, name_)) {
   const bool is_arriving = reading == Reading::kArriving;
-  while (!has_ended_ && !(is_arriving && container().has_header())) read_more();
-  const bool is_usable = is_arriving ? container().has_header() : !container().segments().empty();
+  while (!has_ended_ && !(is_arriving && container().has_metadata())) read_more();
+  const bool is_usable = is_arriving ? container().has_metadata() : !container().segments().empty();
   if (damage_ && (reading == Reading::kWhole || !is_usable)) throw *damage_;
 }
 

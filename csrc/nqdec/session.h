@@ -16,7 +16,7 @@ namespace nqdec {
 enum class Reading {
   kWhole,    // all of it, undamaged
   kPartly,   // all of it; what stands before the first damage, where that is a segment at least
-  kArriving  // its header: the rest is read as it is decoded
+  kArriving  // what is about the whole video: the rest is read as it is decoded
 };
 
 NqSettings settings_of(const Options& options, const NqLimits& limits);
