@@ -48,9 +48,7 @@ NqResult guarded(NqDecoder* decoder, const Body& body) noexcept {
 
 }  // namespace
 
-uint32_t nq_api_version(void) {
-  return NQ_API_VERSION_MAJOR << 16 | NQ_API_VERSION_MINOR << 8 | NQ_API_VERSION_PATCH;
-}
+uint32_t nq_api_version(void) { return NQ_API_VERSION_MAJOR << 16 | NQ_API_VERSION_MINOR << 8 | NQ_API_VERSION_PATCH; }
 
 const char* nq_version(void) { return NQ_PACKAGE_VERSION; }
 

@@ -100,7 +100,8 @@ Md5Digest Md5::digest() const {
   for (int i = 0; i < 8; ++i) length[i] = static_cast<uint8_t>(bits >> (8 * i));
   last.update(length, sizeof length);
   Md5Digest digest;
-  for (int i = 0; i < 16; ++i) digest[static_cast<size_t>(i)] = static_cast<uint8_t>(last.state_[i / 4] >> (8 * (i & 3)));
+  for (int i = 0; i < 16; ++i)
+    digest[static_cast<size_t>(i)] = static_cast<uint8_t>(last.state_[i / 4] >> (8 * (i & 3)));
   return digest;
 }
 

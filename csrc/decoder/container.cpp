@@ -221,12 +221,11 @@ void Container::take_segment(Chunk chunk) {
   Reader reader = segment->chunk.reader(file_);
   const uint32_t flags = reader.u8("segment flags");
   if (flags & kNeeds) {
-    throw_unsupported(file_,
-                      "a segment needs earlier ones, which this format version does not have: update nqcodec");
+    throw_unsupported(file_, "a segment needs earlier ones, which this format version does not have: update nqcodec");
   }
   if (flags & ~kCommonProgram) {
-    throw_unsupported(file_, text("segment flags ", flags_text(flags),
-                                  " are not of this format version: update nqcodec"));
+    throw_unsupported(file_,
+                      text("segment flags ", flags_text(flags), " are not of this format version: update nqcodec"));
   }
   const size_t start = reader.position();
   segment->frames = reader.uv("number of frames");

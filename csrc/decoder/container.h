@@ -17,7 +17,7 @@
 namespace nq {
 
 constexpr uint32_t kFormatMajor = 2, kFormatMinor = 0;  // newest version that is read; any minor of the major is
-constexpr size_t kChunkHead = 8, kFraming = 12;  // bytes of type and length, and with the CRC
+constexpr size_t kChunkHead = 8, kFraming = 12;         // bytes of type and length, and with the CRC
 
 // A chunk that is kept, at `offset` in the file.
 struct Chunk {

@@ -43,9 +43,7 @@ NqSettings checked_settings(const NqSettings& settings) {
 }
 
 Decoder::Decoder(const NqSettings& settings)
-    : settings_(settings),
-      container_(settings.name ? settings.name : "", settings.limits),
-      allocator_(settings) {
+    : settings_(settings), container_(settings.name ? settings.name : "", settings.limits), allocator_(settings) {
   settings_.name = nullptr;  // the caller's
 }
 
@@ -63,6 +61,7 @@ void Decoder::end_of_file() {
   if (failure_) throw *failure_;
   try {
     container_.finish();
+    has_ended_ = true;
   } catch (const Error& error) {
     failure_ = error;
     throw;
@@ -89,7 +88,7 @@ NqResult Decoder::make_picture(NqPicture& picture) {
   const size_t number = container_.segment_of(next_);
   if (number == container_.segments().size()) {
     if (failure_) throw *failure_;
-    return container_.is_complete() ? NQ_END : NQ_AGAIN;
+    return has_ended_ ? NQ_END : NQ_AGAIN;
   }
   const Segment& segment = *container_.segments()[number];
   if (!open_) open(segment);
@@ -155,8 +154,7 @@ void Decoder::check_frame(const Segment& segment, const Frame& frame) const {
   if (settings_.no_verify || segment.frame_md5.empty()) return;
   const uint8_t* const expected = segment.frame_md5.data() + frame.md5.size() * (next_ - segment.first);
   if (!std::equal(frame.md5.begin(), frame.md5.end(), expected)) {
-    throw Error{NQ_ERROR_HASH,
-                about(container_.file(), text("frame ", next_, " differs from its hash in the file"))};
+    throw Error{NQ_ERROR_HASH, about(container_.file(), text("frame ", next_, " differs from its hash in the file"))};
   }
 }
 

@@ -56,6 +56,7 @@ class Decoder {
   Container container_;
   Tables tables_;
   PictureAllocator allocator_;
+  bool has_ended_ = false;        // the file, as it should
   std::optional<Error> failure_;  // of the container, after which it takes nothing more
   std::optional<Error> stopped_;  // the error of a segment, which ends decoding until the next seek
   std::optional<Open> open_;

@@ -134,8 +134,8 @@ void check_accumulators(size_t index, const Derived& derived, int32_t width_in) 
 Derived derive_grid(const MapFormat& format, const Tensor& latent) {
   Derived derived;
   const size_t channels = static_cast<size_t>(latent.entry->channels());
-  set_factors(derived, rescale_factors(channel_steps(latent.data->steps, channels,
-                                                     8 * (format.frac - kGridFractionBits))));
+  set_factors(derived,
+              rescale_factors(channel_steps(latent.data->steps, channels, 8 * (format.frac - kGridFractionBits))));
   derived.values = narrowed(latent.data->values);
   return derived;
 }

@@ -156,7 +156,8 @@ class OwnPieces {
     const TensorRecord& record = tensor.record;
     const size_t together = record.has_context ? run.pieces.size() : record.is_adaptive ? 2 : 1;
     for (size_t first = 0; first < run.pieces.size(); first += together) {
-      const size_t start = first * static_cast<size_t>(kPieceValues), pieces = std::min(together, run.pieces.size() - first);
+      const size_t start = first * static_cast<size_t>(kPieceValues),
+                   pieces = std::min(together, run.pieces.size() - first);
       const size_t count = std::min(pieces * static_cast<size_t>(kPieceValues), target.values.size() - start);
       NqCodedPart& part = parts_.add(run, first, pieces, target.values.data() + start, count);
       part.model = record.has_context ? kNqInContext : record.is_adaptive ? kNqAdaptive : kNqGaussian;
@@ -242,8 +243,8 @@ std::vector<DecodedTensor> decode_tensors(const Reader& reader, const Layers& la
     }
     scales[number] = {static_cast<uint8_t>(record.scale)};
     if (record.scale_scale >= 0) {
-      const std::vector<int32_t> list = take(tensor.channels(), record.scale, 0, kMostScaleIndex,
-                                             text("the scale list leaves 0..", kMostScaleIndex));
+      const std::vector<int32_t> list =
+          take(tensor.channels(), record.scale, 0, kMostScaleIndex, text("the scale list leaves 0..", kMostScaleIndex));
       scales[number].assign(list.begin(), list.end());
     }
     if (tensor.is_small()) {

@@ -15,7 +15,7 @@
 namespace nq {
 namespace {
 
-constexpr int32_t kLowMemoryBands = 8;  // maps of about an eighth, for a third more work
+constexpr int32_t kLowMemoryBands = 8;                // maps of about an eighth, for a third more work
 constexpr Count kMostParallelBytes = Count{1} << 26;  // of all synthesizers beside one another
 
 Count needed_bytes(const Network& network, const NqOptions& options) {

@@ -30,7 +30,9 @@ NqVideo parse_header(Reader& reader) {
   const auto byte = [&](const char* name, uint32_t low, uint32_t high) {
     return static_cast<int32_t>(checked(reader, name, true, low, high));
   };
-  const auto number = [&](const char* name, uint32_t high = UINT32_MAX) { return checked(reader, name, false, 1, high); };
+  const auto number = [&](const char* name, uint32_t high = UINT32_MAX) {
+    return checked(reader, name, false, 1, high);
+  };
   video.format_major = reader.u8("major");
   video.format_minor = reader.u8("minor");
   if (video.format_major != kFormatMajor) throw_unsupported(reader.file(), other_version(video));
@@ -48,7 +50,8 @@ NqVideo parse_header(Reader& reader) {
   video.sar_num = number("sar_num", 65535);
   video.sar_den = number("sar_den", 65535);
   if (video.format_minor <= kFormatMinor && reader.left()) {
-    reader.fail(text(reader.left(), " bytes too many for a header of version ", video.format_major, ".", video.format_minor));
+    reader.fail(
+        text(reader.left(), " bytes too many for a header of version ", video.format_major, ".", video.format_minor));
   }
   if (video.matrix == kMatrixIdentity && video.chroma != kChroma444) reader.fail_at("matrix 0 (RGB) needs 4:4:4", 0);
   return video;

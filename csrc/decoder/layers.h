@@ -11,9 +11,9 @@
 
 namespace nq {
 
-constexpr int32_t kNeighbours = 14;        // of the context model (3.6)
-constexpr Count kPieceValues = 65536;      // of a whole piece (3.1)
-constexpr int32_t kMostStep = 320;         // of a step index, either way
+constexpr int32_t kNeighbours = 14;    // of the context model (3.6)
+constexpr Count kPieceValues = 65536;  // of a whole piece (3.1)
+constexpr int32_t kMostStep = 320;     // of a step index, either way
 constexpr int32_t kMostScaleIndex = 63;
 
 // What the file says of a tensor before its values (4). Scale indices of lists are -1 where there is no list.
@@ -21,9 +21,9 @@ struct TensorRecord {
   int32_t bits;
   bool is_adaptive, has_context, has_hadamard;
   int32_t step, step_scale;
-  int32_t offset, scale, scale_scale;     // Gaussian
+  int32_t offset, scale, scale_scale;                    // Gaussian
   int32_t base, mean[kNeighbours], spread[kNeighbours];  // context model
-  int32_t used_width, gain;               // Hadamard
+  int32_t used_width, gain;                              // Hadamard
 
   bool is_gaussian() const { return !is_adaptive && !has_context; }
   const char* model() const { return has_context ? "context" : is_adaptive ? "adaptive" : "gaussian"; }

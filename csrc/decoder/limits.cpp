@@ -7,7 +7,7 @@
 
 namespace nq {
 
-void check_limit(const NqLimits& limits, uint64_t NqLimits::*limit, Count asked, std::string_view file) {
+void check_limit(const NqLimits& limits, uint64_t NqLimits::* limit, Count asked, std::string_view file) {
   if (asked <= limits.*limit) return;
   const LimitKind& kind = *std::find_if(std::begin(kLimitKinds), std::end(kLimitKinds),
                                         [&](const LimitKind& each) { return each.member == limit; });

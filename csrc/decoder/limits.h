@@ -28,7 +28,7 @@ struct LimitKind {
   const char* name;
   const char* what;  // it counts
   uint64_t most;     // that it can be raised to; above it, numbers overflow the decoders' integers
-  uint64_t NqLimits::*member;
+  uint64_t NqLimits::* member;
 };
 
 constexpr LimitKind kLimitKinds[] = {
@@ -44,7 +44,7 @@ constexpr NqLimits kDefaultLimits = {uint64_t{1} << 26, uint64_t{1} << 22, uint6
                                      uint64_t{1} << 26, uint64_t{1} << 24, uint64_t{1} << 33};
 
 // Throws Error, which says how to lift the limit, if a file asks for more of it than is allowed.
-void check_limit(const NqLimits& limits, uint64_t NqLimits::*limit, Count asked, std::string_view file);
+void check_limit(const NqLimits& limits, uint64_t NqLimits::* limit, Count asked, std::string_view file);
 
 }  // namespace nq
 

@@ -19,7 +19,10 @@ void expect_end(const Reader& reader) {
 size_t utf8_length(const uint8_t* data, size_t left) {
   const uint8_t lead = data[0];
   if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+  const size_t length = lead >= 0xC2 && lead < 0xE0   ? 2
+                        : lead >= 0xE0 && lead < 0xF0 ? 3
+                        : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                      : 0;
   if (!length || length > left) return 0;
   for (size_t k = 1; k < length; ++k) {
     if ((data[k] & 0xC0) != 0x80) return 0;
@@ -46,16 +49,13 @@ uint64_t to_nanoseconds(uint64_t numerator, uint64_t denominator) {
 }
 
 uint64_t FrameTimes::ticks(uint32_t t) const {
-  const auto after = std::upper_bound(runs.begin(), runs.end(), t, [](uint32_t frame, const Run& run) {
-    return frame < run.first;
-  });
+  const auto after =
+      std::upper_bound(runs.begin(), runs.end(), t, [](uint32_t frame, const Run& run) { return frame < run.first; });
   const Run& run = after[-1];
   return run.begin + (t - run.first) * run.ticks;
 }
 
-uint64_t FrameTimes::nanoseconds(uint32_t t) const {
-  return to_nanoseconds(multiply(ticks(t), tick_num), tick_den);
-}
+uint64_t FrameTimes::nanoseconds(uint32_t t) const { return to_nanoseconds(multiply(ticks(t), tick_num), tick_den); }
 
 FrameTimes parse_times(Reader& reader, uint32_t frames) {
   FrameTimes times;

@@ -15,8 +15,7 @@ constexpr int32_t kLeastWidth = 8, kMostWidth = 14, kMostFrac = 20;
 void check_format(size_t index, const Operation& op, const MapFormat& format) {
   const auto check = [&](const char* what, int32_t value, int32_t low, int32_t high) {
     if (value < low || value > high) {
-      throw text("operation ", index, " (", kind_of(op).name, "): ", what, " ", value, " is outside ", low, "..",
-                 high);
+      throw text("operation ", index, " (", kind_of(op).name, "): ", what, " ", value, " is outside ", low, "..", high);
     }
   };
   check("width", format.width, kLeastWidth, kMostWidth);
@@ -118,8 +117,7 @@ void Network::describe_planes(const NqVideo& video) {
   flat_.plane_count = plane_count(video.chroma);
   for (int32_t k = 0; k < flat_.plane_count; ++k) {
     const PlaneShape shape = plane_shape(video, k);
-    flat_.planes[k] = {static_cast<int32_t>(shape.height), static_cast<int32_t>(shape.width), shape.sub_x,
-                       shape.sub_y};
+    flat_.planes[k] = {static_cast<int32_t>(shape.height), static_cast<int32_t>(shape.width), shape.sub_x, shape.sub_y};
   }
 }
 

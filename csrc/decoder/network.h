@@ -15,7 +15,7 @@ namespace nq {
 
 // Integers of one operation with tensors, derived from the file's own.
 struct Derived {
-  std::vector<int16_t> values;  // a grid's latents, or a convolution's weights as used [out, in, k, k]
+  std::vector<int16_t> values;                   // a grid's latents, or a convolution's weights as used [out, in, k, k]
   std::vector<int32_t> multiplier, shift, bias;  // by channel; bias in accumulator units
 };
 

@@ -11,11 +11,11 @@ namespace {
 constexpr uint32_t kNoBound = UINT32_MAX;
 constexpr Count kMostWarpSide = 1 << 16;  // so that places of 6.14, in 1/32, fit 32 bits
 
-constexpr Field u8(const char* name, uint32_t Operation::*member, uint32_t low = 0, uint32_t high = 255) {
+constexpr Field u8(const char* name, uint32_t Operation::* member, uint32_t low = 0, uint32_t high = 255) {
   return {name, FieldKind::kU8, low, high, member};
 }
 
-constexpr Field uv(const char* name, uint32_t Operation::*member, uint32_t low = 0) {
+constexpr Field uv(const char* name, uint32_t Operation::* member, uint32_t low = 0) {
   return {name, FieldKind::kUv, low, kNoBound, member};
 }
 
@@ -128,8 +128,7 @@ Shape warp_shape(const Operation& op, const Shape& in, const Shape& vectors) {
   }
   const Shape wanted = {2, in.height, in.width};
   if (!(vectors == wanted)) {
-    refuse(text("a warp of ", shape_text(in), " needs vectors of ", shape_text(wanted), ", not ",
-                shape_text(vectors)));
+    refuse(text("a warp of ", shape_text(in), " needs vectors of ", shape_text(wanted), ", not ", shape_text(vectors)));
   }
   if (std::max(in.height, in.width) > kMostWarpSide) {
     refuse(text("a warp of ", in.width, "x", in.height, " is larger than ", kMostWarpSide));

@@ -29,8 +29,8 @@ struct Operation {
   NqCode code;
   std::vector<int32_t> inputs;
   uint32_t times, channels, height, width, ratio, rows, columns, kernel, depthwise, activation, bits, taps;
-  std::vector<uint32_t> increments, phases;            // frequency
-  std::shared_ptr<const std::vector<NqKnot>> knots;    // window, shared by those of one path
+  std::vector<uint32_t> increments, phases;          // frequency
+  std::shared_ptr<const std::vector<NqKnot>> knots;  // window, shared by those of one path
 };
 
 // A field of an operation in the file; `member` holds the integer of kU8 and kUv.
@@ -38,7 +38,7 @@ struct Field {
   const char* name;
   FieldKind kind;
   uint32_t low, high;
-  uint32_t Operation::*member;
+  uint32_t Operation::* member;
 };
 
 // What the format declares of an operation.

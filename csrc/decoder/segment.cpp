@@ -74,9 +74,8 @@ SegmentLayout scan_segment(const Segment& segment, const NqVideo& video, const N
   return layout;
 }
 
-std::unique_ptr<const Network> decode_segment(const Segment& segment, const SegmentLayout& layout,
-                                              const NqVideo& video, const Tables& tables, int32_t threads,
-                                              std::string_view file) {
+std::unique_ptr<const Network> decode_segment(const Segment& segment, const SegmentLayout& layout, const NqVideo& video,
+                                              const Tables& tables, int32_t threads, std::string_view file) {
   const Reader reader = segment.chunk.reader(file);
   std::vector<DecodedTensor> tensors = decode_tensors(reader, layout.layers, layout.coded, tables, threads);
   try {

@@ -26,9 +26,8 @@ struct SegmentLayout {
 SegmentLayout scan_segment(const Segment& segment, const NqVideo& video, const NqLimits& limits, std::string_view file);
 
 // The network of a segment, entropy-decoded on up to `threads` threads. Throws Error.
-std::unique_ptr<const Network> decode_segment(const Segment& segment, const SegmentLayout& layout,
-                                              const NqVideo& video, const Tables& tables, int32_t threads,
-                                              std::string_view file);
+std::unique_ptr<const Network> decode_segment(const Segment& segment, const SegmentLayout& layout, const NqVideo& video,
+                                              const Tables& tables, int32_t threads, std::string_view file);
 
 }  // namespace nq
 

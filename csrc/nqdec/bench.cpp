@@ -109,7 +109,8 @@ class Bench {
     const nq::Container& file = session.container();
     const auto entropy = [&] {
       figures.symbols = 0;
-      for (const auto& segment : file.segments()) figures.symbols += decode(file, *segment).layout.program->parameters();
+      for (const auto& segment : file.segments())
+        figures.symbols += decode(file, *segment).layout.program->parameters();
     };
     figures.entropy = repeated(entropy);
     measure_synthesis(file, figures);
@@ -255,10 +256,9 @@ std::string end_row(const char* name, const Times& times, uint32_t frames) {
 std::string figures_text(const Options& options, const Figures& figures, uint32_t frames, int32_t threads) {
   const double macs = static_cast<double>(figures.macs);
   const double least = *std::min_element(figures.frames.begin(), figures.frames.end());
-  std::string lines =
-      text(options.source, ": backend native, ", counted(static_cast<uint64_t>(threads), "thread"), ", ", cpu_name(),
-           formatted(", %.3f kMAC/pixel, ", figures.kmac_per_pixel), counted(frames, "frame"),
-           "\n                     median       p10       p90");
+  std::string lines = text(options.source, ": backend native, ", counted(static_cast<uint64_t>(threads), "thread"),
+                           ", ", cpu_name(), formatted(", %.3f kMAC/pixel, ", figures.kmac_per_pixel),
+                           counted(frames, "frame"), "\n                     median       p10       p90");
   lines += row("parse", figures.parse, "ms") + row("entropy decoding", figures.entropy, "ms") +
            row("set-up", figures.setup, "ms") + row("synthesis", figures.frames, "ms a frame") +
            row("output (.yuv)", figures.output, "ms a frame");

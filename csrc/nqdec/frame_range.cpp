@@ -10,7 +10,7 @@
 namespace nqdec {
 namespace {
 
-constexpr size_t kMostDigits = 9;            // of a number, and of the decimals of a second that are told apart
+constexpr size_t kMostDigits = 9;  // of a number, and of the decimals of a second that are told apart
 constexpr uint64_t kBillion = 1000000000;
 
 // A frame number, or a time in seconds and billionths.

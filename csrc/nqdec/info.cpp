@@ -301,8 +301,8 @@ Json info_json(const nq::Container& file, const NqLimits& limits) {
 
 std::string info_text(const nq::Container& file, const NqLimits& limits) {
   const NqVideo& video = file.video();
-  std::string lines = text(file.file(), ": .nq format ", video.format_major, ".", video.format_minor, ", ",
-                           file.size(), " bytes, ", formatted("%.5f bpp, %.1f kb/s\n", bpp(file), bitrate(file)));
+  std::string lines = text(file.file(), ": .nq format ", video.format_major, ".", video.format_minor, ", ", file.size(),
+                           " bytes, ", formatted("%.5f bpp, %.1f kb/s\n", bpp(file), bitrate(file)));
   lines += video_text(video) + metadata_text(file);
   const std::vector<Clip> clips = clips_of(file);
   for (size_t k = 0; k < clips.size(); ++k) lines += clip_text(k, clips[k]);

@@ -22,8 +22,8 @@ using Wide = uint64_t;
 std::string wide_text(Wide number);
 
 struct JoinedTimes {
-  Wide tick_num, tick_den;  // a tick is their quotient in seconds
-  Wide start;               // ticks from the first frame of the source to the first one of the file
+  Wide tick_num, tick_den;                      // a tick is their quotient in seconds
+  Wide start;                                   // ticks from the first frame of the source to the first one of the file
   std::vector<std::pair<Wide, uint64_t>> runs;  // ticks of a frame, and how many frames in a row
 };
 

@@ -80,8 +80,8 @@ void check_options(const Options& options) {
   }
   if (options.raw && !options.output) usage("--raw: says how to write, but nothing is written without -o");
   if (options.raw && *options.output != "-" && suffix(*options.output) == ".y4m") {
-    usage(text("--raw contradicts -o ", *options.output,
-               ", whose name asks for another format; leave one of them out"));
+    usage(
+        text("--raw contradicts -o ", *options.output, ", whose name asks for another format; leave one of them out"));
   }
 }
 
@@ -134,11 +134,7 @@ class Run {
  public:
   // Of a stream nobody knows how many frames it has.
   Run(const Options& options, Session& session, bool is_stream)
-      : options_(options),
-        session_(session),
-        file_(session.container()),
-        name_(file_.file()),
-        is_stream_(is_stream) {}
+      : options_(options), session_(session), file_(session.container()), name_(file_.file()), is_stream_(is_stream) {}
 
   void run() {
     const NqVideo& video = file_.video();
@@ -167,9 +163,9 @@ class Run {
   nq::Error whole_part_named() const {
     const nq::Error& damage = *session_.damage();
     const uint32_t frames = file_.video().frames;
-    return {damage.result, text(damage.text, "; the ", counted(frames, "frame"),
-                                " before it: nqdec -o - plays them, and nqtool cut ", name_, " 0:", frames,
-                                " -o OUT.nq keeps them")};
+    return {damage.result,
+            text(damage.text, "; the ", counted(frames, "frame"), " before it: nqdec -o - plays them, and nqtool cut ",
+                 name_, " 0:", frames, " -o OUT.nq keeps them")};
   }
 
   // Streams frames to the output; a mismatch anywhere leaves no output behind. Returns the MD5 of all planes.
@@ -242,7 +238,8 @@ class Run {
     if (options_.no_verify) return "not checked (--no-verify)";
     bool has_all = true;
     for (const auto& segment : file_.segments()) has_all &= !segment->frame_md5.empty();
-    return !is_stream_ && summary.frames < file_.video().frames && !has_all ? "checked only for whole segments" : "match the file's";
+    return !is_stream_ && summary.frames < file_.video().frames && !has_all ? "checked only for whole segments"
+                                                                            : "match the file's";
   }
 
   const Options& options_;

@@ -67,7 +67,10 @@ Json mastering_json(const NqVideo& video) {
 Json matrix_json(const NqVideo& video) {
   Json values = Json::list();
   for (const int64_t value : video.display_matrix) values.add(value);
-  return Json::object().set("values", values).set("rotation_degrees", rotation(video)).set("mirrored", is_mirrored(video));
+  return Json::object()
+      .set("values", values)
+      .set("rotation_degrees", rotation(video))
+      .set("mirrored", is_mirrored(video));
 }
 
 std::string times_text(const JoinedTimes& times) {

@@ -31,15 +31,16 @@ struct Option {
   std::vector<std::string> names;
   const char* metavar;  // null for a flag
   const char* help;
-  bool Options::*flag = nullptr;
-  std::optional<std::string> Options::*value = nullptr;
+  bool Options::* flag = nullptr;
+  std::optional<std::string> Options::* value = nullptr;
   void (*take)(Options&, const std::string& name, const std::string& value) = nullptr;
 };
 
 void take_threads(Options& options, const std::string& name, const std::string& value) {
   char* end = nullptr;
   const long number = std::strtol(value.c_str(), &end, 10);
-  if (value.empty() || *end) misused(text("Invalid value for '", name, "': '", value, "' is not a valid integer range."));
+  if (value.empty() || *end)
+    misused(text("Invalid value for '", name, "': '", value, "' is not a valid integer range."));
   if (number < 1 || number > kMostThreads) {
     misused(text("Invalid value for '", name, "': ", number, " is not in the range 1<=x<=", kMostThreads, "."));
   }
@@ -76,7 +77,10 @@ const std::vector<Option>& all_options() {
       {{"-o", "--output"}, "OUT", "clip.yuv, clip.y4m or - (y4m to stdout).", nullptr, &Options::output},
       {{"-y", "--overwrite"}, nullptr, "Replace existing files without asking.", &Options::overwrite},
       {{"-n", "--no-overwrite"}, nullptr, "Never replace an existing file.", &Options::no_overwrite},
-      {{"--frames"}, "A:B|A-B", "Only frames A to B-1, counted from 0, or frame A; or times, 1.5s:3s.", nullptr,
+      {{"--frames"},
+       "A:B|A-B",
+       "Only frames A to B-1, counted from 0, or frame A; or times, 1.5s:3s.",
+       nullptr,
        &Options::frames},
       {{"--raw"}, nullptr, "With -o -: raw planes instead of y4m.", &Options::raw},
       {{"--md5"}, nullptr, "Print the MD5 of the decoded planes (of the raw .yuv) on stdout.", &Options::md5},
@@ -87,7 +91,12 @@ const std::vector<Option>& all_options() {
       {{"--backend"}, "native", "This program has no other one.", nullptr, nullptr, take_backend},
       {{"--threads"}, "N", "CPU threads; default: all cores.", nullptr, nullptr, take_threads},
       {{"--low-memory"}, nullptr, "Cut large frames into bands: less memory, more time.", &Options::low_memory},
-      {{"--limits"}, "NAME=N[,...]", "What the file may ask for, instead of the defaults.", nullptr, nullptr, take_limit},
+      {{"--limits"},
+       "NAME=N[,...]",
+       "What the file may ask for, instead of the defaults.",
+       nullptr,
+       nullptr,
+       take_limit},
       {{"--json"}, nullptr, "Print --info, --bench or the summary as JSON.", &Options::json},
       {{"--save"}, "FILE.json", "Write --info, --bench or the summary there.", nullptr, &Options::save},
       {{"--progress"}, "bar|json|none", "What stderr shows meanwhile.", nullptr, nullptr, take_progress},

@@ -36,8 +36,9 @@ std::string y4m_header(const NqVideo& video) {
   constexpr const char* kPython[] = {".png", ".mp4", ".m4v", ".mov", ".mkv", ".webm"};
   for (const char* const kind : kPython) {
     if (suffix(output) != kind && !is_folder(output) && output.back() != '/') continue;
-    throw Failure{kUnsupported, text(output, ": pictures and FFmpeg's formats are written by the Python command nqdec "
-                                             "(pip install nqcodec); this program writes .y4m, .yuv and -")};
+    throw Failure{kUnsupported, text(output,
+                                     ": pictures and FFmpeg's formats are written by the Python command nqdec "
+                                     "(pip install nqcodec); this program writes .y4m, .yuv and -")};
   }
   fail(text(output, ": unknown extension; use .y4m, .yuv or -"));
 }
@@ -52,7 +53,8 @@ void append_planes(const NqPicture& picture, std::vector<uint8_t>& bytes) {
   for (int32_t k = 0; k < picture.planes; ++k) {
     const auto* row = static_cast<const uint8_t*>(picture.data[k]);
     const size_t size = size_t{picture.width[k]} * static_cast<size_t>(nq::sample_bytes(picture.depth));
-    for (uint32_t y = 0; y < picture.height[k]; ++y, row += picture.stride[k]) bytes.insert(bytes.end(), row, row + size);
+    for (uint32_t y = 0; y < picture.height[k]; ++y, row += picture.stride[k])
+      bytes.insert(bytes.end(), row, row + size);
   }
 }
 

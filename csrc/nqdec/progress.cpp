@@ -43,7 +43,8 @@ double Progress::elapsed() const {
 void Progress::update() {
   ++done_;
   const double now = elapsed();
-  if (kind_ == Kind::kNone || ((done_ < frames_ || !frames_) && now - shown_ < (kind_ == Kind::kBar ? kBarSeconds : kJsonSeconds))) {
+  if (kind_ == Kind::kNone ||
+      ((done_ < frames_ || !frames_) && now - shown_ < (kind_ == Kind::kBar ? kBarSeconds : kJsonSeconds))) {
     return;
   }
   shown_ = now;

@@ -29,23 +29,12 @@ constexpr Name kPrimaries[] = {{1, "BT.709"},
                                {11, "SMPTE RP 431 (DCI-P3)"},
                                {12, "SMPTE EG 432 (Display P3)"},
                                {22, "EBU Tech 3213"}};
-constexpr Name kTransfers[] = {{1, "BT.709"},
-                               {2, "unspecified"},
-                               {4, "BT.470 M"},
-                               {5, "BT.470 BG"},
-                               {6, "SMPTE 170M"},
-                               {7, "SMPTE 240M"},
-                               {8, "linear"},
-                               {9, "logarithmic 100:1"},
-                               {10, "logarithmic 316:1"},
-                               {11, "IEC 61966-2-4"},
-                               {12, "BT.1361"},
-                               {13, "sRGB"},
-                               {14, "BT.2020 10 bit"},
-                               {15, "BT.2020 12 bit"},
-                               {16, "PQ (SMPTE ST 2084)"},
-                               {17, "SMPTE ST 428"},
-                               {18, "HLG (ARIB STD-B67)"}};
+constexpr Name kTransfers[] = {{1, "BT.709"},          {2, "unspecified"},        {4, "BT.470 M"},
+                               {5, "BT.470 BG"},       {6, "SMPTE 170M"},         {7, "SMPTE 240M"},
+                               {8, "linear"},          {9, "logarithmic 100:1"},  {10, "logarithmic 316:1"},
+                               {11, "IEC 61966-2-4"},  {12, "BT.1361"},           {13, "sRGB"},
+                               {14, "BT.2020 10 bit"}, {15, "BT.2020 12 bit"},    {16, "PQ (SMPTE ST 2084)"},
+                               {17, "SMPTE ST 428"},   {18, "HLG (ARIB STD-B67)"}};
 constexpr Name kMatrices[] = {{0, "RGB"},
                               {1, "BT.709"},
                               {2, "unspecified"},
@@ -74,8 +63,7 @@ std::string colour_text(const NqVideo& video) {
   const std::string primaries = named(kPrimaries, video.primaries), transfer = named(kTransfers, video.transfer);
   const std::string matrix = named(kMatrices, video.matrix);
   const bool are_alike = primaries == transfer && transfer == matrix;
-  std::string words =
-      are_alike ? matrix : text("primaries ", primaries, ", transfer ", transfer, ", matrix ", matrix);
+  std::string words = are_alike ? matrix : text("primaries ", primaries, ", transfer ", transfer, ", matrix ", matrix);
   words += video.full_range ? ", full range" : ", limited range";
   if (video.chroma == nq::kChroma420) words += text(", chroma ", kLocations[video.chroma_location]);
   return words;

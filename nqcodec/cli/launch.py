@@ -16,7 +16,17 @@ PROGRAM = Path(__file__).resolve().parents[1] / "native" / "lib" / "nqdec"
 CUDA = Path("/dev/nvidiactl")
 """There where a CUDA device may be: Python's command then finds out whether it can decode on it, which is faster."""
 
-FLAGS = {"--overwrite", "--no-overwrite", "--raw", "--md5", "--no-verify", "--info", "--bench", "--low-memory", "--json"}
+FLAGS = {
+    "--overwrite",
+    "--no-overwrite",
+    "--raw",
+    "--md5",
+    "--no-verify",
+    "--info",
+    "--bench",
+    "--low-memory",
+    "--json",
+}
 FLAGS |= {"-y", "-n", "-q", "--quiet"}
 VALUES = {"--input", "--output", "--frames", "--verify", "--threads", "--limits", "--save", "--progress", "--backend"}
 VALUES |= {"-i", "-o", "--log-level"}

@@ -156,7 +156,9 @@ def test_both_answer_a_call_alike(call: str, folder: Path) -> None:
     assert outputs[0] == outputs[1]
 
 
-@pytest.mark.parametrize("words", [["-", "-o", "-"], ["-", "--md5"], ["-", "-o", "-", "--frames", "3:"], ["-", "--bench"]])
+@pytest.mark.parametrize(
+    "words", [["-", "-o", "-"], ["-", "--md5"], ["-", "-o", "-", "--frames", "3:"], ["-", "--bench"]]
+)
 @pytest.mark.parametrize("name", ["sample.nq", "cut.nq", "no-end.nq", "foreign.nq", "empty.nq"])
 def test_both_answer_a_pipe_alike(words: list[str], name: str, folder: Path) -> None:
     data = (folder / name).read_bytes()
@@ -168,6 +170,9 @@ def test_both_answer_every_vector_alike() -> None:
     for vector in load_vectors():
         call = [str(vector.path), "-o", "-"]
         assert native(call) == python(call), vector.name
+        if vector.error:
+            data = vector.path.read_bytes()
+            assert native(["-", "-o", "-", "--raw"], data) == python(["-", "-o", "-", "--raw"], data), vector.name
 
 
 def test_both_describe_every_vector_alike() -> None:
@@ -186,9 +191,7 @@ def test_every_vector_passes_as_a_foreign_decoder() -> None:
 
 
 @pytest.mark.parametrize("level", ["scalar", "avx2", "no-such-level"])
-def test_the_environment_names_the_instruction_set(
-    level: str, sample: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_names_the_instruction_set(level: str, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENV, "NQCODEC_CPU", level)
     call = [str(sample), "--frames", "0:2", "--md5", "-q"]
     assert native(call) == python(call)

@@ -47,7 +47,7 @@ extern "C" {
 typedef enum NqResult {
   NQ_OK = 0,
   NQ_AGAIN = 1, /* more of the file is needed */
-  NQ_END = 2,   /* there are no further pictures */
+  NQ_END = 2,   /* there are no further pictures: nq_send_data has been told of the file's end */
 
   NQ_ERROR_FORMAT = -1,      /* a damaged or foreign file */
   NQ_ERROR_UNSUPPORTED = -2, /* a newer format version, or an instruction set that this CPU does not have */
@@ -82,23 +82,23 @@ typedef struct NqPicture {
   ptrdiff_t stride[3]; /* bytes from a row to the next */
   uint32_t width[3];   /* samples of a row, by plane */
   uint32_t height[3];
-  int32_t planes; /* 1 or 3 */
-  int32_t depth;  /* bits a sample, 8 to 12 */
-  int32_t chroma; /* 0 4:0:0, 1 4:2:0, 2 4:2:2, 3 4:4:4 */
-  uint32_t frame; /* number in the file, counted from 0 */
-  uint64_t time;  /* when it is shown, in nanoseconds from the file's first frame on, rounded down */
-  uint64_t duration;  /* how long it is shown, in nanoseconds */
-  void* owner;        /* what NqSettings.allocate has put there */
-  void* internal;     /* the library's */
+  int32_t planes;    /* 1 or 3 */
+  int32_t depth;     /* bits a sample, 8 to 12 */
+  int32_t chroma;    /* 0 4:0:0, 1 4:2:0, 2 4:2:2, 3 4:4:4 */
+  uint32_t frame;    /* number in the file, counted from 0 */
+  uint64_t time;     /* when it is shown, in nanoseconds from the file's first frame on, rounded down */
+  uint64_t duration; /* how long it is shown, in nanoseconds */
+  void* owner;       /* what NqSettings.allocate has put there */
+  void* internal;    /* the library's */
 } NqPicture;
 
 /* How to decode. Fill it by nq_default_settings and change what is to differ. */
 typedef struct NqSettings {
-  int32_t threads;     /* CPU threads, the caller's counted; 0: as many as there are cores. At most 1024 */
-  int32_t cpu;         /* NqCpu */
-  int32_t low_memory;  /* not 0: cut frames into bands of rows, for a fraction of the memory and more work */
-  int32_t no_verify;   /* not 0: do not compare with the hashes in the file */
-  const char* name;    /* what messages call the file; copied by nq_open. NULL: they do not name it */
+  int32_t threads;    /* CPU threads, the caller's counted; 0: as many as there are cores. At most 1024 */
+  int32_t cpu;        /* NqCpu */
+  int32_t low_memory; /* not 0: cut frames into bands of rows, for a fraction of the memory and more work */
+  int32_t no_verify;  /* not 0: do not compare with the hashes in the file */
+  const char* name;   /* what messages call the file; copied by nq_open. NULL: they do not name it */
   NqLimits limits;
   /* Where pictures are kept; both NULL: in memory of the library's. `allocate` is given a picture whose fields, but
    * data, stride and owner, say what is needed; it sets these and returns 0, or another number if it has no memory.
