@@ -2,8 +2,8 @@
 
     python csrc/decoder/embed_tables.py FORMATS/tables OUT/table_data.inc
 
-setup.py and CMakeLists.txt run it; it needs nothing but Python. Frequencies are 16-bit, list after list, with the
-lengths of the lists beside them; entries of the other tables are 32-bit, as nq/tables.h has them.
+setup.py and CMakeLists.txt run it; it needs nothing but Python. All are 16-bit but the sine, which reaches 32768;
+frequencies stand list after list, with the lengths of the lists beside them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def table_data(folder: Path) -> str:
         parts.append(array("uint16_t", f"k{name.capitalize()}Frequencies", chain.from_iterable(rows)))
     activations = json.loads((folder / "activations.json").read_text("ascii"))
     tables = {"Gelu": activations["gelu"], "Silu": activations["silu"], "HalfTanh": activations["half_tanh"]}
-    tables["Sine"] = json.loads((folder / "sine.json").read_text("ascii"))["sine"]
-    parts += [array("int32_t", f"k{name}", values) for name, values in tables.items()]
+    parts += [array("int16_t", f"k{name}", values) for name, values in tables.items()]
+    parts.append(array("int32_t", "kSine", json.loads((folder / "sine.json").read_text("ascii"))["sine"]))
     return "\n".join(parts)
 
 

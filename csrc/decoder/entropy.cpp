@@ -24,7 +24,7 @@ std::string status_text(int32_t status, const TensorRecord& record) {
 // Parts for nq_decode_parts, and the memory that they point to.
 class Parts {
  public:
-  explicit Parts(const Tables& tables) : gaussian_(tables.gaussian.view()), logistic_(tables.logistic.view()) {}
+  explicit Parts(const Tables& tables) : gaussian_(tables.gaussian()), logistic_(tables.logistic()) {}
 
   // Room for so many parts: what they point to may not move.
   void reserve(size_t count) {

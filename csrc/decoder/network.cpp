@@ -43,7 +43,7 @@ int32_t to_int32(Count value) { return static_cast<int32_t>(value); }
 }  // namespace
 
 Network::Network(std::shared_ptr<const Program> program, const Layers& layers, std::vector<DecodedTensor> tensors,
-                 const NqVideo& video, uint32_t frames, int32_t threads)
+                 const NqTables& tables, const NqVideo& video, uint32_t frames, int32_t threads)
     : program_(std::move(program)) {
   const std::vector<Operation>& operations = program_->operations;
   std::vector<MapFormat> formats;  // of every map, inherited where it has none of its own
@@ -70,7 +70,7 @@ Network::Network(std::shared_ptr<const Program> program, const Layers& layers, s
   flat_.ops = ops_.data();
   flat_.op_count = static_cast<int32_t>(ops_.size());
   flat_.frames = static_cast<int32_t>(frames);
-  flat_.tables = synthesis_tables();
+  flat_.tables = tables;
   describe_planes(video);
 }
 

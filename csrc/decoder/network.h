@@ -22,9 +22,9 @@ struct Derived {
 class Network {
  public:
   // Checks every rule of 6; throws std::string, the reason, for a network that breaks one. The decoded tensors are used
-  // up. `threads` are for Hadamard transforms.
+  // up; `tables` must live as long as the network. `threads` are for Hadamard transforms.
   Network(std::shared_ptr<const Program> program, const Layers& layers, std::vector<DecodedTensor> tensors,
-          const NqVideo& video, uint32_t frames, int32_t threads);
+          const NqTables& tables, const NqVideo& video, uint32_t frames, int32_t threads);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 

@@ -79,8 +79,8 @@ std::unique_ptr<const Network> decode_segment(const Segment& segment, const Segm
   const Reader reader = segment.chunk.reader(file);
   std::vector<DecodedTensor> tensors = decode_tensors(reader, layout.layers, layout.coded, tables, threads);
   try {
-    return std::make_unique<const Network>(layout.program, layout.layers, std::move(tensors), video, segment.frames,
-                                           threads);
+    return std::make_unique<const Network>(layout.program, layout.layers, std::move(tensors), tables.synthesis(), video,
+                                           segment.frames, threads);
   } catch (const std::string& reason) {
     reader.fail_at(text("the network is not legal: ", reason), 0);
   } catch (const Error& error) {

@@ -27,9 +27,16 @@ Frequencies::Frequencies(const uint16_t* lengths, int32_t rows, const uint16_t* 
 }
 
 Tables::Tables()
-    : gaussian(kGaussianLengths, static_cast<int32_t>(std::size(kGaussianLengths)), kGaussianFrequencies),
-      logistic(kLogisticLengths, static_cast<int32_t>(std::size(kLogisticLengths)), kLogisticFrequencies) {}
+    : gaussian_(kGaussianLengths, static_cast<int32_t>(std::size(kGaussianLengths)), kGaussianFrequencies),
+      logistic_(kLogisticLengths, static_cast<int32_t>(std::size(kLogisticLengths)), kLogisticFrequencies) {
+  for (const int16_t* table : {kGelu, kSilu, kHalfTanh}) {
+    activations_.insert(activations_.end(), table, table + kNqTableSize);
+  }
+}
 
-NqTables synthesis_tables() { return {kGelu, kSilu, kHalfTanh, kSine}; }
+NqTables Tables::synthesis() const {
+  const int32_t* const first = activations_.data();
+  return {first, first + kNqTableSize, first + 2 * kNqTableSize, kSine};
+}
 
 }  // namespace nq

@@ -24,14 +24,19 @@ class Frequencies {
 };
 
 // The constants of a decoder.
-struct Tables {
+class Tables {
+ public:
   Tables();
 
-  Frequencies gaussian, logistic;
-};
+  NqFrequencyTable gaussian() const { return gaussian_.view(); }
+  NqFrequencyTable logistic() const { return logistic_.view(); }
+  // Those of synthesis, which live as long as this.
+  NqTables synthesis() const;
 
-// The tables of synthesis, which are constants of the library.
-NqTables synthesis_tables();
+ private:
+  Frequencies gaussian_, logistic_;
+  std::vector<int32_t> activations_;  // one after the other
+};
 
 }  // namespace nq
 

@@ -9,41 +9,42 @@
 
 namespace nq {
 
-inline void append(std::string& out, std::string_view words) { out += words; }
+// A part of a message: words, or an integer.
+class Word {
+ public:
+  Word(std::string_view words) : words_(words) {}
+  Word(const std::string& words) : words_(words) {}
+  Word(const char* words) : words_(words) {}
+  template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0>
+  Word(T number) : is_number_(true), is_negative_(number < 0), magnitude_(static_cast<uint64_t>(number)) {
+    if (is_negative_) magnitude_ = ~magnitude_ + 1;
+  }
 
-template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0>
-void append(std::string& out, T number) {
-  out += std::to_string(number);
-}
+  void append_to(std::string& out) const;
+
+ private:
+  std::string_view words_;
+  bool is_number_ = false, is_negative_ = false;
+  uint64_t magnitude_ = 0;
+};
+
+std::string joined(const Word* words, size_t count);
 
 // The parts one after the other.
 template <class... Parts>
 std::string text(const Parts&... parts) {
-  std::string out;
-  (append(out, parts), ...);
-  return out;
+  const Word words[] = {Word(parts)...};
+  return joined(words, sizeof...(parts));
 }
 
 // "1 frame", "2 frames".
-inline std::string counted(uint64_t count, std::string_view noun) {
-  return text(count, " ", noun, count == 1 ? "" : "s");
-}
+std::string counted(uint64_t count, std::string_view noun);
 
 // Bytes as lower-case hexadecimal digits.
-inline std::string hex(const uint8_t* data, size_t size) {
-  std::string out;
-  for (size_t i = 0; i < size; ++i) {
-    for (const int digit : {data[i] >> 4, data[i] & 15}) out += "0123456789abcdef"[digit];
-  }
-  return out;
-}
+std::string hex(const uint8_t* data, size_t size);
 
 // A byte or a set of flags as 0x.., of at least two digits.
-inline std::string flags_text(uint32_t flags) {
-  std::string digits;
-  for (; flags || digits.size() < 2; flags >>= 4) digits.insert(digits.begin(), "0123456789abcdef"[flags & 15]);
-  return "0x" + digits;
-}
+std::string flags_text(uint32_t flags);
 
 }  // namespace nq
 

@@ -45,6 +45,7 @@ int32_t nq_hadamard(const NqHadamard* transform, const void* in, void* out, int3
   const nq::HadamardKernels* const kernels = nq::hadamard_kernels_of(level);
   if (!kernels) return kNqBadLevel;
   const nq::HadamardRows kernel = kernels->rows[t.type];
+  if (!kernel) return kNqBadArgument;
   const int64_t useful = std::max<int64_t>(1, t.rows * t.length / nq::kThreadValues);
   const int64_t step = std::max<int64_t>(1, nq::kTaskValues / t.length);
   try {

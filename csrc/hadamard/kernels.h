@@ -159,7 +159,11 @@ NQ_TARGET void rows_of(const void* from, int64_t rows, int64_t stride, int32_t n
   }
 }
 
+#if defined(NQ_DECODER_ONLY)  // which transforms integers alone
+constexpr HadamardKernels kHadamardKernels = {{nullptr, nullptr, nullptr, rows_of<int32_t>}};
+#else
 constexpr HadamardKernels kHadamardKernels = {{rows_of<float>, rows_of<Float16>, rows_of<Bfloat16>, rows_of<int32_t>}};
+#endif
 
 }  // namespace
 }  // namespace nq

@@ -23,7 +23,11 @@ using Clock = std::chrono::steady_clock;
 Kernels kernels_of(int32_t level) {
 #if defined(__x86_64__)
   if (level == kNqAvx512Vnni) return {vnni_kernels(), vnni_map_kernels()};
+#if defined(NQ_DECODER_ONLY)  // a small library: few CPUs have AVX-512 without VNNI, and AVX2 serves these well
+  if (level == kNqAvx512) return {avx2_kernels(), avx512_map_kernels()};
+#else
   if (level == kNqAvx512) return {avx512_kernels(), avx512_map_kernels()};
+#endif
   if (level == kNqAvx2) return {avx2_kernels(), avx2_map_kernels()};
 #endif
   return {scalar_kernels(), scalar_map_kernels()};

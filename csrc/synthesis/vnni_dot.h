@@ -1,6 +1,4 @@
-// Synthesis kernels for AVX-512 with VNNI, whose vpdpwssd multiplies, adds pairs and accumulates in one instruction.
-#if defined(__x86_64__)
-
+// Vectors of AVX-512 with VNNI, whose vpdpwssd multiplies, adds pairs and accumulates in one instruction.
 #define NQ_TARGET __attribute__((target("avx512f,avx512bw,avx512vnni")))
 #define NQ_DOT "vpdpwssd %2, %3, %0"
 
@@ -14,11 +12,3 @@ NQ_TARGET inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) { return _mm512_dp
 
 }  // namespace
 }  // namespace nq
-
-#include "synthesis/conv_kernels.h"
-#include "synthesis/map_kernels.h"
-
-const nq::ConvKernels& nq::vnni_kernels() { return kKernels; }
-const nq::MapKernels& nq::vnni_map_kernels() { return kMapKernels; }
-
-#endif  // __x86_64__

@@ -1,6 +1,4 @@
-// Synthesis kernels for AVX2, called only where the CPU has it.
-#if defined(__x86_64__)
-
+// Vectors of AVX2.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -90,11 +88,3 @@ NQ_TARGET inline void vec_store_pairs(int16_t* p, Vec a, Vec b) {
 
 }  // namespace
 }  // namespace nq
-
-#include "synthesis/conv_kernels.h"
-#include "synthesis/map_kernels.h"
-
-const nq::ConvKernels& nq::avx2_kernels() { return kKernels; }
-const nq::MapKernels& nq::avx2_map_kernels() { return kMapKernels; }
-
-#endif  // __x86_64__

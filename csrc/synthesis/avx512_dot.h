@@ -1,6 +1,4 @@
-// Synthesis kernels for AVX-512 (F and BW), called only where the CPU has both.
-#if defined(__x86_64__)
-
+// Vectors of AVX-512 (F and BW) and their dot product.
 #define NQ_TARGET __attribute__((target("avx512f,avx512bw")))
 #define NQ_DOT "vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0"
 
@@ -15,11 +13,3 @@ NQ_TARGET inline Vec vec_dot(Vec sum, Vec pairs, Vec weights) {
 
 }  // namespace
 }  // namespace nq
-
-#include "synthesis/conv_kernels.h"
-#include "synthesis/map_kernels.h"
-
-const nq::ConvKernels& nq::avx512_kernels() { return kKernels; }
-const nq::MapKernels& nq::avx512_map_kernels() { return kMapKernels; }
-
-#endif  // __x86_64__
