@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PROGRAM = Path(__file__).resolve().parents[1] / "native" / "lib" / "nqdec"
+from nqcodec.native.program import NQDEC
+
 CUDA = Path("/dev/nvidiactl")
 """There where a CUDA device may be: Python's command then finds out whether it can decode on it, which is faster."""
 
@@ -37,9 +38,9 @@ SUFFIXES = {".yuv", ".raw", ".y4m"}
 def nqdec() -> None:
     """Be nqdec, called with the words of `sys.argv`."""
     words = sys.argv[1:]
-    if PROGRAM.exists() and is_native(words) and not CUDA.exists():
+    if NQDEC.exists() and is_native(words) and not CUDA.exists():
         sys.stdout.flush()
-        os.execv(PROGRAM, ["nqdec", *words])
+        os.execv(NQDEC, ["nqdec", *words])
     from nqcodec.cli.nqdec import main
 
     main()

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nqcodec.cli.launch import PROGRAM, is_native
+from nqcodec.cli.launch import is_native
 from nqcodec.cli.nqdec import main as nqdec
-from nqcodec.decoder.conformance import FOLDER, load_vectors, run_command, summary
+from nqcodec.decoder.conformance import load_vectors, run_command, summary
+from nqcodec.native.program import NQDEC
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="the native nqdec was not built")
+pytestmark = pytest.mark.skipif(not NQDEC.exists(), reason="the native nqdec was not built")
 
 TIMES = re.compile(r"\d+\.\d+ s \(\d+\.\d fps")
 ENV = {**os.environ, "NQCODEC_BACKEND": "native"}
@@ -34,7 +35,7 @@ class Answer:
 
 def native(words: list[str], stdin: bytes = b"") -> Answer:
     """The native program's answer to a call."""
-    done = subprocess.run([PROGRAM, *words], input=stdin, capture_output=True, check=False, timeout=60, env=ENV)
+    done = subprocess.run([NQDEC, *words], input=stdin, capture_output=True, check=False, timeout=60, env=ENV)
     return Answer(done.returncode, done.stdout, TIMES.sub("TIME", done.stderr.decode()))
 
 
@@ -185,7 +186,7 @@ def test_both_describe_every_vector_alike() -> None:
 
 
 def test_every_vector_passes_as_a_foreign_decoder() -> None:
-    result = summary(list(run_command(load_vectors(), f"{PROGRAM} {{in}} -o {{out}} -q", strict=True)))
+    result = summary(list(run_command(load_vectors(), f"{NQDEC} {{in}} -o {{out}} -q", strict=True)))
     assert result["failures"] == {}
     assert result["passed"] == result["vectors"] > 600
 
@@ -245,7 +246,7 @@ def test_the_native_program_is_started_where_it_can(words: str, monkeypatch: pyt
 def test_a_stop_leaves_nothing_behind(sample: Path, tmp_path: Path) -> None:
     """SIGTERM while it waits for the rest of its input: 143, and no file."""
     with subprocess.Popen(
-        [PROGRAM, "-", "-o", tmp_path / "out.yuv"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV
+        [NQDEC, "-", "-o", tmp_path / "out.yuv"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV
     ) as running:
         assert running.stdin is not None
         running.stdin.write(sample.read_bytes()[:500])
@@ -262,7 +263,7 @@ def test_a_stop_leaves_nothing_behind(sample: Path, tmp_path: Path) -> None:
 def test_a_reader_that_goes_away_is_no_news(sample: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([PROGRAM, sample, "-o", "-"], stdout=write, stderr=subprocess.PIPE, check=False, env=ENV)
+    done = subprocess.run([NQDEC, sample, "-o", "-"], stdout=write, stderr=subprocess.PIPE, check=False, env=ENV)
     os.close(write)
     assert done.returncode == 1
     assert done.stderr == b""
@@ -275,7 +276,3 @@ def test_a_full_disk_leaves_nothing_behind(sample: Path) -> None:
     assert answer == python([str(sample), "-o", "/dev/full", "--raw"])
     assert answer.code == 1
     assert "the disk is full" in answer.stderr
-
-
-def test_the_vectors_lie_where_they_are_looked_for() -> None:
-    assert FOLDER.is_dir()

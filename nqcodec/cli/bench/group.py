@@ -7,7 +7,7 @@ import click
 from nqcodec.cli.bench.comparisons import against_codecs, backbones, rates
 from nqcodec.cli.bench.encodes import encoding, md5s, robustness
 from nqcodec.cli.bench.fits import ablation, clips, latents, motion, stills
-from nqcodec.cli.bench.speed import coder, decode, gradients, kernels
+from nqcodec.cli.bench.speed import coder, decode, gradients, kernels, startup
 from nqcodec.cli.bench.tables import tables
 from nqcodec.cli.help import HelpGroup, HelpPage
 
@@ -30,7 +30,7 @@ def bench() -> None:
 
 
 for command in (
-    *(coder, decode, kernels, gradients),
+    *(coder, decode, startup, kernels, gradients),
     *(latents, ablation, stills, motion, clips),
     *(against_codecs, backbones, rates),
     *(robustness, md5s, encoding, tables),

@@ -1,4 +1,4 @@
-"""nqtool bench coder, decode, kernels and gradients: how fast this machine is, and that every kernel is exact."""
+"""nqtool bench coder, decode, startup, kernels and gradients: how fast this machine is, and that kernels are exact."""
 
 from __future__ import annotations
 
@@ -54,6 +54,16 @@ class DecodeOptions(ResultOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartupOptions(ResultOptions):
+    """What a call of nqtool bench startup says."""
+
+    path: str = option(
+        "samples/bbb_320x180.nq", "The file.", WHAT, flags=("--file",), metavar="FILE.nq", show_default=True
+    )
+    rounds: int = option(20, "Turns of each call.", WHAT, range=(1, 10000), show_default=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class KernelsOptions(ResultOptions):
     """What a call of nqtool bench kernels says."""
 
@@ -86,6 +96,11 @@ DECODE = HelpPage(
         ("nqtool bench decode --device cuda", "On a GPU, with the time of each operation and its bounds."),
     ),
     environment=(CPU,),
+    see_also=("nqdec --help: --bench", "BENCHMARKS.md"),
+)
+STARTUP = HelpPage(
+    groups=groups_of(StartupOptions),
+    examples=(("nqtool bench startup --rounds 100", "Processes of the sample, many times."),),
     see_also=("nqdec --help: --bench", "BENCHMARKS.md"),
 )
 GRADIENTS = HelpPage(
@@ -145,6 +160,20 @@ def decode(options: DecodeOptions) -> None:
     ways = (False, True) if options.compiled else (False,)
     how = Rounds(options.threads, options.seconds, options.pinned)
     give(run(cases, options.path, [(dtype, compiled) for dtype in dtypes for compiled in ways], how), options)
+
+
+@bench_command("startup", STARTUP)
+@guarded
+@options_of(StartupOptions)
+def startup(options: StartupOptions) -> None:
+    """What nqdec takes from its start to the first frame of a file, and to the last: the native program and Python's.
+
+    Each call is a process of its own; calls are made in turns.
+    """
+    from nqcodec.benchmarks.startup import run
+
+    check_save(options.save, [options.path])
+    give(run(Path(options.path), options.rounds), options)
 
 
 @bench_command("kernels", KERNELS)
