@@ -248,7 +248,10 @@ void Container::take_segment(Chunk chunk) {
     Reader clip = waiting_.clip->reader(file_);
     segment->clip = parse_clip(clip);
   }
-  if (waiting_.program) program_ = waiting_.program;
+  if (waiting_.program) {
+    program_ = waiting_.program;
+    ++programs_;
+  }
   segment->program = program_;
   waiting_ = {};
   check_limit(limits_, &NqLimits::frames, Count{video_.frames} + segment->frames, file_);
@@ -270,6 +273,7 @@ void Container::take_index(const Chunk& chunk) {
     chunk.reader(file_).fail_at("the index does not match the segments before it",
                                 static_cast<size_t>(differing.first - right.begin()));
   }
+  has_index_ = true;
   stage_ = Stage::kIndexed;
 }
 

@@ -59,6 +59,8 @@ class Container {
   bool is_complete() const { return stage_ == Stage::kEnd; }
   const NqVideo& video() const { return video_; }
   const std::string& encoder() const { return encoder_; }
+  bool has_index() const { return has_index_; }
+  uint64_t programs() const { return programs_; }  // PROG chunks before segments
   const std::vector<std::shared_ptr<const Segment>>& segments() const { return segments_; }
   // Number of the segment that has a frame, of those that have arrived; their count if none has.
   size_t segment_of(uint32_t frame) const;
@@ -89,7 +91,8 @@ class Container {
   std::vector<uint8_t> pending_;  // bytes that are not parsed yet, from begin_ on
   size_t begin_ = 0;
   uint64_t offset_ = 0;  // of pending_[begin_] in the file
-  bool has_header_ = false;
+  bool has_header_ = false, has_index_ = false;
+  uint64_t programs_ = 0;
   NqVideo video_ = {};
   std::string encoder_;
   std::vector<std::string> seen_;  // types of metadata chunks

@@ -121,19 +121,19 @@ std::string rate_text(const NqVideo& video) {
   return text(video.fps_num / common, den > 1 ? text("/", den) : "");
 }
 
-FrameRange parse_range(const std::string& words, const NqVideo& video) {
+FrameRange parse_range(const std::string& words, uint32_t frames, const NqVideo& video) {
   Position first, last;
   bool is_single = false;
-  if (!take_ends(words, video.frames, first, last, is_single)) {
+  if (!take_ends(words, frames, first, last, is_single)) {
     usage(text("--frames ", words,
                ": write A:B with frame numbers or times such as 1.5s, A-B with clock times such as 00:00:02-00:00:04, "
                "or one of them for a single frame"));
   }
   const uint64_t begin = first.frame(video), end = is_single ? begin + 1 : last.frame(video);
-  if (begin >= end || end > video.frames) {
+  if (begin >= end || end > frames) {
     char seconds[64];
-    std::snprintf(seconds, sizeof seconds, "%.2f", static_cast<double>(video.frames) * video.fps_den / video.fps_num);
-    usage(text("--frames ", words, ": not within 0:", video.frames, " (", seconds, " s at ", rate_text(video),
+    std::snprintf(seconds, sizeof seconds, "%.2f", static_cast<double>(frames) * video.fps_den / video.fps_num);
+    usage(text("--frames ", words, ": not within 0:", frames, " (", seconds, " s at ", rate_text(video),
                " frames a second)"));
   }
   return {static_cast<uint32_t>(begin), static_cast<uint32_t>(end)};

@@ -15,8 +15,9 @@ struct FrameRange {
 };
 
 // A:B with frame numbers or times such as 1.5s, A-B with clock times, or one of them for a single frame. A time's frame
-// is the first that is shown at that time or later, frame n being shown at n / fps. Throws Failure.
-FrameRange parse_range(const std::string& words, const NqVideo& video);
+// is the first that is shown at that time or later, frame n being shown at n / fps. The clip has `frames` frames.
+// Throws Failure.
+FrameRange parse_range(const std::string& words, uint32_t frames, const NqVideo& video);
 
 // The frame rate in lowest terms: 25, or 30000/1001.
 std::string rate_text(const NqVideo& video);

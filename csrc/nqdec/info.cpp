@@ -248,9 +248,28 @@ std::string segment_text(const nq::Container& file, size_t number, const nq::Seg
   return lines;
 }
 
+// As Python shows a text.
+std::string quoted(const std::string& words) {
+  const char mark = words.find('\'') != std::string::npos && words.find('"') == std::string::npos ? '"' : '\'';
+  return mark + words + mark;
+}
+
+// How the file is laid out.
+std::string layout_text(const nq::Container& file, uint64_t programs, uint64_t hashes) {
+  return text("\n  layout  ", counted(file.segments().size(), "segment"),
+              programs ? text(", ", counted(programs, "common program")) : "",
+              file.has_index() ? ", with an index" : ", no index",
+              hashes ? text(", hashes of ", counted(hashes, "frame")) : ", hashes of segments alone");
+}
+
+uint64_t hash_count(const nq::Container& file) {
+  uint64_t count = 0;
+  for (const auto& segment : file.segments()) count += segment->frame_md5.empty() ? 0 : segment->frames;
+  return count;
+}
+
 std::string clip_text(size_t number, const Clip& clip) {
-  const char mark = clip.name.find('\'') != std::string::npos && clip.name.find('"') == std::string::npos ? '"' : '\'';
-  const std::string name = clip.name.empty() ? "without a name" : mark + clip.name + mark;
+  const std::string name = clip.name.empty() ? "without a name" : quoted(clip.name);
   return text("\n  clip ", number, " ", name, ": frames ", clip.first, ":", clip.first + clip.frames,
               clip.start ? text(", from its frame ", clip.start, " on") : "");
 }
@@ -271,9 +290,28 @@ std::vector<Clip> clips_of(const nq::Container& file) {
   return any ? clips : std::vector<Clip>();
 }
 
+Clip find_clip(const nq::Container& file, const std::string& words) {
+  const std::vector<Clip> clips = clips_of(file);
+  std::vector<Clip> named;
+  std::string listed;
+  for (size_t k = 0; k < clips.size(); ++k) {
+    if (clips[k].name == words) named.push_back(clips[k]);
+    listed += text(k ? ", " : "", k, " ", quoted(clips[k].name));
+  }
+  const bool is_number = !words.empty() && words.find_first_not_of("0123456789") == std::string::npos;
+  if (named.empty() && is_number && words.size() < 10 && std::stoul(words) < clips.size()) {
+    return clips[std::stoul(words)];
+  }
+  if (named.size() == 1) return named[0];
+  if (!named.empty()) {
+    usage(text(file.file(), ": ", named.size(), " clips have the name ", words, ": give a number; there are ", listed));
+  }
+  usage(text(file.file(), ": has no clip ", words, "; ",
+             listed.empty() ? "it has no clips" : text("there are ", listed)));
+}
+
 Json info_json(const nq::Container& file, const NqLimits& limits) {
   const NqVideo& video = file.video();
-  uint64_t hashes = 0;
   Json clips = Json::list(), segments = Json::list();
   for (const Clip& clip : clips_of(file)) {
     clips.add(Json::object()
@@ -283,7 +321,6 @@ Json info_json(const nq::Container& file, const NqLimits& limits) {
                   .set("start", clip.start));
   }
   for (const auto& segment : file.segments()) {
-    hashes += segment->frame_md5.empty() ? 0 : segment->frames;
     segments.add(segment_json(file, *segment, nq::scan_segment(*segment, video, limits, file.file())));
   }
   return Json::object()
@@ -293,8 +330,10 @@ Json info_json(const nq::Container& file, const NqLimits& limits) {
       .set("bitrate_kbps", bitrate(file))
       .set("format", text(video.format_major, ".", video.format_minor))
       .set("video", video_json(video))
-      .set("frame_hashes", hashes)
+      .set("frame_hashes", hash_count(file))
       .set("metadata", metadata_json(file))
+      .set("indexed", file.has_index())
+      .set("common_programs", file.programs())
       .set("clips", clips)
       .set("segments", segments);
 }
@@ -303,7 +342,7 @@ std::string info_text(const nq::Container& file, const NqLimits& limits) {
   const NqVideo& video = file.video();
   std::string lines = text(file.file(), ": .nq format ", video.format_major, ".", video.format_minor, ", ", file.size(),
                            " bytes, ", formatted("%.5f bpp, %.1f kb/s\n", bpp(file), bitrate(file)));
-  lines += video_text(video) + metadata_text(file);
+  lines += video_text(video) + layout_text(file, file.programs(), hash_count(file)) + metadata_text(file);
   const std::vector<Clip> clips = clips_of(file);
   for (size_t k = 0; k < clips.size(); ++k) lines += clip_text(k, clips[k]);
   for (size_t k = 0; k < file.segments().size(); ++k) {

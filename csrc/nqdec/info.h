@@ -19,6 +19,9 @@ struct Clip {
 
 std::vector<Clip> clips_of(const nq::Container& file);
 
+// The clip of a name, or of a number counted from 0; throws Failure for none, or for several of the name.
+Clip find_clip(const nq::Container& file, const std::string& words);
+
 // Everything as data, and as lines of text. Throw nq::Error where a segment is damaged.
 Json info_json(const nq::Container& file, const NqLimits& limits);
 std::string info_text(const nq::Container& file, const NqLimits& limits);

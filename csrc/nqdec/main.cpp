@@ -104,8 +104,13 @@ void give_out(const Options& options, const Json& json, const std::string& words
   print(options.json ? json.line() + "\n" : words);
 }
 
-FrameRange chosen_frames(const Options& options, const NqVideo& video) {
-  return options.frames ? parse_range(*options.frames, video) : FrameRange{0, video.frames};
+// The frames that --clip and --frames ask for; by default all.
+FrameRange chosen_frames(const Options& options, const nq::Container& file) {
+  const NqVideo& video = file.video();
+  const Clip clip = options.clip ? find_clip(file, *options.clip) : Clip{"", 0, video.frames, 0};
+  FrameRange frames = {0, clip.frames};
+  if (options.frames) frames = parse_range(*options.frames, clip.frames, video);
+  return {clip.first + frames.first, clip.first + frames.end};
 }
 
 // A warning for what a file has and neither raw planes nor y4m hold.
@@ -137,8 +142,7 @@ class Run {
       : options_(options), session_(session), file_(session.container()), name_(file_.file()), is_stream_(is_stream) {}
 
   void run() {
-    const NqVideo& video = file_.video();
-    const FrameRange frames = is_stream_ ? FrameRange{0, 0} : chosen_frames(options_, video);
+    const FrameRange frames = is_stream_ ? FrameRange{0, 0} : chosen_frames(options_, file_);
     const std::string expected = read_expected(options_.verify);
     if (options_.output && *options_.output == "-" && (options_.md5 || options_.json)) {
       usage("stdout is the video with -o -: ask for --md5 and --json with a file");
@@ -149,7 +153,9 @@ class Run {
     }
     if (session_.damage() && !is_stream_ && !is_to_stdout()) throw whole_part_named();
     say(options_.level, Level::kDebug,
-        text("frames ", frames.first, ":", is_stream_ ? "all" : text(frames.end), ", backend native"));
+        is_stream_
+            ? "a stream, backend native"
+            : text("frames ", frames.first, ":", frames.end, ", backend native, segments ", file_.segments().size()));
     const auto begin = std::chrono::steady_clock::now();
     const std::string md5 = decode(frames, expected);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -255,7 +261,7 @@ void run(const Options& options) {
   const NqLimits limits = parse_limits(options.limits);
   check_options(options);
   say(options.level, Level::kDebug, version_text());
-  const bool is_stream = options.source == "-" && options.output == "-" && !options.frames;
+  const bool is_stream = options.source == "-" && options.output == "-" && !options.frames && !options.clip;
   const Reading reading = options.info || options.bench ? Reading::kWhole
                           : is_stream                   ? Reading::kArriving
                                                         : Reading::kPartly;
@@ -267,7 +273,7 @@ void run(const Options& options) {
     if (options.source == "-") {
       usage("--bench times reading too, which standard input allows only once: name a file");
     }
-    const BenchReport report = bench(options, limits, chosen_frames(options, file.video()));
+    const BenchReport report = bench(options, limits, chosen_frames(options, file));
     give_out(options, report.json, report.lines);
   } else {
     Run(options, session, is_stream).run();

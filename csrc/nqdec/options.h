@@ -13,7 +13,7 @@ namespace nqdec {
 
 struct Options {
   std::string source;  // "-" is standard input
-  std::optional<std::string> output, frames, verify, save;
+  std::optional<std::string> output, clip, frames, verify, save;
   std::vector<std::string> limits;
   int threads = 0;  // 0: all cores
   bool overwrite = false, no_overwrite = false, raw = false, md5 = false, no_verify = false;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -20,11 +19,10 @@ COLUMNS = (
     Column("least", "least", "ms", 1),
     Column("median", "median", "ms", 1),
     Column("p90", "90th percentile", "ms", 1),
-    Column("memory", "memory", "MB", 1),
 )
 NOTE = (
     "A call is a process of its own, from its start to its end, and its output goes to /dev/null; all calls in turns. "
-    "Memory is the most that a process held. `true` does nothing: what any process takes."
+    "`true` does nothing: what any process takes."
 )
 
 
@@ -50,16 +48,11 @@ def calls(path: Path) -> list[Call]:
     return [*found, Call("true", ["true"])]
 
 
-def timed(words: list[str]) -> tuple[float, float]:
-    """(seconds, MB at most) of a process; raises CalledProcessError where it fails."""
+def timed(words: list[str]) -> float:
+    """Seconds of a process; raises CalledProcessError where it fails."""
     begin = time.perf_counter()
-    running = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(running.pid, 0)
-    seconds = time.perf_counter() - begin
-    running.returncode = os.waitstatus_to_exitcode(status)
-    if running.returncode:
-        raise subprocess.CalledProcessError(running.returncode, words)
-    return seconds, usage.ru_maxrss / 1000
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - begin
 
 
 def run(path: Path, rounds: int) -> Measurement:
@@ -69,13 +62,12 @@ def run(path: Path, rounds: int) -> Measurement:
 
 
 def _rows(compared: list[Call], rounds: int) -> Iterator[Cells]:
-    taken: dict[str, list[tuple[float, float]]] = {call.title: [] for call in compared}
+    taken: dict[str, list[float]] = {call.title: [] for call in compared}
     for number in range(rounds + 1):
         for call in compared:
-            figures = timed(call.words)
+            seconds = timed(call.words)
             if number:
-                taken[call.title].append(figures)
-    for title, figures in taken.items():
-        times = time_percentiles([seconds for seconds, _ in figures])
-        shown = {key: times[key] for key in ("least", "median", "p90")}
-        yield {"call": title, **shown, "memory": max(memory for _, memory in figures)}
+                taken[call.title].append(seconds)
+    for title, times in taken.items():
+        figures = time_percentiles(times)
+        yield {"call": title, **{key: figures[key] for key in ("least", "median", "p90")}}

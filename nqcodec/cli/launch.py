@@ -29,7 +29,18 @@ FLAGS = {
     "--json",
 }
 FLAGS |= {"-y", "-n", "-q", "--quiet"}
-VALUES = {"--input", "--output", "--frames", "--verify", "--threads", "--limits", "--save", "--progress", "--backend"}
+VALUES = {
+    "--input",
+    "--output",
+    "--clip",
+    "--frames",
+    "--verify",
+    "--threads",
+    "--limits",
+    "--save",
+    "--progress",
+    "--backend",
+}
 VALUES |= {"-i", "-o", "--log-level"}
 SUFFIXES = {".yuv", ".raw", ".y4m"}
 """Of outputs that the native program writes; - is one, too."""

@@ -24,12 +24,9 @@ def test_both_commands_are_timed(sample: Path) -> None:
     assert all(0 < row["least"] <= row["median"] <= row["p90"] for row in rows.values())
     native, python = (rows[f"nqdec, {name}: first frame"] for name in ("native", "Python"))
     assert native["median"] < python["median"] / 2
-    assert native["memory"] < python["memory"]
 
 
 def test_a_process_that_fails_is_no_measurement() -> None:
-    seconds, memory = timed([sys.executable, "-c", "import time; time.sleep(0.1)"])
-    assert seconds > 0.1
-    assert memory > 1
+    assert timed([sys.executable, "-c", "import time; time.sleep(0.1)"]) > 0.1
     with pytest.raises(subprocess.CalledProcessError):
         timed([sys.executable, "-c", "raise SystemExit(3)"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from segmented import segmented
 
 from nqcodec.cli.launch import is_native
 from nqcodec.cli.nqdec import main as nqdec
@@ -50,6 +51,7 @@ def folder(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A folder to be in: the sample, parts of it, and what a call may meet."""
     monkeypatch.chdir(tmp_path)
     data = sample.read_bytes()
+    Path("clips.nq").write_bytes(segmented([1, 1, 2, 1], clips=["a", None, "b"], hashed=True, timed=True))
     shutil.copy(sample, "sample.nq")
     Path("cut.nq").write_bytes(data[:1000])
     Path("no-end.nq").write_bytes(data[:-12])
@@ -86,6 +88,12 @@ CALLS = [
     "sample.nq --frames 0:33",
     "sample.nq --frames 1:2:3x",
     "sample.nq --frames x",
+    "clips.nq --clip a --md5",
+    "clips.nq --clip 1 --frames 1: -o out.yuv",
+    "clips.nq --clip b --frames 0:5",
+    "clips.nq --clip c",
+    "clips.nq --info",
+    "sample.nq --clip 0",
     "sample.nq --verify d41d8cd98f00b204e9800998ecf8427e -o out.yuv",
     "sample.nq --verify wrong.md5",
     "sample.nq --verify text.md5",
