@@ -137,8 +137,8 @@ Layers parse_layers(Reader& reader, const Program& program) {
   for (size_t index = 0; index < program.operations.size(); ++index) {
     MapFormat format = {};
     if (kind_of(program.operations[index]).has_format) {
-      format.width = reader.u8("width");
-      format.frac = reader.u8("frac");
+      format.width = reader.u8(text("width of operation ", index));
+      format.frac = reader.u8(text("frac of operation ", index));
     }
     layers.formats.push_back(format);
     for (const TensorShape& shape : program.tensors(index)) {

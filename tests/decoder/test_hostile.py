@@ -25,7 +25,7 @@ TESTS = Path(__file__).resolve().parents[1]
 FUZZ = TESTS / "fuzz"
 LIBRARY = TESTS.parent / "nqcodec" / "native" / "lib" / "libnq.so"
 CXX = next((path for name in ("c++", "g++", "clang++") if (path := shutil.which(name))), None)
-C_TARGETS = ("coder", "context", "hadamard", "program")
+C_TARGETS = ("api", "coder", "context", "hadamard", "program")
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 needs_libnq = pytest.mark.skipif(bool(why_absent("libnq")), reason="libnq was not built")
 needs_compiler = pytest.mark.skipif(CXX is None, reason="needs a C++ compiler")

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "decoder/checksums.h"
 #include "fuzz_input.h"
 #include "nq/nq.h"
 
@@ -26,9 +25,9 @@ NqSettings settings(int32_t threads, bool low_memory) {
   return s;
 }
 
-// What came of a file: the MD5s of its first pictures, the last result and its text.
+// What came of a file: digests of its first pictures, the last result and its text.
 struct Outcome {
-  std::vector<nq::Md5Digest> pictures;
+  std::vector<uint64_t> pictures;
   NqResult result = NQ_OK;
   std::string text;
 
@@ -37,15 +36,17 @@ struct Outcome {
   }
 };
 
-nq::Md5Digest hash(const NqPicture& picture) {
-  nq::Md5 md5;
+// FNV-1a of a picture's samples.
+uint64_t hash(const NqPicture& picture) {
+  uint64_t digest = 14695981039346656037u;
   for (int32_t k = 0; k < picture.planes; ++k) {
     const auto* row = static_cast<const uint8_t*>(picture.data[k]);
     for (uint32_t y = 0; y < picture.height[k]; ++y, row += picture.stride[k]) {
-      md5.update(row, size_t{picture.width[k]} * (picture.depth > 8 ? 2 : 1));
+      const size_t bytes = size_t{picture.width[k]} * (picture.depth > 8 ? 2 : 1);
+      for (size_t x = 0; x < bytes; ++x) digest = (digest ^ row[x]) * 1099511628211u;
     }
   }
-  return md5.digest();
+  return digest;
 }
 
 // Takes pictures as long as there are some, up to kMostPictures in all.
@@ -93,6 +94,18 @@ uint32_t little_endian(const uint8_t* data) {
   return uint32_t{data[0]} | uint32_t{data[1]} << 8 | uint32_t{data[2]} << 16 | uint32_t{data[3]} << 24;
 }
 
+// CRC-32 of a chunk's type and payload, bit by bit.
+uint32_t crc_of(const uint8_t* type, const uint8_t* payload, size_t length) {
+  uint32_t crc = ~0u;
+  const auto add = [&crc](uint8_t byte) {
+    crc ^= byte;
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0u);
+  };
+  for (int k = 0; k < 4; ++k) add(type[k]);
+  for (size_t k = 0; k < length; ++k) add(payload[k]);
+  return ~crc;
+}
+
 // The same chunks with right lengths and CRCs, and without the index, as far as they can be told apart.
 std::vector<uint8_t> mended(const std::vector<uint8_t>& file) {
   std::vector<uint8_t> out(file.begin(), file.begin() + static_cast<ptrdiff_t>(std::min(file.size(), kSignature)));
@@ -103,7 +116,7 @@ std::vector<uint8_t> mended(const std::vector<uint8_t>& file) {
       const size_t start = out.size();
       out.insert(out.end(), type, type + kHead + length);
       for (int k = 0; k < 4; ++k) out[start + 4 + static_cast<size_t>(k)] = static_cast<uint8_t>(length >> (8 * k));
-      const uint32_t crc = nq::crc32(nq::crc32(0, type, 4), type + kHead, length);
+      const uint32_t crc = crc_of(type, type + kHead, length);
       for (int k = 0; k < 4; ++k) out.push_back(static_cast<uint8_t>(crc >> (8 * k)));
     }
     at += kHead + length + 4;
