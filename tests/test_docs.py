@@ -1,14 +1,15 @@
 """The documents: Python runs, commands run or at least parse, options exist, links and paths lead somewhere.
 
-Code stands in fenced blocks. "python" blocks of a document run in order, in one namespace. Lines of "console" blocks
-that begin with "$ " are commands, and what our commands do not understand fails; those of "console run" also run. Both
-have a folder with a small clip in several formats, and presets of a few iterations.
+Code stands in fenced blocks. "python" blocks of a document run in order, in one namespace; "c" blocks compile. Lines
+of "console" blocks that begin with "$ " are commands, and what our commands do not understand fails; those of "console
+run" also run. Both have a folder with a small clip in several formats, and presets of a few iterations.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from nqcodec.training.presets import PHASES, PLAIN_PRESETS, RATE_AWARE_PRESETS, 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*GUIDES, ROOT / "BENCHMARKS.md", ROOT / "CHANGELOG.md", ROOT / "samples" / "README.md"]
-LANGUAGES = {"python", "console", "console run", "sh", "text"}
+LANGUAGES = {"python", "c", "console", "console run", "sh", "text"}
 STEPS = 12
 THEIRS = "theirs"
 """Head of a first column whose options are those of other programs."""
@@ -132,6 +133,16 @@ def here(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "available_cores", lambda: 1)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     return folder
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.parametrize("block", [block for block in EVERY if block.language == "c"], ids=place)
+def test_c_compiles(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "block.c").write_text(block.text)
+    flags = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'csrc' / 'include'}"]
+    words = ["cc", *flags, "-fsyntax-only", str(tmp_path / "block.c")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_blocks_have_a_language_that_is_checked() -> None:
