@@ -82,7 +82,11 @@ def test_missing_compiler_is_fatal_where_native_is_required(tmp_path: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="needs a C++ compiler")
-def test_wheel_with_a_compiler_holds_the_library(tmp_path: Path) -> None:
+def test_wheel_with_a_compiler_holds_the_library_and_the_program(tmp_path: Path) -> None:
     done = build_wheel(tmp_path, NQCODEC_REQUIRE_NATIVE="1")
     assert done.returncode == 0, done.stderr
-    assert "nqcodec/native/lib/libnq.so" in wheel_names(tmp_path)
+    assert {"nqcodec/native/lib/libnq.so", "nqcodec/native/lib/nqdec"} <= set(wheel_names(tmp_path))
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        mode = archive.getinfo("nqcodec/native/lib/nqdec").external_attr >> 16
+    assert mode & 0o111, "the program can be run"

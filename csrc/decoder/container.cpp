@@ -65,12 +65,10 @@ std::vector<uint8_t> index_payload(const std::vector<std::shared_ptr<const Segme
   for (size_t k = 0; k < segments.size(); ++k) {
     const Segment& segment = *segments[k];
     const uint64_t after = (k + 1 < segments.size() ? segments[k + 1]->chunk.offset : end) - segment.chunk.offset;
-    const bool is_taken = segment.program && segment.chunk.payload[0] & kCommonProgram;
-    const uint64_t back = is_taken ? segment.chunk.offset - segment.program->offset : 0;
-    if (after > UINT32_MAX || back > UINT32_MAX) return {};
+    if (after > UINT32_MAX || segment.program_distance > UINT32_MAX) return {};
     write_uv(out, segment.frames);
     write_uv(out, after);
-    write_uv(out, back);
+    write_uv(out, segment.program_distance);
   }
   const size_t size = out.size() + 4 + kFraming;
   for (int i = 0; i < 4; ++i) out.push_back(static_cast<uint8_t>(size >> (8 * i)));
@@ -117,6 +115,16 @@ size_t Container::segment_of(uint32_t frame) const {
                                       [](uint32_t f, const auto& segment) { return f < segment->first; });
   if (after == segments_.begin() || frame >= after[-1]->first + after[-1]->frames) return segments_.size();
   return static_cast<size_t>(after - segments_.begin()) - 1;
+}
+
+void Container::forget(size_t number) {
+  auto rest = std::make_shared<Segment>();
+  const Segment& segment = *segments_[number];
+  rest->chunk.offset = segment.chunk.offset;
+  rest->program_distance = segment.program_distance;
+  rest->first = segment.first;
+  rest->frames = segment.frames;
+  segments_[number] = std::move(rest);
 }
 
 bool Container::take_signature() {
@@ -253,6 +261,8 @@ void Container::take_segment(Chunk chunk) {
     ++programs_;
   }
   segment->program = program_;
+  const bool takes_program = program_ && flags & kCommonProgram;
+  segment->program_distance = takes_program ? segment->chunk.offset - program_->offset : 0;
   waiting_ = {};
   check_limit(limits_, &NqLimits::frames, Count{video_.frames} + segment->frames, file_);
   segment->first = video_.frames;

@@ -32,8 +32,9 @@ struct Chunk {
 
 // A segment and what stands before it.
 struct Segment {
-  Chunk chunk;
-  std::shared_ptr<const Chunk> program;  // the PROG that it takes, or null
+  Chunk chunk;                           // without a payload once it has been forgotten
+  std::shared_ptr<const Chunk> program;  // the PROG in force, or null
+  uint64_t program_distance;             // bytes from the PROG that it takes to its chunk, or 0
   uint32_t first, frames;                // frames in the file
   uint64_t time;                         // of its first frame in the file, in nanoseconds
   size_t body;                           // place of its MD5 in the payload
@@ -56,6 +57,8 @@ class Container {
   bool has_header() const { return has_header_; }
   // Whether all that is about the whole video has arrived: what follows it has.
   bool has_metadata() const { return stage_ >= Stage::kSegments; }
+  // Frees what decoding a segment needs.
+  void forget(size_t number);
   bool is_complete() const { return stage_ == Stage::kEnd; }
   const NqVideo& video() const { return video_; }
   const std::string& encoder() const { return encoder_; }

@@ -90,8 +90,8 @@ NqResult Decoder::make_picture(NqPicture& picture) {
     if (failure_) throw *failure_;
     return has_ended_ ? NQ_END : NQ_AGAIN;
   }
-  const Segment& segment = *container_.segments()[number];
-  if (!open_) open(segment);
+  if (!open_) open(number);
+  const Segment& segment = *open_->segment;
   Frame frame;
   try {
     frame = open_->frames->next();
@@ -119,11 +119,16 @@ void Decoder::seek(uint32_t frame, uint32_t count) {
   count_ = count;
 }
 
-void Decoder::open(const Segment& segment) {
+void Decoder::open(size_t number) {
   const NqVideo& video = container_.video();
   const std::string& file = container_.file();
   Open opened;
-  opened.segment = container_.segments()[container_.segment_of(next_)];
+  opened.number = number;
+  opened.segment = container_.segments()[number];
+  const Segment& segment = *opened.segment;
+  if (segment.chunk.payload.empty()) {
+    refuse_argument(text("the frames ", segment.first, ":", segment.first + segment.frames, " have been forgotten"));
+  }
   const SegmentLayout layout = scan_segment(segment, video, settings_.limits, file);
   opened.md5 = layout.md5;
   opened.network = decode_segment(segment, layout, video, tables_, settings_.threads, file);
@@ -140,14 +145,13 @@ void Decoder::open(const Segment& segment) {
 void Decoder::close_segment() {
   const Open done = std::move(*open_);
   open_.reset();
+  if (settings_.forget && done.end == done.segment->first + done.segment->frames) container_.forget(done.number);
   if (!done.is_whole) return;
   const Md5Digest digest = done.planes.digest();
   if (digest == done.md5) return;
-  const auto& segments = container_.segments();
-  const auto number = std::find(segments.begin(), segments.end(), done.segment) - segments.begin();
-  throw Error{NQ_ERROR_HASH,
-              about(container_.file(), text("segment ", number, " decodes to MD5 ", hex(digest.data(), digest.size()),
-                                            ", and the file says ", hex(done.md5.data(), done.md5.size())))};
+  throw Error{NQ_ERROR_HASH, about(container_.file(),
+                                   text("segment ", done.number, " decodes to MD5 ", hex(digest.data(), digest.size()),
+                                        ", and the file says ", hex(done.md5.data(), done.md5.size())))};
 }
 
 void Decoder::check_frame(const Segment& segment, const Frame& frame) const {

@@ -36,6 +36,7 @@ class Decoder {
  private:
   // The segment that is being decoded.
   struct Open {
+    size_t number;
     std::shared_ptr<const Segment> segment;
     Md5Digest md5;
     std::unique_ptr<const Network> network;
@@ -47,7 +48,7 @@ class Decoder {
 
   uint32_t last_wanted() const;
   NqResult make_picture(NqPicture& picture);
-  void open(const Segment& segment);
+  void open(size_t number);
   void close_segment();
   void check_frame(const Segment& segment, const Frame& frame) const;
   void describe(const Segment& segment, NqPicture& picture) const;

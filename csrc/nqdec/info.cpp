@@ -148,7 +148,7 @@ Json parts_json(const nq::SegmentLayout& layout) {
   return parts;
 }
 
-bool takes_program(const nq::Segment& segment) { return segment.chunk.payload[0] & 1; }
+bool takes_program(const nq::Segment& segment) { return segment.program_distance > 0; }
 
 Json segment_json(const nq::Container& file, const nq::Segment& segment, const nq::SegmentLayout& layout) {
   Json operations = Json::list();

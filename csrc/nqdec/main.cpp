@@ -265,7 +265,9 @@ void run(const Options& options) {
   const Reading reading = options.info || options.bench ? Reading::kWhole
                           : is_stream                   ? Reading::kArriving
                                                         : Reading::kPartly;
-  Session session(options.source, settings_of(options, limits), reading);
+  NqSettings settings = settings_of(options, limits);
+  settings.forget = is_stream;
+  Session session(options.source, settings, reading);
   const nq::Container& file = session.container();
   if (options.info) {
     give_out(options, info_json(file, limits), options.json ? "" : info_text(file, limits));

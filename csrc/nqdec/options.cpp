@@ -150,9 +150,9 @@ class Parser {
     const Option& option = known(name);
     if (!option.metavar) {
       if (equals != std::string::npos) throw Failure{kUsage, text("Error: Option '", name, "' does not take a value.")};
-      return set(option, name, "");
+      return set(option, "");
     }
-    set(option, name, equals == std::string::npos ? following(name) : word.substr(equals + 1));
+    set(option, equals == std::string::npos ? following(name) : word.substr(equals + 1));
   }
 
   void take_short(const std::string& word) {
@@ -160,10 +160,10 @@ class Parser {
       const std::string name = text("-", word.substr(k, 1));
       const Option& option = known(name);
       if (!option.metavar) {
-        set(option, name, "");
+        set(option, "");
         continue;
       }
-      return set(option, name, k + 1 < word.size() ? word.substr(k + 1) : following(name));
+      return set(option, k + 1 < word.size() ? word.substr(k + 1) : following(name));
     }
   }
 
@@ -181,7 +181,7 @@ class Parser {
     return words_[++next_];
   }
 
-  void set(const Option& option, const std::string& name, const std::string& value) {
+  void set(const Option& option, const std::string& value) {
     level_given_ |= option.take == take_level;
     if (option.take) return option.take(options_, option.names.back(), value);
     if (option.flag) {
@@ -191,7 +191,6 @@ class Parser {
     } else {
       named_ = value;
     }
-    (void)name;
   }
 
   Options checked() {

@@ -194,6 +194,27 @@ static void check_allocation(const void* data, size_t size) {
   CHECK(pictures_out == 0);
 }
 
+/* What has been given is forgotten, if that is asked for. */
+static void check_forgetting(const void* data, size_t size) {
+  NqSettings settings;
+  NqDecoder* decoder;
+  NqPicture picture;
+  NqResult result;
+  nq_default_settings(&settings);
+  settings.forget = 1;
+  CHECK(nq_open(&decoder, &settings) == NQ_OK);
+  CHECK(nq_send_data(decoder, data, size) == NQ_OK && nq_send_data(decoder, NULL, 0) == NQ_OK);
+  CHECK(nq_get_picture(decoder, &picture) == NQ_OK);
+  nq_release_picture(&picture);
+  CHECK(nq_seek(decoder, 0, 0) == NQ_OK); /* its segment has not been given to its end */
+  while ((result = nq_get_picture(decoder, &picture)) == NQ_OK) nq_release_picture(&picture);
+  CHECK(result == NQ_END);
+  CHECK(nq_seek(decoder, 0, 0) == NQ_OK);
+  CHECK(nq_get_picture(decoder, &picture) == NQ_ERROR_ARGUMENT);
+  CHECK(strstr(nq_error_text(decoder), "have been forgotten"));
+  nq_close(&decoder);
+}
+
 static int check(const char* name) {
   size_t size;
   void* const data = read_file(name, &size);
@@ -201,6 +222,7 @@ static int check(const char* name) {
   check_arguments();
   check_seeking(data, size);
   check_allocation(data, size);
+  check_forgetting(data, size);
   free(data);
   puts(nq_version());
   return 0;

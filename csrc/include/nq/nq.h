@@ -98,7 +98,9 @@ typedef struct NqSettings {
   int32_t cpu;        /* NqCpu */
   int32_t low_memory; /* not 0: cut frames into bands of rows, for a fraction of the memory and more work */
   int32_t no_verify;  /* not 0: do not compare with the hashes in the file */
-  const char* name;   /* what messages call the file; copied by nq_open. NULL: they do not name it */
+  int32_t forget;   /* not 0: keep nothing of segments whose pictures have been given, for streams that go on for ever;
+                       pictures of these cannot be had again */
+  const char* name; /* what messages call the file; copied by nq_open. NULL: they do not name it */
   NqLimits limits;
   /* Where pictures are kept; both NULL: in memory of the library's. `allocate` is given a picture whose fields, but
    * data, stride and owner, say what is needed; it sets these and returns 0, or another number if it has no memory.
