@@ -81,6 +81,19 @@ uint64_t peak_rss() {
   return 1024 * static_cast<uint64_t>(usage.ru_maxrss);
 }
 
+// What the figures are; the Python command's have the same definitions.
+constexpr const char* kDefinitions[][2] = {
+    {"parse_ms", "opening the file and checking its frame, checksums and header"},
+    {"entropy_ms", "all segments' tensors from coded bytes to integers"},
+    {"setup_ms", "a synthesizer of the first segment asked for: limits, weights, memory"},
+    {"frame_ms", "integers in memory to planes in memory, one frame at a time, its rows on all threads"},
+    {"output_ms", "planes to a .yuv file"},
+    {"memory", "file to planes in memory, every stage included but output; small frames beside one another"},
+    {"yuv", "file to a .yuv file, every stage included"},
+    {"peak_gmac_per_s", "the best burst of 16-bit dot products on registers alone, all threads at once"},
+    {"share_of_peak", "the best frame against the best burst"},
+};
+
 // Everything that is measured.
 struct Figures {
   Times parse, entropy, setup, frames, output, memory, yuv;
@@ -211,6 +224,8 @@ Json end_to_end(const Times& times, uint32_t frames) {
 Json figures_json(const Options& options, const Figures& figures, uint32_t frames, int32_t threads) {
   const double least = *std::min_element(figures.frames.begin(), figures.frames.end());
   const double macs = static_cast<double>(figures.macs);
+  Json definitions = Json::object();
+  for (const auto& [name, words] : kDefinitions) definitions.set(name, words);
   return Json::object()
       .set("file", options.source)
       .set("backend", "native")
@@ -233,7 +248,8 @@ Json figures_json(const Options& options, const Figures& figures, uint32_t frame
       .set("memory", end_to_end(figures.memory, frames))
       .set("yuv", end_to_end(figures.yuv, frames))
       .set("end_to_end_fps", frames / median(figures.memory))
-      .set("peak_rss_bytes", peak_rss());
+      .set("peak_rss_bytes", peak_rss())
+      .set("definitions", definitions);
 }
 
 template <class... Values>

@@ -1,7 +1,7 @@
 """nqdec as it is started: the native program where it was built and can do all that the call asks for, else Python's.
 
 Both give the same bytes, texts and exit codes. Python's has what the native one lacks (csrc/nqdec): pictures, the
-formats of FFmpeg, CUDA, the manual, and the words for options that do not exist. Nothing here imports more than it
+formats of FFmpeg, CUDA, figures of colour in --bench, the manual, and words for options that do not exist. Nothing here imports more than it
 needs to decide: the native program starts in milliseconds.
 """
 
@@ -24,7 +24,6 @@ FLAGS = {
     "--md5",
     "--no-verify",
     "--info",
-    "--bench",
     "--low-memory",
     "--json",
 }
