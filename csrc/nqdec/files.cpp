@@ -215,6 +215,7 @@ void may_replace(const std::string& output, bool overwrite, bool no_overwrite) {
   std::fprintf(stderr, "%s: there already. Replace? [y/N] ", output.c_str());
   char answer[16] = "";
   const char* const given = std::fgets(answer, sizeof answer, stdin);
+  check_signals();
   std::string word = stripped(given ? given : "");
   std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
   if (word != "y" && word != "yes") fail(text(output, ": kept, and nothing was done"));
