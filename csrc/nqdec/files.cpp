@@ -174,6 +174,7 @@ Source::~Source() {
 std::vector<uint8_t> Source::read() {
   std::vector<uint8_t> data(kBlock);
   ssize_t count;
+  wait_for_input(file_);
   while ((count = ::read(file_, data.data(), data.size())) < 0 && errno == EINTR) check_signals();
   if (count < 0) fail(text(name_, ": cannot be read: ", std::strerror(errno)));
   check_signals();  // one that ends us may end whoever writes to us, too
@@ -214,8 +215,8 @@ void may_replace(const std::string& output, bool overwrite, bool no_overwrite) {
   if (!::isatty(STDIN_FILENO) || !::isatty(STDERR_FILENO)) return;
   std::fprintf(stderr, "%s: there already. Replace? [y/N] ", output.c_str());
   char answer[16] = "";
+  wait_for_input(STDIN_FILENO);
   const char* const given = std::fgets(answer, sizeof answer, stdin);
-  check_signals();
   std::string word = stripped(given ? given : "");
   std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
   if (word != "y" && word != "yes") fail(text(output, ": kept, and nothing was done"));

@@ -69,7 +69,11 @@ bool Session::next(nq::OwnedPicture& picture) {
   for (;;) {
     check_signals();
     NqPicture made = {};
-    const NqResult result = decoder_.get_picture(made);
+    NqResult result;
+    {
+      const SignalsHeld held;
+      result = decoder_.get_picture(made);
+    }
     if (result == NQ_OK) {
       picture = nq::OwnedPicture(made);
       return true;

@@ -1,6 +1,8 @@
 #include "signals.h"
 
-#include <csignal>
+#include <sys/select.h>
+
+#include <cerrno>
 
 #include "failure.h"
 
@@ -37,5 +39,26 @@ void check_signals() {
     if (each.number == number) throw Failure{128 + number, text(each.what, ": nothing was written")};
   }
 }
+
+void wait_for_input(int file) {
+  {
+    const SignalsHeld held;
+    fd_set files;
+    do {
+      FD_ZERO(&files);
+      FD_SET(file, &files);
+    } while (!received && ::pselect(file + 1, &files, nullptr, nullptr, nullptr, &held.before()) < 0 && errno == EINTR);
+  }
+  check_signals();
+}
+
+SignalsHeld::SignalsHeld() {
+  sigset_t noted;
+  ::sigemptyset(&noted);
+  for (const Noted& each : kNoted) ::sigaddset(&noted, each.number);
+  ::pthread_sigmask(SIG_BLOCK, &noted, &before_);
+}
+
+SignalsHeld::~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 }  // namespace nqdec
