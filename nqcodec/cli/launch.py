@@ -1,8 +1,8 @@
 """nqdec as it is started: the native program where it was built and can do all that the call asks for, else Python's.
 
 Both give the same bytes, texts and exit codes. Python's has what the native one lacks (csrc/nqdec): pictures, the
-formats of FFmpeg, CUDA, figures of colour in --bench, the manual, and words for options that do not exist. Nothing here imports more than it
-needs to decide: the native program starts in milliseconds.
+formats of FFmpeg, CUDA, figures of colour in --bench, the manual, and words for options that do not exist. Nothing here
+imports more than it needs to decide: the native program starts in milliseconds.
 """
 
 from __future__ import annotations
