@@ -19,15 +19,38 @@ from nqcodec.network.program import Program
 from nqcodec.quantization.size_search import SizeError
 from nqcodec.training.clip import PackedClip
 from nqcodec.training.flow import start_vectors
+from nqcodec.training.initial import has_pointwise_synthesis
 from nqcodec.training.progress import Progress
 from nqcodec.training.start import new_network
 
-TRIAL_SHARE, MOST_ITERATIONS = 0.05, 400
-"""Iterations of a short fit, as a part of the fit's and at most."""
 
-LEAST_ITERATIONS = 200
-"""Least iterations of a trial; with fewer the rule decides. Trials of 300 were right in 14 cases of 15, and those of
-150 preferred what has fewer latents (docs/experiments.md)."""
+@dataclass(frozen=True)
+class TrialLength:
+    """How long the short fits of a trial are.
+
+    Attributes:
+        share: their iterations, as a part of the fit's.
+        least: least iterations; with fewer the rule decides.
+        most: most iterations.
+    """
+
+    share: float
+    least: int
+    most: int
+
+    def iterations(self, fit: int) -> int:
+        """Iterations of each before a fit of `fit` iterations; 0 if the rule decides."""
+        wanted = min(round(self.share * fit), self.most)
+        return wanted if wanted >= self.least else 0
+
+
+CLIPS = TrialLength(0.05, 200, 400)
+"""Trials of 300 iterations were right in 14 cases of 15, and those of 150 preferred what has fewer latents
+(docs/experiments.md)."""
+
+PICTURES = TrialLength(0.2, 1000, 1200)
+"""Those of 1,440 iterations were right on all pictures that were tried, and those of 288 on most. The fit of a single
+frame takes a minute."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +80,9 @@ def best_structure(
         NqError: if it was stopped.
     """
     first = structures[0].program
-    iterations = min(round(TRIAL_SHARE * fit_settings(task, first).iterations), MOST_ITERATIONS)
-    if len(structures) == 1 or iterations < LEAST_ITERATIONS:
+    length = PICTURES if has_pointwise_synthesis(first) else CLIPS
+    iterations = length.iterations(fit_settings(task, first).iterations)
+    if len(structures) == 1 or not iterations:
         return first, None
     trial = _load(task)
     if trial is None:

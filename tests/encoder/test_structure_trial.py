@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nqcodec.backbones import pyramid
+from nqcodec.backbones import picture, pyramid
 from nqcodec.decoder.decoder import probe
 from nqcodec.encoder import segment_network, segment_rate_aware, structure_trial
 from nqcodec.encoder.encode import encode
@@ -53,7 +53,8 @@ def encoded(clip: ClipInput, file: Path, iterations: int, **settings: object) ->
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials of a few iterations."""
-    monkeypatch.setattr(structure_trial, "LEAST_ITERATIONS", 2)
+    for name in ("CLIPS", "PICTURES"):
+        monkeypatch.setattr(structure_trial, name, replace(getattr(structure_trial, name), least=2))
 
 
 @pytest.mark.usefixtures("brief")
@@ -96,6 +97,31 @@ def test_what_is_tried_where_a_camera_moves(
     assert {Window, Warp} <= operations
     tried = r"structure: (.*) [\d.]+ dB, (.*) [\d.]+ dB after"
     assert [re.match(tried, text).groups() for text in told] == ([names] if names else [])  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("favourite", [0, 1])
+def test_a_single_frame_is_tried_with_a_residual_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, favourite: int
+) -> None:
+    figures = iter([30.0, 29.0 + 2 * favourite])
+    monkeypatch.setattr(structure_trial, "_psnr", lambda *_: next(figures))
+    clip = replace(camera(tmp_path / "still.y4m", 0), count=1)
+    settings, told = EncodeSettings(threads=1, iterations=60, metadata=False), list[str]()
+    encode(clip, tmp_path / "a.nq", Rate(bpp=1.5), settings, lambda event: told.append(event.text))
+    (text,) = (text for text in told if text.startswith("structure: "))
+    names = ("with a residual at half resolution", "without")
+    assert text.endswith(f"after 12 iterations; going on with {names[favourite]}")
+    program = probe(tmp_path / "a.nq").segment(0).network.program
+    assert program == picture.assemble(probe(tmp_path / "a.nq").video, 1, refined=favourite == 0)
+
+
+def test_short_fits_have_no_trial() -> None:
+    for length in (structure_trial.CLIPS, structure_trial.PICTURES):
+        shortest = round(length.least / length.share)
+        assert length.iterations(shortest - 20) == 0
+        assert length.iterations(shortest) == length.least
+        assert length.iterations(10**6) == length.most
 
 
 @pytest.mark.usefixtures("brief")
