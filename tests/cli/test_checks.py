@@ -55,10 +55,10 @@ def test_a_second_clip_that_does_not_exist_is_named_first(clip: Path) -> None:
     assert "write a pattern" in refused("nqenc", 2, clip, clip, "--bpp", "1", "-o", "out.nq")
 
 
-def test_a_call_without_a_rate_names_one_to_start_with(clip: Path) -> None:
-    assert refused("nqenc", 2, clip, "-o", "out.nq").endswith("--params; --bpp 0.1 is a good start")
+def test_a_call_takes_one_rate(clip: Path) -> None:
+    assert refused("nqenc", 2, clip, "--bpp", "1", "--quality", "3", "-o", "out.nq").endswith("and --params")
     assert refused("nqenc", 2, clip, "--bpp", "1", "--params", "3", "-o", "out.nq").endswith("and --params")
-    with pytest.raises(UsageError, match=r"--bpp 0\.1"):
+    with pytest.raises(UsageError, match="--quality 50 is a good start"):
         Rate()
 
 

@@ -57,7 +57,7 @@ def test_debug_tells_settings_and_plan(sample: Path, clip: Path, tmp_path: Path)
     assert second == "frames 0:1, backend reference, segments 1"
     done = encode(clip, tmp_path / "a.nq", "--log-level", "debug", "--seed", "7", "--jobs", "1", "--threads", "1")
     assert "seed=7" in done.stderr
-    assert "segment of frames 0:2, at most free" in done.stderr
+    assert "segment of frames 0:2, as many bytes as it takes" in done.stderr
     assert "jobs 1, threads of each 1" in done.stderr
 
 
