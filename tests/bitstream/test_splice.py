@@ -87,7 +87,7 @@ def test_a_clip_that_is_cut_goes_on_under_its_name() -> None:
     ]  # fmt: skip
 
 
-def test_files_are_told_apart_as_clips_where_asked_or_needed() -> None:
+def test_files_are_kept_apart_as_clips_where_asked_or_needed() -> None:
     plain, named = FILES["plain"], FILES["clips"]
     assert clips_of(parse_file(join(plain, plain), "x.nq")) == []
     assert clips_of(parse_file(join(plain, plain, clips=True), "x.nq")) == [("a", 0, 6, 0), ("b", 6, 6, 0)]

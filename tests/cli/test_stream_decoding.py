@@ -72,7 +72,7 @@ def test_a_cut_file_leaves_no_output_and_says_how_to_get_at_what_is_whole(tmp_pa
     assert decode(path, "--md5").exit_code == 1
 
 
-def test_a_wrong_hash_is_told_after_the_segment_and_ends_the_stream() -> None:
+def test_a_wrong_hash_is_reported_after_the_segment_and_ends_the_stream() -> None:
     chunks = list(read_chunks(DATA, ""))
     second = [chunk for chunk in chunks if chunk.kind == "SEGM"][1]
     payload = bytes([*second.payload[:2], second.payload[2] ^ 1, *second.payload[3:]])

@@ -85,7 +85,7 @@ def test_rate_is_met_and_progress_told(arch: str, bpp: float, real: ClipInput, t
     assert [path.name for path in tmp_path.iterdir()] == ["out.nq"]
 
 
-def test_a_busy_machine_is_told(real: ClipInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_machine_is_reported(real: ClipInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = list[Event]()
     monkeypatch.setattr(segment_rateaware, "expected_time", lambda *_: Pace(600.0, 0.4))
     encode(real, tmp_path / "out.nq", Rate(bpp=0.6), QUICK, events.append)

@@ -57,7 +57,7 @@ def note(task: int, context: JobContext) -> int:
     return 10 * task
 
 
-def test_a_result_is_told_before_the_next_task_begins() -> None:
+def test_a_result_is_reported_before_the_next_task_begins() -> None:
     log: list[tuple[int, Any]] = []
     results = run_jobs(
         note, [1, 2], jobs=1, progress=lambda *event: log.append(event), done=lambda *event: log.append(event)
@@ -66,7 +66,7 @@ def test_a_result_is_told_before_the_next_task_begins() -> None:
     assert results == [10, 20]
 
 
-def test_results_of_workers_are_told_as_they_come() -> None:
+def test_results_of_workers_are_reported_as_they_come() -> None:
     found: list[tuple[int, int]] = []
     assert run_jobs(note, [1, 2, 3], jobs=2, done=lambda *event: found.append(event)) == [10, 20, 30]
     assert sorted(found) == [(0, 10), (1, 20), (2, 30)]
